@@ -1,0 +1,236 @@
+//! The seam between the engine and the cluster: snapshots one way, commands the other, reports back.
+//!
+//! Everything a host has to do for the engine is here, and nothing else is: say what is there ([`Host::snapshot`]), do as
+//! told ([`Host::carry_out`]), and report what happened ([`Host::reports`]). The engine's time is the real time since the
+//! start, stretched by a scale, so that a round a second is a round per `check_interval` to it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use evenkeel::{
+    Action, Command, Ended, Event, KindId, MigrationId, Mobility, Phase, Placement, Ratio, Report, Requirements,
+    ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+};
+
+use crate::custody::{Entry, News, Place};
+use crate::fleet::{Fleet, Happening};
+use crate::number;
+use crate::plan::WorkerPlan;
+use crate::worker::micros_now;
+
+/// Real time in, engine time out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    scale: f64,
+}
+
+impl Clock {
+    /// Begins now; `scale` is how much faster the engine's time runs.
+    pub(crate) fn start(scale: f64) -> Self {
+        Self { start: Instant::now(), scale }
+    }
+
+    /// The real moment at which so many seconds have passed.
+    pub(crate) fn at_second(&self, second: u64) -> Instant {
+        self.start + Duration::from_secs(second)
+    }
+
+    /// Now, to the engine.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::default().after(self.stretch(self.start.elapsed()))
+    }
+
+    /// A real span, to the engine.
+    fn stretch(&self, span: Duration) -> Duration {
+        span.mul_f64(self.scale)
+    }
+}
+
+/// A migration that the engine has ordered and not yet declared over.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    id: MigrationId,
+    from: Option<WorkerId>,
+    to: WorkerId,
+    phase: Phase,
+    since: Timestamp,
+}
+
+/// The cluster as the engine sees it.
+pub(crate) struct Host {
+    pub(crate) fleet: Fleet,
+    pub(crate) clock: Clock,
+    moves: BTreeMap<u64, Move>,
+    /// Tasks that are the scheduler's business: given back by the engine.
+    pub(crate) unplaced: Vec<u64>,
+}
+
+impl Host {
+    /// All tasks run; nothing moves yet.
+    pub(crate) fn new(fleet: Fleet, clock: Clock) -> Self {
+        Self { fleet, clock, moves: BTreeMap::new(), unplaced: Vec::new() }
+    }
+
+    /// Migrations under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.moves.len()
+    }
+
+    /// The cluster now: every worker that has been measured, and every task that has not finished.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let at = self.clock.now();
+        let workers: Vec<Worker> =
+            self.fleet.cluster.ready().filter_map(|plan| self.worker(plan)).collect();
+        let clock = self.clock;
+        let (moves, unplaced) = (&self.moves, &self.unplaced);
+        let alive = self.fleet.custody.all_mut().filter(|entry| entry.place != Place::Finished);
+        let tasks = alive.map(|entry| {
+            let placement = placement(entry, moves.get(&entry.plan.id), unplaced);
+            task(entry, placement, clock)
+        });
+        Snapshot::builder(at).workers(workers).tasks(tasks.collect::<Vec<Task>>()).build()
+    }
+
+    /// One worker, with what the operating system measured.
+    fn worker(&self, plan: &WorkerPlan) -> Option<Worker> {
+        let reading = self.fleet.readings.get(&plan.id)?;
+        let mut worker = Worker::new(WorkerId::new(plan.id))
+            .with_capacity(ResourceId::CPU, plan.budget)
+            .with_used(ResourceId::CPU, reading.cores)
+            .with_capacity(ResourceId::MEMORY, plan.memory_bytes)
+            .with_used(ResourceId::MEMORY, number(reading.resident_bytes));
+        worker.hardware = plan.hardware;
+        Some(worker)
+    }
+
+    /// Does as told. What cannot be done is reported at once; what can is reported when it has happened.
+    pub(crate) fn carry_out(&mut self, command: &Command) -> Option<Report> {
+        let (task, migration) = (command.task.raw(), command.migration);
+        let since = self.clock.now();
+        let done = match command.action {
+            Action::Release { from, to } => {
+                let underway = Move { id: migration, from: Some(from), to, phase: Phase::Releasing, since };
+                self.moves.insert(task, underway);
+                self.fleet.release(task)
+            }
+            Action::Assign { to, .. } | Action::Place { to, .. } => {
+                let from = self.moves.get(&task).and_then(|underway| underway.from);
+                let underway = Move { id: migration, from, to, phase: Phase::Assigned, since };
+                self.moves.insert(task, underway);
+                self.fleet.start(task, to.raw())
+            }
+            Action::Requeue => {
+                self.moves.remove(&task);
+                self.unplaced.push(task);
+                true
+            }
+            // Orders act within one slice of 25 ms: there is nothing left to call off, and whatever the worker
+            // still reports settles the matter.
+            _ => true,
+        };
+        (!done).then(|| Report::new(since, Event::Refused { migration }))
+    }
+
+    /// Forgets the migrations that are over.
+    pub(crate) fn close(&mut self, ended: &[Ended]) {
+        for over in ended {
+            let task = over.task.raw();
+            if self.moves.get(&task).is_some_and(|underway| underway.id == over.migration) {
+                self.moves.remove(&task);
+            }
+        }
+    }
+
+    /// What the engine has to hear about something that happened.
+    pub(crate) fn reports(&self, happening: &Happening) -> Vec<Report> {
+        let report = |task: &u64, event: fn(MigrationId) -> Event| {
+            let underway = self.moves.get(task)?;
+            Some(Report::new(self.clock.now(), event(underway.id)))
+        };
+        match happening {
+            Happening::Task(task, News::Began) => report(task, running).into_iter().collect(),
+            Happening::Task(task, News::Stopped) => report(task, released).into_iter().collect(),
+            Happening::Task(task, News::Refused(_)) => report(task, refused).into_iter().collect(),
+            Happening::Gone(_, tasks) => {
+                tasks.iter().filter_map(|(task, _)| report(task, failed)).collect()
+            }
+            // A task that finishes is missing from the next snapshot; that says it all.
+            Happening::Task(_, News::Finished) | Happening::Ready(_) | Happening::Interrupt => Vec::new(),
+        }
+    }
+
+    /// Tasks that nobody runs and no migration takes care of.
+    pub(crate) fn stranded(&self) -> Vec<TaskId> {
+        let held = self.fleet.custody.all().filter(|entry| entry.place == Place::Held);
+        let alone = held.filter(|entry| !self.moves.contains_key(&entry.plan.id));
+        alone.map(|entry| TaskId::new(entry.plan.id)).collect()
+    }
+
+    /// Starts a task as a scheduler would, outside any migration; false if that worker cannot take it.
+    pub(crate) fn schedule(&mut self, task: TaskId, worker: WorkerId) -> bool {
+        self.unplaced.retain(|unplaced| *unplaced != task.raw());
+        self.fleet.start(task.raw(), worker.raw())
+    }
+}
+
+fn running(migration: MigrationId) -> Event {
+    Event::Running { migration }
+}
+
+fn released(migration: MigrationId) -> Event {
+    Event::Released { migration }
+}
+
+fn refused(migration: MigrationId) -> Event {
+    Event::Refused { migration }
+}
+
+fn failed(migration: MigrationId) -> Event {
+    Event::Failed { migration }
+}
+
+/// Where a task is, in the engine's words.
+fn placement(entry: &Entry, underway: Option<&Move>, unplaced: &[u64]) -> Placement {
+    if let Some(Move { id, from, to, phase, since }) = underway.copied() {
+        let phase = match entry.place {
+            Place::Held => Phase::Released,
+            _ => phase,
+        };
+        return Placement::Moving { migration: id, from, to, phase, since };
+    }
+    match entry.place {
+        Place::On(worker) | Place::Starting(worker) | Place::Leaving(worker) => {
+            Placement::On(WorkerId::new(worker))
+        }
+        Place::Held if unplaced.contains(&entry.plan.id) => Placement::Unplaced,
+        Place::Held | Place::Finished => Placement::Orphaned,
+    }
+}
+
+/// A task as the engine gets to see it.
+fn task(entry: &mut Entry, placement: Placement, clock: Clock) -> Task {
+    let cores = entry.take_cores();
+    let (id, plan) = (TaskId::new(entry.plan.id), &entry.plan);
+    let mut task = Task::new(id)
+        .with_demand(ResourceId::CPU, plan.demand)
+        .with_demand(ResourceId::MEMORY, plan.memory_bytes())
+        .with_mobility(Mobility::Checkpoint);
+    if let Some(cores) = cores {
+        task = task.with_used(ResourceId::CPU, cores);
+    }
+    let mut requirements = Requirements::NONE;
+    requirements.all_of = plan.all_of;
+    requirements.any_of = plan.any_of;
+    requirements.power_efficient = plan.power_efficient;
+    task.requirements = requirements;
+    task.placement = placement;
+    task.kind = KindId::new(plan.kind.id);
+    task.priority = plan.priority;
+    task.state_bytes = Some(plan.state_bytes());
+    task.running = clock.stretch(clock.start.elapsed());
+    task.progress = entry.progress().map(Ratio::saturating);
+    let age = Duration::from_micros(micros_now().saturating_sub(entry.state_at));
+    task.checkpoint_age = (entry.state_at > 0).then(|| clock.stretch(age));
+    task
+}

@@ -1,0 +1,126 @@
+//! Runs the real program: real processes, real time, real signals.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Marks the processes of one test: an environment variable that workers inherit.
+const MARK: &str = "LIVE_CLUSTER_TEST";
+
+/// The program with a mark of its own, and these options.
+fn program(mark: &str, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_live-cluster"));
+    command.env(MARK, mark).args(options).stdin(Stdio::null());
+    command
+}
+
+/// How many living processes carry a mark.
+fn processes(mark: &str) -> usize {
+    let wanted = format!("{MARK}={mark}");
+    let carries = |pid: PathBuf| {
+        let environment = fs::read(pid.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").expect("Linux").flatten();
+    entries.filter(|entry| carries(entry.path())).count()
+}
+
+/// Waits until so many processes carry the mark; false if that takes more than ten seconds.
+fn wait_for_processes(mark: &str, count: usize) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while processes(mark) != count {
+        if Instant::now() > deadline {
+            return false;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    true
+}
+
+/// A file of this test run that does not exist yet.
+fn scratch(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    path
+}
+
+fn text(path: &PathBuf) -> String {
+    fs::read_to_string(path).expect("the program has written it")
+}
+
+/// Sends a signal by name.
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill is there");
+    assert!(status.success());
+}
+
+#[test]
+fn a_hot_spot_is_balanced_although_a_worker_is_killed_and_one_joins() {
+    let (json, log) = (scratch("figures.json"), scratch("inputs.jsonl"));
+    let (json_name, log_name) = (json.display().to_string(), log.display().to_string());
+    let options = ["--seconds", "24", "--kill", "2@10", "--join", "1@8", "--seed", "3"];
+    let files = ["--json", &json_name, "--log", &log_name];
+    let output = program("balance", &[&options[..], &files].concat()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(processes("balance"), 0, "no process is left");
+
+    let figures: Value = serde_json::from_str(&text(&json)).expect("one JSON document");
+    let figure = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {figures}"));
+    assert_eq!(figures["tasks_lost"], 0, "{said}");
+    assert_eq!(figures["tasks_run_twice"], 0, "{said}");
+    assert_eq!(figures["tasks_started"], 16, "{said}");
+    assert_eq!(figures["ticks"], 24, "{said}");
+    assert!(figure("spread_before") >= 0.8, "{said}");
+    assert!(figure("spread_after") <= figure("spread_before") / 2.0, "{said}");
+    assert!(figure("completed") >= 3.0, "{said}");
+
+    assert!(!said.contains('\x1b'), "plain lines where there is no terminal");
+    assert!(text(&log).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(text(&log).lines().count() > 24, "every round and every report is in the log");
+}
+
+#[test]
+fn ctrl_c_leaves_no_process_behind() {
+    let mut child = program("interrupt", &[]).stdout(Stdio::null()).spawn().expect("it runs");
+    assert!(wait_for_processes("interrupt", 6), "a coordinator and five workers");
+    sleep(Duration::from_secs(1));
+    signal(&child, "INT");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert!(wait_for_processes("interrupt", 0));
+}
+
+#[test]
+fn a_killed_coordinator_leaves_no_process_behind() {
+    let mut child = program("killed", &[]).stdout(Stdio::null()).spawn().expect("it runs");
+    assert!(wait_for_processes("killed", 6), "a coordinator and five workers");
+    signal(&child, "KILL");
+    child.wait().expect("it ends");
+    assert!(wait_for_processes("killed", 0));
+}
+
+#[test]
+fn options_that_make_no_sense_start_nothing() {
+    let table: [(&[&str], &str); 5] = [
+        (&["--kill", "9@99"], "1 to 25"),
+        (&["--seconds", "5"], "20 to 3600"),
+        (&["--workers", "1"], "2 to 12"),
+        (&["--policy", "best"], "best"),
+        (&["--config", "/nonexistent/settings.json"], "/nonexistent/settings.json"),
+    ];
+    for (options, part) in table {
+        let Output { status, stdout, stderr } =
+            program("refused", options).output().expect("it runs");
+        let fault = String::from_utf8(stderr).expect("text");
+        assert_eq!(status.code(), Some(2), "{options:?}: {fault}");
+        assert!(stdout.is_empty(), "{options:?}");
+        assert_eq!(fault.lines().count(), 1, "{options:?}: {fault}");
+        assert!(fault.contains(part), "{options:?}: {fault}");
+    }
+}

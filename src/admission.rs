@@ -1,0 +1,392 @@
+//! The hard rules and the guards: may this task move, may this worker take, do the two go together?
+//!
+//! One rule set for rounds, [`consider`](crate::Engine::consider) and [`rank`](crate::Engine::rank). The first rule that says no is
+//! the answer; rules are asked in the order in which they are cheapest and reach furthest.
+
+use core::time::Duration;
+
+use crate::config::{Config, Stability};
+use crate::model::hardware::Hardware;
+use crate::model::resource::ResourceId;
+use crate::model::time::{Timestamp, seconds};
+use crate::outcome::Rejection;
+use crate::snapshot::{GroupRule, Mobility, Stance, Task};
+use crate::state::State;
+use crate::view::{Burden, Errand, Place, Seat, View, runs_on_device, suits};
+
+/// May this task move at all?
+pub(crate) fn task(
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    errand: Errand,
+) -> Result<(), Rejection> {
+    let (task, now) = (view.task(row), view.snapshot.at());
+    if !view.snapshot.is_sound(row) {
+        return Err(Rejection::BadRecord);
+    }
+    match view.ledger.places[row] {
+        Place::Moving { migration, .. } => return Err(Rejection::InFlight { migration }),
+        Place::Unplaced if errand != Errand::Recover => return Err(Rejection::Unplaced),
+        Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
+        Place::On(_) | Place::Stranded { .. } | Place::Orphaned | Place::Unplaced => {}
+    }
+    if errand == Errand::Recover {
+        return Ok(());
+    }
+    if task.mobility == Mobility::Pinned {
+        return Err(Rejection::Pinned);
+    }
+    if let Some(until) = task.not_before.filter(|until| *until > now) {
+        return Err(Rejection::NotBefore { until });
+    }
+    if errand == Errand::Drain {
+        return Ok(());
+    }
+    let cooldown = state.cooldowns.get(&task.id).filter(|cooldown| cooldown.until > now);
+    if let (Some(cooldown), Some(_)) = (cooldown, &config.stability) {
+        return Err(Rejection::CoolingDown { until: cooldown.until });
+    }
+    worthwhile_age(config, task)
+}
+
+/// Has it run neither too long nor nearly to its end?
+fn worthwhile_age(config: &Config, task: &Task) -> Result<(), Rejection> {
+    let Some(section) = &config.cost_benefit else { return Ok(()) };
+    if let Some(most) = section.max_running.filter(|most| task.running > *most) {
+        let (running_secs, most_secs) = (seconds(task.running), seconds(most));
+        return Err(Rejection::LongRunning { running_secs, most_secs });
+    }
+    // A task that ends before the next round could see the effect is not worth the disturbance.
+    let least = config.check_interval;
+    let nearly = |remaining: &Duration| config.stability.is_some() && *remaining < least;
+    match task.expected_remaining().filter(nearly) {
+        Some(remaining) => {
+            let (remaining_secs, least_secs) = (seconds(remaining), seconds(least));
+            Err(Rejection::NearlyDone { remaining_secs, least_secs })
+        }
+        None => Ok(()),
+    }
+}
+
+/// May this worker take anything?
+pub(crate) fn target(view: &View<'_>, seat: Seat) -> Result<(), Rejection> {
+    let stance = view.worker(seat).stance;
+    if stance != Stance::Accept {
+        return Err(Rejection::NotAccepting { stance });
+    }
+    if !view.snapshot.is_usable(seat) || view.workers[seat].reported.is_none() {
+        return Err(Rejection::UnknownLoad);
+    }
+    Ok(())
+}
+
+/// May this task go to this worker, as the ledger stands? Yes, and to which of its devices.
+pub(crate) fn pair(
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    burden: &Burden,
+    errand: Errand,
+) -> Result<Option<u16>, Rejection> {
+    let task = view.task(row);
+    if view.ledger.places[row] == Place::On(to) {
+        return Err(Rejection::AlreadyThere);
+    }
+    requirements(view, task, to)?;
+    let device = device(view, task, to)?;
+    headroom(view, to, burden)?;
+    if !view.memberships.is_empty() {
+        groups(view, row, to, errand)?;
+    }
+    let cooldown = state.cooldowns.get(&task.id);
+    let until = cooldown.filter(|it| it.left == Some(view.worker_id(to))).map(|it| it.until);
+    match until.filter(|until| *until > view.snapshot.at()) {
+        Some(until) => Err(Rejection::LeftRecently { until }),
+        None => Ok(device),
+    }
+}
+
+/// Hardware, labels, memory as a whole, compute capability.
+fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
+    let (needs, worker, kinds) = (&task.requirements, view.worker(to), view.workers[to].kinds);
+    let missing = needs.all_of.without(kinds);
+    if !missing.is_empty() {
+        return Err(Rejection::MissingHardware { needs: missing, all: true });
+    }
+    if !needs.any_of.is_empty() && !needs.any_of.intersects(kinds) {
+        return Err(Rejection::MissingHardware { needs: needs.any_of, all: false });
+    }
+    if let Some(label) = needs.labels.iter().copied().find(|label| !worker.labels.contains(label)) {
+        return Err(Rejection::MissingLabel { label });
+    }
+    let forbidden = needs.forbidden_labels.iter().copied();
+    if let Some(label) = forbidden.into_iter().find(|label| worker.labels.contains(label)) {
+        return Err(Rejection::ForbiddenLabel { label });
+    }
+    if let Some(needs_bytes) = needs.min_memory_bytes {
+        let has = worker.capacity.known(ResourceId::MEMORY);
+        if has.is_none_or(|has| has < needs_bytes as f64) {
+            let has_bytes = has.map(|has| has as u64);
+            return Err(Rejection::TooLittleMemory { needs_bytes, has_bytes });
+        }
+    }
+    let compute = needs.min_cuda_compute.filter(|_| runs_on_device(needs, kinds));
+    if let Some(least) = compute {
+        let has = worker.compute(Hardware::Cuda);
+        if has.is_none_or(|has| has < least) {
+            return Err(Rejection::TooLittleCompute { needs: least, has });
+        }
+    }
+    Ok(())
+}
+
+/// The device with the least free memory that still has room: large holes stay whole.
+fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejection> {
+    let needs = &task.requirements;
+    let Some(needs_bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, view.workers[to].kinds))
+    else {
+        return Ok(None);
+    };
+    let devices = view.ledger.devices_of(to).iter().enumerate();
+    let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
+    let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes?, index)));
+    let fits = free.clone().filter(|(bytes, _)| *bytes >= needs_bytes as f64);
+    match fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
+        Some((_, index)) => Ok(u16::try_from(index).ok()),
+        None => {
+            let most = free.map(|(bytes, _)| bytes).fold(0.0, f64::max);
+            Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: most as u64 })
+        }
+    }
+}
+
+/// Room in every resource that the task asks for.
+pub(crate) fn headroom(view: &View<'_>, to: Seat, burden: &Burden) -> Result<(), Rejection> {
+    for (column, cell) in view.ledger.row(to).iter().enumerate() {
+        let Some(needed) = burden.claim[column].filter(|claim| *claim > 0.0) else { continue };
+        let free = cell.capacity.map_or(0.0, |capacity| (capacity - cell.claimed).max(0.0));
+        if needed > free {
+            let resource = view.ledger.columns[column];
+            return Err(Rejection::NoHeadroom { resource, needed, free });
+        }
+    }
+    Ok(())
+}
+
+/// The rules of every group the task is in.
+fn groups(view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Result<(), Rejection> {
+    let member_row = u32::try_from(row).unwrap_or(u32::MAX);
+    for index in view.memberships.get(&member_row).into_iter().flatten() {
+        let group = &view.snapshot.groups()[*index as usize];
+        let others = group.members.iter().filter_map(|id| view.snapshot.task_row(*id));
+        let others = others.filter(|other| *other != row);
+        match group.rule {
+            GroupRule::Affinity => affinity(view, row, to, group.id, others)?,
+            GroupRule::AntiAffinity => {
+                for other in others {
+                    if ends(view.ledger.places[other]).contains(&Some(to)) {
+                        let task = view.task(other).id;
+                        return Err(Rejection::AntiAffinity { group: group.id, task });
+                    }
+                }
+            }
+            GroupRule::Spread { max_skew } if errand == Errand::Balance => {
+                let (before, transit, after) = skews(view, row, to, others);
+                let skew = transit.max(after);
+                // What is broken already may be repaired, never made worse.
+                if skew > max_skew.get().max(before) {
+                    let most = max_skew.get();
+                    return Err(Rejection::Spread { group: group.id, skew, most });
+                }
+            }
+            GroupRule::Spread { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// A group that stays together may go where some of it is, or leave as one: companions on the same worker move with
+/// the task (the candidate stage sees to that), so they do not hold it back.
+fn affinity(
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    group: crate::model::ids::GroupId,
+    others: impl Iterator<Item = usize>,
+) -> Result<(), Rejection> {
+    let here = ends(view.ledger.places[row])[0];
+    let mut elsewhere = None;
+    for other in others {
+        let place = ends(view.ledger.places[other]);
+        // A member in flight stands where it is going.
+        match place[1].or(place[0]) {
+            Some(seat) if seat == to => return Ok(()),
+            Some(seat) if Some(seat) != here => elsewhere = elsewhere.or(Some(seat)),
+            _ => {}
+        }
+    }
+    match elsewhere {
+        Some(seat) => Err(Rejection::Affinity { group, worker: view.worker_id(seat) }),
+        None => Ok(()),
+    }
+}
+
+/// The workers a task counts on: where it is or comes from, and where it goes.
+pub(crate) fn ends(place: Place) -> [Option<Seat>; 2] {
+    match place {
+        Place::On(seat) => [Some(seat), None],
+        Place::Moving { from, to, .. } => [from, to],
+        Place::Stranded { .. } | Place::Orphaned | Place::Unplaced | Place::Unknown(_) => [None; 2],
+    }
+}
+
+/// The skew of a group over the zones before a move, while it is under way (counted on both ends), and after.
+fn skews(
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    others: impl Iterator<Item = usize>,
+) -> (u32, u32, u32) {
+    let zones = view.snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
+    let mut counts: alloc::collections::BTreeMap<_, u32> =
+        zones.filter_map(|worker| Some((worker.zone?, 0))).collect();
+    let zone = |seat: Option<Seat>| seat.and_then(|seat| view.worker(seat).zone);
+    let add = |seat, counts: &mut alloc::collections::BTreeMap<_, u32>| {
+        if let Some(zone) = zone(seat) {
+            *counts.entry(zone).or_default() += 1;
+        }
+    };
+    for other in others {
+        let [here, there] = ends(view.ledger.places[other]);
+        let same = zone(here) == zone(there);
+        add(here, &mut counts);
+        if !same {
+            add(there, &mut counts);
+        }
+    }
+    let skew = |counts: &alloc::collections::BTreeMap<_, u32>| {
+        let (least, most) = (counts.values().min(), counts.values().max());
+        most.zip(least).map_or(0, |(most, least)| most - least)
+    };
+    let here = ends(view.ledger.places[row])[0];
+    let mut before = counts.clone();
+    add(here, &mut before);
+    let mut transit = before.clone();
+    if zone(here) != zone(Some(to)) {
+        add(Some(to), &mut transit);
+    }
+    add(Some(to), &mut counts);
+    (skew(&before), skew(&transit), skew(&counts))
+}
+
+/// The loads a move is judged by: as the ledger stands, shifted to what is forecast where that is the trigger.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Levels {
+    /// What the forecast adds to each worker's projected load; empty while the present is judged.
+    pub(crate) shift: alloc::vec::Vec<f64>,
+    /// Workers give above this level.
+    pub(crate) give_above: f64,
+    /// And take below this one.
+    pub(crate) take_below: f64,
+    /// Above this level a worker is overloaded.
+    pub(crate) high: f64,
+    /// No move pushes a resource of its target above this.
+    pub(crate) ceiling: f64,
+}
+
+impl Levels {
+    pub(crate) fn shift(&self, seat: Seat) -> f64 {
+        self.shift.get(seat).copied().unwrap_or(0.0)
+    }
+
+    /// The level of a worker as the ledger stands.
+    pub(crate) fn of(&self, view: &View<'_>, seat: Seat) -> Option<f64> {
+        Some(view.ledger.load(seat)? + self.shift(seat))
+    }
+
+    /// The level of the target once the burden has arrived.
+    pub(crate) fn after(&self, view: &View<'_>, to: Seat, burden: &Burden) -> Option<f64> {
+        let load = view.ledger.load_with(to, |column| burden.load[column])?;
+        Some(load + self.shift(to))
+    }
+
+    /// The level of the source once the burden has left.
+    pub(crate) fn relieved(&self, view: &View<'_>, from: Seat, burden: &Burden) -> Option<f64> {
+        let load = view.ledger.load_with(from, |column| -burden.load[column])?;
+        Some(load + self.shift(from))
+    }
+}
+
+/// No worsening: the target stays below its ceiling in every resource, and below where the source was.
+pub(crate) fn guards(
+    stability: &Stability,
+    levels: &Levels,
+    view: &View<'_>,
+    from: Option<Seat>,
+    to: Seat,
+    burden: &Burden,
+) -> Result<(), Rejection> {
+    ceiling(levels, view, to, burden)?;
+    let source = from.and_then(|from| levels.of(view, from));
+    let after = levels.after(view, to, burden);
+    if let (Some(source), Some(after)) = (source, after) {
+        let most = source - stability.dead_band;
+        if after > most {
+            return Err(Rejection::NoGain { after, most });
+        }
+    }
+    Ok(())
+}
+
+/// No resource of the target that the task adds to is pushed above the ceiling.
+pub(crate) fn ceiling(
+    levels: &Levels,
+    view: &View<'_>,
+    to: Seat,
+    burden: &Burden,
+) -> Result<(), Rejection> {
+    for (column, cell) in view.ledger.row(to).iter().enumerate() {
+        let (Some(used), Some(capacity)) = (cell.used, cell.capacity) else { continue };
+        let added = burden.load[column];
+        let after = (used + added) / capacity + levels.shift(to);
+        if added > 0.0 && capacity > 0.0 && after > levels.ceiling {
+            let (resource, most) = (view.ledger.columns[column], levels.ceiling);
+            return Err(Rejection::WouldOverload { resource, after, most });
+        }
+    }
+    Ok(())
+}
+
+/// The spread over the balanced workers does not grow by the move, level by level.
+pub(crate) fn no_wider(
+    levels: &Levels,
+    view: &View<'_>,
+    from: Seat,
+    to: Seat,
+    burden: &Burden,
+) -> Result<(), Rejection> {
+    let mut before = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut after = before;
+    let widen = |(min, max): (f64, f64), level: f64| (min.min(level), max.max(level));
+    for seat in (0..view.workers.len()).filter(|seat| view.workers[*seat].balanced) {
+        let Some(level) = levels.of(view, seat) else { continue };
+        let then = match seat {
+            seat if seat == from => levels.relieved(view, from, burden),
+            seat if seat == to => levels.after(view, to, burden),
+            _ => Some(level),
+        };
+        before = widen(before, level);
+        after = widen(after, then.unwrap_or(level));
+    }
+    let (before, after) = (before.1 - before.0, after.1 - after.0);
+    // One part in 10^9 forgives the rounding of taking away and adding what was the same.
+    if after > before + 1e-9 { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+}
+
+/// When measurements of this worker were taken.
+pub(crate) fn measured(view_at: Timestamp, age: Duration) -> Timestamp {
+    view_at.before(age)
+}

@@ -1,0 +1,197 @@
+//! What is impossible or contradicts itself in a [`Config`], said in one line per fault.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::{Config, sections::Pace};
+use crate::model::time::Span;
+
+/// One fault of a configuration: the field, its value, and what it must be. For the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}; it must be {must}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The field, section first (`thresholds.high`), or the option.
+    pub field: String,
+    /// Its value, as printed.
+    pub value: String,
+    /// What it must be.
+    pub must: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(field: &str, value: &dyn fmt::Display, must: &str) -> Self {
+        Self { field: field.to_string(), value: value.to_string(), must: must.to_string() }
+    }
+}
+
+/// All faults of a configuration, at least one; prints one sentence per line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct ConfigErrors(pub(super) Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// The faults, in the order of the fields.
+    pub fn faults(&self) -> &[ConfigError] {
+        &self.0
+    }
+}
+
+fn lines(faults: &[ConfigError]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+const SHARE: &str = "a number from 0 to 1";
+const POINTS: &str = "a finite number from 0 up";
+const SPAN: &str = "longer than 0s";
+
+/// Collects faults; each method checks one sort of field.
+#[derive(Default)]
+struct Faults(Vec<ConfigError>);
+
+impl Faults {
+    fn need(&mut self, holds: bool, field: &str, value: &dyn fmt::Display, must: &str) {
+        if !holds {
+            self.0.push(ConfigError::new(field, value, must));
+        }
+    }
+
+    fn share(&mut self, field: &str, value: f64) {
+        self.need((0.0..=1.0).contains(&value), field, &value, SHARE);
+    }
+
+    fn points(&mut self, field: &str, value: f64) {
+        self.need(value.is_finite() && value >= 0.0, field, &value, POINTS);
+    }
+
+    fn span(&mut self, field: &str, value: Duration) {
+        self.need(value > Duration::ZERO, field, &Span(value), SPAN);
+    }
+
+    fn bounds(&mut self, field: &str, [least, most]: [f64; 2]) {
+        let holds = 0.0 <= least && least <= most && most <= 1.0;
+        let value = alloc::format!("{least} to {most}");
+        self.need(holds, field, &value, "a rising pair of numbers from 0 to 1");
+    }
+
+    fn pace(&mut self, field: &str, pace: Pace) {
+        self.points(&alloc::format!("{field}.imbalance_factor"), pace.imbalance_factor);
+        self.points(&alloc::format!("{field}.least_net"), pace.least_net);
+    }
+}
+
+pub(super) fn config(config: &Config) -> Result<(), ConfigErrors> {
+    let mut faults = Faults::default();
+    core_fields(config, &mut faults);
+    adaptation(config, &mut faults);
+    prediction(config, &mut faults);
+    cost_benefit(config, &mut faults);
+    other_sections(config, &mut faults);
+    if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
+}
+
+fn core_fields(config: &Config, faults: &mut Faults) {
+    let (interval, window) = (config.check_interval, config.performance_window);
+    faults.span("check_interval", interval);
+    let must = alloc::format!("at least one check_interval ({})", Span(interval));
+    faults.need(window >= interval, "performance_window", &Span(window), &must);
+    let thresholds = config.thresholds;
+    faults.share("thresholds.high", thresholds.high);
+    faults.share("thresholds.low", thresholds.low);
+    let must = alloc::format!("below thresholds.high ({})", thresholds.high);
+    // Written so that a threshold that is not a number is one fault, not two.
+    let crossed = thresholds.low >= thresholds.high && thresholds.high <= 1.0;
+    faults.need(!crossed, "thresholds.low", &thresholds.low, &must);
+    faults.share("detection.imbalance", config.detection.imbalance);
+}
+
+fn adaptation(config: &Config, faults: &mut Faults) {
+    let Some(section) = &config.adaptation else { return };
+    faults.share("adaptation.rate", section.rate);
+    faults.share("adaptation.high_load", section.high_load);
+    faults.share("adaptation.low_load", section.low_load);
+    faults.points("adaptation.trend_slope", section.trend_slope);
+    let must = alloc::format!("below adaptation.high_load ({})", section.high_load);
+    let crossed = section.low_load >= section.high_load;
+    faults.need(!crossed, "adaptation.low_load", &section.low_load, &must);
+    faults.bounds("adaptation.high_bounds", section.high_bounds);
+    faults.bounds("adaptation.low_bounds", section.low_bounds);
+    faults.share("adaptation.separation", section.separation);
+    let widest = section.high_bounds[1] - section.low_bounds[0];
+    let must = alloc::format!("at most {widest}, or the bounds leave no room for it");
+    let fits = !(section.separation > widest);
+    faults.need(fits, "adaptation.separation", &section.separation, &must);
+    faults.pace("adaptation.high_pace", section.high_pace);
+    faults.pace("adaptation.low_pace", section.low_pace);
+}
+
+fn prediction(config: &Config, faults: &mut Faults) {
+    let Some(section) = &config.prediction else { return };
+    faults.span("prediction.window", section.window);
+    let interval = config.check_interval;
+    let must = alloc::format!("at least two check_intervals ({} each)", Span(interval));
+    let enough = section.history >= interval.saturating_mul(2);
+    faults.need(enough, "prediction.history", &Span(section.history), &must);
+    faults.share("prediction.confidence", section.confidence);
+    faults.share("prediction.margin", section.margin);
+    faults.share("prediction.imbalance", section.imbalance);
+}
+
+fn cost_benefit(config: &Config, faults: &mut Faults) {
+    let Some(section) = &config.cost_benefit else { return };
+    faults.share("cost_benefit.learning_rate", section.learning_rate);
+    let cost = &section.cost;
+    let per_point = cost.seconds_per_point;
+    let holds = per_point.is_finite() && per_point > 0.0;
+    let must = "a finite number above 0";
+    faults.need(holds, "cost_benefit.cost.seconds_per_point", &per_point, must);
+    let benefit = &section.benefit;
+    for (field, points) in [
+        ("cost.base", cost.base),
+        ("cost.running_most", cost.running_most),
+        ("cost.priority", cost.priority),
+        ("cost.priority_most", cost.priority_most),
+        ("cost.state_gib", cost.state_gib),
+        ("cost.state_most", cost.state_most),
+        ("cost.history_most", cost.history_most),
+        ("benefit.utilization", benefit.utilization),
+        ("benefit.relief", benefit.relief),
+        ("benefit.full_size", benefit.full_size),
+        ("benefit.hardware", benefit.hardware),
+        ("benefit.memory", benefit.memory),
+        ("benefit.energy", benefit.energy),
+        ("benefit.thermal", benefit.thermal),
+        ("benefit.packing", benefit.packing),
+        ("benefit.success", benefit.success),
+        ("benefit.health", benefit.health),
+    ] {
+        faults.points(&alloc::format!("cost_benefit.{field}"), points);
+    }
+}
+
+fn other_sections(config: &Config, faults: &mut Faults) {
+    if let Some(section) = &config.hardware {
+        faults.share("hardware.learning_rate", section.learning_rate);
+        for row in section.table.rows() {
+            let field = alloc::format!("hardware.table.{}.performance", row.hardware);
+            let holds = row.performance.is_finite() && row.performance > 0.0;
+            faults.need(holds, &field, &row.performance, "a finite number above 0");
+        }
+    }
+    if let Some(section) = &config.efficiency {
+        let (cool, hot) = (section.cool_celsius, section.hot_celsius);
+        let must = alloc::format!("below efficiency.hot_celsius ({hot})");
+        faults.need(cool < hot, "efficiency.cool_celsius", &cool, &must);
+    }
+    if let Some(section) = &config.migration {
+        faults.span("migration.timeout", section.timeout);
+        if let Some(share) = section.share_of_workers {
+            faults.share("migration.share_of_workers", share);
+        }
+    }
+    if let Some(section) = &config.stability {
+        faults.share("stability.dead_band", section.dead_band);
+    }
+}

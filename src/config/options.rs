@@ -1,0 +1,301 @@
+//! The specification's thirteen options, as a file has them.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Config, ConfigError, ConfigErrors};
+
+/// A file with the specification's option names, read but not yet judged.
+///
+/// Deserialises from any self-describing format (JSON, TOML, ...). Options left out have the specification's
+/// values. All faults are told at once.
+///
+/// ```
+/// use evenkeel::{Config, Options};
+/// let options: Options =
+///     serde_json::from_str(r#"{"check_interval": 10, "enable_predictive_balancing": false}"#)?;
+/// let config = options.apply_to(Config::default())?;
+/// assert_eq!(config.check_interval.as_secs(), 10);
+/// assert!(config.prediction.is_none());
+///
+/// let options: Options =
+///     serde_json::from_str(r#"{"chekc_interval": 10, "threshold_adjustment_rate": 5}"#)?;
+/// let faults = options.apply_to(Config::default()).unwrap_err();
+/// assert_eq!(
+///     faults.to_string(),
+///     "chekc_interval is 10; it must be one of the 13 options (did you mean check_interval?)\n\
+///      threshold_adjustment_rate is 5; it must be a number from 0 to 1"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    entries: BTreeMap<String, Setting>,
+}
+
+/// A value of a file, of whatever type.
+#[derive(Clone, Debug, PartialEq)]
+enum Setting {
+    Switch(bool),
+    Number(f64),
+    Other(String),
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch(on) => write!(f, "{on}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The option names, in the order of the specification's table.
+const NAMES: [&str; 13] = [
+    "check_interval",
+    "utilization_threshold_high",
+    "utilization_threshold_low",
+    "performance_window",
+    "enable_task_migration",
+    "max_simultaneous_migrations",
+    "enable_dynamic_thresholds",
+    "enable_predictive_balancing",
+    "enable_cost_benefit_analysis",
+    "enable_hardware_specific_strategies",
+    "enable_resource_efficiency",
+    "threshold_adjustment_rate",
+    "prediction_window",
+];
+
+impl Options {
+    /// Puts the options in force over `base`, whose sections give the rules; what the file leaves out gets the
+    /// specification's value, which every preset has already.
+    ///
+    /// A switch that is off removes its section; numbers of a section that is off are checked all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`]: unknown names, values of the wrong type or out of range, and contradictions between
+    /// options, all at once.
+    pub fn apply_to(&self, base: Config) -> Result<Config, ConfigErrors> {
+        let mut config = base;
+        let mut reader = Reader { entries: &self.entries, faults: Vec::new() };
+        reader.unknown_names();
+        reader.numbers(&mut config);
+        reader.contradictions(&config);
+        reader.switches(&mut config);
+        if reader.faults.is_empty() {
+            config.check()?;
+            return Ok(config);
+        }
+        Err(ConfigErrors(reader.faults))
+    }
+}
+
+struct Reader<'a> {
+    entries: &'a BTreeMap<String, Setting>,
+    faults: Vec<ConfigError>,
+}
+
+impl Reader<'_> {
+    fn unknown_names(&mut self) {
+        for (name, value) in self.entries.iter().filter(|(name, _)| !NAMES.contains(&name.as_str())) {
+            let must = match nearest(name) {
+                Some(near) => format!("one of the 13 options (did you mean {near}?)"),
+                None => "one of the 13 options".to_string(),
+            };
+            self.faults.push(ConfigError::new(name, value, &must));
+        }
+    }
+
+    /// A number of this option, if it is there, is one and holds.
+    fn number(&mut self, name: &str, holds: impl Fn(f64) -> bool, must: &str) -> Option<f64> {
+        match self.entries.get(name)? {
+            Setting::Number(number) if holds(*number) => Some(*number),
+            value => {
+                self.faults.push(ConfigError::new(name, value, must));
+                None
+            }
+        }
+    }
+
+    fn share(&mut self, name: &str) -> Option<f64> {
+        self.number(name, |share| (0.0..=1.0).contains(&share), "a number from 0 to 1")
+    }
+
+    /// A span of `unit` seconds each.
+    fn span(&mut self, name: &str, unit: f64, must: &str) -> Option<Duration> {
+        let holds = |span: f64| span > 0.0 && span * unit <= 1e9;
+        let number = self.number(name, holds, must)?;
+        Duration::try_from_secs_f64(number * unit).ok()
+    }
+
+    fn numbers(&mut self, config: &mut Config) {
+        const SECONDS: &str = "a number of seconds above 0";
+        const MINUTES: &str = "a number of minutes above 0";
+        if let Some(interval) = self.span("check_interval", 1.0, SECONDS) {
+            config.check_interval = interval;
+        }
+        if let Some(high) = self.share("utilization_threshold_high") {
+            config.thresholds.high = high;
+        }
+        if let Some(low) = self.share("utilization_threshold_low") {
+            config.thresholds.low = low;
+        }
+        if let Some(window) = self.span("performance_window", 60.0, MINUTES) {
+            config.performance_window = window;
+        }
+        let whole = |count: f64| (1.0..=4e9).contains(&count) && libm::floor(count) >= count;
+        let must = "a whole number from 1 up";
+        if let Some(most) = self.number("max_simultaneous_migrations", whole, must) {
+            if let Some(limits) = &mut config.migration {
+                limits.max_simultaneous = NonZeroU32::new(most as u32).unwrap_or(NonZeroU32::MIN);
+                // What the operator sets is the cap: no share of the workers lifts it.
+                limits.share_of_workers = None;
+            }
+        }
+        if let Some(rate) = self.share("threshold_adjustment_rate") {
+            if let Some(adaptation) = &mut config.adaptation {
+                adaptation.rate = rate;
+            }
+        }
+        if let Some(window) = self.span("prediction_window", 60.0, MINUTES) {
+            if let Some(prediction) = &mut config.prediction {
+                prediction.window = window;
+            }
+        }
+    }
+
+    /// Options that are possible each by itself but not together.
+    fn contradictions(&mut self, config: &Config) {
+        let seconds = |span: Duration| span.as_secs_f64();
+        let (high, low) = (config.thresholds.high, config.thresholds.low);
+        if low >= high {
+            let must = format!("below utilization_threshold_high ({high})");
+            self.faults.push(ConfigError::new("utilization_threshold_low", &low, &must));
+        }
+        let (window, interval) = (seconds(config.performance_window), seconds(config.check_interval));
+        if window < interval {
+            let must = format!("at least one check_interval ({} min)", interval / 60.0);
+            self.faults.push(ConfigError::new("performance_window", &(window / 60.0), &must));
+        }
+        let history = config.prediction.map(|section| seconds(section.history));
+        if history.is_some_and(|history| window >= interval && history < 2.0 * interval) {
+            let must = "at most 300 s while predictive balancing looks 600 s back";
+            self.faults.push(ConfigError::new("check_interval", &interval, must));
+        }
+    }
+
+    fn switch(&mut self, name: &str) -> bool {
+        match self.entries.get(name) {
+            None => true,
+            Some(Setting::Switch(on)) => *on,
+            Some(value) => {
+                self.faults.push(ConfigError::new(name, value, "true or false"));
+                true
+            }
+        }
+    }
+
+    fn switches(&mut self, config: &mut Config) {
+        let mut off = |name| !self.switch(name);
+        if off("enable_task_migration") {
+            config.migration = None;
+        }
+        if off("enable_dynamic_thresholds") {
+            config.adaptation = None;
+        }
+        if off("enable_predictive_balancing") {
+            config.prediction = None;
+        }
+        if off("enable_cost_benefit_analysis") {
+            config.cost_benefit = None;
+        }
+        if off("enable_hardware_specific_strategies") {
+            config.hardware = None;
+        }
+        if off("enable_resource_efficiency") {
+            config.efficiency = None;
+        }
+    }
+}
+
+/// The option that shares most of its letters, position by position from either end, if it is most of them.
+fn nearest(name: &str) -> Option<&'static str> {
+    let shared = |option: &str| {
+        let front = name.bytes().zip(option.bytes()).take_while(|(a, b)| a == b).count();
+        let rest = (name.len().min(option.len())) - front;
+        let back = name.bytes().rev().zip(option.bytes().rev()).take(rest);
+        front + back.take_while(|(a, b)| a == b).count()
+    };
+    let best = NAMES.into_iter().max_by_key(|option| shared(option))?;
+    (shared(best) * 3 >= best.len().max(name.len()) * 2).then_some(best)
+}
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(|entries| Self { entries })
+    }
+}
+
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(SettingVisitor)
+    }
+}
+
+struct SettingVisitor;
+
+impl<'de> Visitor<'de> for SettingVisitor {
+    type Value = Setting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, on: bool) -> Result<Setting, E> {
+        Ok(Setting::Switch(on))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Setting, E> {
+        Ok(Setting::Number(number as f64))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Setting, E> {
+        Ok(Setting::Number(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Setting, E> {
+        Ok(Setting::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Setting, E> {
+        Ok(Setting::Other(format!("\"{text}\"")))
+    }
+
+    fn visit_unit<E>(self) -> Result<Setting, E> {
+        Ok(Setting::Other("empty".to_string()))
+    }
+
+    fn visit_none<E>(self) -> Result<Setting, E> {
+        Ok(Setting::Other("empty".to_string()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Setting, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Setting::Other("a list".to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Setting, A::Error> {
+        while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Setting::Other("a table".to_string()))
+    }
+}

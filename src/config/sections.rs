@@ -1,0 +1,401 @@
+//! The sections of a [`Config`](super::Config). Their defaults are the specification's rules and its original's constants.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::hardware::HardwareTable;
+use crate::model::time::{as_optional_seconds, as_seconds};
+
+/// How one number, the worker's load, is made of its resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LoadRule {
+    /// The mean of CPU and memory, and of GPU memory where a worker has any: the specification's original. A
+    /// worker at 0.9 CPU and 0.3 memory has load 0.6.
+    #[default]
+    Mean,
+    /// The fullest of CPU, memory, GPU, GPU memory, network and disk, as far as they are known. The worker above
+    /// has load 0.9: a full GPU does not hide behind an idle CPU.
+    Dominant,
+}
+
+/// When the cluster counts as uneven.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Detection {
+    /// Which load is judged.
+    pub basis: Basis,
+    /// What must be out of bounds.
+    pub trigger: Trigger,
+    /// The spread (highest less lowest load) that must be exceeded, 0 to 1.
+    pub imbalance: f64,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self { basis: Basis::RecentMean, trigger: Trigger::Both, imbalance: 0.4 }
+    }
+}
+
+/// Which load detection judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Basis {
+    /// The latest measurement.
+    Latest,
+    /// The mean of the last five measurements.
+    #[default]
+    RecentMean,
+    /// The latest measurement and what is on its way there or away.
+    Projected,
+}
+
+/// What must be out of bounds before the engine acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// One worker above the high threshold and one below the low one.
+    #[default]
+    Both,
+    /// One worker above the high threshold or one below the low one; then the others are the targets or the
+    /// sources, as far as they have room or load to give.
+    Either,
+}
+
+/// Thresholds and pace follow the load of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adaptation {
+    /// What happens between the load bands.
+    pub rule: AdaptRule,
+    /// The step per tick, 0 to 1: 0.05.
+    pub rate: f64,
+    /// Above this mean load the system is highly loaded: 0.75.
+    pub high_load: f64,
+    /// Below this mean load it is lightly loaded: 0.3.
+    pub low_load: f64,
+    /// A slope of the mean load beyond this, per tick, is a trend: 0.01.
+    pub trend_slope: f64,
+    /// The high threshold stays within these: 0.6 to 0.95.
+    pub high_bounds: [f64; 2],
+    /// The low threshold stays within these: 0.1 to 0.4.
+    pub low_bounds: [f64; 2],
+    /// The thresholds stay so far apart: 0.3.
+    pub separation: f64,
+    /// How to act when the system is highly loaded: more aggressively.
+    pub high_pace: Pace,
+    /// How to act when it is lightly loaded: more conservatively.
+    pub low_pace: Pace,
+}
+
+impl Default for Adaptation {
+    fn default() -> Self {
+        Self {
+            rule: AdaptRule::Step,
+            rate: 0.05,
+            high_load: 0.75,
+            low_load: 0.3,
+            trend_slope: 0.01,
+            high_bounds: [0.6, 0.95],
+            low_bounds: [0.1, 0.4],
+            separation: 0.3,
+            high_pace: Pace { imbalance_factor: 0.75, least_net: 0.0 },
+            low_pace: Pace { imbalance_factor: 1.25, least_net: 1.0 },
+        }
+    }
+}
+
+/// What thresholds do between the load bands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AdaptRule {
+    /// They step apart below a mean load of 0.5 and together above it, until they reach their bounds: the
+    /// specification's pseudo-code.
+    #[default]
+    Step,
+    /// They go back to their configured values, at most one step per tick. (Under the other rule a cluster at 0.6
+    /// ends at 0.6 / 0.3 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
+    Relax,
+}
+
+/// How boldly to act. The specification asks for a more aggressive policy at high load and a more conservative
+/// one at low load, without figures; these are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pace {
+    /// The spread that must be exceeded is multiplied by this: 0.75 at high load, 1.25 at low load.
+    pub imbalance_factor: f64,
+    /// The net benefit of a move must exceed this: 0 at high load, 1 at low load.
+    pub least_net: f64,
+}
+
+impl Default for Pace {
+    /// The pace between the load bands.
+    fn default() -> Self {
+        Self { imbalance_factor: 1.0, least_net: 0.0 }
+    }
+}
+
+/// What is coming can trigger, not only what is: least squares through each worker's recent loads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prediction {
+    /// How far ahead, in seconds: 180.
+    #[serde(with = "as_seconds")]
+    pub window: Duration,
+    /// How far back the line is fitted, in seconds: 600.
+    #[serde(with = "as_seconds")]
+    pub history: Duration,
+    /// A forecast acts from this confidence on, 0 to 1: 0.7.
+    pub confidence: f64,
+    /// A predicted load must be so far beyond a threshold: 0.05.
+    pub margin: f64,
+    /// The predicted spread that must be exceeded: 0.45, more than for the present.
+    pub imbalance: f64,
+    /// Confidence is multiplied by the accuracy that past forecasts turned out to have, once it is known.
+    pub judged: bool,
+}
+
+impl Default for Prediction {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(180),
+            history: Duration::from_secs(600),
+            confidence: 0.7,
+            margin: 0.05,
+            imbalance: 0.45,
+            judged: false,
+        }
+    }
+}
+
+/// Moves must be worth their cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CostBenefit {
+    /// How running time and utilization are judged.
+    pub rule: BenefitRule,
+    /// Tasks that have run for longer stay ("almost done"), in seconds; none: any task may move.
+    #[serde(with = "as_optional_seconds")]
+    pub max_running: Option<Duration>,
+    /// What a new outcome weighs in the moving averages of cost and success, 0 to 1: 0.2.
+    pub learning_rate: f64,
+    /// Points of cost.
+    pub cost: CostWeights,
+    /// Points of benefit.
+    pub benefit: BenefitWeights,
+}
+
+impl Default for CostBenefit {
+    fn default() -> Self {
+        Self {
+            rule: BenefitRule::Difference,
+            max_running: Some(Duration::from_secs(300)),
+            learning_rate: 0.2,
+            cost: CostWeights::default(),
+            benefit: BenefitWeights::default(),
+        }
+    }
+}
+
+/// How running time and utilization are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BenefitRule {
+    /// The cost counts the time a task has run; the benefit the difference of the two workers, whatever the task's
+    /// size: the specification's original.
+    #[default]
+    Difference,
+    /// The cost counts the work that would be lost; the benefit the gap that is left after the move, scaled by
+    /// what the task carries, and the relief of an overloaded source.
+    Relief,
+}
+
+/// What a move costs, in points; the sum is capped at 10.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CostWeights {
+    /// Every move: 2.
+    pub base: f64,
+    /// So many seconds of running time (or lost work) are one point: 40. Also the unit of what is learned: a move
+    /// that kept its task still for 40 s cost one point.
+    pub seconds_per_point: f64,
+    /// Running time costs at most: 3.
+    pub running_most: f64,
+    /// One step of priority: 0.5.
+    pub priority: f64,
+    /// Priority costs at most: 2.
+    pub priority_most: f64,
+    /// One GiB of state: 0.5 (the document names the factor, the original has no figure; this is ours).
+    pub state_gib: f64,
+    /// State costs at most: 2.
+    pub state_most: f64,
+    /// What past moves of the kind cost counts up to: 2.
+    pub history_most: f64,
+}
+
+impl Default for CostWeights {
+    fn default() -> Self {
+        Self {
+            base: 2.0,
+            seconds_per_point: 40.0,
+            running_most: 3.0,
+            priority: 0.5,
+            priority_most: 2.0,
+            state_gib: 0.5,
+            state_most: 2.0,
+            history_most: 2.0,
+        }
+    }
+}
+
+/// What a move is good for, in points per unit of each factor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BenefitWeights {
+    /// Utilization difference or gap (0 to 1): 10.
+    pub utilization: f64,
+    /// Relief of an overloaded source, 1 when it stands at full load or above: 5. Only under
+    /// [`BenefitRule::Relief`].
+    pub relief: f64,
+    /// A task that carries this share of its source or more counts in full, a smaller one in proportion: 0.05. Only
+    /// under [`BenefitRule::Relief`].
+    pub full_size: f64,
+    /// Performance weight gained: 2.
+    pub hardware: f64,
+    /// Free share of memory gained: 1 (ours; the document names the factor).
+    pub memory: f64,
+    /// Energy efficiency gained, for tasks that ask for it: 3.
+    pub energy: f64,
+    /// Thermal efficiency gained, for tasks that ask for power efficiency, and thermal headroom: 1 (ours).
+    pub thermal: f64,
+    /// A device filled to the brim: 0.5 (ours).
+    pub packing: f64,
+    /// The target's success with such tasks, from -1 (always failed) to 1 (never): 1 (ours).
+    pub success: f64,
+    /// The health the target lacks is subtracted: 2 (ours).
+    pub health: f64,
+}
+
+impl Default for BenefitWeights {
+    fn default() -> Self {
+        Self {
+            utilization: 10.0,
+            relief: 5.0,
+            full_size: 0.05,
+            hardware: 2.0,
+            memory: 1.0,
+            energy: 3.0,
+            thermal: 1.0,
+            packing: 0.5,
+            success: 1.0,
+            health: 2.0,
+        }
+    }
+}
+
+/// Hardware is not all equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HardwareStrategy {
+    /// What each kind is good for: [`PROFILES`](crate::PROFILES), or the host's own rows.
+    pub table: HardwareTable,
+    /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against what was known
+    /// before, 0 to 1: 0.1. At 0 the table stays as it is.
+    pub learning_rate: f64,
+}
+
+impl Default for HardwareStrategy {
+    fn default() -> Self {
+        Self { table: HardwareTable::default(), learning_rate: 0.1 }
+    }
+}
+
+/// Energy, heat and device memory count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Efficiency {
+    /// A worker as cool as this has all its thermal headroom, in degrees Celsius: 35.
+    pub cool_celsius: f64,
+    /// A worker as hot as this has none: 85.
+    pub hot_celsius: f64,
+}
+
+impl Default for Efficiency {
+    fn default() -> Self {
+        Self { cool_celsius: 35.0, hot_celsius: 85.0 }
+    }
+}
+
+/// Tasks are moved, within these limits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MigrationLimits {
+    /// Migrations under way at once: 2.
+    pub max_simultaneous: NonZeroU32,
+    /// With many workers, this share of their number if that is more, 0 to 1.
+    pub share_of_workers: Option<f64>,
+    /// Migrations under way from one worker at once.
+    pub per_source: Option<NonZeroU32>,
+    /// Migrations under way to one worker at once.
+    pub per_target: Option<NonZeroU32>,
+    /// A step of a migration that takes longer has failed, in seconds: 600.
+    #[serde(with = "as_seconds")]
+    pub timeout: Duration,
+}
+
+impl Default for MigrationLimits {
+    fn default() -> Self {
+        Self {
+            max_simultaneous: NonZeroU32::MIN.saturating_add(1),
+            share_of_workers: None,
+            per_source: None,
+            per_target: None,
+            timeout: Duration::from_secs(600),
+        }
+    }
+}
+
+impl MigrationLimits {
+    /// Migrations that may be under way at once among so many workers.
+    ///
+    /// At 2 and a share of 0.1: 2 for ten workers, 40 for four hundred.
+    pub(crate) fn at_once(&self, workers: usize) -> usize {
+        let share = self.share_of_workers.unwrap_or(0.0) * workers as f64;
+        // A share of at most 1 cannot exceed the number of workers.
+        (self.max_simultaneous.get() as usize).max(libm::floor(share) as usize)
+    }
+}
+
+/// The engine does not chase its own tail: it counts what it has set in motion, leaves a moved task alone for a
+/// while, and makes no move that makes things worse.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stability {
+    /// A task that has moved stays for so long, and does not return to where it came from, in seconds: 300.
+    #[serde(with = "as_seconds")]
+    pub cooldown: Duration,
+    /// A move must leave the target so far below where the source was: 0.05.
+    pub dead_band: f64,
+    /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0. Set it to the
+    /// span over which the host's telemetry smooths.
+    #[serde(with = "as_seconds")]
+    pub telemetry_lag: Duration,
+}
+
+impl Default for Stability {
+    fn default() -> Self {
+        Self {
+            cooldown: Duration::from_secs(300),
+            dead_band: 0.05,
+            telemetry_lag: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The engine: three doors in, one value out, and the pipeline in [`step`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::admission::{self, Levels};
+use crate::config::{Config, ConfigErrors, Pace};
+use crate::math::fingerprint::fingerprint;
+use crate::model::ids::{Epoch, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{
+    Admission, Balance, Command, Ended, Fingerprints, Outcome, Rejection, Reply, Tally, Verdict,
+};
+use crate::snapshot::{Report, Snapshot};
+use crate::stage::record::Pass;
+use crate::stage::score::{self, Scorer};
+use crate::stage::{adapt, candidate, detect, observe, predict, record, select, settle};
+use crate::state::{State, Stats};
+use crate::view::{Adapted, Errand, Place, Seat, View};
+
+/// Decides which running task should move to which worker, when, and why.
+///
+/// Three doors take input: [`tick`](Self::tick) runs a balancing round, [`report`](Self::report) settles what happened to a
+/// migration the moment the host knows it, [`reconfigure`](Self::reconfigure) changes settings. The sequence of inputs is the
+/// whole log ([`Input`]); replaying it gives the same outputs, bit by bit. Everything else takes `&self`.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    config: Config,
+    /// The configuration's fingerprint, worked out once.
+    config_print: u64,
+    state: State,
+}
+
+/// One input: one line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Input {
+    /// For [`Engine::tick`].
+    Tick(Snapshot),
+    /// For [`Engine::report`].
+    Report(Report),
+    /// For [`Engine::reconfigure`].
+    Reconfigure(alloc::boxed::Box<Config>),
+}
+
+/// What came of one [`Input`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[must_use]
+#[non_exhaustive]
+pub enum Output {
+    /// Of a round.
+    Outcome(alloc::boxed::Box<Outcome>),
+    /// Of a report.
+    Reply(Reply),
+    /// Of a round that came too late.
+    Stale(Stale),
+    /// Of new settings that are in force now.
+    Reconfigured,
+    /// Of new settings that are impossible; the old ones stay in force.
+    Refused(Vec<String>),
+}
+
+/// The snapshot is not newer than the last one: no round was run. For the integrator.
+///
+/// The reports that rode in it have been settled all the same; what follows from them is here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("the snapshot of {given} is not newer than the last one, of {last}")]
+#[non_exhaustive]
+pub struct Stale {
+    /// The moment of the last snapshot.
+    pub last: Timestamp,
+    /// The moment of this one.
+    pub given: Timestamp,
+    /// What the host is to do.
+    pub commands: Vec<Command>,
+    /// The migrations that came to their end.
+    pub ended: Vec<Ended>,
+}
+
+/// Why an engine cannot go on from a state. The state is as it was.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The configuration is impossible.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The state was written by a newer release.
+    #[error("the state has format {found}; this release reads formats up to {known}")]
+    NewerState {
+        /// Its format.
+        found: u32,
+        /// The newest format that this release reads.
+        known: u32,
+    },
+    /// The epoch is lower than the state's: a later life has run already.
+    #[error("{given} is over: the state is of {last}")]
+    EpochOver {
+        /// The state's epoch.
+        last: Epoch,
+        /// The given one.
+        given: Epoch,
+    },
+}
+
+impl Engine {
+    /// An engine that remembers nothing, in its first epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] if the configuration is impossible or contradicts itself: all faults at once.
+    pub fn new(config: Config) -> Result<Self, ConfigErrors> {
+        Self::in_epoch(config, Epoch::FIRST)
+    }
+
+    /// An engine that remembers nothing, in a later epoch: after a restart that lost the state.
+    ///
+    /// Migrations that are still under way are taken over from the snapshots that show them
+    /// ([`Placement::Moving`](crate::Placement::Moving)).
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn in_epoch(config: Config, epoch: Epoch) -> Result<Self, ConfigErrors> {
+        config.check()?;
+        let config_print = fingerprint(&config);
+        Ok(Self { config, config_print, state: State::new(epoch) })
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// Raise the epoch at every resume or fail-over: two lives in one epoch could issue one migration id for two
+    /// migrations. The state's own epoch continues the same life and changes nothing; use it only where that life
+    /// is known to be over (a replay, a copy for a shadow run).
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`] if the configuration is impossible, the state is of a newer format, or `epoch` is lower than
+    /// the state's.
+    pub fn resume(config: Config, state: State, epoch: Epoch) -> Result<Self, ResumeError> {
+        let (found, known) = (state.schema, State::SCHEMA);
+        if found > known {
+            return Err(ResumeError::NewerState { found, known });
+        }
+        let last = state.epoch;
+        if epoch < last {
+            return Err(ResumeError::EpochOver { last, given: epoch });
+        }
+        let mut engine = Self::new(config)?;
+        engine.state = state;
+        if epoch > last {
+            (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
+        }
+        Ok(engine)
+    }
+
+    /// Runs a balancing round.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if the snapshot is not newer than the last one. Its reports are settled even then.
+    pub fn tick(&mut self, snapshot: &Snapshot) -> Result<Outcome, Stale> {
+        step(&self.config, self.config_print, &mut self.state, snapshot)
+    }
+
+    /// Settles what happened to a migration, and says what follows at once: a released task need not wait for the
+    /// next round.
+    ///
+    /// This is the specification's `handle_task_cancelled_for_migration` ([`Event::Released`](crate::Event::Released)) and
+    /// its `update_worker_performance` ([`Event::Performance`](crate::Event::Performance)).
+    pub fn report(&mut self, report: &Report) -> Reply {
+        settle::report(&self.config, &mut self.state, report)
+    }
+
+    /// Changes settings at run time. State stays, and nothing in flight is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] if the new configuration is impossible; the old one stays in force.
+    pub fn reconfigure(&mut self, config: Config) -> Result<(), ConfigErrors> {
+        config.check()?;
+        self.config_print = fingerprint(&config);
+        self.config = config;
+        Ok(())
+    }
+
+    /// Takes one input of whichever kind: replay is a loop over this.
+    pub fn apply(&mut self, input: &Input) -> Output {
+        match input {
+            Input::Tick(snapshot) => match self.tick(snapshot) {
+                Ok(outcome) => Output::Outcome(outcome.into()),
+                Err(stale) => Output::Stale(stale),
+            },
+            Input::Report(report) => Output::Reply(self.report(report)),
+            Input::Reconfigure(config) => match self.reconfigure((**config).clone()) {
+                Ok(()) => Output::Reconfigured,
+                Err(errors) => {
+                    let lines = errors.faults().iter().map(alloc::string::ToString::to_string);
+                    Output::Refused(lines.collect())
+                }
+            },
+        }
+    }
+
+    /// What would become of `task` on `worker`: yes or no, with the reasons. Nothing if either is not in the
+    /// snapshot.
+    ///
+    /// Judged as a move to even out the load, whether or not the cluster is uneven; budgets are not asked, since they
+    /// depend on what else a round would choose.
+    pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
+        let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
+        let view = observe::observe(&self.config, &self.state, snapshot);
+        Some(self.verdict(&view, row, to, Errand::Balance))
+    }
+
+    /// Where `task` would go if it had to be placed now, best first; then the workers that cannot take it, by id, each
+    /// with its reason. Nothing if the task is not in the snapshot.
+    ///
+    /// For new and queued tasks: the same admission and score that rounds use.
+    pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
+        let row = snapshot.task_row(task)?;
+        let view = observe::observe(&self.config, &self.state, snapshot);
+        let seats = 0..view.workers.len();
+        let mut verdicts: Vec<Verdict> =
+            seats.map(|to| self.verdict(&view, row, to, Errand::Recover)).collect();
+        let net = |verdict: &Verdict| verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net());
+        let load = |verdict: &Verdict| {
+            let seat = view.snapshot.worker_row(verdict.worker);
+            seat.and_then(|seat| view.ledger.load(seat)).unwrap_or(f64::INFINITY)
+        };
+        verdicts.sort_by(|a, b| {
+            let refused = |verdict: &Verdict| verdict.admission.rejection().is_some();
+            refused(a)
+                .cmp(&refused(b))
+                .then(net(b).total_cmp(&net(a)))
+                .then(load(a).total_cmp(&load(b)))
+                .then(a.worker.cmp(&b.worker))
+        });
+        Some(verdicts)
+    }
+
+    /// The commands that the host should be carrying out now: to be repeated after a restart of the host.
+    pub fn outstanding(&self) -> Vec<Command> {
+        self.state.flights.values().filter_map(crate::state::Flight::command).collect()
+    }
+
+    /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
+    pub fn stats(&self) -> Stats {
+        let (state, now) = (&self.state, self.state.last.unwrap_or_default());
+        Stats {
+            load: state.system.newest().copied(),
+            thresholds: state.thresholds(self.config.thresholds),
+            in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
+            last_hour: state.counters.last_hour(now),
+            last_day: state.counters.last_day(now),
+            total: state.counters.total,
+            accuracy: state.accuracy.map(crate::math::average::Average::mean),
+        }
+    }
+
+    /// The settings in force.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All that the engine remembers: save it, and [resume](Self::resume) from it.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn verdict(&self, view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Verdict {
+        let levels = self.levels(view);
+        let worker = view.worker_id(to);
+        let from = match view.ledger.places[row] {
+            Place::On(seat) if errand == Errand::Balance => Some(seat),
+            _ => None,
+        };
+        let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
+        let hard = admission::task(&self.config, &self.state, view, row, errand)
+            .and_then(|()| admission::target(view, to))
+            .and_then(|()| admission::pair(&self.state, view, row, to, &burden, errand));
+        let device = match hard {
+            Ok(device) => device,
+            Err(no) => {
+                return Verdict { worker, admission: Err(no).into(), scorecard: None };
+            }
+        };
+        let section = self.config.cost_benefit.as_ref();
+        let scorecard = section.map(|section| {
+            let (config, state) = (&self.config, &self.state);
+            let scorer = Scorer { config, section, state, view, levels: &levels };
+            scorer.scorecard(&[row], from, to, device)
+        });
+        let guarded = || match (&self.config.stability, errand) {
+            (Some(section), Errand::Balance) => {
+                admission::guards(section, &levels, view, from, to, &burden)
+            }
+            (Some(_), _) => admission::ceiling(&levels, view, to, &burden),
+            (None, _) => Ok(()),
+        };
+        let worth = |()| match (&scorecard, errand) {
+            (Some(card), Errand::Balance) => score::worth(card, Pace::default()),
+            _ => Ok(()),
+        };
+        let soft: Result<(), Rejection> = guarded().and_then(worth);
+        Verdict { worker, admission: soft.into(), scorecard }
+    }
+
+    /// The levels by which a single question is judged: the present, under the thresholds in force.
+    fn levels(&self, view: &View<'_>) -> Levels {
+        let adapted = Adapted::fixed(self.state.thresholds(self.config.thresholds));
+        detect::detect(&self.config, view, &adapted, None).levels
+    }
+}
+
+/// The pipeline.
+fn step(
+    config: &Config,
+    config_print: u64,
+    state: &mut State,
+    snapshot: &Snapshot,
+) -> Result<Outcome, Stale> {
+    admit(config, state, snapshot)?;
+    let fingerprints = Fingerprints {
+        config: config_print,
+        state: fingerprint(state),
+        snapshot: fingerprint(snapshot),
+    };
+    let settled = settle::snapshot(config, state, snapshot);
+    let mut tally = Tally { ignored_reports: settled.ignored, ..Tally::default() };
+    let mut view = observe::observe(config, state, snapshot);
+    let adapted = match &config.adaptation {
+        Some(section) => adapt::adapt(section, config.thresholds, state, &view),
+        None => Adapted::fixed(config.thresholds),
+    };
+    let forecast =
+        config.prediction.as_ref().and_then(|section| predict::predict(section, state, &view));
+    let accuracy = config.prediction.and_then(|_| predict::judged(state, &view));
+    let detect::Detected { balance, levels } =
+        detect::detect(config, &view, &adapted, forecast.as_ref());
+    let found = candidate::candidates(config, state, &view, &balance, &levels, &mut tally);
+    let candidate::Candidates { units, pairs } = found;
+    let scored =
+        score::score(config, state, &view, &levels, adapted.pace, &units, pairs, &mut tally);
+    let plan = select::select(config, state, &mut view, &levels, &units, scored, &mut tally);
+    let settle::Settled { commands, ended, .. } = settled;
+    let pass = Pass {
+        view, adapted, forecast, accuracy, balance, plan, commands, ended, tally, fingerprints,
+    };
+    Ok(record::record(config, state, pass))
+}
+
+/// Is this snapshot newer than the last? If not, its reports are settled, and that is all.
+fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), Stale> {
+    let given = snapshot.at();
+    let Some(last) = state.last.filter(|last| *last >= given) else { return Ok(()) };
+    let (mut commands, mut ended) = (Vec::new(), Vec::new());
+    for report in snapshot.reports() {
+        let reply = settle::report(config, state, report);
+        commands.extend(reply.commands);
+        ended.extend(reply.ended);
+    }
+    Err(Stale { last, given, commands, ended })
+}
+
+/// Whether there is nothing to be done about the cluster.
+impl Balance {
+    /// Whether something is to be done about it.
+    pub const fn is_uneven(&self) -> bool {
+        matches!(self, Self::Uneven(_))
+    }
+}
+
+impl Admission {
+    /// Whether it is a yes.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accept)
+    }
+}

@@ -1,0 +1,234 @@
+//! What workers have and tasks need, by resource.
+//!
+//! Six resources have names; a host adds its own with [`ResourceId::custom`]. An amount that is absent
+//! is *unknown* on a worker and *not asked for* on a task; it never reads as zero.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// One dimension of capacity, demand and use.
+///
+/// | resource | unit |
+/// |---|---|
+/// | `cpu` | cores |
+/// | `memory` | bytes |
+/// | `gpu` | devices (1.0 = one device fully busy) |
+/// | `gpu_memory` | bytes |
+/// | `network` | bytes per second |
+/// | `disk` | bytes per second |
+/// | `r0`, `r1`, ... | the host's own |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(u16);
+
+/// The names of the resources that have one, in id order.
+const NAMES: [&str; 6] = ["cpu", "memory", "gpu", "gpu_memory", "network", "disk"];
+
+impl ResourceId {
+    /// Processor time, in cores.
+    pub const CPU: Self = Self(0);
+    /// Main memory, in bytes.
+    pub const MEMORY: Self = Self(1);
+    /// Accelerator time, in devices.
+    pub const GPU: Self = Self(2);
+    /// Accelerator memory, in bytes, over all devices; the devices themselves are
+    /// [`Device`](crate::Device) records.
+    pub const GPU_MEMORY: Self = Self(3);
+    /// Network traffic, in bytes per second.
+    pub const NETWORK: Self = Self(4);
+    /// Storage traffic, in bytes per second.
+    pub const DISK: Self = Self(5);
+    /// The resources that have names, in id order.
+    pub const NAMED: [Self; 6] =
+        [Self::CPU, Self::MEMORY, Self::GPU, Self::GPU_MEMORY, Self::NETWORK, Self::DISK];
+
+    /// A resource of the host's own: `custom(0)` is the first. Prints as `r0`. The last 6 of the
+    /// 65,536 numbers are not to be had and give the highest that is.
+    pub const fn custom(number: u16) -> Self {
+        Self(number.saturating_add(Self::NAMED.len() as u16))
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.get(usize::from(self.0)) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "r{}", usize::from(self.0) - NAMES.len()),
+        }
+    }
+}
+
+/// A text that names no resource. Changes nothing; correct the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected cpu, memory, gpu, gpu_memory, network, disk, or r and a number from 0 to 65529")]
+pub struct BadResource;
+
+impl FromStr for ResourceId {
+    type Err = BadResource;
+
+    fn from_str(text: &str) -> Result<Self, BadResource> {
+        let named = Self::NAMED.into_iter().zip(NAMES).find(|(_, name)| *name == text);
+        if let Some((resource, _)) = named {
+            return Ok(resource);
+        }
+        let number: u16 =
+            text.strip_prefix('r').and_then(|rest| rest.parse().ok()).ok_or(BadResource)?;
+        number.checked_add(NAMES.len() as u16).map(Self).ok_or(BadResource)
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Amounts by resource, each known or unknown.
+///
+/// ```
+/// use evenkeel::{Amounts, ResourceId};
+/// let demand = Amounts::new().with(ResourceId::CPU, 2.0).with(ResourceId::MEMORY, 4e9);
+/// assert_eq!(demand.get(ResourceId::CPU), Some(2.0));
+/// assert_eq!(demand.get(ResourceId::DISK), None); // unknown, which is not zero
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Amounts {
+    named: [Option<f64>; NAMES.len()],
+    /// The host's own resources, sorted by id; most hosts have none and allocate nothing.
+    custom: Vec<(ResourceId, f64)>,
+}
+
+impl Amounts {
+    /// Nothing known.
+    pub const fn new() -> Self {
+        Self { named: [None; NAMES.len()], custom: Vec::new() }
+    }
+
+    /// The same with one amount set. Any number is taken here; a snapshot sets aside records whose
+    /// amounts are negative or not finite.
+    #[must_use]
+    pub fn with(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.set(resource, amount);
+        self
+    }
+
+    /// Sets one amount.
+    pub fn set(&mut self, resource: ResourceId, amount: f64) {
+        if let Some(slot) = self.named.get_mut(usize::from(resource.0)) {
+            *slot = Some(amount);
+            return;
+        }
+        match self.custom.binary_search_by_key(&resource, |entry| entry.0) {
+            Ok(at) => self.custom[at].1 = amount,
+            Err(at) => self.custom.insert(at, (resource, amount)),
+        }
+    }
+
+    /// One amount, if known.
+    pub fn get(&self, resource: ResourceId) -> Option<f64> {
+        match self.named.get(usize::from(resource.0)) {
+            Some(slot) => *slot,
+            None => {
+                let at = self.custom.binary_search_by_key(&resource, |entry| entry.0).ok()?;
+                Some(self.custom[at].1)
+            }
+        }
+    }
+
+    /// One amount, if known and possible: finite and not negative.
+    pub(crate) fn known(&self, resource: ResourceId) -> Option<f64> {
+        self.get(resource).filter(|amount| is_amount(*amount))
+    }
+
+    /// The known amounts in id order.
+    pub fn iter(&self) -> impl Iterator<Item = (ResourceId, f64)> + '_ {
+        let named = ResourceId::NAMED.into_iter().zip(self.named);
+        let named = named.filter_map(|(resource, amount)| Some((resource, amount?)));
+        named.chain(self.custom.iter().copied())
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+/// Whether a number can be an amount: finite and not negative.
+pub(crate) fn is_amount(amount: f64) -> bool {
+    amount.is_finite() && amount >= 0.0
+}
+
+impl FromIterator<(ResourceId, f64)> for Amounts {
+    fn from_iter<I: IntoIterator<Item = (ResourceId, f64)>>(amounts: I) -> Self {
+        let mut all = Self::new();
+        amounts.into_iter().for_each(|(resource, amount)| all.set(resource, amount));
+        all
+    }
+}
+
+impl Serialize for Amounts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Amounts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // JSON writes what is not a number as null; reading it back, it is not a number again.
+        let amounts = BTreeMap::<ResourceId, Option<f64>>::deserialize(from)?;
+        Ok(amounts.into_iter().map(|(id, amount)| (id, amount.unwrap_or(f64::NAN))).collect())
+    }
+}
+
+/// Prints an amount in the unit of its resource for an operator: `2.00 cores`, `4.0 GiB`.
+pub(crate) struct Quantity(pub(crate) ResourceId, pub(crate) f64);
+
+/// Bytes in a GiB.
+pub(crate) const GIB: f64 = 1_073_741_824.0;
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(resource, amount) = *self;
+        match resource {
+            ResourceId::CPU => write!(f, "{amount:.2} cores"),
+            ResourceId::GPU => write!(f, "{amount:.2} devices"),
+            ResourceId::MEMORY | ResourceId::GPU_MEMORY => write!(f, "{:.2} GiB", amount / GIB),
+            ResourceId::NETWORK | ResourceId::DISK => write!(f, "{:.1} MB/s", amount / 1e6),
+            _ => write!(f, "{amount:.2}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn resources_print_and_read_back() {
+        for resource in ResourceId::NAMED.into_iter().chain([ResourceId::custom(3)]) {
+            assert_eq!(resource.to_string().parse(), Ok(resource));
+        }
+        assert_eq!("r65535".parse::<ResourceId>(), Err(BadResource));
+        assert_eq!(ResourceId::custom(u16::MAX), ResourceId(u16::MAX));
+    }
+
+    #[test]
+    fn twelve_resources_need_no_other_type() {
+        let all: Amounts = (0..6).map(|n| (ResourceId::custom(n), f64::from(n))).collect();
+        let all = all.with(ResourceId::DISK, 9.0);
+        assert_eq!(all.iter().count(), 7);
+        assert_eq!(all.get(ResourceId::custom(4)), Some(4.0));
+        assert_eq!(all.iter().next(), Some((ResourceId::DISK, 9.0)));
+    }
+}

@@ -1,0 +1,170 @@
+//! Time as the host tells it.
+//!
+//! The engine never reads a clock: the present comes in with every [`Snapshot`](crate::Snapshot).
+//! Spans are [`core::time::Duration`]; in configuration files and logs they are seconds.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since an epoch that the host chose and keeps (the Unix epoch, say).
+///
+/// Prints as seconds (`12.500s`).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// So many milliseconds after the host's epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// So many seconds after the host's epoch. Saturates at the end of time.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000))
+    }
+
+    /// Milliseconds since the host's epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is, or `None` if it is not after it.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evenkeel::Timestamp;
+    /// let (noon, later) = (Timestamp::from_secs(0), Timestamp::from_secs(90));
+    /// assert_eq!(later.since(noon), Some(Duration::from_secs(90)));
+    /// assert_eq!(noon.since(later), None);
+    /// ```
+    pub const fn since(self, earlier: Self) -> Option<Duration> {
+        match self.0.checked_sub(earlier.0) {
+            Some(millis) => Some(Duration::from_millis(millis)),
+            None => None,
+        }
+    }
+
+    /// This moment plus a span; saturates at the end of time.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// This moment less a span; saturates at the host's epoch.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// Seconds from `origin` to here, negative if this is earlier: the axis of a regression.
+    pub(crate) fn seconds_from(self, origin: Self) -> f64 {
+        let (sign, millis) = match self.0.checked_sub(origin.0) {
+            Some(ahead) => (1.0, ahead),
+            None => (-1.0, origin.0 - self.0),
+        };
+        sign * seconds(Duration::from_millis(millis))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}s", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+/// Whole milliseconds of a span, saturating.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Seconds of a span, as a number to reckon with.
+pub(crate) fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
+
+/// Prints a span for an operator: `90s` as `1m30s`, `1500ms` as `1.5s`.
+pub(crate) struct Span(pub(crate) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        let (hours, minutes, rest) = (secs / 3_600, secs / 60 % 60, secs % 60);
+        match (hours, minutes, rest, millis) {
+            (0, 0, rest, 0) => write!(f, "{rest}s"),
+            (0, 0, rest, millis) => write!(f, "{rest}.{millis:03}s"),
+            (0, minutes, 0, _) => write!(f, "{minutes}m"),
+            (0, minutes, rest, _) => write!(f, "{minutes}m{rest:02}s"),
+            (hours, 0, 0, _) => write!(f, "{hours}h"),
+            (hours, minutes, _, _) => write!(f, "{hours}h{minutes:02}m"),
+        }
+    }
+}
+
+/// Serde: a span as seconds (`30` or `0.5`), the unit of the specification's options.
+pub(crate) mod as_seconds {
+    use core::time::Duration;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(super::seconds(*span))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let secs = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(secs)
+            .map_err(|_| D::Error::custom(format_args!("{secs} is not a span in seconds")))
+    }
+}
+
+/// Serde: an optional span as seconds.
+pub(crate) mod as_optional_seconds {
+    use core::time::Duration;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Seconds(#[serde(with = "super::as_seconds")] Duration);
+
+    pub(crate) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        span.map(Seconds).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Seconds>::deserialize(from)?.map(|seconds| seconds.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn spans_print_for_operators() {
+        let print = |millis| Span(Duration::from_millis(millis)).to_string();
+        assert_eq!(print(500), "0.500s");
+        assert_eq!(print(40_000), "40s");
+        assert_eq!(print(90_000), "1m30s");
+        assert_eq!(print(600_000), "10m");
+        assert_eq!(print(5_400_000), "1h30m");
+    }
+
+    #[test]
+    fn moments_saturate_and_never_wrap() {
+        let end = Timestamp::from_millis(u64::MAX);
+        assert_eq!(end.after(Duration::from_secs(1)), end);
+        assert_eq!(Timestamp::from_secs(1).before(Duration::from_secs(2)), Timestamp::default());
+        let (a, b) = (Timestamp::from_secs(10), Timestamp::from_secs(13));
+        assert_eq!(a.seconds_from(b).to_bits(), (-3.0_f64).to_bits());
+    }
+}

@@ -1,0 +1,267 @@
+//! What the host is to do, and why.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Scorecard;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::resource::ResourceId;
+use crate::model::time::{Span, Timestamp, as_seconds};
+use crate::snapshot::{Phase, Stance};
+
+/// One thing for the host to do. The migration's id is its fence: a worker that has seen a later one for the same
+/// task ignores it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Command {
+    /// The migration it belongs to.
+    pub migration: MigrationId,
+    /// The task it is about.
+    pub task: TaskId,
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// What spoke for the migration and against it; none where there was no choice.
+    pub scorecard: Option<Scorecard>,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}: {}", self.migration, self.task, self.action, self.reason)
+    }
+}
+
+/// What a [`Command`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// The first half of a move: ask `from` to save the task's state and let it go. Answer with
+    /// [`Event::Released`](crate::Event::Released); the second half follows.
+    Release {
+        /// Where it runs.
+        from: WorkerId,
+        /// Where it will go.
+        to: WorkerId,
+    },
+    /// The second half: ask `to` to run it from the saved state. Answer with
+    /// [`Event::Running`](crate::Event::Running).
+    Assign {
+        /// Where it runs from now on.
+        to: WorkerId,
+        /// The device that has room for it, if it needs one.
+        device: Option<u16>,
+    },
+    /// The task has lost its worker: ask `to` to run it from its last checkpoint. Answer with
+    /// [`Event::Running`](crate::Event::Running).
+    Place {
+        /// Where it runs from now on.
+        to: WorkerId,
+        /// The device that has room for it, if it needs one.
+        device: Option<u16>,
+    },
+    /// Give the task back to the scheduler; the engine is done with it.
+    Requeue,
+    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it.
+    Abort {
+        /// Whom to tell.
+        worker: WorkerId,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release { from, to } => write!(f, "{from} -> {to}"),
+            Self::Assign { to, device: None } => write!(f, "assigned to {to}"),
+            Self::Assign { to, device: Some(device) } => {
+                write!(f, "assigned to {to} device {device}")
+            }
+            Self::Place { to, device: None } => write!(f, "placed on {to}"),
+            Self::Place { to, device: Some(device) } => write!(f, "placed on {to} device {device}"),
+            Self::Requeue => f.write_str("back to the scheduler"),
+            Self::Abort { worker } => write!(f, "called off at {worker}"),
+        }
+    }
+}
+
+/// Why a [`Command`] was given, with its evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The source is loaded above the high threshold.
+    Overload {
+        /// The source.
+        worker: WorkerId,
+        /// Its load.
+        load: f64,
+        /// The threshold.
+        high: f64,
+    },
+    /// The target is loaded below the low threshold, and others carry more than their share.
+    Underload {
+        /// The target.
+        worker: WorkerId,
+        /// Its load.
+        load: f64,
+        /// The threshold.
+        low: f64,
+    },
+    /// The source will be loaded above the high threshold.
+    Forecast {
+        /// The source.
+        worker: WorkerId,
+        /// Its load at the end of the horizon.
+        predicted: f64,
+        /// The threshold.
+        high: f64,
+        /// The forecast's confidence, 0 to 1.
+        confidence: f64,
+        /// How far ahead.
+        #[serde(with = "as_seconds")]
+        horizon: Duration,
+    },
+    /// The source is to be emptied.
+    Drain {
+        /// The source.
+        worker: WorkerId,
+    },
+    /// The task has no worker any more.
+    Recover,
+    /// The source has let go.
+    Released,
+    /// The target did not take it; it goes back where it came from.
+    Return,
+    /// The step took too long.
+    TimedOut {
+        /// The step.
+        phase: Phase,
+        /// Since then.
+        since: Timestamp,
+    },
+    /// The target is gone.
+    TargetGone {
+        /// The target.
+        worker: WorkerId,
+    },
+    /// The target has stopped accepting.
+    TargetClosed {
+        /// The target.
+        worker: WorkerId,
+        /// Its stance now.
+        stance: Stance,
+    },
+    /// The target has filled up meanwhile.
+    TargetFull {
+        /// The target.
+        worker: WorkerId,
+        /// The resource that ran out.
+        resource: ResourceId,
+    },
+    /// The source let go after the migration had ended.
+    Late,
+    /// An operator called it off.
+    Operator,
+    /// It is somewhere else.
+    Elsewhere,
+    /// Every attempt has failed.
+    Exhausted,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Overload { worker, load, high } => {
+                write!(f, "{worker} at {load:.3} above {high:.3}")
+            }
+            Self::Underload { worker, load, low } => {
+                write!(f, "{worker} at {load:.3} below {low:.3}")
+            }
+            Self::Forecast { worker, predicted, high, confidence, horizon } => {
+                let horizon = Span(horizon);
+                write!(f, "{worker} predicted at {predicted:.3} above {high:.3}")?;
+                write!(f, " in {horizon}, confidence {confidence:.2}")
+            }
+            Self::Drain { worker } => write!(f, "{worker} is draining"),
+            Self::Recover => f.write_str("its worker is gone"),
+            Self::Released => f.write_str("released by its source"),
+            Self::Return => f.write_str("its target did not take it, back to the source"),
+            Self::TimedOut { phase, since } => write!(f, "{phase} since {since}, too long"),
+            Self::TargetGone { worker } => write!(f, "{worker} is gone"),
+            Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),
+            Self::TargetFull { worker, resource } => {
+                write!(f, "{worker} has no {resource} left meanwhile")
+            }
+            Self::Late => f.write_str("released after the migration had ended"),
+            Self::Operator => f.write_str("called off by the operator"),
+            Self::Elsewhere => f.write_str("it is elsewhere"),
+            Self::Exhausted => f.write_str("every attempt has failed"),
+        }
+    }
+}
+
+/// How a migration ended. Every migration ends exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The migration.
+    pub migration: MigrationId,
+    /// Its task.
+    pub task: TaskId,
+    /// Where the task came from; nowhere if it was orphaned.
+    pub from: Option<WorkerId>,
+    /// Where it went, or was to go.
+    pub to: WorkerId,
+    /// How it ended.
+    pub fate: Fate,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    #[serde(with = "as_seconds")]
+    pub took: Duration,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} after {}", self.migration, self.task, self.fate, Span(self.took))
+    }
+}
+
+/// The final state of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fate {
+    /// The task runs on its target.
+    Completed,
+    /// A step failed; the task is where it was, or was given back.
+    Failed,
+    /// A step took too long.
+    TimedOut,
+    /// One side said no.
+    Refused,
+    /// The task turned up elsewhere.
+    Diverted,
+    /// It was called off.
+    Aborted,
+    /// The task itself came to its end meanwhile.
+    Finished,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Refused => "refused",
+            Self::Diverted => "diverted",
+            Self::Aborted => "aborted",
+            Self::Finished => "its task finished",
+        })
+    }
+}

@@ -1,0 +1,434 @@
+//! Everything a round has to say: what to do, and why; what is not done, and why not.
+//!
+//! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a sentence an
+//! operator can read, and serialises.
+
+mod command;
+mod rejection;
+mod scorecard;
+mod tally;
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use command::{Action, Command, Ended, Fate, Reason};
+pub use rejection::{Admission, Reach, Rejection, Remedy};
+pub use scorecard::{Benefit, Cost, Scorecard};
+pub use tally::{Refusals, Refused, Tally};
+
+use crate::config::Thresholds;
+use crate::model::ids::{Epoch, WorkerId};
+use crate::model::time::{Span, Timestamp, as_seconds};
+use crate::snapshot::BadRecord;
+
+/// What one balancing round decided, and on what grounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[must_use]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// The life of the engine.
+    pub epoch: Epoch,
+    /// The number of this round within that life, from 1.
+    pub tick: u64,
+    /// The moment of the snapshot.
+    pub at: Timestamp,
+    /// What it was decided from, to tell two rounds apart or find them equal.
+    pub fingerprints: Fingerprints,
+    /// What the host is to do, in this order.
+    pub commands: Vec<Command>,
+    /// The migrations that came to their end in this round.
+    pub ended: Vec<Ended>,
+    /// Every worker's load, by id.
+    pub workers: Vec<WorkerLoad>,
+    /// The loads taken together; nothing if none is known.
+    pub load: Option<SystemLoad>,
+    /// Where the system's load is heading, once there is enough history.
+    pub trend: Option<Trend>,
+    /// The thresholds in force.
+    pub thresholds: Thresholds,
+    /// How highly the system is loaded, which sets the pace.
+    pub band: LoadBand,
+    /// What is coming, as far as it can be told.
+    pub forecast: Option<Forecast>,
+    /// Even or uneven.
+    pub balance: Balance,
+    /// What was considered and refused, counted by reason.
+    pub tally: Tally,
+    /// Migrations under way when the round was over.
+    pub in_flight: u32,
+    /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
+    pub bad_records: Vec<BadRecord>,
+}
+
+impl Outcome {
+    /// The present version of the format.
+    pub const VERSION: u32 = 1;
+    /// So many bad records are shown at most; the snapshot has them all.
+    pub const BAD_RECORDS: usize = 32;
+
+    /// The commands that begin a migration: [`Action::Release`] and [`Action::Place`].
+    pub fn begun(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(|command| {
+            matches!(command.action, Action::Release { .. } | Action::Place { .. })
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.load {
+            Some(load) => writeln!(f, "load       {load}")?,
+            None => writeln!(f, "load       unknown")?,
+        }
+        write!(f, "thresholds {}", self.thresholds)?;
+        match &self.trend {
+            Some(trend) => writeln!(f, "; {trend}")?,
+            None => writeln!(f)?,
+        }
+        if let Some(forecast) = &self.forecast {
+            writeln!(f, "forecast   {forecast}")?;
+        }
+        write!(f, "balance    {}", self.balance)?;
+        for command in &self.commands {
+            write!(f, "\ncommand    {command}")?;
+            if let Some(scorecard) = &command.scorecard {
+                write!(f, "\n           {scorecard}")?;
+            }
+        }
+        for ended in &self.ended {
+            write!(f, "\nended      {ended}")?;
+        }
+        for bad in &self.bad_records {
+            write!(f, "\nbad record {bad}")?;
+        }
+        if !self.tally.is_empty() {
+            write!(f, "\n{}", self.tally)?;
+        }
+        Ok(())
+    }
+}
+
+/// What follows from one report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[must_use]
+#[non_exhaustive]
+pub struct Reply {
+    /// What the host is to do at once, in this order.
+    pub commands: Vec<Command>,
+    /// The migration that came to its end by it, if any.
+    pub ended: Vec<Ended>,
+    /// Whether the report said nothing new: of a migration that is unknown or over, or told before.
+    pub ignored: bool,
+    /// The report, if it made no sense.
+    pub bad: Option<BadRecord>,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bad) = &self.bad {
+            return write!(f, "{bad}");
+        }
+        if self.ignored {
+            return f.write_str("nothing new");
+        }
+        let (mut lines, mut break_line) = (0, "");
+        let mut line = |f: &mut fmt::Formatter<'_>, what: &str, text: &dyn fmt::Display| {
+            lines += 1;
+            write!(f, "{}{what} {text}", core::mem::replace(&mut break_line, "\n"))
+        };
+        for command in &self.commands {
+            line(f, "command   ", command)?;
+        }
+        for ended in &self.ended {
+            line(f, "ended     ", ended)?;
+        }
+        if lines == 0 { f.write_str("noted") } else { Ok(()) }
+    }
+}
+
+/// 64-bit digests of what a round was decided from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Fingerprints {
+    /// Of the configuration.
+    pub config: u64,
+    /// Of the state before the round.
+    pub state: u64,
+    /// Of the snapshot.
+    pub snapshot: u64,
+}
+
+/// One worker's load: 0 is idle, 1 is full.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerLoad {
+    /// The worker.
+    pub worker: WorkerId,
+    /// As reported; nothing if unknown.
+    pub reported: Option<f64>,
+    /// With everything that was on its way before this round, as if it had arrived.
+    pub projected: Option<f64>,
+}
+
+impl fmt::Display for WorkerLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.reported, self.projected) {
+            (Some(reported), Some(projected)) if (reported - projected).abs() >= 0.000_5 => {
+                write!(f, "{} {reported:.3} ({projected:.3} projected)", self.worker)
+            }
+            (Some(reported), _) => write!(f, "{} {reported:.3}", self.worker),
+            (None, _) => write!(f, "{} unknown", self.worker),
+        }
+    }
+}
+
+/// The loads of all usable workers taken together: one record of the system load history.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SystemLoad {
+    /// When.
+    pub at: Timestamp,
+    /// Workers whose load is known.
+    pub workers: u32,
+    /// Mean load.
+    pub mean: f64,
+    /// Lowest load.
+    pub min: f64,
+    /// Highest load.
+    pub max: f64,
+    /// Sample standard deviation.
+    pub deviation: f64,
+}
+
+impl SystemLoad {
+    /// The specification's imbalance score: highest less lowest load.
+    pub fn spread(&self) -> f64 {
+        self.max - self.min
+    }
+
+    /// The population's standard deviation, which the original's statistics call gives.
+    pub fn population_deviation(&self) -> f64 {
+        let count = f64::from(self.workers.max(1));
+        self.deviation * libm::sqrt((count - 1.0) / count)
+    }
+}
+
+impl fmt::Display for SystemLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workers, mean, min, max, deviation, .. } = self;
+        write!(f, "mean {mean:.3}, {min:.3} to {max:.3} over {workers} workers")?;
+        write!(f, ", spread {:.3}, deviation {deviation:.3}", self.spread())
+    }
+}
+
+/// Where the system's load is heading.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trend {
+    /// Up, down, or neither.
+    pub direction: Direction,
+    /// Change of the mean load per round, signed: the slope of the least-squares line.
+    pub slope: f64,
+    /// How well the line explains the load (R squared), 0 to 1.
+    pub confidence: f64,
+}
+
+impl Trend {
+    /// Change of the mean load per round, without its sign.
+    pub const fn magnitude(&self) -> f64 {
+        self.slope.abs()
+    }
+}
+
+impl fmt::Display for Trend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { direction, slope, confidence } = self;
+        write!(f, "load {direction} ({slope:+.4} per round, confidence {confidence:.2})")
+    }
+}
+
+/// Which way a load is heading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums, reason = "up, down, or neither: there is no fourth")]
+pub enum Direction {
+    /// Up.
+    Increasing,
+    /// Down.
+    Decreasing,
+    /// Neither.
+    Stable,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Increasing => "increasing",
+            Self::Decreasing => "decreasing",
+            Self::Stable => "stable",
+        })
+    }
+}
+
+/// How highly the system as a whole is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums, reason = "above, below, or between two bounds")]
+pub enum LoadBand {
+    /// Above the upper bound (75 %).
+    High,
+    /// Between the bounds, or not adapted to.
+    #[default]
+    Normal,
+    /// Below the lower bound (30 %).
+    Low,
+}
+
+/// What is coming: loads at the end of the prediction window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Forecast {
+    /// How far ahead.
+    #[serde(with = "as_seconds")]
+    pub horizon: Duration,
+    /// Predicted mean load.
+    pub mean: f64,
+    /// Predicted spread: highest less lowest load.
+    pub spread: f64,
+    /// Mean of the workers' confidences, 0 to 1, as it is acted upon.
+    pub confidence: f64,
+    /// How accurate past forecasts turned out: a moving average of max(0, 1 - 2 x mean absolute error); nothing
+    /// before the first one was due.
+    pub accuracy: Option<f64>,
+    /// Each worker that has enough history, by id.
+    pub workers: Vec<WorkerForecast>,
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean, spread, confidence, .. } = self;
+        write!(f, "mean {mean:.3}, spread {spread:.3} in {}", Span(self.horizon))?;
+        write!(f, ", confidence {confidence:.2}")?;
+        match self.accuracy {
+            Some(accuracy) => write!(f, ", accuracy so far {accuracy:.2}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One worker's load at the end of the prediction window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerForecast {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its predicted load, 0 to 1.
+    pub load: f64,
+    /// How well a line explains its recent loads, less where there are few: R squared x min(1, samples / 10).
+    pub confidence: f64,
+}
+
+/// Whether the cluster is even.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Balance {
+    /// The loads of fewer than two workers are known: there is nothing to compare.
+    Unknown,
+    /// Nothing to be done about it.
+    Even {
+        /// Highest less lowest load.
+        spread: f64,
+    },
+    /// Something is to be done about it.
+    Uneven(Imbalance),
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown: the loads of fewer than two workers are known"),
+            Self::Even { spread } => write!(f, "even: spread {spread:.3}"),
+            Self::Uneven(imbalance) => write!(f, "uneven: {imbalance}"),
+        }
+    }
+}
+
+/// What makes a cluster uneven, with the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Imbalance {
+    /// Whether it is there or coming.
+    pub sight: Sight,
+    /// The most loaded worker.
+    pub hottest: WorkerId,
+    /// Its load.
+    pub max: f64,
+    /// Whether that is above the high threshold.
+    pub over: bool,
+    /// The least loaded worker.
+    pub coldest: WorkerId,
+    /// Its load.
+    pub min: f64,
+    /// Whether that is below the low threshold.
+    pub under: bool,
+    /// Highest less lowest load.
+    pub spread: f64,
+    /// The spread that had to be exceeded.
+    pub needed: f64,
+}
+
+impl fmt::Display for Imbalance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hottest, max, coldest, min, spread, needed, .. } = self;
+        let over = if self.over { " (over)" } else { "" };
+        let under = if self.under { " (under)" } else { "" };
+        if let Sight::Predicted { confidence } = self.sight {
+            write!(f, "predicted with confidence {confidence:.2}: ")?;
+        }
+        write!(f, "{hottest} at {max:.3}{over}, {coldest} at {min:.3}{under}")?;
+        write!(f, ", spread {spread:.3} above {needed:.3}")
+    }
+}
+
+/// Whether an imbalance is there or coming.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sight {
+    /// It is there.
+    Present,
+    /// It is coming.
+    Predicted {
+        /// The forecast's confidence, 0 to 1.
+        confidence: f64,
+    },
+}
+
+/// What would become of one task on one worker: the answer of [`Engine::consider`](crate::Engine::consider).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[must_use]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Whether it may go there.
+    pub admission: Admission,
+    /// What would speak for it and against it; nothing where the move is not even possible.
+    pub scorecard: Option<Scorecard>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.worker, self.admission)?;
+        match &self.scorecard {
+            Some(scorecard) => write!(f, "; {scorecard}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,555 @@
+//! Why a task does not move: every "no" with its numbers, its reach, and what would lift it.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::hardware::{ComputeCapability, HardwareSet};
+use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::resource::{GIB, Quantity, ResourceId};
+use crate::model::time::{Span, Timestamp};
+use crate::snapshot::Stance;
+
+/// Whether a task may go to a worker, and if not, how far the "no" reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Admission {
+    /// It may.
+    Accept,
+    /// Not this task to this worker.
+    RejectPair(Rejection),
+    /// Nothing to this worker.
+    RejectTarget(Rejection),
+    /// This task to nowhere.
+    RejectTask(Rejection),
+}
+
+impl Admission {
+    /// The refusal, if it is one.
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Self::Accept => None,
+            Self::RejectPair(no) | Self::RejectTarget(no) | Self::RejectTask(no) => Some(no),
+        }
+    }
+}
+
+impl From<Result<(), Rejection>> for Admission {
+    fn from(verdict: Result<(), Rejection>) -> Self {
+        match verdict {
+            Ok(()) => Self::Accept,
+            Err(no) => match no.reach() {
+                Reach::Pair => Self::RejectPair(no),
+                Reach::Target => Self::RejectTarget(no),
+                Reach::Task => Self::RejectTask(no),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rejection() {
+            None => f.write_str("yes"),
+            Some(no) => write!(f, "no: {no}"),
+        }
+    }
+}
+
+/// How far a refusal reaches, so that a search need not ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reach {
+    /// This task and this worker.
+    Pair,
+    /// Every task and this worker.
+    Target,
+    /// This task and every worker.
+    Task,
+}
+
+/// Why a task does not move, with the numbers that decided it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rejection {
+    /// It is there already.
+    AlreadyThere,
+    /// The task is bound to its worker.
+    Pinned,
+    /// Its host wants it left alone until then.
+    NotBefore {
+        /// When it may move.
+        until: Timestamp,
+    },
+    /// It is being moved.
+    InFlight {
+        /// By this migration.
+        migration: MigrationId,
+    },
+    /// It has moved, or failed to, a short while ago.
+    CoolingDown {
+        /// When it may move again.
+        until: Timestamp,
+    },
+    /// It came from there a short while ago.
+    LeftRecently {
+        /// When it may go back.
+        until: Timestamp,
+    },
+    /// It has run so long that it counts as almost done.
+    LongRunning {
+        /// How long it has run, in seconds.
+        running_secs: f64,
+        /// How long a task may have run to be moved, in seconds.
+        most_secs: f64,
+    },
+    /// It will be done before a move would have paid off.
+    NearlyDone {
+        /// How long it still runs, in seconds.
+        remaining_secs: f64,
+        /// How long it must still run, in seconds.
+        least_secs: f64,
+    },
+    /// Its record makes no sense this round.
+    BadRecord,
+    /// It is nowhere: the scheduler places it.
+    Unplaced,
+    /// Nothing is known of the worker that it is said to be on.
+    UnknownPlace {
+        /// That worker.
+        worker: WorkerId,
+    },
+    /// It moves with its companions, and one of them cannot.
+    Companion {
+        /// The group they form.
+        group: GroupId,
+        /// The one that cannot.
+        task: TaskId,
+    },
+    /// The worker takes nothing.
+    NotAccepting {
+        /// Its stance.
+        stance: Stance,
+    },
+    /// Nothing, or nothing sensible, is known of the worker's load or capacity.
+    UnknownLoad,
+    /// So many migrations are already on their way to it.
+    TargetBusy {
+        /// The limit.
+        limit: u32,
+    },
+    /// So many migrations are already on their way from the task's worker.
+    SourceBusy {
+        /// The limit.
+        limit: u32,
+    },
+    /// So many migrations are already under way.
+    BudgetSpent {
+        /// The limit.
+        limit: u32,
+    },
+    /// It lacks hardware.
+    MissingHardware {
+        /// What the task needs.
+        needs: HardwareSet,
+        /// All of it, or any one kind of it.
+        all: bool,
+    },
+    /// Its memory as a whole is too small.
+    TooLittleMemory {
+        /// What the task needs, in bytes.
+        needs_bytes: u64,
+        /// What the worker has, in bytes, if known.
+        has_bytes: Option<u64>,
+    },
+    /// No single device has so much memory free.
+    TooLittleDeviceMemory {
+        /// What the task needs, in bytes.
+        needs_bytes: u64,
+        /// The most that is free on one suitable device, in bytes.
+        free_bytes: u64,
+    },
+    /// No CUDA device is capable enough.
+    TooLittleCompute {
+        /// What the task needs.
+        needs: ComputeCapability,
+        /// The best that the worker has, if known.
+        has: Option<ComputeCapability>,
+    },
+    /// It lacks a label.
+    MissingLabel {
+        /// The label.
+        label: LabelId,
+    },
+    /// It carries a label that the task does not tolerate.
+    ForbiddenLabel {
+        /// The label.
+        label: LabelId,
+    },
+    /// It has no room: reservations, with everything on its way there, would exceed its capacity.
+    NoHeadroom {
+        /// In this resource.
+        resource: ResourceId,
+        /// So much is needed (unit: [`ResourceId`]).
+        needed: f64,
+        /// So much is free; nothing where the capacity is unknown.
+        free: f64,
+    },
+    /// The group stays together, and is elsewhere.
+    Affinity {
+        /// The group.
+        group: GroupId,
+        /// Where it is.
+        worker: WorkerId,
+    },
+    /// The group keeps apart, and one of it is there.
+    AntiAffinity {
+        /// The group.
+        group: GroupId,
+        /// The one that is there.
+        task: TaskId,
+    },
+    /// The group would be spread too unevenly over the zones.
+    Spread {
+        /// The group.
+        group: GroupId,
+        /// How much the fullest zone would exceed the emptiest.
+        skew: u32,
+        /// How much it may.
+        most: u32,
+    },
+    /// A resource of the worker would be pushed over the high threshold.
+    WouldOverload {
+        /// The resource.
+        resource: ResourceId,
+        /// Its load after the move.
+        after: f64,
+        /// The load it may have.
+        most: f64,
+    },
+    /// The worker would be about as loaded as the task's own is now.
+    NoGain {
+        /// The worker's load after the move.
+        after: f64,
+        /// The load it would have to stay below.
+        most: f64,
+    },
+    /// The spread over all workers would grow.
+    WiderSpread {
+        /// The spread after the move.
+        after: f64,
+        /// The spread before.
+        before: f64,
+    },
+    /// By earlier moves of this round the task's worker is loaded too little to give any more.
+    Relieved {
+        /// Its load with all moves counted.
+        projected: f64,
+        /// The load above which it gives.
+        least: f64,
+    },
+    /// By earlier moves of this round the worker is loaded too much to take any more.
+    Filled {
+        /// Its load with all moves counted.
+        projected: f64,
+        /// The load below which it takes.
+        most: f64,
+    },
+    /// The move costs more than it brings.
+    NotWorthIt {
+        /// Points of cost.
+        cost: f64,
+        /// Points of benefit.
+        benefit: f64,
+        /// The net benefit must exceed this.
+        least: f64,
+    },
+    /// The engine remembers as many recent moves as it may; it makes no new ones before it can forget some.
+    MemoryFull {
+        /// The limit.
+        limit: u32,
+    },
+}
+
+impl Rejection {
+    /// How far it reaches.
+    pub const fn reach(&self) -> Reach {
+        match self {
+            Self::Pinned
+            | Self::NotBefore { .. }
+            | Self::InFlight { .. }
+            | Self::CoolingDown { .. }
+            | Self::LongRunning { .. }
+            | Self::NearlyDone { .. }
+            | Self::BadRecord
+            | Self::Unplaced
+            | Self::UnknownPlace { .. }
+            | Self::Companion { .. }
+            | Self::SourceBusy { .. }
+            | Self::BudgetSpent { .. }
+            | Self::Relieved { .. }
+            | Self::MemoryFull { .. } => Reach::Task,
+            Self::NotAccepting { .. }
+            | Self::UnknownLoad
+            | Self::TargetBusy { .. }
+            | Self::Filled { .. } => Reach::Target,
+            Self::AlreadyThere
+            | Self::LeftRecently { .. }
+            | Self::MissingHardware { .. }
+            | Self::TooLittleMemory { .. }
+            | Self::TooLittleDeviceMemory { .. }
+            | Self::TooLittleCompute { .. }
+            | Self::MissingLabel { .. }
+            | Self::ForbiddenLabel { .. }
+            | Self::NoHeadroom { .. }
+            | Self::Affinity { .. }
+            | Self::AntiAffinity { .. }
+            | Self::Spread { .. }
+            | Self::WouldOverload { .. }
+            | Self::NoGain { .. }
+            | Self::WiderSpread { .. }
+            | Self::NotWorthIt { .. } => Reach::Pair,
+        }
+    }
+
+    /// Its name in a tally.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AlreadyThere => "already there",
+            Self::Pinned => "pinned",
+            Self::NotBefore { .. } => "not before",
+            Self::InFlight { .. } => "in flight",
+            Self::CoolingDown { .. } => "cooling down",
+            Self::LeftRecently { .. } => "left recently",
+            Self::LongRunning { .. } => "long running",
+            Self::NearlyDone { .. } => "nearly done",
+            Self::BadRecord => "bad record",
+            Self::Unplaced => "unplaced",
+            Self::UnknownPlace { .. } => "unknown place",
+            Self::Companion { .. } => "companion",
+            Self::NotAccepting { .. } => "not accepting",
+            Self::UnknownLoad => "unknown load",
+            Self::TargetBusy { .. } => "target busy",
+            Self::SourceBusy { .. } => "source busy",
+            Self::BudgetSpent { .. } => "budget spent",
+            Self::MissingHardware { .. } => "missing hardware",
+            Self::TooLittleMemory { .. } => "too little memory",
+            Self::TooLittleDeviceMemory { .. } => "too little device memory",
+            Self::TooLittleCompute { .. } => "too little compute",
+            Self::MissingLabel { .. } => "missing label",
+            Self::ForbiddenLabel { .. } => "forbidden label",
+            Self::NoHeadroom { .. } => "no headroom",
+            Self::Affinity { .. } => "affinity",
+            Self::AntiAffinity { .. } => "anti-affinity",
+            Self::Spread { .. } => "spread",
+            Self::WouldOverload { .. } => "would overload",
+            Self::NoGain { .. } => "no gain",
+            Self::WiderSpread { .. } => "wider spread",
+            Self::Relieved { .. } => "relieved",
+            Self::Filled { .. } => "filled",
+            Self::NotWorthIt { .. } => "not worth it",
+            Self::MemoryFull { .. } => "memory full",
+        }
+    }
+
+    /// The smallest change that would lift it. Another refusal may stand behind it.
+    pub const fn remedy(&self) -> Remedy {
+        match *self {
+            Self::NotBefore { until }
+            | Self::CoolingDown { until }
+            | Self::LeftRecently { until } => Remedy::WaitUntil(until),
+            Self::InFlight { .. }
+            | Self::TargetBusy { .. }
+            | Self::SourceBusy { .. }
+            | Self::BudgetSpent { .. }
+            | Self::MemoryFull { .. } => Remedy::WaitForMigrations,
+            Self::LongRunning { running_secs, most_secs } => {
+                Remedy::AllowSeconds(running_secs - most_secs)
+            }
+            Self::NearlyDone { remaining_secs, least_secs } => {
+                Remedy::AllowSeconds(least_secs - remaining_secs)
+            }
+            Self::BadRecord | Self::UnknownLoad | Self::UnknownPlace { .. } => Remedy::FixTelemetry,
+            Self::Pinned | Self::Companion { .. } => Remedy::Unpin,
+            Self::Unplaced => Remedy::Place,
+            Self::NotAccepting { .. } => Remedy::Accept,
+            Self::MissingHardware { needs, .. } => Remedy::AddHardware(needs),
+            Self::TooLittleMemory { needs_bytes, has_bytes } => {
+                let has = match has_bytes {
+                    Some(bytes) => bytes,
+                    None => 0,
+                };
+                Remedy::AddBytes(needs_bytes.saturating_sub(has))
+            }
+            Self::TooLittleDeviceMemory { needs_bytes, free_bytes } => {
+                Remedy::AddBytes(needs_bytes.saturating_sub(free_bytes))
+            }
+            Self::TooLittleCompute { needs, .. } => Remedy::AddCompute(needs),
+            Self::MissingLabel { label } => Remedy::AddLabel(label),
+            Self::ForbiddenLabel { label } => Remedy::RemoveLabel(label),
+            Self::NoHeadroom { resource, needed, free } => Remedy::Free(resource, needed - free),
+            Self::Affinity { group, .. }
+            | Self::AntiAffinity { group, .. }
+            | Self::Spread { group, .. } => Remedy::RelaxGroup(group),
+            Self::WouldOverload { after, most, .. }
+            | Self::NoGain { after, most }
+            | Self::Filled { projected: after, most } => Remedy::LowerTarget(after - most),
+            Self::WiderSpread { after, before } => Remedy::LowerTarget(after - before),
+            Self::Relieved { projected, least } => Remedy::RaiseSource(least - projected),
+            Self::NotWorthIt { cost, benefit, least } => Remedy::GainPoints(cost + least - benefit),
+            Self::AlreadyThere => Remedy::Nothing,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gib = |bytes: u64| bytes as f64 / GIB;
+        match *self {
+            Self::NotBefore { until } => write!(f, "not before {until}"),
+            Self::InFlight { migration } => write!(f, "in flight as {migration}"),
+            Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
+            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
+            Self::LongRunning { running_secs, most_secs } => {
+                write!(f, "running for {running_secs:.0}s, over {most_secs:.0}s: almost done")
+            }
+            Self::NearlyDone { remaining_secs, least_secs } => {
+                write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
+            }
+            Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
+            Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
+            Self::NotAccepting { stance } => write!(f, "target is {stance}"),
+            Self::UnknownLoad => f.write_str("target's load is unknown"),
+            Self::TargetBusy { limit } => write!(f, "{limit} migrations to the target already"),
+            Self::SourceBusy { limit } => write!(f, "{limit} migrations from the source already"),
+            Self::BudgetSpent { limit } => write!(f, "budget of {limit} migrations spent"),
+            Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
+            Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
+            Self::TooLittleMemory { needs_bytes, has_bytes: Some(has) } => {
+                write!(f, "needs {:.2} GiB of memory, target has {:.2}", gib(needs_bytes), gib(has))
+            }
+            Self::TooLittleMemory { needs_bytes, has_bytes: None } => {
+                write!(f, "needs {:.2} GiB of memory, target's is unknown", gib(needs_bytes))
+            }
+            Self::TooLittleDeviceMemory { needs_bytes, free_bytes } => {
+                let (needs, free) = (gib(needs_bytes), gib(free_bytes));
+                write!(f, "needs {needs:.2} GiB on one device, at most {free:.2} free")
+            }
+            Self::TooLittleCompute { needs, has: Some(has) } => {
+                write!(f, "needs compute capability {needs}, target has {has}")
+            }
+            Self::TooLittleCompute { needs, has: None } => {
+                write!(f, "needs compute capability {needs}, target's is unknown")
+            }
+            Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
+            Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
+            Self::NoHeadroom { resource, needed, free } => {
+                let (needed, free) = (Quantity(resource, needed), Quantity(resource, free));
+                write!(f, "needs {needed} of {resource}, {free} free")
+            }
+            Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),
+            Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
+            Self::Spread { group, skew, most } => {
+                write!(f, "{group} would have a skew of {skew}, at most {most}")
+            }
+            Self::WouldOverload { resource, after, most } => {
+                write!(f, "target's {resource} would stand at {after:.3}, above {most:.3}")
+            }
+            Self::NoGain { after, most } => {
+                write!(f, "target would stand at {after:.3}, not below {most:.3}")
+            }
+            Self::WiderSpread { after, before } => {
+                write!(f, "spread would grow from {before:.3} to {after:.3}")
+            }
+            Self::Relieved { projected, least } => {
+                write!(f, "source relieved, projected {projected:.3} (gives above {least:.3})")
+            }
+            Self::Filled { projected, most } => {
+                write!(f, "target filled, projected {projected:.3} (takes below {most:.3})")
+            }
+            Self::NotWorthIt { cost, benefit, least } => {
+                write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
+            }
+            Self::MemoryFull { limit } => write!(f, "{limit} recent moves remembered already"),
+            Self::AlreadyThere | Self::Pinned | Self::BadRecord | Self::Unplaced => {
+                f.write_str(self.name())
+            }
+        }
+    }
+}
+
+/// The smallest change that would lift a [`Rejection`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Nothing is to be changed.
+    Nothing,
+    /// Wait until then.
+    WaitUntil(Timestamp),
+    /// Wait until migrations end, or raise their limit.
+    WaitForMigrations,
+    /// Allow so many seconds more.
+    AllowSeconds(f64),
+    /// Report sensible figures.
+    FixTelemetry,
+    /// Let the task, or its companion, move.
+    Unpin,
+    /// Let the scheduler place it.
+    Place,
+    /// Let the worker accept tasks.
+    Accept,
+    /// Add hardware to the worker.
+    AddHardware(HardwareSet),
+    /// Add so many bytes of memory.
+    AddBytes(u64),
+    /// Add a device of this compute capability.
+    AddCompute(ComputeCapability),
+    /// Put this label on the worker.
+    AddLabel(LabelId),
+    /// Take this label from the worker.
+    RemoveLabel(LabelId),
+    /// Free so much of a resource on the worker.
+    Free(ResourceId, f64),
+    /// Relax the group's rule.
+    RelaxGroup(GroupId),
+    /// Lower the target's load by so much.
+    LowerTarget(f64),
+    /// The source would have to be loaded so much more.
+    RaiseSource(f64),
+    /// So many points of net benefit more.
+    GainPoints(f64),
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Nothing => f.write_str("nothing to change"),
+            Self::WaitUntil(until) => write!(f, "wait until {until}"),
+            Self::WaitForMigrations => f.write_str("wait for migrations to end"),
+            Self::AllowSeconds(secs) => {
+                let span = Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX);
+                write!(f, "allow {} more", Span(span))
+            }
+            Self::FixTelemetry => f.write_str("report sensible figures"),
+            Self::Unpin => f.write_str("let it move"),
+            Self::Place => f.write_str("let the scheduler place it"),
+            Self::Accept => f.write_str("let the target accept tasks"),
+            Self::AddHardware(kinds) => write!(f, "add {kinds}"),
+            Self::AddBytes(bytes) => write!(f, "add {:.2} GiB", bytes as f64 / GIB),
+            Self::AddCompute(compute) => write!(f, "add a device of {compute}"),
+            Self::AddLabel(label) => write!(f, "label the target {label}"),
+            Self::RemoveLabel(label) => write!(f, "take label {label} from the target"),
+            Self::Free(resource, amount) => {
+                write!(f, "free {} of {resource}", Quantity(resource, amount))
+            }
+            Self::RelaxGroup(group) => write!(f, "relax the rule of {group}"),
+            Self::LowerTarget(by) => write!(f, "lower the target's load by {by:.3}"),
+            Self::RaiseSource(by) => write!(f, "a source loaded {by:.3} more"),
+            Self::GainPoints(points) => write!(f, "{points:.2} points more of net benefit"),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What makes no sense in a record, said in one line.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Coverage, Event, Group, Placement, Report, Task, Worker};
+use crate::math::fingerprint::fingerprint;
+use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::resource::{Amounts, is_amount};
+
+/// A record that makes no sense: which, in what field, with what value, and what it should have been.
+///
+/// For the producer of the telemetry. State is not touched and nothing is lost: the record is set aside for
+/// this round and the rest goes on.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
+)]
+#[error("{record}: {field} is {value}; it must be {must}")]
+#[non_exhaustive]
+pub struct BadRecord {
+    /// The record.
+    pub record: Record,
+    /// The field.
+    pub field: String,
+    /// Its value, as printed.
+    pub value: String,
+    /// What the field must be.
+    pub must: String,
+}
+
+impl BadRecord {
+    /// `record` has `value` in `field`, where it `must` be something else.
+    pub fn new(record: Record, field: &str, value: &str, must: &str) -> Self {
+        let (field, value, must) = (field.to_string(), value.to_string(), must.to_string());
+        Self { record, field, value, must }
+    }
+}
+
+/// Which record a [`BadRecord`] speaks of.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Record {
+    /// A worker.
+    Worker(WorkerId),
+    /// A task.
+    Task(TaskId),
+    /// A group.
+    Group(GroupId),
+    /// A report on a worker.
+    Report(WorkerId),
+    /// One line of a log, counted from 1: what stands there could not be read at all.
+    Line(u64),
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker(id) => write!(f, "worker {id}"),
+            Self::Task(id) => write!(f, "task {id}"),
+            Self::Group(id) => write!(f, "group {id}"),
+            Self::Report(id) => write!(f, "report on {id}"),
+            Self::Line(number) => write!(f, "line {number}"),
+        }
+    }
+}
+
+const AMOUNT: &str = "a finite number from 0 up";
+const NUMBER: &str = "a finite number";
+
+/// Sorts records by id and keeps one of each; of several under one id, the one that sorts first by content is
+/// kept (so that the order they came in does not show) and the id is marked as bad.
+pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
+    records: &mut Vec<T>,
+    id: impl Fn(&T) -> I,
+    name: impl Fn(I) -> Record,
+    bad: &mut Vec<BadRecord>,
+) {
+    records.sort_by_key(&id);
+    if records.windows(2).all(|pair| id(&pair[0]) != id(&pair[1])) {
+        return;
+    }
+    records.sort_by_cached_key(|record| (id(record), fingerprint(record)));
+    records.dedup_by(|next, kept| {
+        let again = id(next) == id(kept);
+        if again {
+            let id = id(kept);
+            bad.push(BadRecord::new(name(id), "id", &format!("{id} again"), "unique"));
+        }
+        again
+    });
+}
+
+/// The sorted rows that bad records speak of.
+pub(super) fn rows(bad: &[BadRecord], row: impl Fn(Record) -> Option<usize>) -> Vec<u32> {
+    let mut rows: Vec<u32> = bad
+        .iter()
+        .filter_map(|bad| row(bad.record).and_then(|row| u32::try_from(row).ok()))
+        .collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+/// Notes impossible amounts; what is not finite becomes not a number, so that a log reads back the same.
+fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<BadRecord>) {
+    let impossible: Vec<_> = amounts.iter().filter(|(_, amount)| !is_amount(*amount)).collect();
+    for (resource, amount) in impossible {
+        let field = format!("{field}.{resource}");
+        bad.push(BadRecord::new(record, &field, &amount.to_string(), AMOUNT));
+        if !amount.is_finite() {
+            amounts.set(resource, f64::NAN);
+        }
+    }
+}
+
+/// Notes an impossible number and forgets it.
+fn number(
+    record: Record,
+    field: &str,
+    value: &mut Option<f64>,
+    must: &str,
+    possible: impl Fn(f64) -> bool,
+    bad: &mut Vec<BadRecord>,
+) {
+    if let Some(impossible) = value.take_if(|value| !possible(*value)) {
+        bad.push(BadRecord::new(record, field, &impossible.to_string(), must));
+    }
+}
+
+pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
+    let record = Record::Worker(worker.id);
+    amounts(record, "capacity", &mut worker.capacity, bad);
+    amounts(record, "reserved", &mut worker.reserved, bad);
+    amounts(record, "used", &mut worker.used, bad);
+    let temperature = &mut worker.temperature_celsius;
+    number(record, "temperature_celsius", temperature, NUMBER, f64::is_finite, bad);
+    number(record, "power_watts", &mut worker.power_watts, AMOUNT, is_amount, bad);
+}
+
+pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>) {
+    let record = Record::Task(task.id);
+    amounts(record, "demand", &mut task.demand, bad);
+    amounts(record, "used", &mut task.used, bad);
+    number(record, "extra_cost", &mut task.extra_cost, AMOUNT, is_amount, bad);
+    if task.priority > 10 {
+        let value = task.priority.to_string();
+        bad.push(BadRecord::new(record, "priority", &value, "a whole number from 0 to 10"));
+    }
+    let clash = task.requirements.labels.iter();
+    let clash = clash.copied().find(|label| task.requirements.forbidden_labels.contains(label));
+    if let Some(label) = clash {
+        let must = "either required or forbidden, not both";
+        bad.push(BadRecord::new(record, "requirements.labels", &label.to_string(), must));
+    }
+    if let (Placement::On(id), Some(device)) = (task.placement, task.device) {
+        let at = workers.binary_search_by_key(&id, |worker| worker.id);
+        let devices = at.map_or(usize::MAX, |row| workers[row].devices.len());
+        if usize::from(device) >= devices {
+            let must = format!("the index of one of the {devices} devices of {id}");
+            bad.push(BadRecord::new(record, "device", &device.to_string(), &must));
+        }
+    }
+}
+
+/// Drops members that do not exist, unless the snapshot is partial and they may.
+pub(super) fn group(
+    group: &mut Group,
+    tasks: &[Task],
+    coverage: Coverage,
+    bad: &mut Vec<BadRecord>,
+) {
+    group.members.sort_unstable();
+    group.members.dedup();
+    if coverage == Coverage::Partial {
+        return;
+    }
+    let record = Record::Group(group.id);
+    group.members.retain(|member| {
+        let known = tasks.binary_search_by_key(member, |task| task.id).is_ok();
+        if !known {
+            let value = member.to_string();
+            bad.push(BadRecord::new(record, "members", &value, "a task of the snapshot"));
+        }
+        known
+    });
+}
+
+/// Whether a report makes sense.
+pub(super) fn report(report: &Report, bad: &mut Vec<BadRecord>) -> bool {
+    let flaw = report.flaw();
+    let sound = flaw.is_none();
+    bad.extend(flaw);
+    sound
+}
+
+impl Report {
+    /// What makes no sense in it, if anything.
+    pub(crate) fn flaw(&self) -> Option<BadRecord> {
+        match self.event {
+            Event::Performance { worker, speed, .. } if !(speed.is_finite() && speed > 0.0) => {
+                let (record, value) = (Record::Report(worker), speed.to_string());
+                Some(BadRecord::new(record, "speed", &value, "a finite number above 0"))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The trust boundary: what a host says of its workers and tasks, checked once.
+//!
+//! Records come in any order. What makes no sense (a duplicate, a number that is not one, a reference to
+//! nothing) is set aside as a [`BadRecord`] that names the record, the field and the value; the rest goes on.
+//! Behind this door nothing is checked again.
+//!
+//! A worker with a bad field is not gone, it is *unusable*: it neither gives nor takes in this round. A task
+//! with a bad field stays where it is.
+
+mod check;
+mod report;
+mod task;
+mod worker;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::time::Timestamp;
+
+pub use check::{BadRecord, Record};
+pub use report::{Event, Report};
+pub use task::{Group, GroupRule, Mobility, Phase, Placement, Requirements, Task};
+pub use worker::{Device, Stance, Worker};
+
+/// The cluster at one moment: the one thing a balancing round reads.
+///
+/// ```
+/// use evenkeel::{ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// let (w1, t1) = (WorkerId::new(1), TaskId::new(1));
+/// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+///     .worker(Worker::new(w1).with_capacity(ResourceId::CPU, 16.0))
+///     .task(Task::new(t1).on(w1).with_demand(ResourceId::CPU, f64::NAN))
+///     .build();
+/// assert_eq!(
+///     snapshot.bad_records()[0].to_string(),
+///     "task t1: demand.cpu is NaN; it must be a finite number from 0 up"
+/// );
+/// assert_eq!(snapshot.workers().len(), 1); // the rest goes on
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SnapshotBuilder")]
+pub struct Snapshot {
+    at: Timestamp,
+    #[serde(default)]
+    coverage: Coverage,
+    workers: Vec<Worker>,
+    tasks: Vec<Task>,
+    groups: Vec<Group>,
+    reports: Vec<Report>,
+    bad_records: Vec<BadRecord>,
+    /// Rows of `workers` that a bad record spoils, in order.
+    #[serde(skip)]
+    unusable: Vec<u32>,
+    /// Rows of `tasks` that a bad record spoils, in order.
+    #[serde(skip)]
+    frozen: Vec<u32>,
+}
+
+/// Whether a snapshot lists everything there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Coverage {
+    /// What is missing is gone.
+    #[default]
+    Complete,
+    /// What is missing is unknown, never gone.
+    Partial,
+}
+
+impl Snapshot {
+    /// Starts a snapshot of this moment.
+    pub const fn builder(at: Timestamp) -> SnapshotBuilder {
+        SnapshotBuilder {
+            at,
+            coverage: Coverage::Complete,
+            workers: Vec::new(),
+            tasks: Vec::new(),
+            groups: Vec::new(),
+            reports: Vec::new(),
+            bad_records: Vec::new(),
+        }
+    }
+
+    /// The moment it shows.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Whether it lists everything there is.
+    pub const fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Its workers by id.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// Its tasks by id.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// Its groups by id.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The reports that ride in it, in the order in which they are read.
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// What was set aside, and why.
+    pub fn bad_records(&self) -> &[BadRecord] {
+        &self.bad_records
+    }
+
+    /// One worker by name.
+    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
+        self.worker_row(id).map(|row| &self.workers[row])
+    }
+
+    /// One task by name.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.task_row(id).map(|row| &self.tasks[row])
+    }
+
+    pub(crate) fn worker_row(&self, id: WorkerId) -> Option<usize> {
+        self.workers.binary_search_by_key(&id, |worker| worker.id).ok()
+    }
+
+    pub(crate) fn task_row(&self, id: TaskId) -> Option<usize> {
+        self.tasks.binary_search_by_key(&id, |task| task.id).ok()
+    }
+
+    /// Whether the metrics of the worker in this row can be trusted this round.
+    pub(crate) fn is_usable(&self, worker_row: usize) -> bool {
+        !spoilt(&self.unusable, worker_row)
+    }
+
+    /// Whether the record of the task in this row makes sense.
+    pub(crate) fn is_sound(&self, task_row: usize) -> bool {
+        !spoilt(&self.frozen, task_row)
+    }
+}
+
+/// Whether a sorted list of rows holds this one.
+fn spoilt(rows: &[u32], row: usize) -> bool {
+    u32::try_from(row).is_ok_and(|row| rows.binary_search(&row).is_ok())
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (workers, tasks) = (self.workers.len(), self.tasks.len());
+        write!(f, "{} at {}: {workers} workers, {tasks} tasks", self.coverage, self.at)?;
+        match self.bad_records.len() {
+            0 => Ok(()),
+            bad => write!(f, ", {bad} bad records"),
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "complete snapshot",
+            Self::Partial => "partial snapshot",
+        })
+    }
+}
+
+/// Collects records for a [`Snapshot`], in any order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[must_use]
+pub struct SnapshotBuilder {
+    at: Timestamp,
+    #[serde(default)]
+    coverage: Coverage,
+    #[serde(default)]
+    workers: Vec<Worker>,
+    #[serde(default)]
+    tasks: Vec<Task>,
+    #[serde(default)]
+    groups: Vec<Group>,
+    #[serde(default)]
+    reports: Vec<Report>,
+    /// What an earlier check set aside, when a snapshot is read back from a log.
+    #[serde(default)]
+    bad_records: Vec<BadRecord>,
+}
+
+impl SnapshotBuilder {
+    /// Says that workers or tasks may be missing without being gone.
+    pub fn partial(mut self) -> Self {
+        self.coverage = Coverage::Partial;
+        self
+    }
+
+    /// Adds a worker.
+    pub fn worker(mut self, worker: Worker) -> Self {
+        self.workers.push(worker);
+        self
+    }
+
+    /// Adds workers.
+    pub fn workers(mut self, workers: impl IntoIterator<Item = Worker>) -> Self {
+        self.workers.extend(workers);
+        self
+    }
+
+    /// Adds a task.
+    pub fn task(mut self, task: Task) -> Self {
+        self.tasks.push(task);
+        self
+    }
+
+    /// Adds tasks.
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
+        self.tasks.extend(tasks);
+        self
+    }
+
+    /// Adds a group.
+    pub fn group(mut self, group: Group) -> Self {
+        self.groups.push(group);
+        self
+    }
+
+    /// Adds a report on a migration.
+    pub fn report(mut self, report: Report) -> Self {
+        self.reports.push(report);
+        self
+    }
+
+    /// Notes a record that the host could not even read, so that it is counted and shown with the rest. If it
+    /// names a worker or a task that is in the snapshot, that one is left alone this round.
+    pub fn bad_record(mut self, bad: BadRecord) -> Self {
+        self.bad_records.push(bad);
+        self
+    }
+
+    /// Checks everything and sorts it by id.
+    pub fn build(mut self) -> Snapshot {
+        let mut bad = core::mem::take(&mut self.bad_records);
+        check::unique(&mut self.workers, |worker| worker.id, Record::Worker, &mut bad);
+        check::unique(&mut self.tasks, |task| task.id, Record::Task, &mut bad);
+        check::unique(&mut self.groups, |group| group.id, Record::Group, &mut bad);
+        self.reports.sort_by(report::reading_order);
+        self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));
+        for task in &mut self.tasks {
+            check::task(task, &self.workers, &mut bad);
+        }
+        for group in &mut self.groups {
+            check::group(group, &self.tasks, self.coverage, &mut bad);
+        }
+        self.reports.retain(|report| check::report(report, &mut bad));
+        bad.sort();
+        bad.dedup();
+        let Self { at, coverage, workers, tasks, groups, reports, .. } = self;
+        let unusable = check::rows(&bad, |record| match record {
+            Record::Worker(id) => workers.binary_search_by_key(&id, |worker| worker.id).ok(),
+            _ => None,
+        });
+        let frozen = check::rows(&bad, |record| match record {
+            Record::Task(id) => tasks.binary_search_by_key(&id, |task| task.id).ok(),
+            _ => None,
+        });
+        let bad_records = bad;
+        Snapshot { at, coverage, workers, tasks, groups, reports, bad_records, unusable, frozen }
+    }
+}
+
+impl From<SnapshotBuilder> for Snapshot {
+    fn from(builder: SnapshotBuilder) -> Self {
+        builder.build()
+    }
+}

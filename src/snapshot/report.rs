@@ -1,0 +1,135 @@
+//! What a host says of the migrations it carries out.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::hardware::Hardware;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+
+/// Something that happened to a migration, or was learned about a worker.
+///
+/// Goes to [`Engine::report`](crate::Engine::report) the moment the host knows it, or rides in the next snapshot.
+/// Reports may come late, twice, in any order or never.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Report {
+    /// `event` happened `at` this moment.
+    pub const fn new(at: Timestamp, event: Event) -> Self {
+        Self { at, event }
+    }
+}
+
+/// What a [`Report`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The source has saved the task's state and let it go: the specification's "task cancelled for
+    /// migration". The engine answers with the command that assigns it.
+    Released {
+        /// The migration.
+        migration: MigrationId,
+    },
+    /// The target runs the task: the migration is complete.
+    Running {
+        /// The migration.
+        migration: MigrationId,
+    },
+    /// Something went wrong on the side whose turn it was. The task is where it was before that step: on the
+    /// source while releasing, in nobody's hands after.
+    Failed {
+        /// The migration.
+        migration: MigrationId,
+    },
+    /// The side whose turn it was said no, before doing anything.
+    Refused {
+        /// The migration.
+        migration: MigrationId,
+    },
+    /// The task turned up on a worker that the engine did not choose, perhaps under a new name.
+    Diverted {
+        /// The migration.
+        migration: MigrationId,
+        /// Where it is now.
+        worker: WorkerId,
+        /// What it is called now.
+        task: TaskId,
+    },
+    /// An operator called it off.
+    Aborted {
+        /// The migration.
+        migration: MigrationId,
+    },
+    /// How fast a worker's hardware really is, relative to one CPU worker: refines the hardware table.
+    Performance {
+        /// The worker that was measured.
+        worker: WorkerId,
+        /// The hardware that did the work.
+        hardware: Hardware,
+        /// Work per second, relative to one CPU worker; above 0.
+        speed: f64,
+    },
+}
+
+impl Event {
+    /// The migration it speaks of, if it speaks of one.
+    pub const fn migration(&self) -> Option<MigrationId> {
+        match *self {
+            Self::Released { migration }
+            | Self::Running { migration }
+            | Self::Failed { migration }
+            | Self::Refused { migration }
+            | Self::Diverted { migration, .. }
+            | Self::Aborted { migration } => Some(migration),
+            Self::Performance { .. } => None,
+        }
+    }
+
+    /// Its place among reports of one moment: letting go comes before running, good news before bad.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Released { .. } => 0,
+            Self::Running { .. } => 1,
+            Self::Diverted { .. } => 2,
+            Self::Refused { .. } => 3,
+            Self::Failed { .. } => 4,
+            Self::Aborted { .. } => 5,
+            Self::Performance { .. } => 6,
+        }
+    }
+}
+
+/// The order in which reports that ride in one snapshot are read, whatever order they came in.
+pub(crate) fn reading_order(a: &Report, b: &Report) -> core::cmp::Ordering {
+    let key = |report: &Report| (report.at, report.event.migration(), report.event.rank());
+    key(a).cmp(&key(b)).then_with(|| {
+        crate::math::fingerprint::fingerprint(a).cmp(&crate::math::fingerprint::fingerprint(b))
+    })
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Released { migration } => write!(f, "{migration} released by its source"),
+            Self::Running { migration } => write!(f, "{migration} running on its target"),
+            Self::Failed { migration } => write!(f, "{migration} failed"),
+            Self::Refused { migration } => write!(f, "{migration} refused"),
+            Self::Diverted { migration, worker, task } => {
+                write!(f, "{migration} diverted: now {task} on {worker}")
+            }
+            Self::Aborted { migration } => write!(f, "{migration} aborted"),
+            Self::Performance { worker, hardware, speed } => {
+                write!(f, "{worker} runs {hardware} at {speed:.2} times a CPU worker")
+            }
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! What a host says of a task, and of tasks that belong together.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::hardware::{ComputeCapability, HardwareSet};
+use crate::model::ids::{GroupId, KindId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ratio::Ratio;
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::time::Timestamp;
+
+/// One task as the host sees it now.
+///
+/// ```
+/// use evenkeel::{Placement, ResourceId, Task, TaskId, WorkerId};
+/// let task = Task::new(TaskId::new(7))
+///     .on(WorkerId::new(1))
+///     .with_demand(ResourceId::CPU, 2.0);
+/// assert_eq!(task.placement, Placement::On(WorkerId::new(1)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Task {
+    /// Its name.
+    pub id: TaskId,
+    /// Tasks of one kind are expected to behave alike; what the moves of a kind cost is remembered.
+    #[serde(default = "Task::no_kind")]
+    pub kind: KindId,
+    /// Where it is.
+    #[serde(default)]
+    pub placement: Placement,
+    /// What it asks for, and what is reserved for it (units: [`ResourceId`]); a resource left out is not
+    /// asked for.
+    #[serde(default)]
+    pub demand: Amounts,
+    /// What it is measured to use; where absent, its demand stands in.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub used: Amounts,
+    /// 0 to 10; higher is more important, and dearer to interrupt.
+    #[serde(default)]
+    pub priority: u8,
+    /// How long it has been running.
+    #[serde(default, with = "crate::model::time::as_seconds")]
+    pub running: Duration,
+    /// How much longer it is expected to run.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::model::time::as_optional_seconds"
+    )]
+    pub remaining: Option<Duration>,
+    /// How much of it is done. Where `remaining` is unknown, it follows from this and `running`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Ratio>,
+    /// How long ago its last checkpoint was taken: what a crash would lose.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::model::time::as_optional_seconds"
+    )]
+    pub checkpoint_age: Option<Duration>,
+    /// Size of the state that would have to be handed over, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<u64>,
+    /// What a worker must have.
+    #[serde(default)]
+    pub requirements: Requirements,
+    /// Whether and how it can move.
+    #[serde(default)]
+    pub mobility: Mobility,
+    /// It is not moved before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Extra cost of moving it, in points of the cost scale (0 to 10), as the host judges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_cost: Option<f64>,
+    /// Which of its worker's devices it uses: an index into [`Worker::devices`](crate::Worker::devices).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u16>,
+}
+
+impl Task {
+    /// A task that is nowhere yet, asks for nothing and can be checkpointed.
+    pub const fn new(id: TaskId) -> Self {
+        Self {
+            id,
+            kind: Self::no_kind(),
+            placement: Placement::Unplaced,
+            demand: Amounts::new(),
+            used: Amounts::new(),
+            priority: 0,
+            running: Duration::ZERO,
+            remaining: None,
+            progress: None,
+            checkpoint_age: None,
+            state_bytes: None,
+            requirements: Requirements::NONE,
+            mobility: Mobility::Checkpoint,
+            not_before: None,
+            extra_cost: None,
+            device: None,
+        }
+    }
+
+    /// The same, running on `worker`.
+    #[must_use]
+    pub fn on(mut self, worker: WorkerId) -> Self {
+        self.placement = Placement::On(worker);
+        self
+    }
+
+    /// The same, asking for so much of one resource.
+    #[must_use]
+    pub fn with_demand(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.demand.set(resource, amount);
+        self
+    }
+
+    /// The same, measured to use so much of one resource.
+    #[must_use]
+    pub fn with_used(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.used.set(resource, amount);
+        self
+    }
+
+    /// The same with other requirements.
+    #[must_use]
+    pub fn with_requirements(mut self, requirements: Requirements) -> Self {
+        self.requirements = requirements;
+        self
+    }
+
+    /// The same with another mobility.
+    #[must_use]
+    pub fn with_mobility(mut self, mobility: Mobility) -> Self {
+        self.mobility = mobility;
+        self
+    }
+
+    /// The same, having run for so long.
+    #[must_use]
+    pub fn with_running(mut self, running: Duration) -> Self {
+        self.running = running;
+        self
+    }
+
+    /// How much longer it is expected to run, as stated or as its progress implies: a task that took
+    /// 60 s for a quarter has 180 s to go.
+    pub fn expected_remaining(&self) -> Option<Duration> {
+        let implied = || {
+            let done = self.progress?.get();
+            let rest = self.running.as_secs_f64() * (1.0 - done) / done;
+            Duration::try_from_secs_f64(rest).ok()
+        };
+        self.remaining.or_else(implied)
+    }
+
+    /// What it takes from a worker's resource: as measured, or else as asked for.
+    pub(crate) fn load(&self, resource: ResourceId) -> Option<f64> {
+        self.used.known(resource).or_else(|| self.demand.known(resource))
+    }
+
+    const fn no_kind() -> KindId {
+        KindId::new(0)
+    }
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Placement {
+    /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler, which may
+    /// ask [`Engine::rank`](crate::Engine::rank) for a place.
+    #[default]
+    Unplaced,
+    /// On a worker.
+    On(WorkerId),
+    /// Between two workers, by a migration of this engine or of an earlier life of it.
+    Moving {
+        /// The migration that moves it.
+        migration: MigrationId,
+        /// Where it comes from; nowhere if it was orphaned.
+        from: Option<WorkerId>,
+        /// Where it goes.
+        to: WorkerId,
+        /// How far it has got.
+        phase: Phase,
+        /// When it entered that phase.
+        since: Timestamp,
+    },
+    /// Its worker is gone; it has to be resumed elsewhere, from its last checkpoint.
+    Orphaned,
+}
+
+/// How far a migration has got.
+///
+/// ```text
+/// Releasing -> Released -> Assigned -> (running on the target: completed)
+///                 ^             |
+///                 +-------------+  the target failed it: another target, or back to the source
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// The source has been asked to checkpoint and cancel.
+    Releasing,
+    /// The source has let go; no target has been asked yet.
+    Released,
+    /// The target has been asked to run it.
+    Assigned,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+            Self::Assigned => "assigned",
+        })
+    }
+}
+
+/// What a worker must have before a task may go there. Hard: no feature switch and no score lifts it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Requirements {
+    /// Every one of these kinds of hardware.
+    pub all_of: HardwareSet,
+    /// At least one of these kinds, unless empty. Of those that a worker has, the task is taken to run on
+    /// the fastest.
+    pub any_of: HardwareSet,
+    /// So much main memory in the worker as a whole, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_memory_bytes: Option<u64>,
+    /// So much free memory on one single device, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_memory_bytes: Option<u64>,
+    /// A CUDA device of at least this compute capability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_cuda_compute: Option<ComputeCapability>,
+    /// Labels that the worker must carry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelId>,
+    /// Labels that the worker must not carry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_labels: Vec<LabelId>,
+    /// It would rather run on power-efficient hardware. A wish, which the score weighs.
+    pub power_efficient: bool,
+}
+
+impl Requirements {
+    /// Anything will do.
+    pub const NONE: Self = Self {
+        all_of: HardwareSet::EMPTY,
+        any_of: HardwareSet::EMPTY,
+        min_memory_bytes: None,
+        gpu_memory_bytes: None,
+        min_cuda_compute: None,
+        labels: Vec::new(),
+        forbidden_labels: Vec::new(),
+        power_efficient: false,
+    };
+
+    /// Every kind of hardware that is named.
+    pub(crate) const fn hardware(&self) -> HardwareSet {
+        self.all_of.union(self.any_of)
+    }
+}
+
+/// Whether and how a task can move.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Mobility {
+    /// It saves its state and goes on from there.
+    #[default]
+    Checkpoint,
+    /// It starts again from the beginning: what it has done so far is lost.
+    Restart,
+    /// It has not begun to run: it moves at the price of a message.
+    Queued,
+    /// It never moves.
+    Pinned,
+}
+
+/// Tasks that share a placement rule. A task may be in several groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Group {
+    /// Its name.
+    pub id: GroupId,
+    /// The rule its members keep.
+    pub rule: GroupRule,
+    /// Its members.
+    pub members: Vec<TaskId>,
+}
+
+impl Group {
+    /// A group of `members` that keep `rule`.
+    pub const fn new(id: GroupId, rule: GroupRule, members: Vec<TaskId>) -> Self {
+        Self { id, rule, members }
+    }
+}
+
+/// How the members of a group stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GroupRule {
+    /// All on one worker; they move as one, all or nothing.
+    Affinity,
+    /// No two on one worker.
+    AntiAffinity,
+    /// Evenly over the zones: the fullest zone holds at most `max_skew` members more than the emptiest.
+    Spread {
+        /// The tolerated difference.
+        max_skew: NonZeroU32,
+    },
+}

@@ -1,0 +1,222 @@
+//! What a host says of a worker.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
+use crate::model::ids::{LabelId, WorkerId, ZoneId};
+use crate::model::ratio::Ratio;
+use crate::model::resource::{Amounts, ResourceId};
+
+/// One worker as the host sees it now.
+///
+/// Start from [`Worker::new`] and set what is known; what is left out is unknown, and unknown never reads as
+/// zero: a worker whose load is unknown is neither relieved nor given anything.
+///
+/// ```
+/// use evenkeel::{Hardware, ResourceId, Worker, WorkerId};
+/// let worker = Worker::new(WorkerId::new(1))
+///     .with_hardware(Hardware::Cuda)
+///     .with_capacity(ResourceId::CPU, 16.0)
+///     .with_used(ResourceId::CPU, 12.0);
+/// assert_eq!(worker.used.get(ResourceId::CPU), Some(12.0));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Worker {
+    /// Its name.
+    pub id: WorkerId,
+    /// What it accepts.
+    #[serde(default)]
+    pub stance: Stance,
+    /// The kinds of hardware it has. [`Worker::new`] starts with a CPU; devices add their kinds.
+    #[serde(default = "Worker::cpu_only")]
+    pub hardware: HardwareSet,
+    /// Its accelerators, each by itself: two devices of 16 GiB do not hold a task of 20 GiB.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// What it has, per resource (units: [`ResourceId`]).
+    #[serde(default)]
+    pub capacity: Amounts,
+    /// What is promised to tasks. Where absent, the demands of the tasks on it are added up.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub reserved: Amounts,
+    /// What is measured to be in use.
+    #[serde(default)]
+    pub used: Amounts,
+    /// How old the measurement was when the snapshot was taken: effects of moves younger than that
+    /// are not in it yet.
+    #[serde(default, with = "crate::model::time::as_seconds")]
+    pub metric_age: Duration,
+    /// The failure zone it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneId>,
+    /// Labels that tasks may require or forbid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelId>,
+    /// Health history: the share of recent health checks that it passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Ratio>,
+    /// Temperature in degrees Celsius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_celsius: Option<f64>,
+    /// Electrical power drawn, in watts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_watts: Option<f64>,
+}
+
+impl Worker {
+    /// A worker with a CPU that accepts tasks; nothing else is known of it.
+    pub const fn new(id: WorkerId) -> Self {
+        Self {
+            id,
+            stance: Stance::Accept,
+            hardware: HardwareSet::of(Hardware::Cpu),
+            devices: Vec::new(),
+            capacity: Amounts::new(),
+            reserved: Amounts::new(),
+            used: Amounts::new(),
+            metric_age: Duration::ZERO,
+            zone: None,
+            labels: Vec::new(),
+            health: None,
+            temperature_celsius: None,
+            power_watts: None,
+        }
+    }
+
+    /// The same with one kind of hardware more.
+    #[must_use]
+    pub fn with_hardware(mut self, kind: Hardware) -> Self {
+        self.hardware = self.hardware.with(kind);
+        self
+    }
+
+    /// The same with one device more, and its kind of hardware.
+    #[must_use]
+    pub fn with_device(mut self, device: Device) -> Self {
+        self.devices.push(device);
+        self
+    }
+
+    /// The same with so much of one resource.
+    #[must_use]
+    pub fn with_capacity(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.capacity.set(resource, amount);
+        self
+    }
+
+    /// The same with so much of one resource in use.
+    #[must_use]
+    pub fn with_used(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.used.set(resource, amount);
+        self
+    }
+
+    /// The same with another stance.
+    #[must_use]
+    pub fn with_stance(mut self, stance: Stance) -> Self {
+        self.stance = stance;
+        self
+    }
+
+    /// Every kind of hardware it has, its devices' kinds among them.
+    pub fn kinds(&self) -> HardwareSet {
+        let devices: HardwareSet = self.devices.iter().map(|device| device.hardware).collect();
+        self.hardware.union(devices)
+    }
+
+    /// The highest compute capability among its devices of one kind.
+    pub fn compute(&self, kind: Hardware) -> Option<ComputeCapability> {
+        let devices = self.devices.iter().filter(|device| device.hardware == kind);
+        devices.filter_map(|device| device.compute).max()
+    }
+
+    const fn cpu_only() -> HardwareSet {
+        HardwareSet::of(Hardware::Cpu)
+    }
+}
+
+/// What a worker accepts: all that health monitoring and operations need to tell the engine.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stance {
+    /// Takes tasks and gives them away.
+    #[default]
+    Accept,
+    /// Takes nothing new, keeps what it has, and may be relieved: unhealthy, suspected, or cordoned.
+    Hold,
+    /// Takes nothing and is to be emptied: maintenance, shutdown.
+    Drain,
+    /// Out of reach: what ran there is orphaned.
+    Offline,
+}
+
+impl Stance {
+    /// The word in files and in print.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accepting",
+            Self::Hold => "holding",
+            Self::Drain => "draining",
+            Self::Offline => "offline",
+        }
+    }
+}
+
+impl fmt::Display for Stance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One accelerator of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Device {
+    /// What it is.
+    pub hardware: Hardware,
+    /// Its memory in bytes; unknown memory takes no task that asks for any.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Memory measured to be in use, in bytes. Where absent, what its tasks ask for is added up.
+    #[serde(default)]
+    pub used_bytes: Option<u64>,
+    /// Its compute capability (CUDA).
+    #[serde(default)]
+    pub compute: Option<ComputeCapability>,
+}
+
+impl Device {
+    /// A device of which only the kind is known.
+    pub const fn new(hardware: Hardware) -> Self {
+        Self { hardware, memory_bytes: None, used_bytes: None, compute: None }
+    }
+
+    /// The same with so much memory.
+    #[must_use]
+    pub const fn with_memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory_bytes = Some(bytes);
+        self
+    }
+
+    /// The same with so much memory in use.
+    #[must_use]
+    pub const fn with_used_bytes(mut self, bytes: u64) -> Self {
+        self.used_bytes = Some(bytes);
+        self
+    }
+
+    /// The same with a compute capability.
+    #[must_use]
+    pub const fn with_compute(mut self, compute: ComputeCapability) -> Self {
+        self.compute = Some(compute);
+        self
+    }
+}

@@ -1,0 +1,106 @@
+//! Which loads count as high and low just now, and how boldly to act?
+//!
+//! The specification's pseudo-code, line by line (rule [`Step`](AdaptRule::Step)). With the configured 0.85 / 0.2, a rate of 0.05
+//! and a stable mean load of 0.8, one round gives 0.85 - 0.05 x 1.2 = 0.79 and 0.2 + 0.05 x 0.8 = 0.24.
+//!
+//! The pace is ours: the document asks for a more aggressive policy above 75 % and a more conservative one below
+//! 30 %, and gives no figures. A high load lowers the spread that triggers, a low load raises it, and the net
+//! benefit that a move needs with it.
+
+use alloc::vec::Vec;
+
+use crate::config::{AdaptRule, Adaptation, Pace, Thresholds};
+use crate::math::line::Line;
+use crate::outcome::{Direction, LoadBand, Trend};
+use crate::state::State;
+use crate::view::{Adapted, View};
+
+/// Records that the trend is read from; with fewer there is none.
+const RECORDS: usize = 5;
+
+/// One step of the thresholds.
+pub(crate) fn adapt(
+    section: &Adaptation,
+    configured: Thresholds,
+    state: &State,
+    view: &View<'_>,
+) -> Adapted {
+    let now = state.thresholds(configured);
+    let before = state.system.last(RECORDS - 1).map(|record| record.mean);
+    let loads: Vec<f64> = before.chain(view.load.map(|load| load.mean)).collect();
+    if loads.len() < RECORDS || view.load.is_none() {
+        return Adapted::fixed(now);
+    }
+    let mean = loads.iter().sum::<f64>() / loads.len() as f64;
+    let trend = trend(section, &loads);
+    let (band, pace) = if mean > section.high_load {
+        (LoadBand::High, section.high_pace)
+    } else if mean < section.low_load {
+        (LoadBand::Low, section.low_pace)
+    } else {
+        (LoadBand::Normal, Pace::default())
+    };
+    let direction = trend.map_or(Direction::Stable, |trend| trend.direction);
+    let factor = match direction {
+        Direction::Increasing => section.rate * 1.5,
+        Direction::Decreasing => section.rate * 0.5,
+        Direction::Stable => section.rate,
+    };
+    let thresholds = step(section, configured, now, band, mean, factor);
+    Adapted { thresholds, trend, band, pace }
+}
+
+/// The trend of the mean load: least squares against the number of the record.
+fn trend(section: &Adaptation, loads: &[f64]) -> Option<Trend> {
+    let points = loads.iter().enumerate().map(|(index, load)| (index as f64, *load));
+    let Line { slope, fit: confidence, .. } = Line::through(points)?;
+    let direction = if slope > section.trend_slope {
+        Direction::Increasing
+    } else if slope < -section.trend_slope {
+        Direction::Decreasing
+    } else {
+        Direction::Stable
+    };
+    Some(Trend { direction, slope, confidence })
+}
+
+fn step(
+    section: &Adaptation,
+    configured: Thresholds,
+    now: Thresholds,
+    band: LoadBand,
+    mean: f64,
+    factor: f64,
+) -> Thresholds {
+    let (high_adjust, low_adjust) = match (band, section.rule) {
+        (LoadBand::High, _) => (-factor * 1.2, factor * 0.8),
+        (LoadBand::Low, _) => (factor * 0.8, -factor * 1.2),
+        (LoadBand::Normal, AdaptRule::Step) if mean > 0.5 => (-factor, factor),
+        (LoadBand::Normal, AdaptRule::Step) => (factor, -factor),
+        (LoadBand::Normal, AdaptRule::Relax) => {
+            let back = |to: f64, from: f64| (to - from).clamp(-factor, factor);
+            (back(configured.high, now.high), back(configured.low, now.low))
+        }
+    };
+    // Configured values outside the bounds widen them: what the operator asked for is in reach.
+    let [least, most] = reaching(section.high_bounds, configured.high, section.rule);
+    let mut high = (now.high + high_adjust).min(most).max(least);
+    let [least, most] = reaching(section.low_bounds, configured.low, section.rule);
+    let mut low = (now.low + low_adjust).min(most).max(least);
+    if high - low < section.separation {
+        if high_adjust < low_adjust {
+            high = low + section.separation;
+        } else {
+            low = high - section.separation;
+        }
+    }
+    Thresholds { high, low }
+}
+
+/// The bounds, stretched to the configured value where thresholds return to it.
+fn reaching([least, most]: [f64; 2], configured: f64, rule: AdaptRule) -> [f64; 2] {
+    match rule {
+        AdaptRule::Step => [least, most],
+        AdaptRule::Relax => [least.min(configured), most.max(configured)],
+    }
+}

@@ -1,0 +1,267 @@
+//! Who could move where? Every hard rule is asked here; every "no" goes into the tally.
+//!
+//! Three errands, most pressing first: tasks without a worker, workers to be emptied, loads to be evened out. A
+//! unit is what moves together: one task, or the members of an affinity group that share a worker.
+//!
+//! Cost grows linearly with the snapshot: per unit, targets are asked coldest first until [`TARGETS`] have said yes
+//! or [`QUESTIONS`] have been asked.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::admission::{self, Levels};
+use crate::config::Config;
+use crate::model::hardware::HardwareSet;
+use crate::outcome::{Balance, Rejection, Tally};
+use crate::snapshot::{GroupRule, Stance};
+use crate::state::State;
+use crate::view::{Burden, Candidate, Errand, Place, Seat, Unit, View};
+
+/// So many targets per unit are enough to choose from.
+const TARGETS: usize = 8;
+/// So many targets per unit are asked at most.
+const QUESTIONS: usize = 256;
+
+/// Units and where they could go.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    pub(crate) units: Vec<Unit>,
+    pub(crate) pairs: Vec<Candidate>,
+}
+
+/// Collects every candidate of the round.
+pub(crate) fn candidates(
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    balance: &Balance,
+    levels: &Levels,
+    tally: &mut Tally,
+) -> Candidates {
+    if config.migration.is_none() {
+        return Candidates::default();
+    }
+    let uneven = matches!(balance, Balance::Uneven(_));
+    let units = units(config, state, view, uneven, levels, tally);
+    if units.is_empty() {
+        return Candidates::default();
+    }
+    let mut search = Search::new(config, state, view, levels);
+    let mut pairs = Vec::new();
+    for (index, unit) in units.iter().enumerate() {
+        search.targets(index, unit, tally, &mut pairs);
+    }
+    tally.candidates = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+    Candidates { units, pairs }
+}
+
+/// What may move, and why.
+fn units(
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    uneven: bool,
+    levels: &Levels,
+    tally: &mut Tally,
+) -> Vec<Unit> {
+    let gives = |seat: Seat| {
+        let worker = &view.workers[seat];
+        uneven && worker.balanced && levels.of(view, seat).is_some_and(|it| it > levels.give_above)
+    };
+    let errands: Vec<Option<Errand>> = (0..view.workers.len())
+        .map(|seat| match view.worker(seat).stance {
+            Stance::Drain => Some(Errand::Drain),
+            _ if gives(seat) => Some(Errand::Balance),
+            _ => None,
+        })
+        .collect();
+    let mut units = Vec::new();
+    for row in 0..view.snapshot.tasks().len() {
+        let (errand, from) = match view.ledger.places[row] {
+            Place::Orphaned | Place::Stranded { .. } => (Errand::Recover, None),
+            Place::On(seat) => match errands[seat] {
+                Some(errand) => (errand, Some(seat)),
+                None => continue,
+            },
+            Place::Unknown(worker) => {
+                let rejection = Rejection::UnknownPlace { worker };
+                tally.refuse(view.task(row).id, None, rejection);
+                continue;
+            }
+            Place::Moving { .. } | Place::Unplaced => continue,
+        };
+        match unit(config, state, view, row, from, errand) {
+            Ok(Some(unit)) => units.push(unit),
+            Ok(None) => {}
+            Err(rejection) => tally.refuse(view.task(row).id, None, rejection),
+        }
+    }
+    units
+}
+
+/// The unit that this task leads; none if another one leads it.
+fn unit(
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    from: Option<Seat>,
+    errand: Errand,
+) -> Result<Option<Unit>, Rejection> {
+    let companions = companions(view, row, from);
+    if companions.first().is_some_and(|(first, _)| *first < row) {
+        return Ok(None);
+    }
+    admission::task(config, state, view, row, errand)?;
+    for (other, group) in &companions {
+        if admission::task(config, state, view, *other, errand).is_err() {
+            let task = view.task(*other).id;
+            return Err(Rejection::Companion { group: *group, task });
+        }
+    }
+    let mut rows = alloc::vec![row];
+    rows.extend(companions.into_iter().map(|(other, _)| other));
+    Ok(Some(Unit { rows, from, errand }))
+}
+
+/// The tasks on the same worker that stay together with this one, by row, each with the group that binds it.
+fn companions(
+    view: &View<'_>,
+    row: usize,
+    from: Option<Seat>,
+) -> Vec<(usize, crate::model::ids::GroupId)> {
+    let Some(from) = from.filter(|_| !view.memberships.is_empty()) else { return Vec::new() };
+    let mut found = BTreeMap::new();
+    let mut next = alloc::vec![row];
+    // Groups may overlap: a companion's companions come along.
+    while let Some(row) = next.pop() {
+        let member = u32::try_from(row).unwrap_or(u32::MAX);
+        for index in view.memberships.get(&member).into_iter().flatten() {
+            let group = &view.snapshot.groups()[*index as usize];
+            if group.rule != GroupRule::Affinity {
+                continue;
+            }
+            let rows = group.members.iter().filter_map(|id| view.snapshot.task_row(*id));
+            for other in rows.filter(|other| view.ledger.places[*other] == Place::On(from)) {
+                if found.insert(other, group.id).is_none() {
+                    next.push(other);
+                }
+            }
+        }
+    }
+    found.remove(&row);
+    found.into_iter().collect()
+}
+
+/// The search for targets, with what it need not work out twice.
+struct Search<'a> {
+    config: &'a Config,
+    state: &'a State,
+    view: &'a View<'a>,
+    levels: &'a Levels,
+    /// Workers that take, coldest first, per errand.
+    takers: [Vec<Seat>; 2],
+    /// The takers that have the hardware, per errand and hardware asked for.
+    equipped: BTreeMap<(bool, HardwareSet, HardwareSet), Vec<Seat>>,
+    burden: Burden,
+}
+
+impl<'a> Search<'a> {
+    fn new(config: &'a Config, state: &'a State, view: &'a View<'a>, levels: &'a Levels) -> Self {
+        let level = |seat: &Seat| levels.of(view, *seat).unwrap_or(f64::INFINITY);
+        let mut open: Vec<Seat> = (0..view.workers.len())
+            .filter(|seat| admission::target(view, *seat).is_ok())
+            .collect();
+        open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
+        let cold = open.iter().copied().filter(|seat| level(seat) < levels.take_below).collect();
+        let (equipped, burden) = (BTreeMap::new(), Burden::default());
+        Self { config, state, view, levels, takers: [open, cold], equipped, burden }
+    }
+
+    /// Asks targets for a unit, coldest first.
+    fn targets(
+        &mut self,
+        index: usize,
+        unit: &Unit,
+        tally: &mut Tally,
+        pairs: &mut Vec<Candidate>,
+    ) {
+        let lead = self.view.task(unit.rows[0]);
+        let needs = &lead.requirements;
+        let balancing = unit.errand == Errand::Balance;
+        let takers = &self.takers[usize::from(balancing)];
+        let workers = &self.view.workers;
+        let key = (balancing, needs.all_of, needs.any_of);
+        let equipped = self.equipped.entry(key).or_insert_with(|| {
+            let has = |seat: &Seat| {
+                let kinds = workers[*seat].kinds;
+                let any = needs.any_of.is_empty() || needs.any_of.intersects(kinds);
+                any && needs.all_of.without(kinds).is_empty()
+            };
+            takers.iter().copied().filter(has).collect()
+        });
+        let lacking = takers.len() - equipped.len();
+        let equipped = equipped.clone();
+        if lacking > 0 {
+            self.note_lacking(unit, lacking, tally);
+        }
+        let mut accepted = 0;
+        for seat in equipped.into_iter().take(QUESTIONS) {
+            if accepted == TARGETS {
+                break;
+            }
+            match self.admit(unit, seat) {
+                Ok(device) => {
+                    accepted += 1;
+                    pairs.push(Candidate::new(index, seat, device));
+                }
+                Err(Rejection::AlreadyThere) => {}
+                Err(rejection) => {
+                    tally.refuse(lead.id, Some(self.view.worker_id(seat)), rejection);
+                }
+            }
+        }
+    }
+
+    /// One refusal stands for all takers that lack the hardware: the first of them.
+    fn note_lacking(&self, unit: &Unit, lacking: usize, tally: &mut Tally) {
+        let lead = self.view.task(unit.rows[0]);
+        let needs = &lead.requirements;
+        let takers = &self.takers[usize::from(unit.errand == Errand::Balance)];
+        let refusal = takers.iter().find_map(|seat| {
+            let kinds = self.view.workers[*seat].kinds;
+            let missing = needs.all_of.without(kinds);
+            if !missing.is_empty() {
+                return Some((*seat, Rejection::MissingHardware { needs: missing, all: true }));
+            }
+            let none = !needs.any_of.is_empty() && !needs.any_of.intersects(kinds);
+            none.then_some((*seat, Rejection::MissingHardware { needs: needs.any_of, all: false }))
+        });
+        if let Some((seat, rejection)) = refusal {
+            let to = Some(self.view.worker_id(seat));
+            tally.refuse_many(u32::try_from(lacking).unwrap_or(u32::MAX), lead.id, to, rejection);
+        }
+    }
+
+    /// Asks every rule for every task of the unit, each by itself; together they are asked again when it is chosen.
+    fn admit(&mut self, unit: &Unit, to: Seat) -> Result<Option<u16>, Rejection> {
+        let (view, kinds) = (self.view, self.view.workers[to].kinds);
+        let mut lead = None;
+        for (nth, row) in unit.rows.iter().enumerate() {
+            view.ledger.burden_into(view.task(*row), kinds, &mut self.burden);
+            let burden = &self.burden;
+            let device = admission::pair(self.state, view, *row, to, burden, unit.errand)?;
+            let from = unit.from;
+            match (&self.config.stability, unit.errand) {
+                (Some(section), Errand::Balance) => {
+                    admission::guards(section, self.levels, view, from, to, burden)?;
+                }
+                (Some(_) | None, _) => {}
+            }
+            if nth == 0 {
+                lead = device;
+            }
+        }
+        Ok(lead)
+    }
+}

@@ -1,0 +1,152 @@
+//! Is the cluster even, and if not, what shows it?
+//!
+//! The specification: some worker above the high threshold *and* some worker below the low one *and* a spread above
+//! 0.4. With 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets help; under [`Trigger::Either`] one of the
+//! two is enough. What is coming is asked only when nothing is there, with wider margins.
+
+use alloc::vec::Vec;
+
+use crate::admission::Levels;
+use crate::config::{Basis, Config, Prediction, Trigger};
+use crate::outcome::{Balance, Forecast, Imbalance, Sight};
+use crate::view::{Adapted, View};
+
+/// The verdict, and the levels that moves are judged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Detected {
+    pub(crate) balance: Balance,
+    pub(crate) levels: Levels,
+}
+
+/// Looks at what is, then at what is coming.
+pub(crate) fn detect(
+    config: &Config,
+    view: &View<'_>,
+    adapted: &Adapted,
+    forecast: Option<&Forecast>,
+) -> Detected {
+    let basis = config.detection.basis;
+    let present = view.workers.iter().map(|worker| {
+        let level = match basis {
+            Basis::Latest => worker.reported,
+            Basis::RecentMean => worker.recent,
+            Basis::Projected => worker.projected,
+        };
+        level.filter(|_| worker.balanced)
+    });
+    let present: Vec<Option<f64>> = present.collect();
+    let needed = config.detection.imbalance * adapted.pace.imbalance_factor;
+    let judge = Judge { config, view, adapted };
+    let Some(found) = judge.extremes(&present, 0.0, needed, Sight::Present) else {
+        let levels = judge.levels(None, &present, 0.0, Vec::new());
+        return Detected { balance: Balance::Unknown, levels };
+    };
+    if judge.uneven(&found) {
+        let levels = judge.levels(Some(&found), &present, 0.0, Vec::new());
+        return Detected { balance: Balance::Uneven(found), levels };
+    }
+    let coming = config.prediction.as_ref().zip(forecast);
+    if let Some(detected) = coming.and_then(|(section, it)| judge.coming(section, it)) {
+        return detected;
+    }
+    let levels = judge.levels(None, &present, 0.0, Vec::new());
+    Detected { balance: Balance::Even { spread: found.spread }, levels }
+}
+
+struct Judge<'a> {
+    config: &'a Config,
+    view: &'a View<'a>,
+    adapted: &'a Adapted,
+}
+
+impl Judge<'_> {
+    /// Hottest and coldest worker; ties go to the lower id. Nothing to compare with fewer than two.
+    fn extremes(
+        &self,
+        levels: &[Option<f64>],
+        margin: f64,
+        needed: f64,
+        sight: Sight,
+    ) -> Option<Imbalance> {
+        let known = || levels.iter().enumerate().filter_map(|(seat, level)| Some((seat, (*level)?)));
+        if known().count() < 2 {
+            return None;
+        }
+        let hotter = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
+        let (hottest, max) = known().reduce(hotter)?;
+        let (coldest, min) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Imbalance {
+            sight,
+            hottest: self.view.worker_id(hottest),
+            max,
+            over: max > self.adapted.thresholds.high + margin,
+            coldest: self.view.worker_id(coldest),
+            min,
+            under: min < self.adapted.thresholds.low - margin,
+            spread: max - min,
+            needed,
+        })
+    }
+
+    fn uneven(&self, found: &Imbalance) -> bool {
+        let out_of_bounds = match self.config.detection.trigger {
+            Trigger::Both => found.over && found.under,
+            Trigger::Either => found.over || found.under,
+        };
+        out_of_bounds && found.spread > found.needed
+    }
+
+    /// What the forecast shows, if it is confident enough to be acted upon.
+    fn coming(&self, section: &Prediction, forecast: &Forecast) -> Option<Detected> {
+        let confidence = forecast.confidence;
+        if confidence < section.confidence {
+            return None;
+        }
+        let projects = self.config.detection.basis == Basis::Projected;
+        let mut levels = alloc::vec![None; self.view.workers.len()];
+        let mut shift = alloc::vec![0.0; levels.len()];
+        for worker in &forecast.workers {
+            let seat = self.view.snapshot.worker_row(worker.worker)?;
+            let now = &self.view.workers[seat];
+            let (reported, projected) = (now.reported?, now.projected?);
+            // What is in flight arrives on top of what the line foresees.
+            shift[seat] = worker.load - reported;
+            let base = if projects { projected } else { reported };
+            levels[seat] = Some(base + shift[seat]);
+        }
+        let needed = section.imbalance * self.adapted.pace.imbalance_factor;
+        let sight = Sight::Predicted { confidence };
+        let found = self.extremes(&levels, section.margin, needed, sight)?;
+        if !self.uneven(&found) {
+            return None;
+        }
+        let levels = self.levels(Some(&found), &levels, section.margin, shift);
+        Some(Detected { balance: Balance::Uneven(found), levels })
+    }
+
+    /// Above which level workers give, and below which they take.
+    fn levels(
+        &self,
+        found: Option<&Imbalance>,
+        known: &[Option<f64>],
+        margin: f64,
+        shift: Vec<f64>,
+    ) -> Levels {
+        let thresholds = self.adapted.thresholds;
+        let (high, low) = (thresholds.high + margin, thresholds.low - margin);
+        let mean = || {
+            let known = known.iter().flatten();
+            let count = known.clone().count().max(1) as f64;
+            known.sum::<f64>() / count
+        };
+        let (give_above, take_below) = match (self.config.detection.trigger, found) {
+            (Trigger::Either, Some(found)) if found.over => (high, high),
+            (Trigger::Either, Some(_)) => (mean(), low),
+            (Trigger::Both, _) | (Trigger::Either, None) => (high, low),
+        };
+        // A high threshold that adaptation has lowered makes workers give sooner; it does not keep the others from
+        // taking up to what was configured, or a highly loaded cluster could move nothing at all.
+        let ceiling = thresholds.high.max(self.config.thresholds.high);
+        Levels { shift, give_above, take_below, high: thresholds.high, ceiling }
+    }
+}

@@ -1,0 +1,23 @@
+//! The stages of a round, one file each. No stage calls another; only [`engine`](crate::engine) knows the order.
+//!
+//! | stage | reads | returns |
+//! |---|---|---|
+//! | settle | reports, placements, state | commands that follow, migrations that ended; writes State |
+//! | observe | snapshot, state | the view: loads reported and projected |
+//! | adapt | view, history | thresholds, trend, pace |
+//! | predict | view, history | a forecast |
+//! | detect | view, thresholds, forecast | even, or uneven with its evidence |
+//! | candidate | all that | who could move where, and every "no" |
+//! | score | candidates, profiles, what was learned | scorecards |
+//! | select | scored candidates, budgets | the plan |
+//! | record | everything | the outcome; writes State |
+
+pub(crate) mod adapt;
+pub(crate) mod candidate;
+pub(crate) mod detect;
+pub(crate) mod observe;
+pub(crate) mod predict;
+pub(crate) mod record;
+pub(crate) mod score;
+pub(crate) mod select;
+pub(crate) mod settle;

@@ -1,0 +1,249 @@
+//! How loaded is every worker, and how loaded will it be once everything in flight has landed?
+//!
+//! `projected = reported + what is on its way there - what is on its way off`, as far as measurements cannot have
+//! seen it yet: w1 reports 0.90, a task of 0.30 is being released there and will go to w2 at 0.10; projected, w1
+//! stands at 0.60 and w2 at 0.40. Ten seconds after the task has arrived, a report of w2 that is five seconds old
+//! has it already, and nothing is added twice.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::admission::{ends, measured};
+use crate::config::Config;
+use crate::math::summary::Summary;
+use crate::model::ids::WorkerId;
+use crate::model::resource::Amounts;
+use crate::model::time::Timestamp;
+use crate::outcome::SystemLoad;
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
+use crate::state::{Flight, State};
+use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView};
+
+/// Samples in the recent mean: the original's five.
+const RECENT: usize = 5;
+
+/// Looks at the snapshot in the light of what is in flight.
+pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
+    let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
+    for (row, task) in snapshot.tasks().iter().enumerate() {
+        ledger.places[row] = place(state, snapshot, task);
+    }
+    let mut workers: Vec<WorkerView> =
+        (0..snapshot.workers().len()).map(|seat| worker(state, snapshot, &ledger, seat)).collect();
+    claims(&mut ledger, state, snapshot, &workers);
+    if let Some(stability) = &config.stability {
+        project(&mut ledger, state, snapshot, stability.telemetry_lag);
+    }
+    for (seat, worker) in workers.iter_mut().enumerate() {
+        worker.projected = worker.reported.and_then(|_| ledger.load(seat));
+    }
+    let load = system(snapshot, &workers);
+    let memberships = memberships(snapshot);
+    View { snapshot, workers, ledger, load, memberships }
+}
+
+/// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
+fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
+    if let Some(flight) = state.flights.get(&task.id) {
+        let migration = flight.id;
+        if flight.phase == Phase::Released {
+            return Place::Stranded { migration };
+        }
+        let from = flight.from.and_then(|from| snapshot.worker_row(from));
+        let to = snapshot.worker_row(flight.to);
+        return Place::Moving { migration, from, to };
+    }
+    let on = |worker: WorkerId| match snapshot.worker_row(worker) {
+        Some(seat) if snapshot.workers()[seat].stance == Stance::Offline => Place::Orphaned,
+        Some(seat) => Place::On(seat),
+        // It was there once, and now it is gone: its tasks are without a worker.
+        None if snapshot.coverage() == Coverage::Complete
+            && state.tracks.contains_key(&worker) =>
+        {
+            Place::Orphaned
+        }
+        None => Place::Unknown(worker),
+    };
+    match task.placement {
+        Placement::On(worker) => on(worker),
+        Placement::Orphaned => Place::Orphaned,
+        Placement::Unplaced => Place::Unplaced,
+        // A migration that is over, though the host does not know it yet: left alone until it does.
+        Placement::Moving { migration, from, to, .. } => {
+            let from = from.and_then(|from| snapshot.worker_row(from));
+            Place::Moving { migration, from, to: snapshot.worker_row(to) }
+        }
+    }
+}
+
+fn worker(state: &State, snapshot: &Snapshot, ledger: &Ledger, seat: Seat) -> WorkerView {
+    let record = &snapshot.workers()[seat];
+    let trusted = snapshot.is_usable(seat) && record.stance != Stance::Offline;
+    let reported = ledger.load(seat).filter(|_| trusted);
+    let samples = state.tracks.get(&record.id).map(|track| &track.samples);
+    let recent = reported.map(|latest| {
+        let now = measured(snapshot.at(), record.metric_age);
+        let before = samples.into_iter().flat_map(|samples| samples.last(RECENT)).copied();
+        let mut loads: Vec<f64> =
+            before.filter(|sample| sample.at < now).map(|sample| sample.load).collect();
+        loads.push(latest);
+        let last = &loads[loads.len().saturating_sub(RECENT)..];
+        last.iter().sum::<f64>() / last.len() as f64
+    });
+    let balanced = reported.is_some() && matches!(record.stance, Stance::Accept | Stance::Hold);
+    WorkerView { reported, projected: reported, recent, balanced, kinds: record.kinds() }
+}
+
+/// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in flight.
+fn claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
+    let mut burden = Burden::default();
+    for (row, task) in snapshot.tasks().iter().enumerate() {
+        let here = match task.placement {
+            Placement::On(worker) => snapshot.worker_row(worker),
+            _ => None,
+        };
+        let [from, to] = ends(ledger.places[row]);
+        let arriving = to.filter(|to| here != Some(*to));
+        for seat in here.or(from).into_iter().chain(arriving) {
+            ledger.burden_into(task, workers[seat].kinds, &mut burden);
+            add_claims(ledger, seat, &burden);
+        }
+        if let Some(seat) = here.or(from) {
+            occupy(ledger, task, seat, task.device);
+        }
+        if let (Some(seat), Some(flight)) = (arriving, state.flights.get(&task.id)) {
+            occupy(ledger, task, seat, flight.device);
+        }
+        if let Place::Moving { from, to, .. } = ledger.places[row] {
+            count(ledger, from, to);
+        }
+    }
+    for flight in state.flights.values().filter(|it| snapshot.task_row(it.task).is_none()) {
+        missing(ledger, snapshot, flight);
+    }
+    for (seat, worker) in snapshot.workers().iter().enumerate() {
+        for column in 0..ledger.columns.len() {
+            let Some(stated) = worker.reserved.known(ledger.columns[column]) else { continue };
+            let arriving = arriving(ledger, state, snapshot, seat, column);
+            ledger.row_mut(seat)[column].claimed = stated + arriving;
+        }
+    }
+}
+
+fn add_claims(ledger: &mut Ledger, seat: Seat, burden: &Burden) {
+    for (column, cell) in ledger.row_mut(seat).iter_mut().enumerate() {
+        cell.claimed += burden.claim[column].unwrap_or(0.0);
+    }
+}
+
+/// A migration counts against the budgets of both its ends.
+fn count(ledger: &mut Ledger, from: Option<Seat>, to: Option<Seat>) {
+    if let Some(from) = from {
+        ledger.outgoing[from] += 1;
+    }
+    if let Some(to) = to {
+        ledger.incoming[to] += 1;
+        if from.is_none() {
+            ledger.placements[to] += 1;
+        }
+    }
+}
+
+/// A migration whose task a partial snapshot does not list.
+fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
+    let from = flight.from.and_then(|from| snapshot.worker_row(from));
+    let to = snapshot.worker_row(flight.to);
+    count(ledger, from, to);
+    for seat in from.into_iter().chain(to) {
+        for column in 0..ledger.columns.len() {
+            let claim = flight.claim.known(ledger.columns[column]).unwrap_or(0.0);
+            ledger.row_mut(seat)[column].claimed += claim;
+        }
+    }
+}
+
+/// What is on its way to a worker and not in its own statement of what it has promised.
+fn arriving(
+    ledger: &Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    seat: Seat,
+    column: usize,
+) -> f64 {
+    let worker = snapshot.workers()[seat].id;
+    let flights = state.flights.values().filter(|flight| flight.to == worker);
+    flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
+}
+
+/// Takes memory of a device for a task: of its own, or, where that is not known, of the one it fits most tightly.
+/// Measured use counts these tasks already, so only what exceeds it is taken.
+fn occupy(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
+    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
+    if ledger.devices_of(seat).iter().any(|cell| cell.device.used_bytes.is_some()) && task.device.is_some()
+        && device == task.device
+    {
+        return;
+    }
+    let devices = ledger.devices_of(seat).iter().enumerate();
+    let free = devices.filter_map(|(index, cell)| Some((index, cell.free_bytes?)));
+    let fits = free.filter(|(_, free)| *free >= bytes as f64);
+    let tightest = fits.min_by(|a, b| a.1.total_cmp(&b.1)).and_then(|(at, _)| u16::try_from(at).ok());
+    ledger.occupy(seat, device.or(tightest), Some(bytes));
+}
+
+/// Adds to the reported use what measurements cannot have seen yet.
+fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duration) {
+    let seen = |seat: Seat, event: Option<Timestamp>| {
+        let age = snapshot.workers()[seat].metric_age;
+        event.is_some_and(|event| measured(snapshot.at(), age) >= event.after(lag))
+    };
+    let seat = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
+    for flight in state.flights.values() {
+        let home = flight.returning.is_some() || flight.phase == Phase::Released;
+        if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released)) {
+            add_use(ledger, from, &flight.load, -1.0);
+        }
+        let arriving = seat(Some(flight.to)).filter(|_| flight.phase != Phase::Released);
+        if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released)) {
+            add_use(ledger, to, &flight.load, 1.0);
+        }
+    }
+    for landed in &state.landed {
+        let left = seat(landed.from).filter(|from| !seen(*from, Some(landed.released)));
+        if let Some(from) = left {
+            add_use(ledger, from, &landed.load, -1.0);
+        }
+        let arrived = seat(Some(landed.to)).filter(|to| !seen(*to, Some(landed.running)));
+        if let Some(to) = arrived {
+            add_use(ledger, to, &landed.load, 1.0);
+        }
+    }
+}
+
+fn add_use(ledger: &mut Ledger, seat: Seat, load: &Amounts, sign: f64) {
+    for column in 0..ledger.columns.len() {
+        let amount = load.known(ledger.columns[column]).unwrap_or(0.0) * sign;
+        let cell = &mut ledger.row_mut(seat)[column];
+        cell.used = cell.used.map(|used| (used + amount).max(0.0));
+    }
+}
+
+/// One record of the system load history.
+fn system(snapshot: &Snapshot, workers: &[WorkerView]) -> Option<SystemLoad> {
+    let balanced = workers.iter().filter(|worker| worker.balanced);
+    let summary = Summary::of(balanced.filter_map(|worker| worker.reported))?;
+    let Summary { count, mean, min, max, deviation } = summary;
+    Some(SystemLoad { at: snapshot.at(), workers: count, mean, min, max, deviation })
+}
+
+fn memberships(snapshot: &Snapshot) -> BTreeMap<u32, Vec<u32>> {
+    let mut memberships: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (index, group) in (0_u32..).zip(snapshot.groups()) {
+        let rows = group.members.iter().filter_map(|member| snapshot.task_row(*member));
+        for row in rows.filter_map(|row| u32::try_from(row).ok()) {
+            memberships.entry(row).or_default().push(index);
+        }
+    }
+    memberships
+}

@@ -1,0 +1,220 @@
+//! What is remembered of the round, and what is said of it.
+//!
+//! The other writer of State, and the last stage: nothing before it has changed anything but the migrations that
+//! had come to their end.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::admission::measured;
+use crate::config::Config;
+use crate::model::ids::WorkerId;
+use crate::outcome::{
+    Balance, Command, Ended, Fingerprints, Forecast, Imbalance, Outcome, Reason, Sight, Tally,
+    WorkerLoad,
+};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
+use crate::state::{Counts, Flight, Pending, Sample, State, Track};
+use crate::view::{self, Adapted, Errand, Planned, View};
+
+/// Everything the stages before have found.
+#[derive(Debug)]
+pub(crate) struct Pass<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) adapted: Adapted,
+    pub(crate) forecast: Option<Forecast>,
+    pub(crate) accuracy: Option<crate::math::average::Average>,
+    pub(crate) balance: Balance,
+    pub(crate) plan: Vec<Planned>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) tally: Tally,
+    pub(crate) fingerprints: Fingerprints,
+}
+
+/// Writes the round down and says what came of it.
+pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
+    let Pass { view, adapted, forecast, accuracy, balance, plan, mut commands, .. } = pass;
+    let at = view.snapshot.at();
+    for planned in &plan {
+        let reason = reason(&view, &adapted, &balance, forecast.as_ref(), planned);
+        commands.extend(begin(state, &view, reason, planned));
+    }
+    history(config, state, &view, &adapted, forecast.as_ref());
+    state.accuracy = accuracy;
+    forget(config, state, view.snapshot);
+    (state.last, state.ticks) = (Some(at), state.ticks + 1);
+    let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
+    Outcome {
+        version: Outcome::VERSION,
+        epoch: state.epoch,
+        tick: state.ticks,
+        at,
+        fingerprints: pass.fingerprints,
+        commands,
+        ended: pass.ended,
+        workers: loads(&view),
+        load: view.load,
+        trend: adapted.trend,
+        thresholds: adapted.thresholds,
+        band: adapted.band,
+        forecast,
+        balance,
+        tally: pass.tally,
+        in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
+        bad_records: bad_records.collect(),
+    }
+}
+
+fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
+    let workers = view.snapshot.workers().iter().zip(&view.workers);
+    let loads = workers.map(|(record, worker)| WorkerLoad {
+        worker: record.id,
+        reported: worker.reported,
+        projected: worker.projected,
+    });
+    loads.collect()
+}
+
+/// Begins a planned migration, or gives a stranded one another target; the command that follows.
+fn begin(
+    state: &mut State,
+    view: &View<'_>,
+    reason: Reason,
+    planned: &Planned,
+) -> Option<Command> {
+    let (at, task) = (view.snapshot.at(), view.task(planned.row));
+    let (to, device) = (view.worker_id(planned.to), planned.device);
+    if let Some(flight) = state.flights.get_mut(&task.id) {
+        (flight.to, flight.device, flight.phase) = (to, device, Phase::Assigned);
+        (flight.since, flight.returning) = (at, None);
+        flight.attempts += 1;
+        return flight.command();
+    }
+    let id = state.migration(0);
+    state.issued += 1;
+    state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
+    let from = planned.from.map(|seat| view.worker_id(seat));
+    let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
+    let flight = Flight {
+        id,
+        task: task.id,
+        kind: task.kind,
+        from,
+        to,
+        device,
+        phase,
+        since: at,
+        started: at,
+        released: None,
+        returning: None,
+        attempts: 1,
+        reason,
+        scorecard: Some(planned.scorecard).filter(|card| *card != Default::default()),
+        claim: view::claims(task),
+        load: view::loads(task),
+    };
+    let command = flight.command();
+    state.flights.insert(task.id, flight);
+    command
+}
+
+/// Why this move: its errand, and for an imbalance the end of it that was out of bounds.
+fn reason(
+    view: &View<'_>,
+    adapted: &Adapted,
+    balance: &Balance,
+    forecast: Option<&Forecast>,
+    planned: &Planned,
+) -> Reason {
+    let from = planned.from.map(|seat| (view.worker_id(seat), view.workers[seat]));
+    let (Some((worker, source)), Errand::Drain | Errand::Balance) = (from, planned.errand) else {
+        return Reason::Recover;
+    };
+    if planned.errand == Errand::Drain {
+        return Reason::Drain { worker };
+    }
+    let (high, low) = (adapted.thresholds.high, adapted.thresholds.low);
+    let load = source.projected.unwrap_or_default();
+    match balance {
+        Balance::Uneven(Imbalance { sight: Sight::Predicted { confidence }, .. }) => {
+            let foreseen = forecast.into_iter().flat_map(|forecast| &forecast.workers);
+            let predicted = foreseen.filter(|it| it.worker == worker).map(|it| it.load).next();
+            let predicted = predicted.unwrap_or(load);
+            let horizon = forecast.map_or(Duration::ZERO, |forecast| forecast.horizon);
+            Reason::Forecast { worker, predicted, high, confidence: *confidence, horizon }
+        }
+        Balance::Uneven(Imbalance { over: false, coldest, min, .. }) => {
+            Reason::Underload { worker: *coldest, load: *min, low }
+        }
+        _ => Reason::Overload { worker, load, high },
+    }
+}
+
+/// Samples, the system's record, thresholds, and the forecast that is to be judged one day.
+fn history(
+    config: &Config,
+    state: &mut State,
+    view: &View<'_>,
+    adapted: &Adapted,
+    forecast: Option<&Forecast>,
+) {
+    let at = view.snapshot.at();
+    let history = config.prediction.map_or(config.performance_window, |it| it.history);
+    let oldest = at.before(history.max(config.performance_window));
+    for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
+        let Some(load) = worker.reported else { continue };
+        let sample = Sample { at: measured(at, record.metric_age), load };
+        let samples = &mut state.tracks.entry(record.id).or_insert_with(Track::default).samples;
+        samples.forget_while(|sample| sample.at < oldest);
+        if samples.newest().is_none_or(|newest| newest.at < sample.at) {
+            samples.push(sample);
+        }
+    }
+    if view.snapshot.coverage() == Coverage::Complete {
+        view.load.into_iter().for_each(|load| state.system.push(load));
+    }
+    state.thresholds = config.adaptation.map(|_| adapted.thresholds);
+    state.forecasts.forget_while(|pending| pending.due <= at);
+    if let Some(forecast) = forecast {
+        let loads = forecast.workers.iter().map(|worker| (worker.worker, worker.load)).collect();
+        state.forecasts.push(Pending { due: at.after(forecast.horizon), loads });
+    }
+}
+
+/// Forgets what is over: effects that telemetry shows, cooldowns, workers and tasks that are gone.
+fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
+    let at = snapshot.at();
+    let complete = snapshot.coverage() == Coverage::Complete;
+    let lag = config.stability.map(|stability| stability.telemetry_lag);
+    state.landed.retain(|landed| {
+        let unseen = |worker: WorkerId, event| match (snapshot.worker(worker), lag) {
+            (Some(worker), Some(lag)) => measured(at, worker.metric_age) < at.min(event).after(lag),
+            (None, Some(_)) => !complete,
+            (_, None) => false,
+        };
+        // A worker whose measurements stand still must not hold the memory for ever.
+        let young = at.since(landed.running).is_none_or(|age| age <= config.performance_window);
+        let left = landed.from.is_some_and(|from| unseen(from, landed.released));
+        young && (left || unseen(landed.to, landed.running))
+    });
+    let known = |task| !complete || snapshot.task_row(task).is_some();
+    state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
+    if !complete {
+        return;
+    }
+    // A worker that is gone is remembered as long as a task is still said to be on it.
+    let needed: BTreeSet<WorkerId> = snapshot
+        .tasks()
+        .iter()
+        .filter_map(|task| match task.placement {
+            Placement::On(worker) if snapshot.worker_row(worker).is_none() => Some(worker),
+            _ => None,
+        })
+        .collect();
+    state.tracks.retain(|worker, track| !track.gone || needed.contains(worker));
+    let State { tracks, learned, .. } = state;
+    learned.success.retain(|worker, _| tracks.contains_key(worker));
+    learned.speed.retain(|worker, _| tracks.contains_key(worker));
+}

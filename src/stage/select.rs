@@ -1,0 +1,221 @@
+//! Which candidates, in which order? The most pressing first, then the best, as far as the budgets go.
+//!
+//! Each candidate is admitted again as the ledger stands by then: the second-best task for an idle worker may be the
+//! worst once the first has been promised. A unit of several tasks is taken whole or not at all.
+
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use crate::admission::{self, Levels};
+use crate::config::{Config, MigrationLimits};
+use crate::model::ids::MigrationId;
+use crate::outcome::{Rejection, Tally};
+use crate::snapshot::Stance;
+use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
+use crate::view::{Burden, Candidate, Errand, Place, Planned, Seat, Unit, View};
+
+/// Chooses the moves of this round.
+pub(crate) fn select(
+    config: &Config,
+    state: &State,
+    view: &mut View<'_>,
+    levels: &Levels,
+    units: &[Unit],
+    mut pairs: Vec<Candidate>,
+    tally: &mut Tally,
+) -> Vec<Planned> {
+    let Some(limits) = &config.migration else { return Vec::new() };
+    order(config, view, levels, units, &mut pairs);
+    let budget = budget(limits, state, view);
+    let mut chooser = Chooser { config, state, levels, limits, budget, spent: 0, plan: Vec::new() };
+    chooser.spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    let mut done = alloc::vec![false; units.len()];
+    for pair in pairs {
+        if done[pair.unit] {
+            continue;
+        }
+        let unit = &units[pair.unit];
+        match chooser.take(view, unit, pair) {
+            Ok(()) => done[pair.unit] = true,
+            Err(rejection) => {
+                done[pair.unit] = rejection.reach() == crate::outcome::Reach::Task;
+                let to = (!done[pair.unit]).then(|| view.worker_id(pair.to));
+                tally.refuse(view.task(unit.rows[0]).id, to, rejection);
+            }
+        }
+    }
+    chooser.plan
+}
+
+/// Migrations that may be under way at once.
+fn budget(limits: &MigrationLimits, _state: &State, view: &View<'_>) -> usize {
+    let workers = view.snapshot.workers().iter();
+    let live = workers.filter(|worker| worker.stance != Stance::Offline).count();
+    limits.at_once(live)
+}
+
+/// Best first. Ties end in ids, so that no order of the input shows.
+fn order(
+    config: &Config,
+    view: &View<'_>,
+    levels: &Levels,
+    units: &[Unit],
+    pairs: &mut [Candidate],
+) {
+    let scored = config.cost_benefit.is_some();
+    let level = |seat: Option<Seat>| seat.and_then(|seat| levels.of(view, seat)).unwrap_or(0.0);
+    let sizes: Vec<f64> = units.iter().map(|unit| size(view, unit)).collect();
+    pairs.sort_by(|a, b| {
+        let (ua, ub) = (&units[a.unit], &units[b.unit]);
+        let better = if scored {
+            b.scorecard.net().total_cmp(&a.scorecard.net())
+        } else {
+            let hottest = level(ub.from).total_cmp(&level(ua.from));
+            let largest = sizes[b.unit].total_cmp(&sizes[a.unit]);
+            let coldest = level(Some(a.to)).total_cmp(&level(Some(b.to)));
+            hottest.then(largest).then(coldest)
+        };
+        let pressing: Ordering = ua.errand.cmp(&ub.errand);
+        pressing.then(better).then(ua.rows[0].cmp(&ub.rows[0])).then(a.to.cmp(&b.to))
+    });
+}
+
+/// How large a unit is: the largest share of its source's capacity that it takes.
+fn size(view: &View<'_>, unit: &Unit) -> f64 {
+    let Some(from) = unit.from else { return 0.0 };
+    let mut loads = alloc::vec![0.0; view.ledger.columns.len()];
+    for row in &unit.rows {
+        let burden = view.ledger.burden(view.task(*row), view.workers[from].kinds);
+        loads.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
+    }
+    let shares = view.ledger.row(from).iter().zip(&loads).filter_map(|(cell, load)| {
+        let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
+        Some(load / capacity)
+    });
+    shares.fold(0.0, f64::max)
+}
+
+struct Chooser<'a> {
+    config: &'a Config,
+    state: &'a State,
+    levels: &'a Levels,
+    limits: &'a MigrationLimits,
+    budget: usize,
+    /// Migrations under way, chosen ones included.
+    spent: usize,
+    plan: Vec<Planned>,
+}
+
+impl Chooser<'_> {
+    /// Takes a candidate, or says why not; then nothing has changed.
+    fn take(&mut self, view: &mut View<'_>, unit: &Unit, pair: Candidate) -> Result<(), Rejection> {
+        self.budgets(view, unit, pair.to)?;
+        if unit.errand == Errand::Balance {
+            self.still_needed(view, unit, pair.to)?;
+        }
+        let before = unit.rows.len();
+        let saved = (before > 1).then(|| view.ledger.clone());
+        let planned = self.plan.len();
+        for row in &unit.rows {
+            if let Err(rejection) = self.carry(view, unit, *row, pair) {
+                // All or nothing.
+                if let Some(saved) = saved {
+                    view.ledger = saved;
+                }
+                self.plan.truncate(planned);
+                return Err(rejection);
+            }
+        }
+        if unit.from.is_some() {
+            self.spent += unit.rows.len();
+        }
+        Ok(())
+    }
+
+    fn budgets(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+        let count = unit.rows.len();
+        let limit = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let Some(from) = unit.from else {
+            let there = view.ledger.placements[to] as usize;
+            return if there + count > PLACEMENTS_PER_WORKER {
+                Err(Rejection::TargetBusy { limit: limit(PLACEMENTS_PER_WORKER) })
+            } else {
+                Ok(())
+            };
+        };
+        if self.spent + count > self.budget {
+            return Err(Rejection::BudgetSpent { limit: limit(self.budget) });
+        }
+        if let Some(most) = self.limits.per_source.filter(|most| {
+            view.ledger.outgoing[from] as usize + count > most.get() as usize
+        }) {
+            return Err(Rejection::SourceBusy { limit: most.get() });
+        }
+        if let Some(most) = self.limits.per_target.filter(|most| {
+            view.ledger.incoming[to] as usize + count > most.get() as usize
+        }) {
+            return Err(Rejection::TargetBusy { limit: most.get() });
+        }
+        let most = MEMORY_PER_WORKER * view.workers.len().max(1);
+        if self.state.cooldowns.len() + self.spent + count > most {
+            return Err(Rejection::MemoryFull { limit: limit(most) });
+        }
+        Ok(())
+    }
+
+    /// Whether the source still gives and the target still takes, after the moves chosen so far, and nothing gets
+    /// worse by this one.
+    fn still_needed(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+        let (levels, from) = (self.levels, unit.from);
+        let (give, take) = (levels.give_above, levels.take_below);
+        if let Some(projected) = from.and_then(|from| levels.of(view, from)).filter(|it| *it <= give) {
+            return Err(Rejection::Relieved { projected, least: give });
+        }
+        if let Some(projected) = levels.of(view, to).filter(|it| *it >= take) {
+            return Err(Rejection::Filled { projected, most: take });
+        }
+        let (Some(stability), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
+        let burden = self.burden(view, unit, to);
+        admission::guards(stability, levels, view, Some(from), to, &burden)?;
+        admission::no_wider(levels, view, from, to, &burden)
+    }
+
+    /// What the whole unit takes.
+    fn burden(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Burden {
+        let kinds = view.workers[to].kinds;
+        let mut sum = view.ledger.burden(view.task(unit.rows[0]), kinds);
+        for row in &unit.rows[1..] {
+            let burden = view.ledger.burden(view.task(*row), kinds);
+            sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
+        }
+        sum
+    }
+
+    /// Admits one task as the ledger stands, and carries it in the ledger.
+    fn carry(
+        &mut self,
+        view: &mut View<'_>,
+        unit: &Unit,
+        row: usize,
+        pair: Candidate,
+    ) -> Result<(), Rejection> {
+        let (from, to, errand) = (unit.from, pair.to, unit.errand);
+        let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
+        let device = admission::pair(self.state, view, row, to, &burden, errand)?;
+        let bytes = view.task(row).requirements.gpu_memory_bytes;
+        view.ledger.carry(&burden, from, to);
+        view.ledger.occupy(to, device, bytes);
+        // The id that the migration will have; only that it is one matters here.
+        let migration = match view.ledger.places[row] {
+            Place::Stranded { migration } => migration,
+            _ => self.next(),
+        };
+        view.ledger.places[row] = Place::Moving { migration, from, to: Some(to) };
+        self.plan.push(Planned { row, from, to, device, errand, scorecard: pair.scorecard });
+        Ok(())
+    }
+
+    fn next(&self) -> MigrationId {
+        self.state.migration(self.plan.len() as u64)
+    }
+}

@@ -1,0 +1,379 @@
+//! The only thing that survives a round: history, migrations under way, and what was learned.
+//!
+//! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened. Two stages
+//! write it, no more: `settle` first, `record` last.
+//!
+//! # Bounds
+//!
+//! | collection | at most |
+//! |---|---|
+//! | system history | [`SYSTEM_RECORDS`] |
+//! | samples | [`SAMPLES`] per worker |
+//! | forecasts waiting for their outcome | [`FORECASTS`], a load per worker each |
+//! | migrations under way | the budget, and [`PLACEMENTS_PER_WORKER`] placements of orphans per worker |
+//! | landed moves, cooldowns | [`MEMORY_PER_WORKER`] per worker each |
+//! | ended migrations remembered for late reports | [`ENDED`] |
+//! | learned success | workers x kinds; learned cost: kinds; observed speed: kinds of hardware |
+//! | counters | 60 minutes and 24 hours |
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Thresholds;
+use crate::math::average::Average;
+use crate::math::window::Window;
+use crate::model::hardware::Hardware;
+use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
+use crate::model::resource::Amounts;
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Fate, Reason, Scorecard, SystemLoad};
+use crate::snapshot::{Phase, Stance};
+
+/// Records of the system load history that are kept: the original's 100.
+pub(crate) const SYSTEM_RECORDS: usize = 100;
+/// Samples kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
+pub(crate) const SAMPLES: usize = 64;
+/// Forecasts that wait for their outcome.
+pub(crate) const FORECASTS: usize = 16;
+/// Orphans on their way to one worker at once.
+pub(crate) const PLACEMENTS_PER_WORKER: usize = 16;
+/// Recent moves remembered per worker.
+pub(crate) const MEMORY_PER_WORKER: usize = 64;
+/// Ended migrations remembered for reports that come late: the original's 100.
+pub(crate) const ENDED: usize = 100;
+
+/// What an [`Engine`](crate::Engine) remembers between rounds. Opaque, but serialisable: save it, and
+/// [resume](crate::Engine::resume) from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of this format.
+    pub(crate) schema: u32,
+    pub(crate) epoch: Epoch,
+    /// Rounds in this epoch.
+    pub(crate) ticks: u64,
+    /// The number of the last migration issued in this epoch.
+    pub(crate) issued: u64,
+    /// The moment of the last snapshot.
+    pub(crate) last: Option<Timestamp>,
+    /// The thresholds in force after the last round.
+    pub(crate) thresholds: Option<Thresholds>,
+    pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
+    pub(crate) tracks: BTreeMap<WorkerId, Track>,
+    pub(crate) forecasts: Window<Pending, FORECASTS>,
+    pub(crate) accuracy: Option<Average>,
+    pub(crate) flights: BTreeMap<TaskId, Flight>,
+    pub(crate) landed: Vec<Landed>,
+    pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
+    pub(crate) ended: Window<Remembered, ENDED>,
+    pub(crate) learned: Learned,
+    pub(crate) counters: Counters,
+}
+
+impl State {
+    /// The version of the format that this release writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Nothing remembered.
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            epoch,
+            ticks: 0,
+            issued: 0,
+            last: None,
+            thresholds: None,
+            system: Window::default(),
+            tracks: BTreeMap::new(),
+            forecasts: Window::default(),
+            accuracy: None,
+            flights: BTreeMap::new(),
+            landed: Vec::new(),
+            cooldowns: BTreeMap::new(),
+            ended: Window::default(),
+            learned: Learned::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The version of the format it was written in.
+    pub const fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    /// The life of the engine that wrote it.
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The moment of the last snapshot it has seen.
+    pub const fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Migrations under way.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// How many of each thing it holds, by name, so that the [bounds](self) can be checked.
+    pub fn sizes(&self) -> [(&'static str, usize); 9] {
+        let samples = self.tracks.values().map(|track| track.samples.len());
+        [
+            ("system records", self.system.len()),
+            ("tracked workers", self.tracks.len()),
+            ("samples of one worker", samples.max().unwrap_or(0)),
+            ("forecasts", self.forecasts.len()),
+            ("migrations", self.flights.len()),
+            ("landed", self.landed.len()),
+            ("cooldowns", self.cooldowns.len()),
+            ("ended", self.ended.len()),
+            ("learned", self.learned.len()),
+        ]
+    }
+
+    /// The thresholds in force, as adapted so far.
+    pub(crate) fn thresholds(&self, configured: Thresholds) -> Thresholds {
+        self.thresholds.unwrap_or(configured)
+    }
+
+    /// The next migration's id; the state does not know it is taken until `record` says so.
+    pub(crate) const fn migration(&self, nth: u64) -> MigrationId {
+        MigrationId::new(self.epoch, self.issued + 1 + nth)
+    }
+
+    pub(crate) fn flight(&self, migration: MigrationId) -> Option<&Flight> {
+        self.flights.values().find(|flight| flight.id == migration)
+    }
+}
+
+/// What is remembered of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Track {
+    pub(crate) stance: Stance,
+    /// Whether a complete snapshot came without it.
+    pub(crate) gone: bool,
+    pub(crate) samples: Window<Sample, SAMPLES>,
+}
+
+/// One worker's load at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sample {
+    pub(crate) at: Timestamp,
+    pub(crate) load: f64,
+}
+
+/// A forecast that waits for its outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) due: Timestamp,
+    pub(crate) loads: Vec<(WorkerId, f64)>,
+}
+
+/// A migration under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Flight {
+    pub(crate) id: MigrationId,
+    pub(crate) task: TaskId,
+    pub(crate) kind: KindId,
+    /// Where the task came from; nowhere if it was orphaned.
+    pub(crate) from: Option<WorkerId>,
+    /// Where it goes now: the target, or the source again if it is returning.
+    pub(crate) to: WorkerId,
+    pub(crate) device: Option<u16>,
+    pub(crate) phase: Phase,
+    /// When it entered that phase.
+    pub(crate) since: Timestamp,
+    pub(crate) started: Timestamp,
+    /// When the source let go.
+    pub(crate) released: Option<Timestamp>,
+    /// The target failed it and it goes back: how the migration will end once it is home.
+    pub(crate) returning: Option<Fate>,
+    /// Assignments so far.
+    pub(crate) attempts: u32,
+    pub(crate) reason: Reason,
+    pub(crate) scorecard: Option<Scorecard>,
+    /// What it claims of a worker's capacity.
+    pub(crate) claim: Amounts,
+    /// What it takes of a worker's use.
+    pub(crate) load: Amounts,
+}
+
+impl Flight {
+    /// Whether it is a placement of an orphan: it interrupts nothing.
+    pub(crate) const fn is_placement(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// The command that the host should be carrying out for it now, if any.
+    pub(crate) fn command(&self) -> Option<Command> {
+        let Self { to, device, .. } = *self;
+        let (action, reason) = match (self.phase, self.from, self.returning) {
+            (Phase::Releasing, Some(from), _) => (Action::Release { from, to }, self.reason),
+            (Phase::Assigned, _, Some(_)) => (Action::Assign { to, device }, Reason::Return),
+            (Phase::Assigned, None, None) => (Action::Place { to, device }, self.reason),
+            (Phase::Assigned, Some(_), None) => (Action::Assign { to, device }, Reason::Released),
+            (Phase::Released, ..) | (Phase::Releasing, None, _) => return None,
+        };
+        let (migration, task, scorecard) = (self.id, self.task, self.scorecard);
+        Some(Command { migration, task, action, reason, scorecard })
+    }
+}
+
+/// A completed move whose effect telemetry may not show yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Landed {
+    pub(crate) task: TaskId,
+    pub(crate) from: Option<WorkerId>,
+    pub(crate) to: WorkerId,
+    /// When the source let go.
+    pub(crate) released: Timestamp,
+    /// When the target ran it.
+    pub(crate) running: Timestamp,
+    pub(crate) load: Amounts,
+}
+
+/// A task to be left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cooldown {
+    /// Where it came from, if it moved.
+    pub(crate) left: Option<WorkerId>,
+    pub(crate) until: Timestamp,
+}
+
+/// A migration that is over, remembered for reports that come late.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Remembered {
+    pub(crate) id: MigrationId,
+    pub(crate) task: TaskId,
+    /// It ended before its source let go: if the source lets go after all, nobody has the task.
+    pub(crate) unreleased: bool,
+}
+
+/// What outcomes taught.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Learned {
+    /// Points of cost per kind.
+    pub(crate) cost: BTreeMap<KindId, Average>,
+    /// Share of successes per worker and kind.
+    pub(crate) success: BTreeMap<WorkerId, BTreeMap<KindId, Average>>,
+    /// Observed speed per worker and hardware, relative to one CPU worker.
+    pub(crate) speed: BTreeMap<WorkerId, BTreeMap<Hardware, Average>>,
+}
+
+impl Learned {
+    fn len(&self) -> usize {
+        let success: usize = self.success.values().map(BTreeMap::len).sum();
+        let speed: usize = self.speed.values().map(BTreeMap::len).sum();
+        self.cost.len() + success + speed
+    }
+
+    /// The share of successes of `kind` on `worker`, if anything was seen of it.
+    pub(crate) fn success(&self, worker: WorkerId, kind: KindId) -> Option<f64> {
+        Some(self.success.get(&worker)?.get(&kind)?.mean())
+    }
+
+    /// The observed speed of one kind of hardware of `worker`.
+    pub(crate) fn speed(&self, worker: WorkerId, hardware: Hardware) -> Option<f64> {
+        Some(self.speed.get(&worker)?.get(&hardware)?.mean())
+    }
+}
+
+/// What happened in the last hour and day, and in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    hour: Wheel<60>,
+    day: Wheel<24>,
+    pub(crate) total: Counts,
+}
+
+/// Migrations by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Begun.
+    pub initiated: u64,
+    /// Ended well.
+    pub completed: u64,
+    /// Ended otherwise.
+    pub failed: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.initiated += other.initiated;
+        self.completed += other.completed;
+        self.failed += other.failed;
+    }
+
+    /// Completed migrations out of those that have ended; nothing before any has.
+    pub fn success_rate(&self) -> Option<f64> {
+        let ended = self.completed + self.failed;
+        (ended > 0).then(|| self.completed as f64 / ended as f64)
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(&mut self, at: Timestamp, counts: Counts) {
+        let minute = at.as_millis() / 60_000;
+        self.hour.slot(minute).add(counts);
+        self.day.slot(minute / 60).add(counts);
+        self.total.add(counts);
+    }
+
+    pub(crate) fn last_hour(&self, now: Timestamp) -> Counts {
+        self.hour.sum(now.as_millis() / 60_000)
+    }
+
+    pub(crate) fn last_day(&self, now: Timestamp) -> Counts {
+        self.day.sum(now.as_millis() / 3_600_000)
+    }
+}
+
+/// The counts of the last `N` slots of time, in a ring: slot number and counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Wheel<const N: usize> {
+    slots: Vec<(u64, Counts)>,
+}
+
+impl<const N: usize> Wheel<N> {
+    fn slot(&mut self, number: u64) -> &mut Counts {
+        if self.slots.is_empty() {
+            self.slots.resize(N, (0, Counts::default()));
+        }
+        let (holds, counts) = &mut self.slots[(number % N as u64) as usize];
+        if *holds != number {
+            (*holds, *counts) = (number, Counts::default());
+        }
+        counts
+    }
+
+    fn sum(&self, now: u64) -> Counts {
+        let mut sum = Counts::default();
+        let recent = self.slots.iter().filter(|(number, _)| *number <= now && number + N as u64 > now);
+        recent.for_each(|(_, counts)| sum.add(*counts));
+        sum
+    }
+}
+
+/// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The system's load at the last round, if known: average, minimum, maximum, spread, deviation, workers.
+    pub load: Option<SystemLoad>,
+    /// The thresholds in force.
+    pub thresholds: Thresholds,
+    /// Migrations under way.
+    pub in_flight: u32,
+    /// In the last 60 minutes, this one included.
+    pub last_hour: Counts,
+    /// In the last 24 hours, this one included.
+    pub last_day: Counts,
+    /// Since the state was new.
+    pub total: Counts,
+    /// How accurate forecasts turned out, 0 to 1.
+    pub accuracy: Option<f64>,
+}

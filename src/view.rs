@@ -1,0 +1,392 @@
+//! What a round works on: the snapshot in rows and columns, and a ledger of what each worker carries.
+//!
+//! Rows are indices into the snapshot's sorted workers and tasks; they never leave the round. The ledger starts
+//! as reported plus in flight and is carried forward as the plan grows, so that the second move of a round
+//! sees the first.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::config::{LoadRule, Pace, Thresholds};
+use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
+use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::resource::{Amounts, ResourceId};
+use crate::outcome::{LoadBand, Scorecard, SystemLoad, Trend};
+use crate::snapshot::{Device, Requirements, Snapshot, Task, Worker};
+
+/// A row of the snapshot's workers.
+pub(crate) type Seat = usize;
+
+/// What observation makes of a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) workers: Vec<WorkerView>,
+    pub(crate) ledger: Ledger,
+    /// The balanced workers' reported loads taken together.
+    pub(crate) load: Option<SystemLoad>,
+    /// The groups of each task row that has any, as indices into the snapshot's groups.
+    pub(crate) memberships: BTreeMap<u32, Vec<u32>>,
+}
+
+/// What is known of one worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkerView {
+    /// Its load as reported.
+    pub(crate) reported: Option<f64>,
+    /// Its load with everything in flight as if it had arrived.
+    pub(crate) projected: Option<f64>,
+    /// The mean of its last five samples, this one among them.
+    pub(crate) recent: Option<f64>,
+    /// Whether it takes part in balancing: its load is known and it is neither draining nor offline.
+    pub(crate) balanced: bool,
+    pub(crate) kinds: HardwareSet,
+}
+
+impl View<'_> {
+    pub(crate) fn worker(&self, seat: Seat) -> &Worker {
+        &self.snapshot.workers()[seat]
+    }
+
+    pub(crate) fn task(&self, row: usize) -> &Task {
+        &self.snapshot.tasks()[row]
+    }
+
+    pub(crate) fn worker_id(&self, seat: Seat) -> WorkerId {
+        self.worker(seat).id
+    }
+}
+
+/// What adaptation returns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adapted {
+    pub(crate) thresholds: Thresholds,
+    pub(crate) trend: Option<Trend>,
+    pub(crate) band: LoadBand,
+    pub(crate) pace: Pace,
+}
+
+impl Adapted {
+    /// What holds where nothing adapts: the configured thresholds and a normal pace.
+    pub(crate) fn fixed(thresholds: Thresholds) -> Self {
+        let (trend, band, pace) = (None, LoadBand::Normal, Pace::default());
+        Self { thresholds, trend, band, pace }
+    }
+}
+
+/// Where a task is, in rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    On(Seat),
+    /// On its way; counted at either end that exists.
+    Moving { migration: MigrationId, from: Option<Seat>, to: Option<Seat> },
+    /// Let go by its source, and no target has it: the migration needs another one.
+    Stranded { migration: MigrationId },
+    Orphaned,
+    Unplaced,
+    /// Said to be on a worker of which nothing is known.
+    Unknown(WorkerId),
+}
+
+/// What each worker carries, resource by resource and device by device.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    rule: LoadRule,
+    /// Whether use is projected (moves change it) or stays as reported.
+    projects: bool,
+    /// The resources that any worker has or any task asks for, in id order.
+    pub(crate) columns: Vec<ResourceId>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) devices: Vec<DeviceCell>,
+    /// First device of each worker, and one past the last.
+    pub(crate) device_start: Vec<usize>,
+    pub(crate) places: Vec<Place>,
+    /// Migrations under way from and to each worker.
+    pub(crate) outgoing: Vec<u32>,
+    pub(crate) incoming: Vec<u32>,
+    /// Orphans on their way to each worker.
+    pub(crate) placements: Vec<u32>,
+}
+
+/// One resource of one worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) capacity: Option<f64>,
+    /// Reserved for tasks, on their way there or there.
+    pub(crate) claimed: f64,
+    pub(crate) used: Option<f64>,
+}
+
+/// One device of one worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeviceCell {
+    pub(crate) device: Device,
+    pub(crate) free_bytes: Option<f64>,
+}
+
+/// What a task takes from a worker, or a unit of tasks: resource by resource of the ledger's columns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Burden {
+    /// Of its capacity; nothing where the task does not ask for the resource.
+    pub(crate) claim: Vec<Option<f64>>,
+    /// Of its use.
+    pub(crate) load: Vec<f64>,
+}
+
+impl Ledger {
+    pub(crate) fn new(rule: LoadRule, projects: bool, snapshot: &Snapshot) -> Self {
+        let columns = columns(snapshot);
+        let workers = snapshot.workers();
+        let mut cells = Vec::with_capacity(workers.len() * columns.len());
+        let (mut devices, mut device_start) = (Vec::new(), Vec::with_capacity(workers.len() + 1));
+        for worker in workers {
+            cells.extend(columns.iter().map(|resource| cell(worker, *resource)));
+            device_start.push(devices.len());
+            devices.extend(worker.devices.iter().map(|device| device_cell(*device)));
+        }
+        device_start.push(devices.len());
+        let (count, tasks) = (workers.len(), snapshot.tasks().len());
+        Self {
+            rule,
+            projects,
+            columns,
+            cells,
+            devices,
+            device_start,
+            places: alloc::vec![Place::Unplaced; tasks],
+            outgoing: alloc::vec![0; count],
+            incoming: alloc::vec![0; count],
+            placements: alloc::vec![0; count],
+        }
+    }
+
+    pub(crate) fn row(&self, seat: Seat) -> &[Cell] {
+        let width = self.columns.len();
+        &self.cells[seat * width..(seat + 1) * width]
+    }
+
+    pub(crate) fn row_mut(&mut self, seat: Seat) -> &mut [Cell] {
+        let width = self.columns.len();
+        &mut self.cells[seat * width..(seat + 1) * width]
+    }
+
+    pub(crate) fn devices_of(&self, seat: Seat) -> &[DeviceCell] {
+        &self.devices[self.device_start[seat]..self.device_start[seat + 1]]
+    }
+
+    /// The load of a worker as the ledger stands.
+    pub(crate) fn load(&self, seat: Seat) -> Option<f64> {
+        self.load_with(seat, |_| 0.0)
+    }
+
+    /// The load of a worker with `change` added to the use of each column.
+    pub(crate) fn load_with(&self, seat: Seat, change: impl Fn(usize) -> f64) -> Option<f64> {
+        let loads = self.row(seat).iter().enumerate().filter_map(|(column, cell)| {
+            let used = cell.used? + change(column);
+            let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
+            Some((self.columns[column], used.max(0.0) / capacity))
+        });
+        match self.rule {
+            LoadRule::Dominant => loads.map(|(_, load)| load).reduce(f64::max),
+            LoadRule::Mean => {
+                let counts = |resource| {
+                    [ResourceId::CPU, ResourceId::MEMORY, ResourceId::GPU_MEMORY].contains(&resource)
+                };
+                let (mut sum, mut count) = (0.0, 0.0);
+                for (_, load) in loads.filter(|(resource, _)| counts(*resource)) {
+                    sum += load;
+                    count += 1.0;
+                }
+                (count > 0.0).then(|| sum / count)
+            }
+        }
+    }
+
+    /// What a task takes from a worker with this hardware.
+    pub(crate) fn burden(&self, task: &Task, kinds: HardwareSet) -> Burden {
+        let mut burden = Burden::default();
+        self.burden_into(task, kinds, &mut burden);
+        burden
+    }
+
+    /// The same, into a buffer that is used again and again.
+    pub(crate) fn burden_into(&self, task: &Task, kinds: HardwareSet, burden: &mut Burden) {
+        let on_device = runs_on_device(&task.requirements, kinds);
+        let skipped = |resource| {
+            !on_device && [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
+        };
+        burden.claim.clear();
+        burden.load.clear();
+        for resource in self.columns.iter().copied() {
+            let skipped = skipped(resource) && !task.requirements.hardware().is_empty();
+            burden.claim.push(claim(task, resource).filter(|_| !skipped));
+            burden.load.push(task.load(resource).filter(|_| !skipped).unwrap_or(0.0));
+        }
+    }
+
+    /// Moves a task in the ledger: its claim counts on both ends, its load on the target only.
+    pub(crate) fn carry(&mut self, burden: &Burden, from: Option<Seat>, to: Seat) {
+        let projects = self.projects;
+        for (column, cell) in self.row_mut(to).iter_mut().enumerate() {
+            cell.claimed += burden.claim[column].unwrap_or(0.0);
+            if projects {
+                cell.used = cell.used.map(|used| used + burden.load[column]);
+            }
+        }
+        self.incoming[to] += 1;
+        let Some(from) = from else {
+            self.placements[to] += 1;
+            return;
+        };
+        self.outgoing[from] += 1;
+        if projects {
+            for (column, cell) in self.row_mut(from).iter_mut().enumerate() {
+                cell.used = cell.used.map(|used| (used - burden.load[column]).max(0.0));
+            }
+        }
+    }
+
+    /// Takes memory of one device.
+    pub(crate) fn occupy(&mut self, seat: Seat, device: Option<u16>, bytes: Option<u64>) {
+        let (Some(device), Some(bytes)) = (device, bytes) else { return };
+        let start = self.device_start[seat];
+        if let Some(cell) = self.devices.get_mut(start + usize::from(device)) {
+            cell.free_bytes = cell.free_bytes.map(|free| free - bytes as f64);
+        }
+    }
+}
+
+/// Every resource that a worker has or a task asks for, in id order.
+fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
+    let mut columns = Vec::new();
+    let mut add = |resource: ResourceId| {
+        if let Err(at) = columns.binary_search(&resource) {
+            columns.insert(at, resource);
+        }
+    };
+    for worker in snapshot.workers() {
+        worker.capacity.iter().for_each(|(resource, _)| add(resource));
+        if !worker.devices.is_empty() {
+            add(ResourceId::GPU_MEMORY);
+        }
+    }
+    for task in snapshot.tasks() {
+        task.demand.iter().for_each(|(resource, _)| add(resource));
+        if task.requirements.gpu_memory_bytes.is_some() {
+            add(ResourceId::GPU_MEMORY);
+        }
+    }
+    columns
+}
+
+/// One resource of a worker as reported. Where GPU memory is not stated, the devices' memory is added up.
+fn cell(worker: &Worker, resource: ResourceId) -> Cell {
+    let devices = |bytes: fn(&Device) -> Option<u64>| {
+        let whole = resource == ResourceId::GPU_MEMORY && !worker.devices.is_empty();
+        let sum = worker.devices.iter().try_fold(0_u64, |sum, device| sum.checked_add(bytes(device)?));
+        sum.filter(|_| whole).map(|sum| sum as f64)
+    };
+    let capacity = worker.capacity.known(resource).or_else(|| devices(|device| device.memory_bytes));
+    let used = worker.used.known(resource).or_else(|| devices(|device| device.used_bytes));
+    Cell { capacity, claimed: 0.0, used }
+}
+
+fn device_cell(device: Device) -> DeviceCell {
+    let used = device.used_bytes.unwrap_or(0) as f64;
+    DeviceCell { device, free_bytes: device.memory_bytes.map(|bytes| bytes as f64 - used) }
+}
+
+/// What a task claims of a worker's capacity: what it asks for, or uses unasked.
+pub(crate) fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
+    let on_device = || {
+        let bytes = task.requirements.gpu_memory_bytes?;
+        (resource == ResourceId::GPU_MEMORY).then_some(bytes as f64)
+    };
+    task.demand.known(resource).or_else(on_device).or_else(|| task.used.known(resource))
+}
+
+/// All that a task claims, resource by resource.
+pub(crate) fn claims(task: &Task) -> Amounts {
+    let asked = task.requirements.gpu_memory_bytes.map(|_| ResourceId::GPU_MEMORY);
+    let resources = resources(task).chain(asked);
+    resources.filter_map(|resource| Some((resource, claim(task, resource)?))).collect()
+}
+
+/// All that a task takes of a worker's use, resource by resource.
+pub(crate) fn loads(task: &Task) -> Amounts {
+    resources(task).filter_map(|resource| Some((resource, task.load(resource)?))).collect()
+}
+
+fn resources(task: &Task) -> impl Iterator<Item = ResourceId> + '_ {
+    task.demand.iter().chain(task.used.iter()).map(|(resource, _)| resource)
+}
+
+/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on one. A task that
+/// runs on a CPU as well needs none where there is no accelerator for it.
+pub(crate) fn runs_on_device(needs: &Requirements, kinds: HardwareSet) -> bool {
+    let cpu = HardwareSet::of(Hardware::Cpu);
+    let accelerators = needs.hardware().without(cpu);
+    if needs.any_of.contains(Hardware::Cpu) && needs.all_of.without(cpu).is_empty() {
+        return accelerators.intersects(kinds);
+    }
+    !accelerators.is_empty()
+        || needs.gpu_memory_bytes.is_some()
+        || needs.min_cuda_compute.is_some()
+}
+
+/// Whether a device is of a kind that a task can use.
+pub(crate) fn suits(needs: &Requirements, device: &Device) -> bool {
+    let accelerators = needs.hardware().without(HardwareSet::of(Hardware::Cpu));
+    let kind = accelerators.is_empty() || accelerators.contains(device.hardware);
+    let capable = |least: ComputeCapability| {
+        device.hardware == Hardware::Cuda && device.compute.is_some_and(|has| has >= least)
+    };
+    kind && needs.min_cuda_compute.is_none_or(capable)
+}
+
+/// What moves together: one task, or the members of an affinity group that share a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    /// Task rows; the first leads.
+    pub(crate) rows: Vec<usize>,
+    pub(crate) from: Option<Seat>,
+    pub(crate) errand: Errand,
+}
+
+/// A unit and a worker that could take it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Index of the unit.
+    pub(crate) unit: usize,
+    pub(crate) to: Seat,
+    pub(crate) device: Option<u16>,
+    pub(crate) scorecard: Scorecard,
+}
+
+impl Candidate {
+    pub(crate) fn new(unit: usize, to: Seat, device: Option<u16>) -> Self {
+        Self { unit, to, device, scorecard: Scorecard::default() }
+    }
+}
+
+/// A move that was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planned {
+    pub(crate) row: usize,
+    pub(crate) from: Option<Seat>,
+    pub(crate) to: Seat,
+    pub(crate) device: Option<u16>,
+    pub(crate) errand: Errand,
+    pub(crate) scorecard: Scorecard,
+}
+
+/// Why a task is to go somewhere: what must not stop it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Errand {
+    /// It has no worker: only hard rules count.
+    Recover,
+    /// Its worker is to be emptied: exempt from spread over zones, thresholds, and worth.
+    Drain,
+    /// To even out the load: every rule counts.
+    Balance,
+}
