@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::config::{Config, Stability};
 use crate::model::hardware::Hardware;
-use crate::model::resource::ResourceId;
+use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{GroupRule, Mobility, Stance, Task};
@@ -129,7 +129,7 @@ fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection>
     if let Some(needs_bytes) = needs.min_memory_bytes {
         let has = worker.capacity.known(ResourceId::MEMORY);
         if has.is_none_or(|has| has < needs_bytes as f64) {
-            let has_bytes = has.map(|has| has as u64);
+            let has_bytes = has.map(whole);
             return Err(Rejection::TooLittleMemory { needs_bytes, has_bytes });
         }
     }
@@ -146,7 +146,8 @@ fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection>
 /// The device with the least free memory that still has room: large holes stay whole.
 fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejection> {
     let needs = &task.requirements;
-    let Some(needs_bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, view.workers[to].kinds))
+    let Some(needs_bytes) =
+        needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, view.workers[to].kinds))
     else {
         return Ok(None);
     };
@@ -154,12 +155,11 @@ fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejecti
     let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
     let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes?, index)));
     let fits = free.clone().filter(|(bytes, _)| *bytes >= needs_bytes as f64);
-    match fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
-        Some((_, index)) => Ok(u16::try_from(index).ok()),
-        None => {
-            let most = free.map(|(bytes, _)| bytes).fold(0.0, f64::max);
-            Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: most as u64 })
-        }
+    if let Some((_, index)) = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
+        Ok(u16::try_from(index).ok())
+    } else {
+        let most = free.map(|(bytes, _)| bytes).fold(0.0, f64::max);
+        Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: whole(most) })
     }
 }
 
@@ -287,8 +287,10 @@ fn skews(
 pub(crate) struct Levels {
     /// What the forecast adds to each worker's projected load; empty while the present is judged.
     pub(crate) shift: alloc::vec::Vec<f64>,
-    /// Workers give above this level.
+    /// Workers that stand above this level give...
     pub(crate) give_above: f64,
+    /// ... until they stand at this one.
+    pub(crate) give_until: f64,
     /// And take below this one.
     pub(crate) take_below: f64,
     /// Above this level a worker is overloaded.

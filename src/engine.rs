@@ -226,7 +226,8 @@ impl Engine {
         let seats = 0..view.workers.len();
         let mut verdicts: Vec<Verdict> =
             seats.map(|to| self.verdict(&view, row, to, Errand::Recover)).collect();
-        let net = |verdict: &Verdict| verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net());
+        let net =
+            |verdict: &Verdict| verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net());
         let load = |verdict: &Verdict| {
             let seat = view.snapshot.worker_row(verdict.worker);
             seat.and_then(|seat| view.ledger.load(seat)).unwrap_or(f64::INFINITY)
@@ -343,12 +344,26 @@ fn step(
         detect::detect(config, &view, &adapted, forecast.as_ref());
     let found = candidate::candidates(config, state, &view, &balance, &levels, &mut tally);
     let candidate::Candidates { units, pairs } = found;
-    let scored =
-        score::score(config, state, &view, &levels, adapted.pace, &units, pairs, &mut tally);
+    let scored = match &config.cost_benefit {
+        Some(section) => {
+            let scorer = Scorer { config, section, state, view: &view, levels: &levels };
+            score::score(&scorer, adapted.pace, &units, pairs, &mut tally)
+        }
+        None => pairs,
+    };
     let plan = select::select(config, state, &mut view, &levels, &units, scored, &mut tally);
     let settle::Settled { commands, ended, .. } = settled;
     let pass = Pass {
-        view, adapted, forecast, accuracy, balance, plan, commands, ended, tally, fingerprints,
+        view,
+        adapted,
+        forecast,
+        accuracy,
+        balance,
+        plan,
+        commands,
+        ended,
+        tally,
+        fingerprints,
     };
     Ok(record::record(config, state, pass))
 }

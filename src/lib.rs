@@ -1,32 +1,126 @@
-//! evenkeel decides which running task should move to which worker, when, and why.
+//! **evenkeel** decides which running task should move to which worker, when, and why.
+//!
+//! A scheduler (a job queue, an orchestrator, a GPU test farm, a batch system) embeds it and calls one function from
+//! its own loop:
+//!
+//! ```text
+//! snapshot of workers and tasks  ->  tick  ->  migrations + thresholds + forecast + the reasons for all of it
+//! ```
+//!
+//! # Quick start
+//!
+//! ```
+//! use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+//!
+//! let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
+//! let worker = |id, used| {
+//!     Worker::new(id).with_capacity(ResourceId::CPU, 16.0).with_used(ResourceId::CPU, used)
+//! };
+//! let task = |id, cores| Task::new(TaskId::new(id)).on(hot).with_demand(ResourceId::CPU, cores);
+//! let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+//!     .workers([worker(hot, 15.2), worker(idle, 1.6)])
+//!     .tasks([task(1, 4.0), task(2, 7.0), task(3, 4.2)])
+//!     .build();
+//!
+//! let mut engine = Engine::new(Config::default())?;
+//! let outcome = engine.tick(&snapshot)?;
+//!
+//! assert_eq!(outcome.commands[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
+//! // With t1 and t3 promised the two workers stand at 0.437 and 0.612: t2 stays where it is.
+//! assert_eq!(outcome.commands.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it does not do
+//!
+//! It reads no clock, starts no thread, opens no file and no connection, draws no random number and writes no log: time
+//! comes in with the snapshot, and everything it has to say comes out as values. It does not know what your tasks are, and it
+//! does not move them: it tells the host what to do, and is told what became of it. That buys bit-identical replay, a state that
+//! can be saved and resumed or run as a shadow, and decisions that are tested offline by the very code that runs in production.
+//!
+//! # The pipeline
+//!
+//! ```text
+//! admit       is this snapshot newer than the last? the only fallible line
+//! settle      reports and placements against what is in flight; commands that follow from them
+//! observe     load of every worker as reported, and as projected with everything in flight
+//! adapt       thresholds and pace, by the load of the system and its trend
+//! predict     every worker's load at the end of the prediction window, with a confidence
+//! detect      even, or uneven with a trigger that carries its evidence
+//! candidates  who could move where; every "no" says how far it reaches
+//! score       cost and benefit, factor by factor
+//! select      best first under the budgets, admitted again against a running ledger
+//! record      history, migrations in flight, what was learned, and the Outcome
+//! ```
+//!
+//! # Doors
+//!
+//! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a sequence of [`Input`]s); everything
+//! else takes `&self`: [`Engine::consider`] (why, or why not), [`Engine::rank`] (where would a new task go),
+//! [`Engine::outstanding`] (commands to repeat after a restart), [`Engine::stats`], [`Engine::state`].
+//!
+//! # What it promises
+//!
+//! Ten promises, each a property in the one verifier ([`verify`]): determinism, hard constraints, one move at a time per task, no
+//! worsening, no ping-pong, in-flight effects counted, evidence for every decision, calibrated forecasts, bounds on everything
+//! it remembers, and bad input that never spoils good input. Which preset keeps which is a table in [`config`].
+//!
+//! # Features
+//!
+//! The default set is empty and stays so. `testkit` brings proptest strategies, the scenario language and a reference host, for
+//! our tests and yours; it links the standard library.
+//!
+//! # Where to go next
+//!
+//! [`Engine`], then [`Snapshot`] (what to say), [`Outcome`] (what you hear), [`config`] (how it behaves), [`shell`] (where to plug
+//! it in), [`design`] (why it is as it is), [`spec`] (where each line of the specification lives).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
-#![warn(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp))]
 
 extern crate alloc;
 #[cfg(feature = "testkit")]
 extern crate std;
 
-pub mod model;
-mod math;
-mod snapshot;
-pub mod config;
-mod outcome;
-pub mod state;
-mod view;
 mod admission;
-mod stage;
+pub mod config;
 mod engine;
+mod math;
+mod model;
+mod outcome;
+mod snapshot;
+mod stage;
+mod state;
+mod view;
 
-pub use config::*;
-pub use engine::*;
-pub use model::hardware::*;
-pub use model::ids::*;
-pub use model::ratio::*;
+pub mod shell;
+
+#[doc = include_str!("design.md")]
+pub mod design {}
+#[doc = include_str!("spec.md")]
+pub mod spec {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use config::{Config, ConfigError, ConfigErrors, Options, Thresholds};
+pub use engine::{Engine, Input, Output, ResumeError, Stale};
+pub use model::hardware::{
+    BadCapability, BadHardware, ComputeCapability, Hardware, HardwareProfile, HardwareSet,
+    HardwareTable, PROFILES,
+};
+pub use model::ids::{
+    BadId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, WorkerId, ZoneId,
+};
+pub use model::ratio::{OutOfRange, Ratio, Utilization};
 pub use model::resource::{Amounts, BadResource, ResourceId};
 pub use model::time::Timestamp;
 pub use outcome::*;
-pub use snapshot::*;
-pub use state::{Counts, State, Stats};
+pub use snapshot::{
+    BadRecord, Coverage, Device, Event, Group, GroupRule, Mobility, Phase, Placement, Record,
+    Report, Requirements, Snapshot, SnapshotBuilder, Stance, Task, Worker,
+};
+pub use state::{State, Stats};

@@ -2,19 +2,6 @@
 //!
 //! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened. Two stages
 //! write it, no more: `settle` first, `record` last.
-//!
-//! # Bounds
-//!
-//! | collection | at most |
-//! |---|---|
-//! | system history | [`SYSTEM_RECORDS`] |
-//! | samples | [`SAMPLES`] per worker |
-//! | forecasts waiting for their outcome | [`FORECASTS`], a load per worker each |
-//! | migrations under way | the budget, and [`PLACEMENTS_PER_WORKER`] placements of orphans per worker |
-//! | landed moves, cooldowns | [`MEMORY_PER_WORKER`] per worker each |
-//! | ended migrations remembered for late reports | [`ENDED`] |
-//! | learned success | workers x kinds; learned cost: kinds; observed speed: kinds of hardware |
-//! | counters | 60 minutes and 24 hours |
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -28,7 +15,7 @@ use crate::model::hardware::Hardware;
 use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Fate, Reason, Scorecard, SystemLoad};
+use crate::outcome::{Action, Command, Counts, Fate, Reason, Scorecard, SystemLoad};
 use crate::snapshot::{Phase, Stance};
 
 /// Records of the system load history that are kept: the original's 100.
@@ -45,7 +32,21 @@ pub(crate) const MEMORY_PER_WORKER: usize = 64;
 pub(crate) const ENDED: usize = 100;
 
 /// What an [`Engine`](crate::Engine) remembers between rounds. Opaque, but serialisable: save it, and
-/// [resume](crate::Engine::resume) from it.
+/// [resume](crate::Engine::resume) from it. JSON users need `serde_json`'s `float_roundtrip` feature: without it about one number in
+/// ten comes back one bit off.
+///
+/// # Bounds
+///
+/// | collection | at most |
+/// |---|---|
+/// | system history | 100 records |
+/// | samples | 64 per worker |
+/// | forecasts waiting for their outcome | 16, each a load per worker |
+/// | migrations under way | the budget, and 16 placements of orphans per worker |
+/// | landed moves; cooldowns | 64 per worker each |
+/// | ended migrations remembered for late reports | 100 |
+/// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
+/// | counters | 60 minutes, 24 hours |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Version of this format.
@@ -286,32 +287,8 @@ pub(crate) struct Counters {
     hour: Wheel<60>,
     day: Wheel<24>,
     pub(crate) total: Counts,
-}
-
-/// Migrations by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Begun.
-    pub initiated: u64,
-    /// Ended well.
-    pub completed: u64,
-    /// Ended otherwise.
-    pub failed: u64,
-}
-
-impl Counts {
-    fn add(&mut self, other: Self) {
-        self.initiated += other.initiated;
-        self.completed += other.completed;
-        self.failed += other.failed;
-    }
-
-    /// Completed migrations out of those that have ended; nothing before any has.
-    pub fn success_rate(&self) -> Option<f64> {
-        let ended = self.completed + self.failed;
-        (ended > 0).then(|| self.completed as f64 / ended as f64)
-    }
+    /// Since the last round.
+    pub(crate) round: Counts,
 }
 
 impl Counters {
@@ -320,6 +297,7 @@ impl Counters {
         self.hour.slot(minute).add(counts);
         self.day.slot(minute / 60).add(counts);
         self.total.add(counts);
+        self.round.add(counts);
     }
 
     pub(crate) fn last_hour(&self, now: Timestamp) -> Counts {
@@ -343,7 +321,8 @@ impl<const N: usize> Wheel<N> {
         if self.slots.is_empty() {
             self.slots.resize(N, (0, Counts::default()));
         }
-        let (holds, counts) = &mut self.slots[(number % N as u64) as usize];
+        let at = usize::try_from(number % N as u64).unwrap_or_default();
+        let (holds, counts) = &mut self.slots[at];
         if *holds != number {
             (*holds, *counts) = (number, Counts::default());
         }
@@ -352,7 +331,8 @@ impl<const N: usize> Wheel<N> {
 
     fn sum(&self, now: u64) -> Counts {
         let mut sum = Counts::default();
-        let recent = self.slots.iter().filter(|(number, _)| *number <= now && number + N as u64 > now);
+        let recent =
+            self.slots.iter().filter(|(number, _)| *number <= now && number + N as u64 > now);
         recent.for_each(|(_, counts)| sum.add(*counts));
         sum
     }

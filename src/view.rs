@@ -79,9 +79,15 @@ impl Adapted {
 pub(crate) enum Place {
     On(Seat),
     /// On its way; counted at either end that exists.
-    Moving { migration: MigrationId, from: Option<Seat>, to: Option<Seat> },
+    Moving {
+        migration: MigrationId,
+        from: Option<Seat>,
+        to: Option<Seat>,
+    },
     /// Let go by its source, and no target has it: the migration needs another one.
-    Stranded { migration: MigrationId },
+    Stranded {
+        migration: MigrationId,
+    },
     Orphaned,
     Unplaced,
     /// Said to be on a worker of which nothing is known.
@@ -190,7 +196,8 @@ impl Ledger {
             LoadRule::Dominant => loads.map(|(_, load)| load).reduce(f64::max),
             LoadRule::Mean => {
                 let counts = |resource| {
-                    [ResourceId::CPU, ResourceId::MEMORY, ResourceId::GPU_MEMORY].contains(&resource)
+                    [ResourceId::CPU, ResourceId::MEMORY, ResourceId::GPU_MEMORY]
+                        .contains(&resource)
                 };
                 let (mut sum, mut count) = (0.0, 0.0);
                 for (_, load) in loads.filter(|(resource, _)| counts(*resource)) {
@@ -212,9 +219,8 @@ impl Ledger {
     /// The same, into a buffer that is used again and again.
     pub(crate) fn burden_into(&self, task: &Task, kinds: HardwareSet, burden: &mut Burden) {
         let on_device = runs_on_device(&task.requirements, kinds);
-        let skipped = |resource| {
-            !on_device && [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
-        };
+        let skipped =
+            |resource| !on_device && [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource);
         burden.claim.clear();
         burden.load.clear();
         for resource in self.columns.iter().copied() {
@@ -283,10 +289,12 @@ fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
 fn cell(worker: &Worker, resource: ResourceId) -> Cell {
     let devices = |bytes: fn(&Device) -> Option<u64>| {
         let whole = resource == ResourceId::GPU_MEMORY && !worker.devices.is_empty();
-        let sum = worker.devices.iter().try_fold(0_u64, |sum, device| sum.checked_add(bytes(device)?));
+        let sum =
+            worker.devices.iter().try_fold(0_u64, |sum, device| sum.checked_add(bytes(device)?));
         sum.filter(|_| whole).map(|sum| sum as f64)
     };
-    let capacity = worker.capacity.known(resource).or_else(|| devices(|device| device.memory_bytes));
+    let capacity =
+        worker.capacity.known(resource).or_else(|| devices(|device| device.memory_bytes));
     let used = worker.used.known(resource).or_else(|| devices(|device| device.used_bytes));
     Cell { capacity, claimed: 0.0, used }
 }
@@ -329,9 +337,7 @@ pub(crate) fn runs_on_device(needs: &Requirements, kinds: HardwareSet) -> bool {
     if needs.any_of.contains(Hardware::Cpu) && needs.all_of.without(cpu).is_empty() {
         return accelerators.intersects(kinds);
     }
-    !accelerators.is_empty()
-        || needs.gpu_memory_bytes.is_some()
-        || needs.min_cuda_compute.is_some()
+    !accelerators.is_empty() || needs.gpu_memory_bytes.is_some() || needs.min_cuda_compute.is_some()
 }
 
 /// Whether a device is of a kind that a task can use.
@@ -360,12 +366,18 @@ pub(crate) struct Candidate {
     pub(crate) unit: usize,
     pub(crate) to: Seat,
     pub(crate) device: Option<u16>,
-    pub(crate) scorecard: Scorecard,
+    /// None where moves are not scored.
+    pub(crate) scorecard: Option<Scorecard>,
 }
 
 impl Candidate {
     pub(crate) fn new(unit: usize, to: Seat, device: Option<u16>) -> Self {
-        Self { unit, to, device, scorecard: Scorecard::default() }
+        Self { unit, to, device, scorecard: None }
+    }
+
+    /// Net benefit; 0 where moves are not scored.
+    pub(crate) fn net(&self) -> f64 {
+        self.scorecard.map_or(0.0, |scorecard| scorecard.net())
     }
 }
 
@@ -377,7 +389,7 @@ pub(crate) struct Planned {
     pub(crate) to: Seat,
     pub(crate) device: Option<u16>,
     pub(crate) errand: Errand,
-    pub(crate) scorecard: Scorecard,
+    pub(crate) scorecard: Option<Scorecard>,
 }
 
 /// Why a task is to go somewhere: what must not stop it.

@@ -42,8 +42,9 @@ const BANNED: &[(&[&str], &str)] = &[
 const TEST_SUPPORT: &str = "src/testkit/";
 const BANNED_IN_TEST_SUPPORT: &[&str] = &["todo", "unimplemented"];
 
-/// `model <- math <- values <- state <- stage <- engine <- verify <- shell <- sim, testkit`: a module may
-/// mention its own layer and those before it. The values (snapshot, outcome, config) may mention each other.
+/// `model <- math <- values <- state <- view <- admission <- stage <- engine <- verify <- shell <- sim, testkit`:
+/// a module may mention its own layer and those before it. The values (snapshot, outcome, config) may mention
+/// each other; view and admission are what the stages have in common.
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("math", 1),
@@ -51,12 +52,14 @@ const LAYERS: &[(&str, u8)] = &[
     ("outcome", 2),
     ("config", 2),
     ("state", 3),
-    ("stage", 4),
-    ("engine", 5),
-    ("verify", 6),
-    ("shell", 7),
-    ("sim", 8),
-    ("testkit", 8),
+    ("view", 4),
+    ("admission", 5),
+    ("stage", 6),
+    ("engine", 7),
+    ("verify", 8),
+    ("shell", 9),
+    ("sim", 10),
+    ("testkit", 10),
 ];
 
 /// The pipeline, in its order. Only the engine may mention them; other files of `src/stage` are what the

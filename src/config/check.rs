@@ -121,7 +121,7 @@ fn adaptation(config: &Config, faults: &mut Faults) {
     faults.share("adaptation.separation", section.separation);
     let widest = section.high_bounds[1] - section.low_bounds[0];
     let must = alloc::format!("at most {widest}, or the bounds leave no room for it");
-    let fits = !(section.separation > widest);
+    let fits = section.separation <= widest;
     faults.need(fits, "adaptation.separation", &section.separation, &must);
     faults.pace("adaptation.high_pace", section.high_pace);
     faults.pace("adaptation.low_pace", section.low_pace);

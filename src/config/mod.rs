@@ -7,6 +7,7 @@
 //! | a worker's load | mean of its resources | mean of its resources | its fullest resource |
 //! | detection looks at | the latest sample | the mean of the last 5 samples | the projected load |
 //! | it triggers when | one above high *and* one below low | one above high *and* one below low | either, and another has room |
+//! | an overloaded worker gives until it stands at | high | high | the mean load |
 //! | spread needed | none | 0.4 | 0.2 |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |

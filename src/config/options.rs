@@ -11,6 +11,7 @@ use core::time::Duration;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Config, ConfigError, ConfigErrors};
+use crate::model::resource::whole;
 
 /// A file with the specification's option names, read but not yet judged.
 ///
@@ -107,7 +108,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn unknown_names(&mut self) {
-        for (name, value) in self.entries.iter().filter(|(name, _)| !NAMES.contains(&name.as_str())) {
+        for (name, value) in self.entries.iter().filter(|(name, _)| !NAMES.contains(&name.as_str()))
+        {
             let must = match nearest(name) {
                 Some(near) => format!("one of the 13 options (did you mean {near}?)"),
                 None => "one of the 13 options".to_string(),
@@ -153,24 +155,24 @@ impl Reader<'_> {
         if let Some(window) = self.span("performance_window", 60.0, MINUTES) {
             config.performance_window = window;
         }
-        let whole = |count: f64| (1.0..=4e9).contains(&count) && libm::floor(count) >= count;
+        let holds = |count: f64| (1.0..=4e9).contains(&count) && libm::floor(count) >= count;
         let must = "a whole number from 1 up";
-        if let Some(most) = self.number("max_simultaneous_migrations", whole, must) {
-            if let Some(limits) = &mut config.migration {
-                limits.max_simultaneous = NonZeroU32::new(most as u32).unwrap_or(NonZeroU32::MIN);
-                // What the operator sets is the cap: no share of the workers lifts it.
-                limits.share_of_workers = None;
-            }
+        if let Some(most) = self.number("max_simultaneous_migrations", holds, must)
+            && let Some(limits) = &mut config.migration
+        {
+            limits.max_simultaneous = count(most);
+            // What the operator sets is the cap: no share of the workers lifts it.
+            limits.share_of_workers = None;
         }
-        if let Some(rate) = self.share("threshold_adjustment_rate") {
-            if let Some(adaptation) = &mut config.adaptation {
-                adaptation.rate = rate;
-            }
+        if let Some(rate) = self.share("threshold_adjustment_rate")
+            && let Some(adaptation) = &mut config.adaptation
+        {
+            adaptation.rate = rate;
         }
-        if let Some(window) = self.span("prediction_window", 60.0, MINUTES) {
-            if let Some(prediction) = &mut config.prediction {
-                prediction.window = window;
-            }
+        if let Some(window) = self.span("prediction_window", 60.0, MINUTES)
+            && let Some(prediction) = &mut config.prediction
+        {
+            prediction.window = window;
         }
     }
 
@@ -182,7 +184,8 @@ impl Reader<'_> {
             let must = format!("below utilization_threshold_high ({high})");
             self.faults.push(ConfigError::new("utilization_threshold_low", &low, &must));
         }
-        let (window, interval) = (seconds(config.performance_window), seconds(config.check_interval));
+        let (window, interval) =
+            (seconds(config.performance_window), seconds(config.check_interval));
         if window < interval {
             let must = format!("at least one check_interval ({} min)", interval / 60.0);
             self.faults.push(ConfigError::new("performance_window", &(window / 60.0), &must));
@@ -226,6 +229,12 @@ impl Reader<'_> {
             config.efficiency = None;
         }
     }
+}
+
+/// A whole number that has been checked.
+fn count(number: f64) -> NonZeroU32 {
+    let count = u32::try_from(whole(number)).unwrap_or(u32::MAX);
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The option that shares most of its letters, position by position from either end, if it is most of them.

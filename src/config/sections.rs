@@ -6,6 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::HardwareTable;
+use crate::model::resource::whole;
 use crate::model::time::{as_optional_seconds, as_seconds};
 
 /// How one number, the worker's load, is made of its resources.
@@ -370,7 +371,7 @@ impl MigrationLimits {
     pub(crate) fn at_once(&self, workers: usize) -> usize {
         let share = self.share_of_workers.unwrap_or(0.0) * workers as f64;
         // A share of at most 1 cannot exceed the number of workers.
-        (self.max_simultaneous.get() as usize).max(libm::floor(share) as usize)
+        (self.max_simultaneous.get() as usize).max(usize::try_from(whole(share)).unwrap_or(workers))
     }
 }
 
@@ -392,10 +393,6 @@ pub struct Stability {
 
 impl Default for Stability {
     fn default() -> Self {
-        Self {
-            cooldown: Duration::from_secs(300),
-            dead_band: 0.05,
-            telemetry_lag: Duration::ZERO,
-        }
+        Self { cooldown: Duration::from_secs(300), dead_band: 0.05, telemetry_lag: Duration::ZERO }
     }
 }

@@ -292,6 +292,9 @@ mod tests {
         assert_ne!(fingerprint(&vec![1.0, 2.0]), fingerprint(&vec![2.0, 1.0]));
         assert_ne!(fingerprint(&Some(0_u64)), fingerprint(&None::<u64>));
         assert_ne!(fingerprint("ab"), fingerprint("ba"));
-        assert_ne!(fingerprint(&(vec![1_u8], vec![2_u8, 3])), fingerprint(&(vec![1_u8, 2], vec![3_u8])));
+        assert_ne!(
+            fingerprint(&(vec![1_u8], vec![2_u8, 3])),
+            fingerprint(&(vec![1_u8, 2], vec![3_u8]))
+        );
     }
 }

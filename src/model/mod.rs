@@ -3,8 +3,8 @@
 //! Newtypes for what is compared or stored; a unit suffix (`state_bytes`, `power_watts`) for what is
 //! merely carried; plain `f64` between the braces. Values are checked where they enter and never again.
 
-pub mod hardware;
-pub mod ids;
-pub mod ratio;
-pub mod resource;
-pub mod time;
+pub(crate) mod hardware;
+pub(crate) mod ids;
+pub(crate) mod ratio;
+pub(crate) mod resource;
+pub(crate) mod time;

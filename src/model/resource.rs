@@ -25,8 +25,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId(u16);
 
+/// How many resources have names.
+const NAMED: u16 = 6;
 /// The names of the resources that have one, in id order.
-const NAMES: [&str; 6] = ["cpu", "memory", "gpu", "gpu_memory", "network", "disk"];
+const NAMES: [&str; NAMED as usize] = ["cpu", "memory", "gpu", "gpu_memory", "network", "disk"];
 
 impl ResourceId {
     /// Processor time, in cores.
@@ -49,7 +51,7 @@ impl ResourceId {
     /// A resource of the host's own: `custom(0)` is the first. Prints as `r0`. The last 6 of the
     /// 65,536 numbers are not to be had and give the highest that is.
     pub const fn custom(number: u16) -> Self {
-        Self(number.saturating_add(Self::NAMED.len() as u16))
+        Self(number.saturating_add(NAMED))
     }
 }
 
@@ -77,7 +79,7 @@ impl FromStr for ResourceId {
         }
         let number: u16 =
             text.strip_prefix('r').and_then(|rest| rest.parse().ok()).ok_or(BadResource)?;
-        number.checked_add(NAMES.len() as u16).map(Self).ok_or(BadResource)
+        number.checked_add(NAMED).map(Self).ok_or(BadResource)
     }
 }
 
@@ -136,12 +138,11 @@ impl Amounts {
 
     /// One amount, if known.
     pub fn get(&self, resource: ResourceId) -> Option<f64> {
-        match self.named.get(usize::from(resource.0)) {
-            Some(slot) => *slot,
-            None => {
-                let at = self.custom.binary_search_by_key(&resource, |entry| entry.0).ok()?;
-                Some(self.custom[at].1)
-            }
+        if let Some(slot) = self.named.get(usize::from(resource.0)) {
+            *slot
+        } else {
+            let at = self.custom.binary_search_by_key(&resource, |entry| entry.0).ok()?;
+            Some(self.custom[at].1)
         }
     }
 
@@ -161,6 +162,12 @@ impl Amounts {
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
+}
+
+/// Whole bytes, or a whole count, of an amount that is not negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+pub(crate) fn whole(amount: f64) -> u64 {
+    amount as u64
 }
 
 /// Whether a number can be an amount: finite and not negative.

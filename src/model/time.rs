@@ -130,6 +130,7 @@ pub(crate) mod as_optional_seconds {
     #[serde(transparent)]
     struct Seconds(#[serde(with = "super::as_seconds")] Duration);
 
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub(crate) fn serialize<S: Serializer>(
         span: &Option<Duration>,
         to: S,

@@ -21,6 +21,7 @@ pub use tally::{Refusals, Refused, Tally};
 
 use crate::config::Thresholds;
 use crate::model::ids::{Epoch, WorkerId};
+use crate::model::ratio::Utilization;
 use crate::model::time::{Span, Timestamp, as_seconds};
 use crate::snapshot::BadRecord;
 
@@ -43,6 +44,8 @@ pub struct Outcome {
     pub commands: Vec<Command>,
     /// The migrations that came to their end in this round.
     pub ended: Vec<Ended>,
+    /// Migrations begun in this round, and those that ended since the round before, by reports in between too.
+    pub counts: Counts,
     /// Every worker's load, by id.
     pub workers: Vec<WorkerLoad>,
     /// The loads taken together; nothing if none is known.
@@ -151,6 +154,32 @@ impl fmt::Display for Reply {
     }
 }
 
+/// Migrations by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Begun.
+    pub initiated: u64,
+    /// Ended well.
+    pub completed: u64,
+    /// Ended otherwise.
+    pub failed: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.initiated += other.initiated;
+        self.completed += other.completed;
+        self.failed += other.failed;
+    }
+
+    /// Completed migrations out of those that have ended; nothing before any has.
+    pub fn success_rate(&self) -> Option<f64> {
+        let ended = self.completed + self.failed;
+        (ended > 0).then(|| self.completed as f64 / ended as f64)
+    }
+}
+
 /// 64-bit digests of what a round was decided from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -170,18 +199,20 @@ pub struct WorkerLoad {
     /// The worker.
     pub worker: WorkerId,
     /// As reported; nothing if unknown.
-    pub reported: Option<f64>,
+    pub reported: Option<Utilization>,
     /// With everything that was on its way before this round, as if it had arrived.
-    pub projected: Option<f64>,
+    pub projected: Option<Utilization>,
 }
 
 impl fmt::Display for WorkerLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reported, self.projected) {
-            (Some(reported), Some(projected)) if (reported - projected).abs() >= 0.000_5 => {
-                write!(f, "{} {reported:.3} ({projected:.3} projected)", self.worker)
+            (Some(reported), Some(projected))
+                if (reported.get() - projected.get()).abs() >= 0.000_5 =>
+            {
+                write!(f, "{} {reported} ({projected} projected)", self.worker)
             }
-            (Some(reported), _) => write!(f, "{} {reported:.3}", self.worker),
+            (Some(reported), _) => write!(f, "{} {reported}", self.worker),
             (None, _) => write!(f, "{} unknown", self.worker),
         }
     }

@@ -169,9 +169,8 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(config: &'a Config, state: &'a State, view: &'a View<'a>, levels: &'a Levels) -> Self {
         let level = |seat: &Seat| levels.of(view, *seat).unwrap_or(f64::INFINITY);
-        let mut open: Vec<Seat> = (0..view.workers.len())
-            .filter(|seat| admission::target(view, *seat).is_ok())
-            .collect();
+        let mut open: Vec<Seat> =
+            (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()).collect();
         open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
         let cold = open.iter().copied().filter(|seat| level(seat) < levels.take_below).collect();
         let (equipped, burden) = (BTreeMap::new(), Burden::default());
@@ -252,11 +251,8 @@ impl<'a> Search<'a> {
             let burden = &self.burden;
             let device = admission::pair(self.state, view, *row, to, burden, unit.errand)?;
             let from = unit.from;
-            match (&self.config.stability, unit.errand) {
-                (Some(section), Errand::Balance) => {
-                    admission::guards(section, self.levels, view, from, to, burden)?;
-                }
-                (Some(_) | None, _) => {}
+            if let (Some(section), Errand::Balance) = (&self.config.stability, unit.errand) {
+                admission::guards(section, self.levels, view, from, to, burden)?;
             }
             if nth == 0 {
                 lead = device;

@@ -68,11 +68,13 @@ impl Judge<'_> {
         needed: f64,
         sight: Sight,
     ) -> Option<Imbalance> {
-        let known = || levels.iter().enumerate().filter_map(|(seat, level)| Some((seat, (*level)?)));
+        let known =
+            || levels.iter().enumerate().filter_map(|(seat, level)| Some((seat, (*level)?)));
         if known().count() < 2 {
             return None;
         }
-        let hotter = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
+        let hotter =
+            |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
         let (hottest, max) = known().reduce(hotter)?;
         let (coldest, min) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(Imbalance {
@@ -124,7 +126,7 @@ impl Judge<'_> {
         Some(Detected { balance: Balance::Uneven(found), levels })
     }
 
-    /// Above which level workers give, and below which they take.
+    /// Above which level workers give, and until which; below which they take.
     fn levels(
         &self,
         found: Option<&Imbalance>,
@@ -139,14 +141,15 @@ impl Judge<'_> {
             let count = known.clone().count().max(1) as f64;
             known.sum::<f64>() / count
         };
-        let (give_above, take_below) = match (self.config.detection.trigger, found) {
-            (Trigger::Either, Some(found)) if found.over => (high, high),
-            (Trigger::Either, Some(_)) => (mean(), low),
-            (Trigger::Both, _) | (Trigger::Either, None) => (high, low),
+        // An overloaded worker that stopped giving at the threshold would be over it again with the next breath.
+        let (give_above, give_until, take_below) = match (self.config.detection.trigger, found) {
+            (Trigger::Either, Some(found)) if found.over => (high, mean().min(high), high),
+            (Trigger::Either, Some(_)) => (mean(), mean(), low),
+            (Trigger::Both, _) | (Trigger::Either, None) => (high, high, low),
         };
         // A high threshold that adaptation has lowered makes workers give sooner; it does not keep the others from
         // taking up to what was configured, or a highly loaded cluster could move nothing at all.
         let ceiling = thresholds.high.max(self.config.thresholds.high);
-        Levels { shift, give_above, take_below, high: thresholds.high, ceiling }
+        Levels { shift, give_above, give_until, take_below, high: thresholds.high, ceiling }
     }
 }

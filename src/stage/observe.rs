@@ -58,9 +58,7 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
         Some(seat) if snapshot.workers()[seat].stance == Stance::Offline => Place::Orphaned,
         Some(seat) => Place::On(seat),
         // It was there once, and now it is gone: its tasks are without a worker.
-        None if snapshot.coverage() == Coverage::Complete
-            && state.tracks.contains_key(&worker) =>
-        {
+        None if snapshot.coverage() == Coverage::Complete && state.tracks.contains_key(&worker) => {
             Place::Orphaned
         }
         None => Place::Unknown(worker),
@@ -164,13 +162,7 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
 }
 
 /// What is on its way to a worker and not in its own statement of what it has promised.
-fn arriving(
-    ledger: &Ledger,
-    state: &State,
-    snapshot: &Snapshot,
-    seat: Seat,
-    column: usize,
-) -> f64 {
+fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, column: usize) -> f64 {
     let worker = snapshot.workers()[seat].id;
     let flights = state.flights.values().filter(|flight| flight.to == worker);
     flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
@@ -180,7 +172,8 @@ fn arriving(
 /// Measured use counts these tasks already, so only what exceeds it is taken.
 fn occupy(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
     let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
-    if ledger.devices_of(seat).iter().any(|cell| cell.device.used_bytes.is_some()) && task.device.is_some()
+    if ledger.devices_of(seat).iter().any(|cell| cell.device.used_bytes.is_some())
+        && task.device.is_some()
         && device == task.device
     {
         return;
@@ -188,7 +181,8 @@ fn occupy(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
     let devices = ledger.devices_of(seat).iter().enumerate();
     let free = devices.filter_map(|(index, cell)| Some((index, cell.free_bytes?)));
     let fits = free.filter(|(_, free)| *free >= bytes as f64);
-    let tightest = fits.min_by(|a, b| a.1.total_cmp(&b.1)).and_then(|(at, _)| u16::try_from(at).ok());
+    let tightest =
+        fits.min_by(|a, b| a.1.total_cmp(&b.1)).and_then(|(at, _)| u16::try_from(at).ok());
     ledger.occupy(seat, device.or(tightest), Some(bytes));
 }
 
@@ -201,7 +195,8 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
     let seat = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
     for flight in state.flights.values() {
         let home = flight.returning.is_some() || flight.phase == Phase::Released;
-        if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released)) {
+        if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released))
+        {
             add_use(ledger, from, &flight.load, -1.0);
         }
         let arriving = seat(Some(flight.to)).filter(|_| flight.phase != Phase::Released);

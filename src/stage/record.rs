@@ -10,12 +10,13 @@ use core::time::Duration;
 use crate::admission::measured;
 use crate::config::Config;
 use crate::model::ids::WorkerId;
+use crate::model::ratio::Utilization;
 use crate::outcome::{
-    Balance, Command, Ended, Fingerprints, Forecast, Imbalance, Outcome, Reason, Sight, Tally,
-    WorkerLoad,
+    Balance, Command, Counts, Ended, Fingerprints, Forecast, Imbalance, Outcome, Reason, Sight,
+    Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
-use crate::state::{Counts, Flight, Pending, Sample, State, Track};
+use crate::state::{Flight, Pending, Sample, State};
 use crate::view::{self, Adapted, Errand, Planned, View};
 
 /// Everything the stages before have found.
@@ -54,6 +55,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         fingerprints: pass.fingerprints,
         commands,
         ended: pass.ended,
+        counts: core::mem::take(&mut state.counters.round),
         workers: loads(&view),
         load: view.load,
         trend: adapted.trend,
@@ -71,19 +73,14 @@ fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
     let workers = view.snapshot.workers().iter().zip(&view.workers);
     let loads = workers.map(|(record, worker)| WorkerLoad {
         worker: record.id,
-        reported: worker.reported,
-        projected: worker.projected,
+        reported: worker.reported.map(Utilization::saturating),
+        projected: worker.projected.map(Utilization::saturating),
     });
     loads.collect()
 }
 
 /// Begins a planned migration, or gives a stranded one another target; the command that follows.
-fn begin(
-    state: &mut State,
-    view: &View<'_>,
-    reason: Reason,
-    planned: &Planned,
-) -> Option<Command> {
+fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) -> Option<Command> {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
     let (to, device) = (view.worker_id(planned.to), planned.device);
     if let Some(flight) = state.flights.get_mut(&task.id) {
@@ -111,7 +108,7 @@ fn begin(
         returning: None,
         attempts: 1,
         reason,
-        scorecard: Some(planned.scorecard).filter(|card| *card != Default::default()),
+        scorecard: planned.scorecard,
         claim: view::claims(task),
         load: view::loads(task),
     };
@@ -166,7 +163,7 @@ fn history(
     for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
         let Some(load) = worker.reported else { continue };
         let sample = Sample { at: measured(at, record.metric_age), load };
-        let samples = &mut state.tracks.entry(record.id).or_insert_with(Track::default).samples;
+        let samples = &mut state.tracks.entry(record.id).or_default().samples;
         samples.forget_while(|sample| sample.at < oldest);
         if samples.newest().is_none_or(|newest| newest.at < sample.at) {
             samples.push(sample);

@@ -10,6 +10,8 @@
 //! Under [`Relief`](BenefitRule::Relief) the gap is what is *left* after the move, in proportion to what the task carries: a huge
 //! task that would swamp the target and a tiny one that changes nothing both bring little.
 
+use alloc::vec::Vec;
+
 use crate::admission::Levels;
 use crate::config::{BenefitRule, BenefitWeights, Config, CostBenefit, Pace};
 use crate::model::hardware::{Hardware, HardwareProfile, HardwareTable};
@@ -20,28 +22,25 @@ use crate::snapshot::{Mobility, Task};
 use crate::state::State;
 use crate::view::{Burden, Candidate, Errand, Seat, Unit, View};
 
-/// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all stay,
-/// without a score.
+/// Scores every candidate and drops those that are not worth their cost. (Without cost-benefit analysis the engine skips
+/// this stage: all stay, without a score.)
 pub(crate) fn score(
-    config: &Config,
-    state: &State,
-    view: &View<'_>,
-    levels: &Levels,
+    scorer: &Scorer<'_>,
     pace: Pace,
     units: &[Unit],
-    mut pairs: alloc::vec::Vec<Candidate>,
+    mut pairs: Vec<Candidate>,
     tally: &mut Tally,
-) -> alloc::vec::Vec<Candidate> {
-    let Some(section) = &config.cost_benefit else { return pairs };
-    let scorer = Scorer { config, section, state, view, levels };
+) -> Vec<Candidate> {
     pairs.retain_mut(|pair| {
         let unit = &units[pair.unit];
-        pair.scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.device);
+        let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.device);
+        pair.scorecard = Some(scorecard);
         let verdict = match unit.errand {
-            Errand::Balance => worth(&pair.scorecard, pace),
+            Errand::Balance => worth(&scorecard, pace),
             Errand::Recover | Errand::Drain => Ok(()),
         };
         if let Err(rejection) = verdict {
+            let view = scorer.view;
             let task = view.task(unit.rows[0]).id;
             tally.refuse(task, Some(view.worker_id(pair.to)), rejection);
         }
@@ -175,15 +174,17 @@ impl Scorer<'_> {
     fn profile(&self, table: &HardwareTable, task: &Task, seat: Seat) -> HardwareProfile {
         let (worker, kinds) = (self.view.worker(seat), self.view.workers[seat].kinds);
         let named = task.requirements.hardware();
-        let usable = |kind: &Hardware| match named.intersects(kinds) {
-            true => named.contains(*kind),
-            false => !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu,
+        let usable = |kind: &Hardware| {
+            if named.intersects(kinds) {
+                named.contains(*kind)
+            } else {
+                !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu
+            }
         };
         let profiles = kinds.iter().filter(usable);
         let profiles = profiles.map(|kind| table.profile(kind, worker.compute(kind)));
-        let fastest = profiles.reduce(|best, next| {
-            if next.performance > best.performance { next } else { best }
-        });
+        let fastest = profiles
+            .reduce(|best, next| if next.performance > best.performance { next } else { best });
         fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
     }
 
@@ -197,13 +198,16 @@ impl Scorer<'_> {
             Some(1.0 - (cell.used? + added) / capacity)
         };
         let here = from.and_then(|from| free(from, 0.0));
-        let gained = free(to, burden.load[column]).zip(here).map_or(0.0, |(there, here)| there - here);
+        let gained =
+            free(to, burden.load[column]).zip(here).map_or(0.0, |(there, here)| there - here);
         self.section.benefit.memory * gained.max(0.0)
     }
 
     /// Energy and heat: profiles for tasks that ask for power efficiency, temperatures for all.
     fn efficiency(&self, task: &Task, from: Option<Seat>, to: Seat) -> (f64, f64) {
-        let (Some(section), Some(from)) = (&self.config.efficiency, from) else { return (0.0, 0.0) };
+        let (Some(section), Some(from)) = (&self.config.efficiency, from) else {
+            return (0.0, 0.0);
+        };
         let weights = &self.section.benefit;
         let (mut energy, mut thermal) = (0.0, 0.0);
         if task.requirements.power_efficient {

@@ -68,7 +68,7 @@ fn order(
     pairs.sort_by(|a, b| {
         let (ua, ub) = (&units[a.unit], &units[b.unit]);
         let better = if scored {
-            b.scorecard.net().total_cmp(&a.scorecard.net())
+            b.net().total_cmp(&a.net())
         } else {
             let hottest = level(ub.from).total_cmp(&level(ua.from));
             let largest = sizes[b.unit].total_cmp(&sizes[a.unit]);
@@ -146,14 +146,18 @@ impl Chooser<'_> {
         if self.spent + count > self.budget {
             return Err(Rejection::BudgetSpent { limit: limit(self.budget) });
         }
-        if let Some(most) = self.limits.per_source.filter(|most| {
-            view.ledger.outgoing[from] as usize + count > most.get() as usize
-        }) {
+        if let Some(most) = self
+            .limits
+            .per_source
+            .filter(|most| view.ledger.outgoing[from] as usize + count > most.get() as usize)
+        {
             return Err(Rejection::SourceBusy { limit: most.get() });
         }
-        if let Some(most) = self.limits.per_target.filter(|most| {
-            view.ledger.incoming[to] as usize + count > most.get() as usize
-        }) {
+        if let Some(most) = self
+            .limits
+            .per_target
+            .filter(|most| view.ledger.incoming[to] as usize + count > most.get() as usize)
+        {
             return Err(Rejection::TargetBusy { limit: most.get() });
         }
         let most = MEMORY_PER_WORKER * view.workers.len().max(1);
@@ -167,28 +171,19 @@ impl Chooser<'_> {
     /// worse by this one.
     fn still_needed(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
         let (levels, from) = (self.levels, unit.from);
-        let (give, take) = (levels.give_above, levels.take_below);
-        if let Some(projected) = from.and_then(|from| levels.of(view, from)).filter(|it| *it <= give) {
+        let (give, take) = (levels.give_until, levels.take_below);
+        if let Some(projected) =
+            from.and_then(|from| levels.of(view, from)).filter(|it| *it <= give)
+        {
             return Err(Rejection::Relieved { projected, least: give });
         }
         if let Some(projected) = levels.of(view, to).filter(|it| *it >= take) {
             return Err(Rejection::Filled { projected, most: take });
         }
         let (Some(stability), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
-        let burden = self.burden(view, unit, to);
+        let burden = burden(view, unit, to);
         admission::guards(stability, levels, view, Some(from), to, &burden)?;
         admission::no_wider(levels, view, from, to, &burden)
-    }
-
-    /// What the whole unit takes.
-    fn burden(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Burden {
-        let kinds = view.workers[to].kinds;
-        let mut sum = view.ledger.burden(view.task(unit.rows[0]), kinds);
-        for row in &unit.rows[1..] {
-            let burden = view.ledger.burden(view.task(*row), kinds);
-            sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
-        }
-        sum
     }
 
     /// Admits one task as the ledger stands, and carries it in the ledger.
@@ -218,4 +213,15 @@ impl Chooser<'_> {
     fn next(&self) -> MigrationId {
         self.state.migration(self.plan.len() as u64)
     }
+}
+
+/// What the whole unit takes.
+fn burden(view: &View<'_>, unit: &Unit, to: Seat) -> Burden {
+    let kinds = view.workers[to].kinds;
+    let mut sum = view.ledger.burden(view.task(unit.rows[0]), kinds);
+    for row in &unit.rows[1..] {
+        let burden = view.ledger.burden(view.task(*row), kinds);
+        sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
+    }
+    sum
 }

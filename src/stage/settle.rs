@@ -16,9 +16,9 @@ use crate::config::{Config, CostWeights};
 use crate::math::average::{Average, learn};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::{Timestamp, seconds};
-use crate::outcome::{Action, Command, Ended, Fate, Reason, Reply};
+use crate::outcome::{Action, Command, Counts, Ended, Fate, Reason, Reply};
 use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
-use crate::state::{Cooldown, Counts, Flight, Landed, MEMORY_PER_WORKER, Remembered, State};
+use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State};
 use crate::view;
 
 /// So many assignments are tried before the task goes back to the scheduler.
@@ -108,9 +108,8 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
 fn late(state: &mut State, report: &Report, settled: &mut Settled) {
     let released = matches!(report.event, Event::Released { .. });
     let remembered = state.ended.iter().find(|it| Some(it.id) == report.event.migration()).copied();
-    let stranded = remembered.filter(|it| {
-        released && it.unreleased && !state.flights.contains_key(&it.task)
-    });
+    let stranded =
+        remembered.filter(|it| released && it.unreleased && !state.flights.contains_key(&it.task));
     let Some(Remembered { id, task, .. }) = stranded else {
         settled.ignored += 1;
         return;
@@ -144,12 +143,11 @@ fn running(
     at: Timestamp,
     settled: &mut Settled,
 ) {
-    match flight.returning {
-        Some(fate) => end(config, state, flight, fate, at, settled),
-        None => {
-            end(config, state, flight, Fate::Completed, at, settled);
-            land(config, state, flight, at);
-        }
+    if let Some(fate) = flight.returning {
+        end(config, state, flight, fate, at, settled);
+    } else {
+        end(config, state, flight, Fate::Completed, at, settled);
+        land(config, state, flight, at);
     }
 }
 
@@ -195,9 +193,10 @@ fn strand(flight: &mut Flight, at: Timestamp) {
 
 /// Whether a worker can have back what it gave away.
 fn takes_back(state: &State, worker: WorkerId) -> bool {
-    state.tracks.get(&worker).is_some_and(|track| {
-        !track.gone && matches!(track.stance, Stance::Accept | Stance::Hold)
-    })
+    state
+        .tracks
+        .get(&worker)
+        .is_some_and(|track| !track.gone && matches!(track.stance, Stance::Accept | Stance::Hold))
 }
 
 /// An operator calls it off.
@@ -244,7 +243,9 @@ fn notice_workers(state: &mut State, snapshot: &Snapshot) {
 /// life, and the task must not be moved a second time.
 fn adopt(state: &mut State, snapshot: &Snapshot) {
     for task in snapshot.tasks() {
-        let Placement::Moving { migration, from, to, phase, since } = task.placement else { continue };
+        let Placement::Moving { migration, from, to, phase, since } = task.placement else {
+            continue;
+        };
         let over = state.ended.iter().any(|it| it.id == migration);
         if over || state.flights.contains_key(&task.id) {
             continue;
@@ -291,7 +292,9 @@ fn placement(
     };
     match record.placement {
         Placement::On(worker) if Some(worker) == flight.from => {}
-        Placement::On(worker) if worker == flight.to => running(config, state, &flight, at, settled),
+        Placement::On(worker) if worker == flight.to => {
+            running(config, state, &flight, at, settled);
+        }
         Placement::On(worker) => {
             if flight.phase == Phase::Assigned {
                 settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
@@ -459,13 +462,7 @@ fn cool_down(
 }
 
 /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for a failure.
-fn remember_cost(
-    config: &Config,
-    state: &mut State,
-    flight: &Flight,
-    fate: Fate,
-    at: Timestamp,
-) {
+fn remember_cost(config: &Config, state: &mut State, flight: &Flight, fate: Fate, at: Timestamp) {
     let (Some(section), Some(_)) = (&config.cost_benefit, flight.from) else { return };
     if fate == Fate::Finished {
         return;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::measure::{Meter, Reading};
 use crate::plan::WorkerPlan;
@@ -150,7 +150,9 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let left: Vec<u64> = self.members.keys().copied().collect();
-        left.into_iter().for_each(|worker| self.collect(worker));
+        for worker in left {
+            self.collect(worker);
+        }
     }
 }
 
@@ -166,9 +168,4 @@ fn listen(worker: u64, output: ChildStdout, to: Sender<Event>) {
         // If nobody listens any more, the run is over.
         let _ = to.send(Event::Gone(worker));
     });
-}
-
-/// A moment so far from now.
-pub(crate) fn in_time(span: Duration) -> Instant {
-    Instant::now() + span
 }

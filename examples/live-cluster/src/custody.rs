@@ -95,7 +95,8 @@ impl Entry {
 
     /// Cores used since the last call, by the worker's report; `None` while there is nothing to compare.
     pub(crate) fn take_cores(&mut self) -> Option<f64> {
-        let micros = self.use_now.at.checked_sub(self.use_before.at).filter(|micros| *micros > 0)?;
+        let micros =
+            self.use_now.at.checked_sub(self.use_before.at).filter(|micros| *micros > 0)?;
         let seconds = self.use_now.cpu_seconds - self.use_before.cpu_seconds;
         self.use_before = self.use_now;
         Some((seconds * 1e6 / crate::number(micros)).max(0.0))
@@ -103,7 +104,7 @@ impl Entry {
 
     /// Steps in its last known state.
     pub(crate) fn steps(&self) -> Option<u64> {
-        Some(Chain::from_bytes(&self.state)?.steps())
+        Chain::steps_in(&self.state)
     }
 
     /// How much of it is done, if it is finite.
@@ -121,7 +122,8 @@ impl Entry {
     pub(crate) fn ran_twice(&self) -> bool {
         let mut by_start = self.stretches.clone();
         by_start.sort_by_key(|stretch| stretch.from);
-        let overlap = by_start.windows(2).any(|pair| pair[0].to.is_none_or(|end| pair[1].from < end));
+        let overlap =
+            by_start.windows(2).any(|pair| pair[0].to.is_none_or(|end| pair[1].from < end));
         overlap || self.finishes > 1
     }
 
@@ -148,7 +150,11 @@ impl Entry {
 }
 
 /// A number of steps from a product of measured figures.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far below 2^53, above 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "far below 2^53, above 0"
+)]
 fn steps(product: f64) -> u64 {
     product.max(1.0) as u64
 }
@@ -164,11 +170,6 @@ impl Custody {
     pub(crate) fn new(tasks: &[TaskPlan], steps_per_second: f64) -> Self {
         let entry = |task: &TaskPlan| (task.id, Entry::new(task, steps_per_second));
         Self { entries: tasks.iter().map(entry).collect() }
-    }
-
-    /// One task.
-    pub(crate) fn get(&self, task: u64) -> Option<&Entry> {
-        self.entries.get(&task)
     }
 
     /// All tasks.
@@ -205,7 +206,12 @@ impl Custody {
     }
 
     /// Notes what a worker says; returns the task it concerns and what that means, if it is news.
-    pub(crate) fn note(&mut self, worker: u64, answer: Answer, body: Vec<u8>) -> Option<(u64, News)> {
+    pub(crate) fn note(
+        &mut self,
+        worker: u64,
+        answer: Answer,
+        body: Vec<u8>,
+    ) -> Option<(u64, News)> {
         match answer {
             Answer::Ready => None,
             Answer::Running { task, fence, at } => self.began(worker, task, fence, at),
@@ -213,9 +219,9 @@ impl Custody {
                 self.checkpointed(worker, task, fence, Use { at, cpu_seconds }, body);
                 None
             }
-            Answer::Released { task, fence, at } => {
-                self.ended(worker, task, fence, at, body, Place::Held).then_some((task, News::Stopped))
-            }
+            Answer::Released { task, fence, at } => self
+                .ended(worker, task, fence, at, body, Place::Held)
+                .then_some((task, News::Stopped)),
             Answer::Finished { task, fence, at } => {
                 self.entries.get_mut(&task)?.finishes += 1;
                 self.ended(worker, task, fence, at, body, Place::Finished)
@@ -235,7 +241,8 @@ impl Custody {
                 stretch.to.get_or_insert(now);
             }
             let place = entry.place;
-            if matches!(place, Place::Starting(at) | Place::On(at) | Place::Leaving(at) if at == worker) {
+            if matches!(place, Place::Starting(at) | Place::On(at) | Place::Leaving(at) if at == worker)
+            {
                 entry.place = Place::Held;
                 orphans.push((task, place));
             }
@@ -281,7 +288,13 @@ impl Custody {
         true
     }
 
-    fn refused(&mut self, worker: u64, task: u64, fence: Fence, why: String) -> Option<(u64, News)> {
+    fn refused(
+        &mut self,
+        worker: u64,
+        task: u64,
+        fence: Fence,
+        why: String,
+    ) -> Option<(u64, News)> {
         let entry = self.entries.get_mut(&task).filter(|entry| entry.fence == fence)?;
         entry.place = match entry.place {
             Place::Starting(at) if at == worker => Place::Held,
@@ -317,7 +330,7 @@ mod tests {
     }
 
     fn entry(custody: &Custody) -> &Entry {
-        custody.get(1).expect("the one task")
+        custody.all().next().expect("the one task")
     }
 
     fn running(fence: Fence, at: u64) -> Answer {
@@ -357,7 +370,7 @@ mod tests {
         books.bury(1, 15);
         books.start(1, 2);
         books.note(2, running(2, 30), vec![]);
-        assert!(!books.get(1).expect("there").ran_twice(), "the first worker is dead");
+        assert!(!entry(&books).ran_twice(), "the first worker is dead");
         let ghost = Answer::Checkpoint { task: 1, fence: 1, at: 31, cpu_seconds: 0.1 };
         books.note(3, ghost, state(99));
         let entry = entry(&books);

@@ -49,7 +49,8 @@ impl Fleet {
     /// Starts the workers that are there from the beginning, and the tasks on them; returns when all of them run.
     pub(crate) fn launch(&mut self, plan: &Plan) -> io::Result<()> {
         let deadline = Instant::now() + START_PATIENCE;
-        let initial: Vec<&WorkerPlan> = plan.workers.iter().filter(|worker| worker.starts_at == 0).collect();
+        let initial: Vec<&WorkerPlan> =
+            plan.workers.iter().filter(|worker| worker.starts_at == 0).collect();
         for worker in &initial {
             self.cluster.start(worker)?;
         }
@@ -63,19 +64,27 @@ impl Fleet {
     }
 
     /// Follows events until something is so.
-    fn expect(&mut self, deadline: Instant, who: &str, is_so: impl Fn(&Self) -> bool) -> io::Result<()> {
+    fn expect(
+        &mut self,
+        deadline: Instant,
+        who: &str,
+        is_so: impl Fn(&Self) -> bool,
+    ) -> io::Result<()> {
         while !is_so(self) {
             match self.next(deadline) {
                 Some(Happening::Gone(worker, _)) => {
-                    return Err(io::Error::other(format!("worker {worker} ended as soon as it was started")));
+                    return Err(io::Error::other(format!(
+                        "worker {worker} ended as soon as it was started"
+                    )));
                 }
                 Some(Happening::Interrupt) => return Err(io::ErrorKind::Interrupted.into()),
-                Some(_) => {}
                 None if Instant::now() >= deadline => {
                     let wait = START_PATIENCE.as_secs();
-                    return Err(io::Error::other(format!("the {who} did not start within {wait} s")));
+                    return Err(io::Error::other(format!(
+                        "the {who} did not start within {wait} s"
+                    )));
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
         Ok(())
@@ -123,6 +132,12 @@ impl Fleet {
     /// Measures all workers since the last time.
     pub(crate) fn measure(&mut self) {
         self.readings = self.cluster.measure();
+    }
+
+    /// Measures all workers, and returns how far their loads are apart.
+    pub(crate) fn measure_spread(&mut self) -> f64 {
+        self.measure();
+        self.spread()
     }
 
     /// Measured load of a worker: processor time over budget. `None` before its first measurement.

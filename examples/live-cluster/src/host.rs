@@ -1,15 +1,15 @@
 //! The seam between the engine and the cluster: snapshots one way, commands the other, reports back.
 //!
 //! Everything a host has to do for the engine is here, and nothing else is: say what is there ([`Host::snapshot`]), do as
-//! told ([`Host::carry_out`]), and report what happened ([`Host::reports`]). The engine's time is the real time since the
+//! told ([`Host::carry_out`]), and report what happened ([`Host::note`], [`Host::take_reports`]). The engine's time is the real time since the
 //! start, stretched by a scale, so that a round a second is a round per `check_interval` to it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use evenkeel::{
-    Action, Command, Ended, Event, KindId, MigrationId, Mobility, Phase, Placement, Ratio, Report, Requirements,
-    ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Ended, Event, KindId, MigrationId, Mobility, Phase, Placement, Ratio, Report,
+    Requirements, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 use crate::custody::{Entry, News, Place};
@@ -64,12 +64,14 @@ pub(crate) struct Host {
     moves: BTreeMap<u64, Move>,
     /// Tasks that are the scheduler's business: given back by the engine.
     pub(crate) unplaced: Vec<u64>,
+    /// What the engine has not been told yet.
+    reports: Vec<Report>,
 }
 
 impl Host {
     /// All tasks run; nothing moves yet.
     pub(crate) fn new(fleet: Fleet, clock: Clock) -> Self {
-        Self { fleet, clock, moves: BTreeMap::new(), unplaced: Vec::new() }
+        Self { fleet, clock, moves: BTreeMap::new(), unplaced: Vec::new(), reports: Vec::new() }
     }
 
     /// Migrations under way.
@@ -104,13 +106,14 @@ impl Host {
         Some(worker)
     }
 
-    /// Does as told. What cannot be done is reported at once; what can is reported when it has happened.
-    pub(crate) fn carry_out(&mut self, command: &Command) -> Option<Report> {
+    /// Does as told. What cannot be done becomes a report at once; what can, when it has happened.
+    pub(crate) fn carry_out(&mut self, command: &Command) {
         let (task, migration) = (command.task.raw(), command.migration);
         let since = self.clock.now();
         let done = match command.action {
             Action::Release { from, to } => {
-                let underway = Move { id: migration, from: Some(from), to, phase: Phase::Releasing, since };
+                let underway =
+                    Move { id: migration, from: Some(from), to, phase: Phase::Releasing, since };
                 self.moves.insert(task, underway);
                 self.fleet.release(task)
             }
@@ -129,7 +132,9 @@ impl Host {
             // still reports settles the matter.
             _ => true,
         };
-        (!done).then(|| Report::new(since, Event::Refused { migration }))
+        if !done {
+            self.reports.push(Report::new(since, Event::Refused { migration }));
+        }
     }
 
     /// Forgets the migrations that are over.
@@ -142,22 +147,32 @@ impl Host {
         }
     }
 
-    /// What the engine has to hear about something that happened.
-    pub(crate) fn reports(&self, happening: &Happening) -> Vec<Report> {
-        let report = |task: &u64, event: fn(MigrationId) -> Event| {
-            let underway = self.moves.get(task)?;
-            Some(Report::new(self.clock.now(), event(underway.id)))
-        };
+    /// Turns something that happened into what the engine has to hear about it.
+    pub(crate) fn note(&mut self, happening: &Happening) {
         match happening {
-            Happening::Task(task, News::Began) => report(task, running).into_iter().collect(),
-            Happening::Task(task, News::Stopped) => report(task, released).into_iter().collect(),
-            Happening::Task(task, News::Refused(_)) => report(task, refused).into_iter().collect(),
+            Happening::Task(task, News::Began) => self.report(*task, running),
+            Happening::Task(task, News::Stopped) => self.report(*task, released),
+            Happening::Task(task, News::Refused(_)) => self.report(*task, refused),
             Happening::Gone(_, tasks) => {
-                tasks.iter().filter_map(|(task, _)| report(task, failed)).collect()
+                for (task, _) in tasks {
+                    self.report(*task, failed);
+                }
             }
             // A task that finishes is missing from the next snapshot; that says it all.
-            Happening::Task(_, News::Finished) | Happening::Ready(_) | Happening::Interrupt => Vec::new(),
+            Happening::Task(_, News::Finished) | Happening::Ready(_) | Happening::Interrupt => {}
         }
+    }
+
+    /// Says of the migration of a task, if there is one, that this happened to it.
+    fn report(&mut self, task: u64, event: fn(MigrationId) -> Event) {
+        if let Some(underway) = self.moves.get(&task) {
+            self.reports.push(Report::new(self.clock.now(), event(underway.id)));
+        }
+    }
+
+    /// What the engine has not been told yet, in the order in which it happened.
+    pub(crate) fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     /// Tasks that nobody runs and no migration takes care of.

@@ -1,55 +1,91 @@
-//! A live cluster on this machine.
+//! Real worker processes on this machine, kept on an even keel by the engine.
+//!
+//! ```text
+//! cargo run --release -p live-cluster -- --seconds 30 --kill 2@15 --join 1@10
+//! ```
+//!
+//! The program starts itself again for every worker and talks with the workers over pipes. Their processor time and
+//! memory are measured by the operating system; the tasks really compute, and their results are checked. Nothing is
+//! simulated but the hardware labels, which are only names here.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `options`, `settings`, `plan` | what to run |
+//! | `run` | the loop of the host |
+//! | `helm`, `log` | the engine behind the crate's driver, and its log |
+//! | `host` | the seam: snapshots, commands, reports |
+//! | `fleet`, `cluster`, `custody` | the workers, the processes, who has which task |
+//! | `measure` | what the operating system accounts for |
+//! | `protocol` | what goes over the pipes |
+//! | `worker`, `pace`, `work` | the worker process, its budget, its tasks |
+//! | `show`, `summary` | what people and scripts get to see |
+
 mod cluster;
 mod custody;
 mod fleet;
+mod helm;
+mod host;
+mod log;
 mod measure;
 mod options;
 mod pace;
 mod plan;
 mod protocol;
+mod run;
+mod settings;
 mod show;
 mod summary;
 mod work;
 mod worker;
 
 use std::process::ExitCode;
-use std::time::*;
+
+use options::{Options, Refusal};
+use run::Failure;
+
+/// The run was fine, but something in it was not.
+const BROKEN: u8 = 1;
+/// The options ask for something impossible; nothing was started.
+const REFUSED: u8 = 2;
+/// Ended by a signal, as shells count: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(cluster::WORKER_ARGUMENT) {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|argument| argument == cluster::WORKER_ARGUMENT) {
         return worker::main();
     }
-    let options = match options::Options::read(std::env::args()) { Ok(o) => o, Err(e) => { eprintln!("{e:?}"); return ExitCode::from(2)} };
-    let plan = plan::Plan::new(&options);
-    for w in &plan.workers { println!("{w:?}"); }
-    for w in &plan.tasks { println!("{w:?}"); }
-    let rate = work::steps_per_second();
-    println!("rate {rate}");
-    let mut fleet = fleet::Fleet::new(&plan, rate).unwrap();
-    let mut screen = show::Screen::stdout();
-    let t = Instant::now();
-    fleet.launch(&plan).unwrap();
-    println!("launched in {:?}", t.elapsed());
-    let start = Instant::now();
-    fleet.measure();
-    for second in 1..=options.seconds {
-        let until = start + Duration::from_secs(second);
-        for k in &options.kills { if k.second == second-1 { fleet.cluster.kill(k.worker); } }
-        while Instant::now() < until {
-            if let Some(h) = fleet.next(until) {
-                println!("{h:?}");
-                if let fleet::Happening::Gone(_, tasks) = h { for (t, _) in tasks { let w = fleet.cluster.ready().next().unwrap().id; fleet.start(t, w); } }
-            }
+    let options = match Options::read(arguments) {
+        Ok(options) => options,
+        Err(Refusal::Help(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
         }
-        fleet.measure();
-        let rows = fleet.cluster.ready().map(|w| show::Row { worker: w.id, hardware: w.hardware.to_string(), budget: w.budget, load: fleet.load(w).unwrap_or(0.), resident_bytes: fleet.readings.get(&w.id).map_or(0, |r| r.resident_bytes), tasks: fleet.tasks_on(w.id)}).collect();
-        let f = show::Frame { second, seconds: options.seconds, rows, spread: fleet.spread(), footer: fleet.cluster.ready().map(|w| format!("{:.2}", fleet.readings[&w.id].resident_bytes as f64 / w.memory_bytes)).collect::<Vec<_>>().join(" ") + " # " + &fleet.custody.all_mut().map(|e| e.take_cores().map_or("-".into(), |c| format!("{:.2}", c / e.plan.demand))).collect::<Vec<String>>().join(" ") };
-        screen.show(&f);
+        Err(Refusal::Fault(sentence)) => return refuse(&sentence),
+    };
+    if measure::usage(std::process::id()).is_none() {
+        return refuse(
+            "this program measures its workers through /proc, which this system does not have",
+        );
     }
-    let lost = fleet.close();
-    let figures = summary::Figures::new(&Default::default(), &fleet.custody, &lost, Default::default(), 0);
-    for s in figures.sentences(&fleet.custody) { println!("{s}"); }
-    ExitCode::SUCCESS
+    match run::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Refused(sentence)) => refuse(&sentence),
+        Err(Failure::Broken(sentence)) => {
+            eprintln!("{sentence}");
+            ExitCode::from(BROKEN)
+        }
+        Err(Failure::Interrupted) => {
+            eprintln!("interrupted; all workers are ended");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+/// Says why nothing is started.
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("{sentence}");
+    ExitCode::from(REFUSED)
 }
 
 /// A count as a number to reckon with.

@@ -79,8 +79,6 @@ pub(crate) struct Reading {
     pub(crate) cores: f64,
     /// Memory resident at the second look.
     pub(crate) resident_bytes: u64,
-    /// Wall-clock time between the looks: how old the oldest part of the figure is.
-    pub(crate) window: Duration,
 }
 
 impl Meter {
@@ -96,7 +94,7 @@ impl Meter {
         let used = usage.cpu_time.saturating_sub(self.cpu_time);
         *self = Self { at: now, cpu_time: usage.cpu_time };
         let cores = used.as_secs_f64() / window.as_secs_f64().max(1e-3);
-        Some(Reading { cores, resident_bytes: usage.resident_bytes, window })
+        Some(Reading { cores, resident_bytes: usage.resident_bytes })
     }
 }
 

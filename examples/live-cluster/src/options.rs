@@ -28,6 +28,7 @@ const QUIET_END: u64 = 5;
 /// engine move tasks, once each second, until the load is even. Processor time and memory are measured by the
 /// operating system; a moving task is checkpointed, cancelled, handed over and resumed.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "five switches of the command line")]
 #[command(name = "live-cluster", max_term_width = 100)]
 pub(crate) struct Options {
     /// Worker processes at the start
@@ -102,6 +103,17 @@ pub(crate) enum Policy {
     None,
     /// The specification's rules to the letter.
     Reference,
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Default => "default",
+            Self::Fixed => "fixed",
+            Self::None => "none",
+            Self::Reference => "reference",
+        })
+    }
 }
 
 /// `W@S`: kill this worker at this second.
@@ -199,7 +211,9 @@ impl Options {
         }
         if self.workers_ever() > MAX_WORKERS {
             let all = self.workers_ever();
-            return Err(format!("--join: {all} workers in all are too many, there may be {MAX_WORKERS}"));
+            return Err(format!(
+                "--join: {all} workers in all are too many, there may be {MAX_WORKERS}"
+            ));
         }
         for kill in &self.kills {
             inside("--kill", kill, "the second", kill.second, 1, last)?;
@@ -225,7 +239,9 @@ impl Options {
             }
             let left = self.workers_at(kill.second) - killed.len() as u64;
             if left < 2 {
-                return Err(format!("--kill {kill}: {left} worker would be left, at least 2 must be"));
+                return Err(format!(
+                    "--kill {kill}: {left} worker would be left, at least 2 must be"
+                ));
             }
         }
         Ok(())
@@ -302,8 +318,14 @@ mod tests {
             ("--seconds 19", "--seconds 19 is out of range: it must be 20 to 3600"),
             ("--kill 9@10", "--kill 9@10: the worker 9 is out of range, it must be 1 to 5"),
             ("--kill 9@99", "--kill 9@99: the second 99 is out of range, it must be 1 to 25"),
-            ("--kill 6@10 --join 1@10", "--kill 6@10: the worker 6 is out of range, it must be 1 to 5"),
-            ("--join 0@9", "--join 0@9: the number of workers 0 is out of range, it must be 1 to 12"),
+            (
+                "--kill 6@10 --join 1@10",
+                "--kill 6@10: the worker 6 is out of range, it must be 1 to 5",
+            ),
+            (
+                "--join 0@9",
+                "--join 0@9: the number of workers 0 is out of range, it must be 1 to 12",
+            ),
             ("--join 8@9", "--join: 13 workers in all are too many, there may be 12"),
             ("--kill 1@6 --kill 1@9", "--kill 1@9: worker 1 is killed already"),
             ("--workers 2 --kill 1@9", "--kill 1@9: 1 worker would be left, at least 2 must be"),

@@ -104,7 +104,11 @@ impl Pace {
 }
 
 /// A number of steps, rounded down; none for a task that has had too much.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 0, far below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at least 0, far below 2^53"
+)]
 fn whole(steps: f64) -> u64 {
     steps.max(0.0) as u64
 }
@@ -120,7 +124,8 @@ mod tests {
     fn cores(budget: f64, demands: &[f64], rate: f64) -> Vec<f64> {
         let turns = 400;
         let mut pace = Pace::new(budget);
-        let mut accounts: Vec<Account> = demands.iter().map(|demand| Account::new(*demand)).collect();
+        let mut accounts: Vec<Account> =
+            demands.iter().map(|demand| Account::new(*demand)).collect();
         let mut used = Duration::ZERO;
         let mut at_half = Vec::new();
         for nth in 0..turns {
@@ -168,7 +173,8 @@ mod tests {
     fn a_long_pause_is_not_made_up_in_full() {
         let mut pace = Pace::new(0.5);
         let mut account = Account::new(0.5);
-        let steps = pace.turn(Duration::from_secs(60), Duration::ZERO, std::iter::once(&mut account));
+        let steps =
+            pace.turn(Duration::from_secs(60), Duration::ZERO, std::iter::once(&mut account));
         assert_eq!(steps, [125_000], "a quarter of a second at half a core");
     }
 

@@ -195,9 +195,9 @@ impl<'a> Draw<'a> {
     /// One small task for each idle worker, then the rest for the hot ones.
     fn tasks(mut self) -> Vec<TaskPlan> {
         let mut tasks = Vec::new();
-        for worker in self.initial[self.hot..].to_vec() {
-            let demand = worker.budget * IDLE_DEMAND;
-            tasks.push(self.task(tasks.len(), demand, worker.id));
+        for nth in self.hot..self.initial.len() {
+            let worker = self.initial[nth];
+            tasks.push(self.task(tasks.len(), worker.budget * IDLE_DEMAND, worker.id));
         }
         let left = self.total_demand - tasks.iter().map(|task| task.demand).sum::<f64>();
         let weights: Vec<f64> = (tasks.len()..index(self.options.tasks()))
@@ -300,7 +300,11 @@ fn demand_on(worker: u64, tasks: &[TaskPlan]) -> f64 {
 }
 
 /// A size in whole bytes.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 0, and a few MiB")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at least 0, and a few MiB"
+)]
 fn bytes(size: f64) -> usize {
     size.max(0.0) as usize
 }
@@ -332,7 +336,8 @@ mod tests {
             Options::read(words.split_whitespace().map(str::to_owned)).expect("valid options")
         };
         let all = lines.iter().flat_map(|line| (0..20).map(move |seed| (*line, seed)));
-        all.map(|(line, seed)| (format!("{line} seed {seed}"), Plan::new(&read(line, seed)))).collect()
+        all.map(|(line, seed)| (format!("{line} seed {seed}"), Plan::new(&read(line, seed))))
+            .collect()
     }
 
     fn load(plan: &Plan, worker: &WorkerPlan) -> f64 {

@@ -168,6 +168,9 @@ mod tests {
     #[test]
     fn a_broken_line_is_a_fault() {
         assert!(receive::<Answer>(&mut "nonsense\n".as_bytes()).is_err());
-        assert!(receive::<Order>(&mut "{\"say\":\"Close\",\"bytes\":99999999999}\n".as_bytes()).is_err());
+        assert!(
+            receive::<Order>(&mut "{\"say\":\"Close\",\"bytes\":99999999999}\n".as_bytes())
+                .is_err()
+        );
     }
 }

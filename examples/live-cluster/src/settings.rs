@@ -79,10 +79,13 @@ mod tests {
         settings(&options(line)).expect("valid settings")
     }
 
+    /// Turns one section off.
+    type Off = fn(&mut Config);
+
     #[test]
     fn every_switch_turns_off_its_section_and_no_other() {
         let all = of("");
-        let off: [(&str, fn(&mut Config)); 5] = [
+        let off: [(&str, Off); 5] = [
             ("--disable-dynamic-thresholds", |config| config.adaptation = None),
             ("--disable-predictive-balancing", |config| config.prediction = None),
             ("--disable-cost-benefit-analysis", |config| config.cost_benefit = None),
@@ -112,10 +115,12 @@ mod tests {
     #[test]
     fn a_file_is_put_over_the_preset_and_its_faults_are_told_one_by_one() {
         let file = std::env::temp_dir().join(format!("live-cluster-{}.json", std::process::id()));
-        fs::write(&file, r#"{"check_interval": 10, "max_simultaneous_migrations": 3}"#).expect("written");
+        fs::write(&file, r#"{"check_interval": 10, "max_simultaneous_migrations": 3}"#)
+            .expect("written");
         let line = format!("--config {}", file.display());
         assert_eq!(of(&line).check_interval, Duration::from_secs(10));
-        fs::write(&file, r#"{"check_interval": -1, "utilization_threshold_high": 2}"#).expect("written");
+        fs::write(&file, r#"{"check_interval": -1, "utilization_threshold_high": 2}"#)
+            .expect("written");
         let faults = settings(&options(&line)).expect_err("two faults");
         assert_eq!(faults.lines().count(), 2, "{faults}");
         assert!(faults.lines().all(|line| line.starts_with("--config ")), "{faults}");

@@ -63,16 +63,14 @@ impl<W: Write> Screen<W> {
 
     /// Shows a second of the run.
     pub(crate) fn show(&mut self, frame: &Frame) {
-        let text = match self.is_terminal {
-            true => {
-                let (wipe, table) = (self.wipe(), table(frame));
-                self.drawn = table.lines().count();
-                // No line of the table may wrap, or the wipe would miss a part of it.
-                format!("{wipe}\x1b[?7l{table}\x1b[?7h")
-            }
-            false => line(frame),
-        };
-        self.put(&text);
+        if !self.is_terminal {
+            self.put(&line(frame));
+            return;
+        }
+        let (wipe, table) = (self.wipe(), table(frame));
+        self.drawn = table.lines().count();
+        // No line of the table may wrap, or the wipe would miss a part of it.
+        self.put(&format!("{wipe}\x1b[?7l{table}\x1b[?7h"));
     }
 
     /// The control sequence that removes the table, if there is one.
@@ -131,7 +129,8 @@ fn table(frame: &Frame) -> String {
 
 /// A load as a bar of fixed width.
 fn bar(load: f64) -> String {
-    let full = (0..BAR).filter(|nth| crate::number(*nth as u64) + 0.5 < load * crate::number(BAR as u64));
+    let full =
+        (0..BAR).filter(|nth| crate::number(*nth as u64) + 0.5 < load * crate::number(BAR as u64));
     let full = full.count();
     format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
 }

@@ -45,7 +45,8 @@ impl Spreads {
     pub(crate) fn seconds_to_balance(&self) -> Option<u64> {
         let (first, half) = (self.first_move?, self.before() / 2.0);
         let after: Vec<_> = self.rounds.iter().filter(|(second, _)| *second > first).collect();
-        let steady = after.windows(STEADY).find(|rounds| rounds.iter().all(|round| round.1 <= half))?;
+        let steady =
+            after.windows(STEADY).find(|rounds| rounds.iter().all(|round| round.1 <= half))?;
         Some(steady[0].0 - first)
     }
 }
@@ -92,7 +93,13 @@ pub(crate) struct Moves {
 
 impl Figures {
     /// Adds everything up. `lost` are the tasks that were in nobody's hands when the run ended.
-    pub(crate) fn new(spreads: &Spreads, custody: &Custody, lost: &[u64], moves: Moves, ticks: u64) -> Self {
+    pub(crate) fn new(
+        spreads: &Spreads,
+        custody: &Custody,
+        lost: &[u64],
+        moves: Moves,
+        ticks: u64,
+    ) -> Self {
         let count = |keep: &dyn Fn(&crate::custody::Entry) -> bool| {
             custody.all().filter(|entry| keep(entry)).count() as u64
         };
@@ -122,7 +129,9 @@ impl Figures {
             None => "half of it was not reached".to_owned(),
         };
         vec![
-            format!("spread {spread_before:.2} before the first move, {spread_after:.2} at the end; {balance}"),
+            format!(
+                "spread {spread_before:.2} before the first move, {spread_after:.2} at the end; {balance}"
+            ),
             format!("{ticks} rounds, {migrations} moves: {completed} completed, {failed} failed"),
             format!(
                 "{tasks_started} tasks started, {tasks_finished} finished, {tasks_lost} lost, \

@@ -18,10 +18,8 @@ use std::time::Instant;
 const BURST: u64 = 256;
 
 /// Multiplier and increment of the generator, Knuth's MMIX.
-const ROUND: Affine = Affine {
-    factor: 6_364_136_223_846_793_005,
-    addend: 1_442_695_040_888_963_407,
-};
+const ROUND: Affine =
+    Affine { factor: 6_364_136_223_846_793_005, addend: 1_442_695_040_888_963_407 };
 
 /// The map `x -> factor * x + addend`, modulo 2^64.
 #[derive(Clone, Copy)]
@@ -96,7 +94,8 @@ impl Chain {
         let left = last.map_or(u64::MAX, |last| last.saturating_sub(self.steps));
         let (steps, count) = (steps.min(left), self.words.len() as u64);
         for _ in 0..steps {
-            let index = usize::try_from(self.steps % count).expect("an index into a table fits its own type");
+            let index = usize::try_from(self.steps % count)
+                .expect("an index into a table fits its own type");
             let mut x = self.words[index];
             for _ in 0..BURST {
                 x = black_box(ROUND.apply(x));
@@ -115,6 +114,11 @@ impl Chain {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes
+    }
+
+    /// The steps in a state, without reading the rest of it.
+    pub(crate) fn steps_in(bytes: &[u8]) -> Option<u64> {
+        Some(u64::from_le_bytes(*bytes.first_chunk::<8>()?))
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` if the bytes cannot be a state.

@@ -104,15 +104,15 @@ impl<W: Write> Worker<W> {
                     self.close()?;
                     return Ok(false);
                 }
-                Ok((order, body)) => self.obey(order, &body)?,
+                Ok((order, body)) => self.obey(&order, &body)?,
                 Err(RecvTimeoutError::Timeout) => return Ok(true),
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
         }
     }
 
-    fn obey(&mut self, order: Order, body: &[u8]) -> io::Result<()> {
-        match order {
+    fn obey(&mut self, order: &Order, body: &[u8]) -> io::Result<()> {
+        match *order {
             Order::Run { task, fence, demand, workspace_bytes, last_step } => {
                 let Some(chain) = Chain::from_bytes(body) else {
                     return self.refuse(task, fence, "the bytes handed over are not a state");
@@ -163,9 +163,11 @@ impl<W: Write> Worker<W> {
             running.account.steps_done += running.chain.run(steps, running.last_step);
             black_box(&running.workspace);
         }
-        let at_end = |running: &Running| running.last_step.is_some_and(|end| running.chain.steps() >= end);
+        let at_end =
+            |running: &Running| running.last_step.is_some_and(|end| running.chain.steps() >= end);
         let finished = self.tasks.iter().filter(|(_, running)| at_end(running));
-        let finished: Vec<(u64, Fence)> = finished.map(|(&task, running)| (task, running.fence)).collect();
+        let finished: Vec<(u64, Fence)> =
+            finished.map(|(&task, running)| (task, running.fence)).collect();
         for (task, fence) in finished {
             self.let_go(task, &Answer::Finished { task, fence, at: micros_now() })?;
         }
@@ -227,9 +229,9 @@ mod tests {
     #[test]
     fn a_task_runs_and_is_handed_back_with_every_step_it_did() {
         let mut worker = worker();
-        worker.obey(run(1, 4, None), &Chain::new(8, 16).to_bytes()).expect("written");
+        worker.obey(&run(1, 4, None), &Chain::new(8, 16).to_bytes()).expect("written");
         worker.work(Duration::from_millis(50), Duration::ZERO).expect("written");
-        worker.obey(Order::Release { task: 1, fence: 4 }, &[]).expect("written");
+        worker.obey(&Order::Release { task: 1, fence: 4 }, &[]).expect("written");
         let said = said(&mut worker);
         assert!(matches!(said[0].0, Answer::Running { task: 1, fence: 4, .. }));
         assert!(matches!(said[1].0, Answer::Released { task: 1, fence: 4, .. }));
@@ -241,9 +243,9 @@ mod tests {
     #[test]
     fn a_start_from_before_a_move_is_refused() {
         let (mut worker, state) = (worker(), Chain::new(8, 16).to_bytes());
-        worker.obey(run(1, 4, None), &state).expect("written");
-        worker.obey(Order::Release { task: 1, fence: 4 }, &[]).expect("written");
-        worker.obey(run(1, 4, None), &state).expect("written");
+        worker.obey(&run(1, 4, None), &state).expect("written");
+        worker.obey(&Order::Release { task: 1, fence: 4 }, &[]).expect("written");
+        worker.obey(&run(1, 4, None), &state).expect("written");
         assert!(matches!(said(&mut worker)[2].0, Answer::Refused { task: 1, fence: 4, .. }));
         assert!(worker.tasks.is_empty());
     }
@@ -251,8 +253,8 @@ mod tests {
     #[test]
     fn a_release_of_another_start_is_refused() {
         let mut worker = worker();
-        worker.obey(run(1, 4, None), &Chain::new(8, 16).to_bytes()).expect("written");
-        worker.obey(Order::Release { task: 1, fence: 3 }, &[]).expect("written");
+        worker.obey(&run(1, 4, None), &Chain::new(8, 16).to_bytes()).expect("written");
+        worker.obey(&Order::Release { task: 1, fence: 3 }, &[]).expect("written");
         assert!(matches!(said(&mut worker)[1].0, Answer::Refused { .. }));
         assert_eq!(worker.tasks.len(), 1);
     }
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn a_finite_task_finishes_once_with_its_result() {
         let mut worker = worker();
-        worker.obey(run(1, 1, Some(40)), &Chain::new(8, 16).to_bytes()).expect("written");
+        worker.obey(&run(1, 1, Some(40)), &Chain::new(8, 16).to_bytes()).expect("written");
         for _ in 0..3 {
             worker.work(Duration::from_millis(1), Duration::ZERO).expect("written");
         }
@@ -274,7 +276,7 @@ mod tests {
     fn closing_hands_every_task_back() {
         let mut worker = worker();
         for task in 1..=3 {
-            worker.obey(run(task, 1, None), &Chain::new(8, 16).to_bytes()).expect("written");
+            worker.obey(&run(task, 1, None), &Chain::new(8, 16).to_bytes()).expect("written");
         }
         worker.close().expect("written");
         assert_eq!(said(&mut worker).len(), 6);

@@ -1,0 +1,134 @@
+//! One turn of a synchronous host's loop.
+
+use alloc::vec::Vec;
+
+use super::{MetricsSink, MigrationExecutor, TelemetrySource};
+use crate::engine::{Engine, Stale};
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Outcome};
+use crate::snapshot::{Event, Report};
+
+/// An engine with its three traits: source, executor, sink.
+///
+/// ```
+/// use evenkeel::shell::Driver;
+/// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+///
+/// let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
+/// let worker = |id, used| {
+///     Worker::new(id).with_capacity(ResourceId::CPU, 10.0).with_used(ResourceId::CPU, used)
+/// };
+/// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+///     .workers([worker(hot, 9.5), worker(idle, 1.0)])
+///     .task(Task::new(TaskId::new(1)).on(hot).with_demand(ResourceId::CPU, 3.0))
+///     .build();
+///
+/// // A source of one snapshot, an executor that collects commands, no metrics.
+/// let mut driver = Driver::new(Engine::new(Config::default())?, vec![snapshot], Vec::new(), ());
+/// let turn = driver.turn().unwrap();
+/// assert!(turn.is_some());
+/// assert_eq!(driver.executor[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
+/// assert!(driver.turn().unwrap().is_none()); // the source has come to its end
+/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Driver<S, X, M> {
+    /// The engine.
+    pub engine: Engine,
+    /// Says what is.
+    pub source: S,
+    /// Does what is to be done.
+    pub executor: X,
+    /// Keeps what is to be kept.
+    pub sink: M,
+}
+
+/// What one turn did.
+#[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct Turn<E> {
+    /// What the round decided.
+    pub outcome: Outcome,
+    /// Commands that the executor could not start, each with its error. The engine knows.
+    pub failures: Vec<(Command, E)>,
+}
+
+/// Why a turn ran no round.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TurnError<E> {
+    /// The source failed. The engine has seen nothing.
+    #[error("telemetry: {0}")]
+    Source(E),
+    /// The snapshot is not newer than the last one. Its reports are settled, and what followed is carried out.
+    #[error(transparent)]
+    Stale(Stale),
+}
+
+impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
+    /// Puts the four together.
+    pub const fn new(engine: Engine, source: S, executor: X, sink: M) -> Self {
+        Self { engine, source, executor, sink }
+    }
+
+    /// Collects a snapshot, runs a round, carries out what follows, and takes note of it. `None` when the source has
+    /// come to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnError`] if there was no snapshot, or none newer than the last. An executor's errors are not among them: the
+    /// engine is told, what follows is carried out too, and the turn lists them.
+    pub fn turn(&mut self) -> Result<Option<Turn<X::Error>>, TurnError<S::Error>> {
+        let Some(snapshot) = self.source.snapshot().map_err(TurnError::Source)? else {
+            return Ok(None);
+        };
+        match self.engine.tick(&snapshot) {
+            Ok(outcome) => {
+                let failures = self.carry_out(snapshot.at(), outcome.commands.clone());
+                self.sink.record(&outcome);
+                Ok(Some(Turn { outcome, failures }))
+            }
+            Err(stale) => {
+                let failures = self.carry_out(snapshot.at(), stale.commands.clone());
+                drop(failures);
+                Err(TurnError::Stale(stale))
+            }
+        }
+    }
+
+    /// Tells the engine what happened, and carries out what follows; the commands that could not be started.
+    pub fn report(&mut self, report: &Report) -> Vec<(Command, X::Error)> {
+        let reply = self.engine.report(report);
+        self.carry_out(report.at, reply.commands)
+    }
+
+    /// Starts commands; what cannot be started has failed, and the engine's answer to that is started too.
+    fn carry_out(&mut self, at: Timestamp, commands: Vec<Command>) -> Vec<(Command, X::Error)> {
+        let mut failures = Vec::new();
+        let mut queue = commands;
+        // Ends: a migration is tried a bounded number of times.
+        while !queue.is_empty() {
+            let mut follow_up = Vec::new();
+            for command in queue {
+                if let Err(error) = self.executor.execute(&command) {
+                    follow_up.extend(self.failed(at, &command));
+                    failures.push((command, error));
+                }
+            }
+            queue = follow_up;
+        }
+        failures
+    }
+
+    fn failed(&mut self, at: Timestamp, command: &Command) -> Vec<Command> {
+        match command.action {
+            Action::Release { .. } | Action::Assign { .. } | Action::Place { .. } => {
+                let event = Event::Failed { migration: command.migration };
+                self.engine.report(&Report::new(at, event)).commands
+            }
+            // The migration is over for the engine; the host sees the failure in its turn.
+            Action::Requeue | Action::Abort { .. } => Vec::new(),
+        }
+    }
+}

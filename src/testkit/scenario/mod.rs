@@ -1,0 +1,91 @@
+//! Stories: text files that play a cluster against the engine, with everything it said, and what it must say.
+//!
+//! A story is prose, commands, and what they print:
+//!
+//! ```text
+//! # A hot worker and an idle one.
+//! #
+//! # One move is enough: once it is promised, w1 is no longer overloaded.
+//!
+//! config preset=default
+//! workers
+//!   w1 load=0.95
+//!   w2 load=0.10
+//! tasks
+//!   t1 on=w1 cpu=4
+//! tick at=30s
+//!   must move t1 w1 -> w2 because overload
+//! ----
+//! config     preset=default
+//! ...
+//! ```
+//!
+//! * Lines that begin with `#` are prose. A block is one or more command lines, `----`, and what they print; it ends at
+//!   a blank line.
+//! * Indented lines under a command are its records, or claims about what it brings: `must ...`, `must not ...`.
+//! * Records last until they are changed by naming fields again, or dropped. An unknown word is an error.
+//! * What is printed is the crate's own [`Display`](core::fmt::Display), and is rewritten with [`Played::text`]; claims never are.
+//! * A panic is printed like everything else, and is a fault.
+//!
+//! # Commands
+//!
+//! | command | does |
+//! |---|---|
+//! | `config preset=default prediction=off thresholds.high=0.8 option.check_interval=10` | a new engine; `fixed`, `reference` or `default`, sections `on` or `off`, single fields, the specification's options |
+//! | `reconfigure ...` | the same words over the settings in force; state stays |
+//! | `workers` | records, see below |
+//! | `tasks` | records |
+//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2` |
+//! | `drop w3 t5` | removes records |
+//! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
+//! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
+//! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated |
+//! | `report released m0.1 at=45s [riding]` | also `running`, `failed`, `refused`, `aborted`, `diverted m0.1 w3 t9`, `performance w2 cuda 5.0`; at once, or in the next snapshot |
+//! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |
+//! | `outstanding`, `stats` | likewise |
+//! | `save`, `resume epoch=1 [blank]` | state as text; another life from it, or from nothing |
+//!
+//! # Records
+//!
+//! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated use is what its tasks
+//! use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8 stance=drain zone=z1 labels=l1,l2 age=10s
+//! device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn health=0.9 temp=80 power=250`.
+//!
+//! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m progress=0.4 checkpointed=20s
+//! priority=3 state=1GiB kind=k1 extra-cost=2 not-before=90s device=0 all=cuda any=cpu+cuda gpu-memory=20GiB
+//! min-memory=32GiB compute=8.0 label=l1 forbid=l2 power-efficient`; how it moves: `checkpoint`, `restart`, `queued`,
+//! `pinned`; where it is: `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
+//!
+//! Numbers may be impossible (`used.cpu=NaN`): that is what stories are for. `none` clears a field.
+//!
+//! # Claims
+//!
+//! | claim (each also with `not`) | holds if |
+//! |---|---|
+//! | `must move t1 w1 -> w2 because overload` | a release like this was commanded; every part may be left out |
+//! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `requeue`, `abort t1 at w1`; `command nothing` |
+//! | `must begin 2`, `at most 2`, `at least 2` | so many migrations were begun |
+//! | `must end t1 completed` | a migration ended like this |
+//! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::Rejection::name) |
+//! | `must accept`, `must rank w2 first`, `must rank w2 before w3` | of `consider` and `rank` |
+//! | `must say even`, `uneven`, `predicted`, `unknown` | some round found the cluster so |
+//! | `must fall silent` | the later half of the rounds gave no command |
+//! | `must set aside w1` | a record of it made no sense |
+//! | `must be ignored`, `must be stale` | of a report, of a round |
+//! | `must show thresholds.high 0.790`, `... above 0.7`, `... below 0.7` | a field of the last value returned, in its serialised form; list entries by place or id: `workers.w1.projected` |
+//!
+//! # Free checks
+//!
+//! Every round is played again with its records shuffled, from a saved state, from the log, and by a twin that lives
+//! through the same story under other numbers in the same order: outcome and state must be the same, bit by bit.
+
+mod free;
+mod host;
+mod must;
+mod records;
+mod settings;
+mod story;
+mod words;
+mod world;
+
+pub use story::{Change, Fault, Played, play};

@@ -1,0 +1,380 @@
+//! What the story says of workers, tasks and groups: records that persist and are changed by naming fields again.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use super::free::Sheet;
+use super::words::{
+    Parsed, amount, bytes, list, moment, pair, plain, size, span, sum, unknown, valued,
+};
+use crate::model::hardware::Hardware;
+use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::time::Timestamp;
+use crate::snapshot::{
+    Device, Group, GroupRule, Mobility, Phase, Placement, Report, Stance, Task, Worker,
+};
+
+/// Cores of a worker that says nothing of them.
+pub(super) const WORKER_CPU: f64 = 16.0;
+/// Cores that a task asks for if it says nothing of them.
+pub(super) const TASK_CPU: f64 = 1.0;
+
+/// A worker as the story tells it: what it does not say of its use is what its tasks use.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) worker: Worker,
+    /// Resources whose use nobody knows.
+    silent: Vec<ResourceId>,
+}
+
+/// Everything that the story has said so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records {
+    pub(super) workers: BTreeMap<WorkerId, Site>,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+}
+
+impl Records {
+    /// Reads `w1 cpu=16 used.cpu=12`: a new worker, or new fields of a known one.
+    pub(super) fn worker(&mut self, line: &str) -> Parsed<()> {
+        let (id, fields) = split(line)?;
+        let id: WorkerId = plain(id)?;
+        let site = self.workers.entry(id).or_insert_with(|| Site {
+            worker: Worker::new(id).with_capacity(ResourceId::CPU, WORKER_CPU),
+            silent: Vec::new(),
+        });
+        let mut first_device = true;
+        for word in fields {
+            let (key, value) = pair(word);
+            if key == "device" && core::mem::take(&mut first_device) {
+                site.worker.devices.clear();
+            }
+            site.field(key, valued(key, value)?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads `t1 on=w1 cpu=2`: a new task, or new fields of a known one.
+    pub(super) fn task(&mut self, line: &str) -> Parsed<()> {
+        let (id, fields) = split(line)?;
+        let id: TaskId = plain(id)?;
+        let new = || Task::new(id).with_demand(ResourceId::CPU, TASK_CPU);
+        let task = self.tasks.entry(id).or_insert_with(new);
+        for word in fields {
+            match pair(word) {
+                (word, None) => task_word(task, word)?,
+                (key, Some(value)) => task_field(task, key, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads `g1 affinity t1,t2`, `g2 anti-affinity t1,t2` or `g3 spread=1 t1,t2`.
+    pub(super) fn group(&mut self, line: &str) -> Parsed<()> {
+        let mut words = line.split_whitespace();
+        let (Some(id), Some(rule), Some(members), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err("a group reads `g1 affinity t1,t2`".into());
+        };
+        let rule = match pair(rule) {
+            ("affinity", None) => GroupRule::Affinity,
+            ("anti-affinity", None) => GroupRule::AntiAffinity,
+            ("spread", Some(most)) => GroupRule::Spread { max_skew: plain::<NonZeroU32>(most)? },
+            _ => return Err(unknown(rule, "a group: affinity, anti-affinity, spread=1")),
+        };
+        let id: GroupId = plain(id)?;
+        self.groups.insert(id, Group::new(id, rule, list(members)?));
+        Ok(())
+    }
+
+    /// Changes one field of the worker or task that `id` names.
+    pub(super) fn field(&mut self, id: &str, key: &str, value: &str) -> Parsed<()> {
+        let known = match id.as_bytes().first() {
+            Some(b'w') => self.workers.contains_key(&plain(id)?),
+            Some(b't') => self.tasks.contains_key(&plain(id)?),
+            _ => false,
+        };
+        if !known {
+            return Err(format!("nothing is known of `{id}`"));
+        }
+        let line = format!("{id} {key}={value}");
+        if id.starts_with('w') { self.worker(&line) } else { self.task(&line) }
+    }
+
+    /// Removes a record: it is not in later snapshots.
+    pub(super) fn forget(&mut self, id: &str) -> Parsed<()> {
+        let known = match id.as_bytes().first() {
+            Some(b'w') => self.workers.remove(&plain(id)?).is_some(),
+            Some(b't') => self.tasks.remove(&plain(id)?).is_some(),
+            Some(b'g') => self.groups.remove(&plain(id)?).is_some(),
+            _ => false,
+        };
+        if known { Ok(()) } else { Err(format!("nothing is known of `{id}`")) }
+    }
+
+    /// The records that a host would put into a snapshot of this moment.
+    pub(super) fn sheet(&self, at: Timestamp, partial: bool, reports: &[Report]) -> Sheet {
+        Sheet {
+            at,
+            partial,
+            workers: self.workers.values().map(|site| self.measured(site)).collect(),
+            tasks: self.tasks.values().cloned().collect(),
+            groups: self.groups.values().cloned().collect(),
+            reports: reports.to_vec(),
+        }
+    }
+
+    /// The worker with the use that follows from its tasks filled in.
+    fn measured(&self, site: &Site) -> Worker {
+        let mut worker = site.worker.clone();
+        let here = |task: &&Task| match task.placement {
+            Placement::On(at) => at == worker.id,
+            Placement::Moving { from, phase: Phase::Releasing, .. } => from == Some(worker.id),
+            _ => false,
+        };
+        let tasks: Vec<&Task> = self.tasks.values().filter(here).collect();
+        let capacity: Vec<ResourceId> = worker.capacity.iter().map(|(id, _)| id).collect();
+        for resource in capacity {
+            if worker.used.get(resource).is_none() && !site.silent.contains(&resource) {
+                let used = tasks.iter().filter_map(|task| task.load(resource)).sum();
+                worker.used.set(resource, used);
+            }
+        }
+        worker
+    }
+
+    /// Moves what a task uses from one worker's stated use to another's.
+    pub(super) fn shift_use(
+        &mut self,
+        task: TaskId,
+        from: Option<WorkerId>,
+        to: Option<WorkerId>,
+    ) {
+        let Some(task) = self.tasks.get(&task) else { return };
+        for (worker, sign) in [(from, -1.0), (to, 1.0)] {
+            let Some(site) = worker.and_then(|id| self.workers.get_mut(&id)) else { continue };
+            let stated: Vec<(ResourceId, f64)> = site.worker.used.iter().collect();
+            for (resource, used) in stated {
+                let change = sign * task.load(resource).unwrap_or(0.0);
+                site.worker.used.set(resource, (used + change).max(0.0));
+            }
+        }
+    }
+}
+
+/// The first word of a record and the rest.
+fn split(line: &str) -> Parsed<(&str, core::str::SplitWhitespace<'_>)> {
+    let mut words = line.split_whitespace();
+    let id = words.next().ok_or_else(|| String::from("an empty record"))?;
+    Ok((id, words))
+}
+
+/// The same amounts without one of them.
+fn without(amounts: &Amounts, resource: ResourceId) -> Amounts {
+    amounts.iter().filter(|(id, _)| *id != resource).collect()
+}
+
+impl Site {
+    fn field(&mut self, key: &str, value: &str) -> Parsed<()> {
+        if let Some(resource) = key.strip_prefix("used.") {
+            return self.used(plain(resource)?, value);
+        }
+        let worker = &mut self.worker;
+        if let Some(resource) = key.strip_prefix("reserved.") {
+            let resource = plain(resource)?;
+            set(&mut worker.reserved, resource, value)?;
+            return Ok(());
+        }
+        match key {
+            "load" => {
+                let cores = worker.capacity.get(ResourceId::CPU).unwrap_or(WORKER_CPU);
+                worker.used.set(ResourceId::CPU, plain::<f64>(value)? * cores);
+            }
+            "stance" => worker.stance = stance(value)?,
+            "hardware" => worker.hardware = sum::<_, Hardware>(value)?,
+            "device" if value == "none" => worker.devices.clear(),
+            "device" => worker.devices.push(device(value)?),
+            "age" => worker.metric_age = span(value)?,
+            "zone" => worker.zone = optional(value, plain)?,
+            "labels" => worker.labels = optional(value, list)?.unwrap_or_default(),
+            "health" => worker.health = optional(value, ratio)?,
+            "temp" => worker.temperature_celsius = optional(value, plain)?,
+            "power" => worker.power_watts = optional(value, plain)?,
+            _ => {
+                let resource = plain(key).map_err(|_| unknown(key, "a worker"))?;
+                set(&mut worker.capacity, resource, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn used(&mut self, resource: ResourceId, value: &str) -> Parsed<()> {
+        self.silent.retain(|silent| *silent != resource);
+        if value == "unknown" {
+            self.silent.push(resource);
+        }
+        if value == "tasks" || value == "unknown" {
+            self.worker.used = without(&self.worker.used, resource);
+            return Ok(());
+        }
+        set(&mut self.worker.used, resource, value)
+    }
+}
+
+fn set(amounts: &mut Amounts, resource: ResourceId, value: &str) -> Parsed<()> {
+    if value == "none" {
+        *amounts = without(amounts, resource);
+        return Ok(());
+    }
+    amounts.set(resource, amount(resource, value)?);
+    Ok(())
+}
+
+/// `none` clears a field.
+fn optional<T>(value: &str, read: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
+    if value == "none" { Ok(None) } else { read(value).map(Some) }
+}
+
+fn ratio(text: &str) -> Parsed<crate::model::ratio::Ratio> {
+    crate::model::ratio::Ratio::new(plain(text)?).map_err(|error| format!("{error}"))
+}
+
+fn stance(text: &str) -> Parsed<Stance> {
+    match text {
+        "accept" => Ok(Stance::Accept),
+        "hold" => Ok(Stance::Hold),
+        "drain" => Ok(Stance::Drain),
+        "offline" => Ok(Stance::Offline),
+        _ => Err(unknown(text, "stance: accept, hold, drain, offline")),
+    }
+}
+
+/// `cuda:24GiB:8.6:used=4GiB`: the kind, then in any order memory, compute capability and memory in use.
+fn device(text: &str) -> Parsed<Device> {
+    let mut parts = text.split(':');
+    let mut device = Device::new(plain::<Hardware>(parts.next().unwrap_or_default())?);
+    for part in parts {
+        if let Some(used) = part.strip_prefix("used=") {
+            device = device.with_used_bytes(bytes(used)?);
+        } else if part.ends_with('B') {
+            device = device.with_memory_bytes(bytes(part)?);
+        } else {
+            device = device.with_compute(plain(part)?);
+        }
+    }
+    Ok(device)
+}
+
+fn task_word(task: &mut Task, word: &str) -> Parsed<()> {
+    match word {
+        "checkpoint" => task.mobility = Mobility::Checkpoint,
+        "restart" => task.mobility = Mobility::Restart,
+        "queued" => task.mobility = Mobility::Queued,
+        "pinned" => task.mobility = Mobility::Pinned,
+        "unplaced" => task.placement = Placement::Unplaced,
+        "orphaned" => task.placement = Placement::Orphaned,
+        "power-efficient" => task.requirements.power_efficient = true,
+        _ => return Err(unknown(word, "a task")),
+    }
+    Ok(())
+}
+
+fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
+    if let Some(resource) = key.strip_prefix("used.") {
+        return set(&mut task.used, plain(resource)?, value);
+    }
+    let whole = |text: &str| plain::<u64>(text);
+    match key {
+        "on" => task.placement = Placement::On(plain(value)?),
+        "moving" => task.placement = moving(value)?,
+        "kind" => task.kind = plain(value)?,
+        "priority" => task.priority = plain(value)?,
+        "running" => task.running = span(value)?,
+        "remaining" => task.remaining = optional(value, span)?,
+        "progress" => task.progress = optional(value, ratio)?,
+        "checkpointed" => task.checkpoint_age = optional(value, span)?,
+        "state" => task.state_bytes = optional(value, bytes)?,
+        "not-before" => task.not_before = optional(value, moment)?,
+        "extra-cost" => task.extra_cost = optional(value, size)?,
+        "device" => {
+            task.device = optional(value, whole)?.and_then(|device| u16::try_from(device).ok());
+        }
+        _ => return requirement(task, key, value),
+    }
+    Ok(())
+}
+
+fn requirement(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
+    let needs = &mut task.requirements;
+    match key {
+        "all" => needs.all_of = optional(value, sum::<_, Hardware>)?.unwrap_or_default(),
+        "any" => needs.any_of = optional(value, sum::<_, Hardware>)?.unwrap_or_default(),
+        "min-memory" => needs.min_memory_bytes = optional(value, bytes)?,
+        "gpu-memory" => needs.gpu_memory_bytes = optional(value, bytes)?,
+        "compute" => needs.min_cuda_compute = optional(value, plain)?,
+        "label" => needs.labels = optional(value, list)?.unwrap_or_default(),
+        "forbid" => needs.forbidden_labels = optional(value, list)?.unwrap_or_default(),
+        _ => {
+            let resource = plain(key).map_err(|_| unknown(key, "a task"))?;
+            return set(&mut task.demand, resource, value);
+        }
+    }
+    Ok(())
+}
+
+/// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source, `none->w2`.
+fn moving(text: &str) -> Parsed<Placement> {
+    let wrong = || format!("`{text}`: a moving task reads m0.1:w1->w2:assigned:40s");
+    let mut parts = text.split(':');
+    let (Some(migration), Some(ends), Some(phase), Some(since)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(wrong());
+    };
+    let (from, to) = ends.split_once("->").ok_or_else(wrong)?;
+    let phase = match phase {
+        "releasing" => Phase::Releasing,
+        "released" => Phase::Released,
+        "assigned" => Phase::Assigned,
+        _ => return Err(wrong()),
+    };
+    Ok(Placement::Moving {
+        migration: plain(migration)?,
+        from: optional(from, plain)?,
+        to: plain(to)?,
+        phase,
+        since: moment(since)?,
+    })
+}
+
+/// A value between two others: the `step`-th of `steps`, from the first to the last.
+pub(super) fn ramp(text: &str, step: usize, steps: usize) -> Parsed<String> {
+    if let Some((from, to)) = text.split_once("..") {
+        let (from, to): (f64, f64) = (plain(from)?, plain(to)?);
+        let share = step as f64 / steps.saturating_sub(1).max(1) as f64;
+        return Ok(format!("{}", from + (to - from) * share));
+    }
+    let values: Vec<&str> = text.split(',').collect();
+    Ok(String::from(values[step % values.len()]))
+}
+
+/// A whole number of steps from `from` to `to`.
+pub(super) fn moments(from: Timestamp, to: Timestamp, every: Duration) -> Parsed<Vec<Timestamp>> {
+    if every.is_zero() || to < from {
+        return Err("ticks go from a moment to a later one, in steps".into());
+    }
+    let mut moments = Vec::new();
+    let mut at = from;
+    while at <= to {
+        moments.push(at);
+        at = at.after(every);
+    }
+    Ok(moments)
+}

@@ -1,0 +1,92 @@
+//! Settings by name: a preset, sections on or off, single fields.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::words::{Parsed, pair, span, unknown, valued};
+use crate::config::{Config, ConfigErrors, Options};
+
+/// The sections that can be off.
+const SECTIONS: [&str; 7] =
+    ["adaptation", "prediction", "cost_benefit", "hardware", "efficiency", "migration", "stability"];
+
+/// A preset by its name.
+pub(super) fn preset(name: &str) -> Parsed<Config> {
+    match name {
+        "fixed" => Ok(Config::fixed()),
+        "reference" => Ok(Config::reference()),
+        "default" => Ok(Config::default()),
+        _ => Err(unknown(name, "preset: fixed, reference, default")),
+    }
+}
+
+/// Changes `base` by words such as `preset=fixed`, `prediction=off`, `thresholds.high=0.8` or
+/// `option.check_interval=10` (one of the specification's thirteen). What they give together may still be impossible.
+pub(super) fn change(base: &Config, words: &str) -> Parsed<Result<Config, ConfigErrors>> {
+    let mut tree = tree(base)?;
+    let mut options = Map::new();
+    for word in words.split_whitespace() {
+        let (key, value) = pair(word);
+        let value = valued(key, value)?;
+        if key == "preset" {
+            tree = self::tree(&preset(value)?)?;
+        } else if let Some(option) = key.strip_prefix("option.") {
+            options.insert(option.into(), read(value));
+        } else if SECTIONS.contains(&key) {
+            tree[key] = section(key, value)?;
+        } else {
+            set(&mut tree, key, read(value))?;
+        }
+    }
+    let config: Config = serde_json::from_value(tree).map_err(|error| error.to_string())?;
+    if options.is_empty() {
+        return Ok(Ok(config));
+    }
+    let options: Options =
+        serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string())?;
+    Ok(options.apply_to(config))
+}
+
+fn tree(config: &Config) -> Parsed<Value> {
+    serde_json::to_value(config).map_err(|error| error.to_string())
+}
+
+/// A section switched off, or on with the values that the presets give it.
+fn section(name: &str, value: &str) -> Parsed<Value> {
+    match value {
+        "off" => Ok(Value::Null),
+        "on" => Ok(tree(&Config::default())?[name].clone()),
+        _ => Err(unknown(value, name)),
+    }
+}
+
+/// A number, a switch, a list, a span of time (in seconds), or a word.
+fn read(text: &str) -> Value {
+    if let Ok(span) = span(text) {
+        return span.as_secs_f64().into();
+    }
+    match text {
+        "off" | "none" => Value::Null,
+        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into())),
+    }
+}
+
+fn set(tree: &mut Value, path: &str, value: Value) -> Parsed<()> {
+    let mut place = tree;
+    let mut walked: Vec<&str> = Vec::new();
+    for name in path.split('.') {
+        if place.is_null() {
+            return Err(format!("section {} is off", walked.join(".")));
+        }
+        place = place
+            .as_object_mut()
+            .and_then(|fields| fields.get_mut(name))
+            .ok_or_else(|| -> String { unknown(path, "the configuration") })?;
+        walked.push(name);
+    }
+    *place = value;
+    Ok(())
+}

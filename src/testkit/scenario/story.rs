@@ -1,0 +1,236 @@
+//! A story's text: read into blocks, played, and written again with what the engine says now.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::must::judge;
+use super::world::{Line, World};
+
+/// Between a block's commands and what they print.
+const RULE: &str = "----";
+
+/// What came of a story.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// The story with what the engine says now.
+    pub text: String,
+    /// Claims that do not hold, checks that fail, words that nobody knows: what no rewriting mends.
+    pub faults: Vec<Fault>,
+    /// Where the engine says something else than the story expects.
+    pub changes: Vec<Change>,
+}
+
+/// Something wrong with a story, and the line that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.what)
+    }
+}
+
+/// A block that no longer prints what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first line of what was expected, counted from 1.
+    pub line: usize,
+    /// Line by line: `-` expected, `+` said now.
+    pub diff: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: the engine says something else\n{}", self.line, self.diff)
+    }
+}
+
+/// Plays a story.
+///
+/// ```
+/// use evenkeel::testkit::scenario::play;
+/// let played = play("workers\n  w1 load=0.95\n  w2 load=0.1\ntasks\n  t1 on=w1 cpu=4\ntick at=30s\n  must move t1 -> w2\n");
+/// assert!(played.faults.is_empty());
+/// assert!(played.text.contains("m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850"));
+/// ```
+pub fn play(text: &str) -> Played {
+    let mut played = Played::default();
+    let mut world = match World::new() {
+        Ok(world) => world,
+        Err(what) => {
+            played.faults.push(Fault { line: 1, what });
+            return played;
+        }
+    };
+    let mut stopped = false;
+    for part in parts(text) {
+        match part {
+            Part::Prose(line) => played.line(line),
+            Part::Block(block) if stopped => played.keep(&block),
+            Part::Block(block) => stopped = !played.block(&mut world, &block),
+        }
+    }
+    played
+}
+
+/// A line that is copied, or a block that is played.
+enum Part<'a> {
+    Prose(&'a str),
+    Block(Block<'a>),
+}
+
+struct Block<'a> {
+    /// Number of its first line.
+    start: usize,
+    input: Vec<&'a str>,
+    /// None: there is no rule yet.
+    expected: Option<Vec<&'a str>>,
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            parts.push(Part::Prose(line));
+            continue;
+        }
+        let mut block = Block { start: index + 1, input: alloc::vec![line], expected: None };
+        while let Some((_, line)) = lines.next_if(|(_, line)| !line.trim().is_empty()) {
+            match &mut block.expected {
+                Some(expected) => expected.push(line),
+                None if line == RULE => block.expected = Some(Vec::new()),
+                None => block.input.push(line),
+            }
+        }
+        parts.push(Part::Block(block));
+    }
+    parts
+}
+
+impl Block<'_> {
+    /// Its command lines, each with what is indented under it.
+    fn commands(&self) -> Result<Vec<Line<'_>>, Fault> {
+        let mut commands: Vec<Line<'_>> = Vec::new();
+        for (number, line) in (self.start..).zip(&self.input) {
+            let text = line.trim();
+            if text.starts_with('#') {
+                continue;
+            }
+            let claim = text.strip_prefix("must ");
+            if claim.is_none() && !line.starts_with(' ') {
+                let (records, claims) = (Vec::new(), Vec::new());
+                commands.push(Line { number, text, records, claims });
+                continue;
+            }
+            let Some(command) = commands.last_mut() else {
+                return Err(Fault { line: number, what: "no command stands above this".into() });
+            };
+            match claim {
+                Some(claim) => command.claims.push((number, claim)),
+                None => command.records.push((number, text)),
+            }
+        }
+        Ok(commands)
+    }
+}
+
+impl Played {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// Copies a block as it is.
+    fn keep(&mut self, block: &Block<'_>) {
+        block.input.iter().for_each(|line| self.line(line));
+        if let Some(expected) = &block.expected {
+            self.line(RULE);
+            expected.iter().for_each(|line| self.line(line));
+        }
+    }
+
+    /// Plays a block; whether the story can go on.
+    fn block(&mut self, world: &mut World, block: &Block<'_>) -> bool {
+        match self.run(world, block) {
+            Ok(said) => {
+                self.compare(block, &said);
+                block.input.iter().for_each(|line| self.line(line));
+                self.line(RULE);
+                said.iter().for_each(|line| self.line(line));
+                true
+            }
+            Err(fault) => {
+                self.faults.push(fault);
+                self.keep(block);
+                false
+            }
+        }
+    }
+
+    /// Runs the commands of a block and judges the claims about them.
+    fn run(&mut self, world: &mut World, block: &Block<'_>) -> Result<Vec<String>, Fault> {
+        let mut said = Vec::new();
+        for command in block.commands()? {
+            let heard = world.run(&command).map_err(|(line, what)| Fault { line, what })?;
+            let line = command.number;
+            let found = heard.faults.iter().map(|what| Fault { line, what: what.clone() });
+            self.faults.extend(found);
+            for (line, claim) in &command.claims {
+                if let Err(why) = judge(claim, &heard) {
+                    let what = format!("must {claim}: {why}");
+                    self.faults.push(Fault { line: *line, what });
+                }
+            }
+            said.extend(heard.said);
+        }
+        Ok(said)
+    }
+
+    fn compare(&mut self, block: &Block<'_>, said: &[String]) {
+        let expected = block.expected.clone().unwrap_or_default();
+        if expected.iter().eq(said.iter()) {
+            return;
+        }
+        let line = block.start + block.input.len() + 1;
+        self.changes.push(Change { line, diff: diff(&expected, said) });
+    }
+}
+
+/// Both texts line by line, by their longest common subsequence.
+fn diff(expected: &[&str], said: &[String]) -> String {
+    let (rows, columns) = (expected.len(), said.len());
+    let mut common = alloc::vec![alloc::vec![0_usize; columns + 1]; rows + 1];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            common[row][column] = if expected[row] == said[column] {
+                common[row + 1][column + 1] + 1
+            } else {
+                common[row + 1][column].max(common[row][column + 1])
+            };
+        }
+    }
+    let (mut row, mut column, mut lines) = (0, 0, Vec::new());
+    while row < rows || column < columns {
+        if row < rows && column < columns && expected[row] == said[column] {
+            lines.push(format!("  {}", expected[row]));
+            (row, column) = (row + 1, column + 1);
+        } else if column == columns
+            || (row < rows && common[row + 1][column] >= common[row][column + 1])
+        {
+            lines.push(format!("- {}", expected[row]));
+            row += 1;
+        } else {
+            lines.push(format!("+ {}", said[column]));
+            column += 1;
+        }
+    }
+    lines.join("\n").to_string()
+}

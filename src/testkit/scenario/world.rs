@@ -1,0 +1,462 @@
+//! The world of a story: an engine, what it is told, and what it said last.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::free::{Played, same_when_renumbered};
+use super::host::Manner;
+use super::must::{Heard, look_up, print};
+use super::records::{Records, TASK_CPU, WORKER_CPU, moments, ramp};
+use super::settings;
+use super::words::{Parsed, lines, moment, pair, plain, span, unknown, valued};
+use crate::config::Config;
+use crate::engine::{Engine, Stale};
+use crate::model::ids::Epoch;
+use crate::model::time::Timestamp;
+use crate::outcome::{Command, Outcome};
+use crate::snapshot::{Event, Report};
+
+/// So many workers' loads are printed per round.
+const SHOWN_WORKERS: usize = 12;
+
+/// Everything that lasts from one command of a story to the next.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) engine: Engine,
+    /// Lives through the same story under other numbers.
+    pub(super) twin: Engine,
+    pub(super) records: Records,
+    /// Commands that the host has yet to carry out.
+    pub(super) pending: Vec<Command>,
+    /// Reports that ride in the next snapshot.
+    riding: Vec<Report>,
+    /// What `save` wrote down: the state, and the twin's.
+    saved: Option<(String, String)>,
+    pub(super) now: Timestamp,
+    told_worker_defaults: bool,
+    told_task_defaults: bool,
+}
+
+/// A command line, and the indented lines under it.
+#[derive(Clone, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) number: usize,
+    pub(super) text: &'a str,
+    pub(super) records: Vec<(usize, &'a str)>,
+    /// Claims about what it brings, without their `must`.
+    pub(super) claims: Vec<(usize, &'a str)>,
+}
+
+/// Runs something that must not panic; a panic becomes a sentence.
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("panic: {}", text.unwrap_or("without a word"))
+    })
+}
+
+impl World {
+    pub(super) fn new() -> Parsed<Self> {
+        let config = Config::default();
+        let engine = Engine::new(config.clone()).map_err(|faults| faults.to_string())?;
+        Ok(Self {
+            config,
+            twin: engine.clone(),
+            engine,
+            records: Records::default(),
+            pending: Vec::new(),
+            riding: Vec::new(),
+            saved: None,
+            now: Timestamp::default(),
+            told_worker_defaults: false,
+            told_task_defaults: false,
+        })
+    }
+
+    /// Does what a line says. The error is of the line with that number.
+    pub(super) fn run(&mut self, line: &Line<'_>) -> Result<Heard, (usize, String)> {
+        let (verb, words) = line.text.split_once(' ').unwrap_or((line.text, ""));
+        let here = |error| (line.number, error);
+        match verb {
+            "workers" | "tasks" | "groups" => return self.tell(verb, line),
+            _ if !line.records.is_empty() => {
+                return Err((line.records[0].0, format!("`{verb}` takes no records")));
+            }
+            "config" => self.configure(words),
+            "reconfigure" => self.reconfigure(words),
+            "drop" => self.drop_records(words),
+            "report" => self.report(words),
+            "tick" => self.tick_once(words),
+            "ticks" => self.ticks(words),
+            "host" => Manner::read(words, self.now).map(|manner| self.carry_out(manner)),
+            "consider" => self.consider(words),
+            "rank" => self.rank(words),
+            "outstanding" => Ok(self.outstanding()),
+            "stats" => Ok(self.stats()),
+            "save" => self.save(),
+            "resume" => self.resume(words),
+            _ => Err(unknown(verb, "a story")),
+        }
+        .map_err(here)
+    }
+
+    fn tell(&mut self, verb: &str, line: &Line<'_>) -> Result<Heard, (usize, String)> {
+        for (number, record) in &line.records {
+            let read = match verb {
+                "workers" => self.records.worker(record),
+                "tasks" => self.records.task(record),
+                _ => self.records.group(record),
+            };
+            read.map_err(|error| (*number, error))?;
+        }
+        let (count, unless_stated) = match verb {
+            "workers" => {
+                let told = core::mem::replace(&mut self.told_worker_defaults, true);
+                let defaults = format!("; unless stated cpu={WORKER_CPU}, used as their tasks use");
+                (self.records.workers.len(), if told { String::new() } else { defaults })
+            }
+            "tasks" => {
+                let told = core::mem::replace(&mut self.told_task_defaults, true);
+                let defaults = format!("; unless stated cpu={TASK_CPU}, used as demanded, running=0s");
+                (self.records.tasks.len(), if told { String::new() } else { defaults })
+            }
+            _ => (self.records.groups.len(), String::new()),
+        };
+        Ok(Heard::saying(format!("{verb:<10} {count}{unless_stated}")))
+    }
+
+    /// A new engine, which remembers nothing.
+    fn configure(&mut self, words: &str) -> Parsed<Heard> {
+        let config = settings::change(&Config::default(), words)?;
+        let made = config.and_then(|config| Ok((Engine::new(config.clone())?, config)));
+        match made {
+            Ok((engine, config)) => {
+                (self.twin, self.engine, self.config) = (engine.clone(), engine, config);
+                Ok(Heard::saying(format!("config     {words}")))
+            }
+            Err(faults) => Ok(Heard { said: lines(&faults), ..Heard::default() }),
+        }
+    }
+
+    fn reconfigure(&mut self, words: &str) -> Parsed<Heard> {
+        let config = settings::change(&self.config, words)?;
+        let made = config.and_then(|config| {
+            self.engine.reconfigure(config.clone())?;
+            self.twin.reconfigure(config.clone())?;
+            Ok(config)
+        });
+        match made {
+            Ok(config) => {
+                self.config = config;
+                Ok(Heard::saying(format!("config     {words}")))
+            }
+            Err(faults) => Ok(Heard { said: lines(&faults), ..Heard::default() }),
+        }
+    }
+
+    fn drop_records(&mut self, words: &str) -> Parsed<Heard> {
+        for id in words.split_whitespace() {
+            self.records.forget(id)?;
+        }
+        Ok(Heard::saying(format!("dropped    {words}")))
+    }
+
+    /// `report released m0.1 at=45s`, `report diverted m0.1 w3 t9 at=45s`, `report performance w2 cuda 5.0 at=45s`;
+    /// with `riding` it rides in the next snapshot.
+    fn report(&mut self, words: &str) -> Parsed<Heard> {
+        let (mut at, mut riding, mut plain_words) = (self.now, false, Vec::new());
+        for word in words.split_whitespace() {
+            match pair(word) {
+                ("at", value) => at = moment(valued("at", value)?)?,
+                ("riding", None) => riding = true,
+                _ => plain_words.push(word),
+            }
+        }
+        let report = Report::new(at, event(&plain_words)?);
+        if riding {
+            self.riding.push(report);
+            return Ok(Heard::saying(format!("riding     {}", report.event)));
+        }
+        let mut heard = Heard::default();
+        self.send(&report, &mut heard);
+        Ok(heard)
+    }
+
+    /// `tick at=30s`, `tick at=30s partial`.
+    fn tick_once(&mut self, words: &str) -> Parsed<Heard> {
+        let (mut at, mut partial) = (None, false);
+        for word in words.split_whitespace() {
+            match pair(word) {
+                ("at", value) => at = Some(moment(valued("at", value)?)?),
+                ("partial", None) => partial = true,
+                _ => return Err(unknown(word, "`tick`")),
+            }
+        }
+        let mut heard = Heard::default();
+        let at = at.ok_or("`tick` needs a moment: tick at=30s")?;
+        let result = self.tick(at, partial, &mut heard);
+        if let Some(Ok(outcome)) = &result {
+            heard.said.push(loads(outcome));
+            heard.said.extend(lines(outcome));
+        }
+        if let Some(Err(stale)) = &result {
+            heard.said.push(format!("stale      {stale}"));
+            heard.said.extend(stale.commands.iter().map(|it| format!("command    {it}")));
+            heard.said.extend(stale.ended.iter().map(|it| format!("ended      {it}")));
+        }
+        Ok(heard)
+    }
+
+    /// One round and its free checks; nothing if it panicked.
+    fn tick(
+        &mut self,
+        at: Timestamp,
+        partial: bool,
+        heard: &mut Heard,
+    ) -> Option<Result<Outcome, Stale>> {
+        let sheet = self.records.sheet(at, partial, &core::mem::take(&mut self.riding));
+        let (before, snapshot) = (self.engine.clone(), sheet.snapshot());
+        let engine = &mut self.engine;
+        let result = match guarded(|| engine.tick(&snapshot)) {
+            Ok(result) => result,
+            Err(panic) => {
+                self.engine = before;
+                heard.said.push(panic.clone());
+                heard.faults.push(panic);
+                return None;
+            }
+        };
+        let played = Played { sheet: &sheet, before: &before, after: &self.engine, result: &result };
+        let mut faults = played.disagreements();
+        let twin = self.twin.tick(&sheet.renumbered().snapshot());
+        faults.extend(same_when_renumbered(&result, &twin));
+        heard.said.extend(faults.iter().map(|fault| format!("FREE CHECK {fault}")));
+        heard.faults.extend(faults);
+        self.now = self.now.max(at);
+        let (commands, ended) = match &result {
+            Ok(outcome) => (&outcome.commands, &outcome.ended),
+            Err(stale) => (&stale.commands, &stale.ended),
+        };
+        self.pending.extend(commands);
+        heard.commands.extend(commands);
+        heard.ended.extend(ended);
+        heard.stale |= result.is_err();
+        if let Ok(outcome) = &result {
+            heard.values.push(serde_json::to_value(outcome).unwrap_or_default());
+            heard.outcomes.push(outcome.clone());
+        }
+        Some(result)
+    }
+
+    /// `ticks from=30s to=300s every=30s w1.load=0.5..0.8 show=thresholds.high host partial`: a line per round.
+    fn ticks(&mut self, words: &str) -> Parsed<Heard> {
+        let plan = Plan::read(words)?;
+        let moments = moments(plan.from, plan.to, plan.every)?;
+        let (steps, mut heard) = (moments.len(), Heard::default());
+        for (step, at) in moments.into_iter().enumerate() {
+            for (id, key, values) in &plan.ramps {
+                self.records.field(id, key, &ramp(values, step, steps)?)?;
+            }
+            let line = match self.tick(at, plan.partial, &mut heard) {
+                Some(Ok(outcome)) => summary(&outcome, &plan.show, heard.values.last()),
+                Some(Err(stale)) => format!("{at} stale: {stale}"),
+                None => continue,
+            };
+            heard.said.push(line);
+            if plan.host && !self.pending.is_empty() {
+                let done = self.carry_out(Manner::prompt(at));
+                heard.commands.extend(done.commands);
+                heard.ended.extend(&done.ended);
+                heard.faults.extend(done.faults);
+                heard.said.extend(done.ended.iter().map(|ended| format!("  {ended}")));
+            }
+        }
+        Ok(heard)
+    }
+
+    /// `consider t1 w2`: as of the last round's moment.
+    fn consider(&self, words: &str) -> Parsed<Heard> {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let [task, worker] = words[..] else { return Err("`consider t1 w2`".into()) };
+        let (task, worker) = (plain(task)?, plain(worker)?);
+        let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
+        let Some(verdict) = self.engine.consider(&snapshot, task, worker) else {
+            return Ok(Heard::saying("not in the snapshot".into()));
+        };
+        let mut heard = Heard { said: lines(&format!("{task} -> {verdict}")), ..Heard::default() };
+        heard.values.push(serde_json::to_value(verdict).unwrap_or_default());
+        heard.verdicts.push((task, verdict));
+        Ok(heard)
+    }
+
+    /// `rank t1`: as of the last round's moment.
+    fn rank(&self, words: &str) -> Parsed<Heard> {
+        let task = plain(words.trim())?;
+        let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
+        let mut heard = Heard::default();
+        for verdict in self.engine.rank(&snapshot, task).unwrap_or_default() {
+            heard.said.push(verdict.to_string());
+            heard.verdicts.push((task, verdict));
+        }
+        heard.values.push(serde_json::to_value(&heard.verdicts).unwrap_or_default());
+        Ok(heard)
+    }
+
+    fn outstanding(&self) -> Heard {
+        let commands = self.engine.outstanding();
+        let mut said: Vec<String> =
+            commands.iter().map(|command| format!("command    {command}")).collect();
+        if said.is_empty() {
+            said.push("nothing outstanding".into());
+        }
+        Heard { said, commands, ..Heard::default() }
+    }
+
+    fn stats(&self) -> Heard {
+        let value = serde_json::to_value(self.engine.stats()).unwrap_or_default();
+        let counts = |span: &str| {
+            let count = |name: &str| look_up(&value, &format!("{span}.{name}")).map_or("?".into(), print);
+            let [begun, completed, failed] = ["initiated", "completed", "failed"].map(count);
+            format!("{span:<10} {begun} begun, {completed} completed, {failed} failed")
+        };
+        let said = ["last_hour", "last_day", "total"].map(counts).to_vec();
+        Heard { said, values: alloc::vec![value], ..Heard::default() }
+    }
+
+    fn save(&mut self) -> Parsed<Heard> {
+        let text = |engine: &Engine| {
+            serde_json::to_string(engine.state()).map_err(|error| error.to_string())
+        };
+        self.saved = Some((text(&self.engine)?, text(&self.twin)?));
+        Ok(Heard::saying("saved".into()))
+    }
+
+    /// `resume epoch=1` from what was saved; `resume epoch=1 blank` after a restart that lost it.
+    fn resume(&mut self, words: &str) -> Parsed<Heard> {
+        let (mut epoch, mut blank) = (None, false);
+        for word in words.split_whitespace() {
+            match pair(word) {
+                ("epoch", value) => epoch = Some(Epoch::new(plain(valued("epoch", value)?)?)),
+                ("blank", None) => blank = true,
+                _ => return Err(unknown(word, "`resume`")),
+            }
+        }
+        let epoch = epoch.ok_or("`resume` needs an epoch: resume epoch=1")?;
+        let fresh = |config: &Config| Engine::in_epoch(config.clone(), epoch);
+        let made = if blank {
+            let both = fresh(&self.config).and_then(|one| Ok((one, fresh(&self.config)?)));
+            both.map_err(|faults| faults.to_string())
+        } else {
+            let (state, twin) = self.saved.as_ref().ok_or("nothing has been saved")?;
+            let from = |text: &str| -> Parsed<Engine> {
+                let state = serde_json::from_str(text).map_err(|error| error.to_string())?;
+                Engine::resume(self.config.clone(), state, epoch).map_err(|error| error.to_string())
+            };
+            from(state).and_then(|one| Ok((one, from(twin)?)))
+        };
+        match made {
+            Ok((engine, twin)) => {
+                (self.engine, self.twin) = (engine, twin);
+                Ok(Heard::saying(format!("resumed in {epoch}")))
+            }
+            Err(refusal) => Ok(Heard::saying(refusal)),
+        }
+    }
+}
+
+/// The words of `ticks`.
+struct Plan<'a> {
+    from: Timestamp,
+    to: Timestamp,
+    every: core::time::Duration,
+    partial: bool,
+    host: bool,
+    show: Vec<&'a str>,
+    /// Whose field takes which values.
+    ramps: Vec<(&'a str, &'a str, &'a str)>,
+}
+
+impl<'a> Plan<'a> {
+    fn read(words: &'a str) -> Parsed<Self> {
+        let (mut from, mut to, mut every) = (None, None, None);
+        let (mut partial, mut host) = (false, false);
+        let (mut show, mut ramps) = (Vec::new(), Vec::new());
+        for word in words.split_whitespace() {
+            let (key, value) = pair(word);
+            match (key, value) {
+                ("host", None) => host = true,
+                ("partial", None) => partial = true,
+                ("from", Some(value)) => from = Some(moment(value)?),
+                ("to", Some(value)) => to = Some(moment(value)?),
+                ("every", Some(value)) => every = Some(span(value)?),
+                ("show", Some(value)) => show = value.split(',').collect(),
+                (key, Some(values)) => {
+                    let field = key.split_once('.').ok_or_else(|| unknown(word, "`ticks`"))?;
+                    ramps.push((field.0, field.1, values));
+                }
+                _ => return Err(unknown(word, "`ticks`")),
+            }
+        }
+        let missing = "`ticks` reads `ticks from=30s to=300s every=30s`";
+        let (from, to) = (from.ok_or(missing)?, to.ok_or(missing)?);
+        Ok(Self { from, to, every: every.ok_or(missing)?, partial, host, show, ramps })
+    }
+}
+
+/// What happened, from the words of `report`.
+fn event(words: &[&str]) -> Parsed<Event> {
+    Ok(match words {
+        ["released", id] => Event::Released { migration: plain(id)? },
+        ["running", id] => Event::Running { migration: plain(id)? },
+        ["failed", id] => Event::Failed { migration: plain(id)? },
+        ["refused", id] => Event::Refused { migration: plain(id)? },
+        ["aborted", id] => Event::Aborted { migration: plain(id)? },
+        ["diverted", id, worker, task] => {
+            Event::Diverted { migration: plain(id)?, worker: plain(worker)?, task: plain(task)? }
+        }
+        ["performance", worker, hardware, speed] => Event::Performance {
+            worker: plain(worker)?,
+            hardware: plain(hardware)?,
+            speed: plain(speed)?,
+        },
+        _ => return Err(unknown(words.first().unwrap_or(&""), "`report`")),
+    })
+}
+
+/// Every worker's load on one line.
+fn loads(outcome: &Outcome) -> String {
+    let mut text = format!("{} ", outcome.at);
+    let shown = outcome.workers.iter().take(SHOWN_WORKERS);
+    let loads: Vec<String> = shown.map(ToString::to_string).collect();
+    text += &loads.join(", ");
+    match outcome.workers.len().saturating_sub(SHOWN_WORKERS) {
+        0 => text,
+        more => format!("{text}, and {more} more"),
+    }
+}
+
+/// A round on one line.
+fn summary(outcome: &Outcome, show: &[&str], value: Option<&serde_json::Value>) -> String {
+    let mut text = format!("{} {}", outcome.at, outcome.balance);
+    for path in show {
+        let found = value.and_then(|value| look_up(value, path));
+        let found = found.map_or_else(|| String::from("nothing"), print);
+        append(&mut text, &format_args!("; {path} {found}"));
+    }
+    for Command { migration, task, action, .. } in &outcome.commands {
+        append(&mut text, &format_args!("; {migration} {task} {action}"));
+    }
+    for ended in &outcome.ended {
+        append(&mut text, &format_args!("; {ended}"));
+    }
+    text
+}
+
+fn append(text: &mut String, more: &dyn fmt::Display) {
+    text.push_str(&more.to_string());
+}

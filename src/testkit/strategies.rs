@@ -1,0 +1,1 @@
+//! Generators of clusters, rounds and logs for property tests.

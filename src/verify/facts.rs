@@ -1,0 +1,348 @@
+//! What was the case when the round made its plan? Worked out from the snapshot and the states around the round.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Round;
+use crate::config::LoadRule;
+use crate::model::hardware::{Hardware, HardwareSet};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::resource::ResourceId;
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
+use crate::snapshot::{Coverage, Device, Phase, Placement, Snapshot, Stance, Task, Worker};
+use crate::state::{Flight, Landed};
+
+/// Where a task counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    On(WorkerId),
+    Between(Option<WorkerId>, WorkerId),
+    Nowhere,
+}
+
+impl Stay {
+    /// The workers it counts on.
+    pub(super) fn ends(self) -> impl Iterator<Item = WorkerId> {
+        let ends = match self {
+            Self::On(worker) => [Some(worker), None],
+            Self::Between(from, to) => [from.filter(|from| *from != to), Some(to)],
+            Self::Nowhere => [None, None],
+        };
+        ends.into_iter().flatten()
+    }
+
+    /// Where it will be.
+    pub(super) const fn destination(self) -> Option<WorkerId> {
+        match self {
+            Self::On(worker) | Self::Between(_, worker) => Some(worker),
+            Self::Nowhere => None,
+        }
+    }
+}
+
+/// What a step of the plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    Recover,
+    Drain,
+    Balance,
+}
+
+/// One decision of the plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) command: &'a Command,
+    pub(super) task: &'a Task,
+    pub(super) from: Option<WorkerId>,
+    pub(super) to: WorkerId,
+    pub(super) device: Option<u16>,
+    pub(super) aim: Aim,
+    pub(super) scorecard: Option<Scorecard>,
+}
+
+/// The steps of a round in order, and what was in flight when they were planned.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) round: &'a Round<'a>,
+    pub(super) steps: Vec<Step<'a>>,
+    /// Commands of the plan whose task is in no record.
+    pub(super) strays: Vec<&'a Command>,
+    /// Migrations under way before the plan, by task.
+    pub(super) flights: BTreeMap<TaskId, &'a Flight>,
+    /// Those of them that nobody held and the plan gave another target.
+    pub(super) retargeted: BTreeSet<MigrationId>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(round: &'a Round<'a>) -> Self {
+        let mut facts = Self {
+            round,
+            steps: Vec::new(),
+            strays: Vec::new(),
+            flights: BTreeMap::new(),
+            retargeted: BTreeSet::new(),
+        };
+        let mut answered = BTreeSet::new();
+        for command in &round.outcome.commands {
+            if let Some(step) = facts.step(command, &mut answered) {
+                match step {
+                    Ok(step) => facts.steps.push(step),
+                    Err(stray) => facts.strays.push(stray),
+                }
+            }
+        }
+        let begun = |flight: &Flight| is_new(round, flight.id);
+        let flights = round.after.flights.values().filter(|flight| {
+            !begun(flight) || !round.outcome.begun().any(|command| command.migration == flight.id)
+        });
+        facts.flights = flights.map(|flight| (flight.task, flight)).collect();
+        facts
+    }
+
+    /// What the plan decided by this command; nothing if it only follows from a report.
+    fn step(
+        &mut self,
+        command: &'a Command,
+        answered: &mut BTreeSet<TaskId>,
+    ) -> Option<Result<Step<'a>, &'a Command>> {
+        let round = self.round;
+        let new = is_new(round, command.migration);
+        let (from, to, device) = match command.action {
+            Action::Release { from, to } if new => {
+                let begun = round.after.flights.get(&command.task);
+                (Some(from), to, begun.and_then(|flight| flight.device))
+            }
+            Action::Place { to, device } if new => (None, to, device),
+            Action::Place { to, device } | Action::Assign { to, device } => {
+                if !self.is_retarget(command, answered) {
+                    return None;
+                }
+                self.retargeted.insert(command.migration);
+                (None, to, device)
+            }
+            _ => return None,
+        };
+        let aim = match (command.reason, from) {
+            (_, None) => Aim::Recover,
+            (Reason::Drain { .. }, _) => Aim::Drain,
+            _ => Aim::Balance,
+        };
+        let Some(task) = round.snapshot.task(command.task) else { return Some(Err(command)) };
+        let scorecard = command.scorecard;
+        Some(Ok(Step { command, task, from, to, device, aim, scorecard }))
+    }
+
+    /// Whether an assignment was the plan's choice, and not the answer to its source's having let go.
+    fn is_retarget(&self, command: &Command, answered: &mut BTreeSet<TaskId>) -> bool {
+        if matches!(command.reason, Reason::Return) {
+            return false;
+        }
+        let before = self.round.before.flights.get(&command.task);
+        let releasing = before.is_some_and(|flight| {
+            flight.id == command.migration && flight.phase == Phase::Releasing
+        });
+        let first = answered.insert(command.task);
+        !(releasing && first)
+    }
+
+    /// Where every task of the snapshot counted before the plan.
+    pub(super) fn stays(&self) -> BTreeMap<TaskId, Stay> {
+        let tasks = self.round.snapshot.tasks().iter();
+        tasks.map(|task| (task.id, self.stay(task))).collect()
+    }
+
+    fn stay(&self, task: &Task) -> Stay {
+        let snapshot = self.round.snapshot;
+        if let Some(flight) = self.flights.get(&task.id) {
+            let adrift = flight.phase == Phase::Released || self.retargeted.contains(&flight.id);
+            return if adrift { Stay::Nowhere } else { Stay::Between(flight.from, flight.to) };
+        }
+        match task.placement {
+            Placement::On(worker) if is_live(snapshot, worker) => Stay::On(worker),
+            Placement::Moving { from, to, .. } => Stay::Between(from, to),
+            _ => Stay::Nowhere,
+        }
+    }
+
+    /// Whether the snapshot shows a task without a worker.
+    pub(super) fn is_orphaned(&self, task: &Task) -> bool {
+        let Round { snapshot, before, .. } = *self.round;
+        match task.placement {
+            Placement::Orphaned => true,
+            Placement::On(worker) => match snapshot.worker(worker) {
+                Some(record) => record.stance == Stance::Offline,
+                None => {
+                    snapshot.coverage() == Coverage::Complete && before.tracks.contains_key(&worker)
+                }
+            },
+            _ => false,
+        }
+    }
+
+    /// Arrivals that measurements may not show yet: those remembered, and those of this round.
+    pub(super) fn landed(&self) -> Vec<&'a Landed> {
+        let Round { before, after, .. } = *self.round;
+        let fresh = after.landed.iter().filter(|landed| !before.landed.contains(landed));
+        before.landed.iter().chain(fresh).collect()
+    }
+
+    /// What the forecast adds to a worker's load, where the plan acts on what is coming.
+    pub(super) fn shift(&self, worker: WorkerId) -> f64 {
+        let outcome = self.round.outcome;
+        let Balance::Uneven(found) = &outcome.balance else { return 0.0 };
+        let (Sight::Predicted { .. }, Some(forecast)) = (found.sight, &outcome.forecast) else {
+            return 0.0;
+        };
+        let foreseen = forecast.workers.iter().find(|row| row.worker == worker);
+        let now = self.round.snapshot.worker(worker).and_then(|row| {
+            load(self.round.config.load, row, |resource| used(row, resource))
+        });
+        foreseen.zip(now).map_or(0.0, |(foreseen, now)| foreseen.load - now)
+    }
+}
+
+/// Whether the round itself issued this id.
+pub(super) fn is_new(round: &Round<'_>, migration: MigrationId) -> bool {
+    migration.epoch() == round.before.epoch && migration.number() > round.before.issued
+}
+
+/// Whether the snapshot has a worker, and not out of reach.
+pub(super) fn is_live(snapshot: &Snapshot, worker: WorkerId) -> bool {
+    snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
+}
+
+/// Whether a worker's record can be relied on.
+pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
+    let record = crate::snapshot::Record::Worker(worker);
+    snapshot.bad_records().iter().all(|bad| bad.record != record)
+}
+
+/// Whether a task's record can be relied on.
+pub(super) fn is_sound_task(snapshot: &Snapshot, task: TaskId) -> bool {
+    let record = crate::snapshot::Record::Task(task);
+    snapshot.bad_records().iter().all(|bad| bad.record != record)
+}
+
+/// A finite amount from 0 up.
+fn possible(amount: Option<f64>) -> Option<f64> {
+    amount.filter(|amount| amount.is_finite() && *amount >= 0.0)
+}
+
+fn device_sum(worker: &Worker, bytes: impl Fn(&Device) -> Option<u64>) -> Option<f64> {
+    if worker.devices.is_empty() {
+        return None;
+    }
+    let mut sum = 0.0;
+    for device in &worker.devices {
+        sum += bytes(device)? as f64;
+    }
+    Some(sum)
+}
+
+/// What a worker has of a resource.
+pub(super) fn capacity(worker: &Worker, resource: ResourceId) -> Option<f64> {
+    let devices = || device_sum(worker, |device| device.memory_bytes);
+    let stated = possible(worker.capacity.get(resource));
+    stated.or_else(|| (resource == ResourceId::GPU_MEMORY).then(devices).flatten())
+}
+
+/// What is measured to be in use.
+pub(super) fn used(worker: &Worker, resource: ResourceId) -> Option<f64> {
+    let devices = || device_sum(worker, |device| device.used_bytes);
+    let stated = possible(worker.used.get(resource));
+    stated.or_else(|| (resource == ResourceId::GPU_MEMORY).then(devices).flatten())
+}
+
+/// The resources a worker can be loaded in.
+pub(super) fn resources(worker: &Worker) -> Vec<ResourceId> {
+    let mut resources: Vec<ResourceId> = worker.capacity.iter().map(|(id, _)| id).collect();
+    if !worker.devices.is_empty() && !resources.contains(&ResourceId::GPU_MEMORY) {
+        resources.push(ResourceId::GPU_MEMORY);
+    }
+    resources
+}
+
+/// A worker's load, given what is in use of each resource.
+pub(super) fn load(
+    rule: LoadRule,
+    worker: &Worker,
+    used: impl Fn(ResourceId) -> Option<f64>,
+) -> Option<f64> {
+    let mut shares = Vec::new();
+    for resource in resources(worker) {
+        let counts = match rule {
+            LoadRule::Dominant => true,
+            LoadRule::Mean => {
+                resource == ResourceId::CPU
+                    || resource == ResourceId::MEMORY
+                    || resource == ResourceId::GPU_MEMORY
+            }
+        };
+        let room = capacity(worker, resource).filter(|room| *room > 0.0);
+        if let (true, Some(room), Some(used)) = (counts, room, used(resource)) {
+            shares.push(used / room);
+        }
+    }
+    let sum: f64 = shares.iter().sum();
+    match rule {
+        LoadRule::Dominant => shares.iter().copied().reduce(f64::max),
+        LoadRule::Mean => (!shares.is_empty()).then(|| sum / shares.len() as f64),
+    }
+}
+
+/// Whether a task would run on an accelerator of this worker.
+pub(super) fn accelerated(task: &Task, worker: &Worker) -> bool {
+    let needs = &task.requirements;
+    let accelerator = |kinds: HardwareSet| kinds.iter().any(|kind| kind != Hardware::Cpu);
+    let runs_on_cpu_too = needs.any_of.contains(Hardware::Cpu) && !accelerator(needs.all_of);
+    if runs_on_cpu_too {
+        let has = worker.kinds();
+        return needs.any_of.iter().any(|kind| kind != Hardware::Cpu && has.contains(kind));
+    }
+    accelerator(needs.all_of)
+        || accelerator(needs.any_of)
+        || needs.gpu_memory_bytes.is_some()
+        || needs.min_cuda_compute.is_some()
+}
+
+/// Whether a resource of an accelerator is out of the question for a task on this worker.
+fn spared(task: &Task, worker: &Worker, resource: ResourceId) -> bool {
+    let needs = &task.requirements;
+    let names_hardware = !needs.all_of.is_empty() || !needs.any_of.is_empty();
+    let on_device = resource == ResourceId::GPU || resource == ResourceId::GPU_MEMORY;
+    on_device && names_hardware && !accelerated(task, worker)
+}
+
+/// What a task claims of a worker's capacity.
+pub(super) fn claim(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
+    if spared(task, worker, resource) {
+        return 0.0;
+    }
+    let device = task.requirements.gpu_memory_bytes.filter(|_| resource == ResourceId::GPU_MEMORY);
+    let asked = possible(task.demand.get(resource)).or(device.map(|bytes| bytes as f64));
+    asked.or(possible(task.used.get(resource))).unwrap_or(0.0)
+}
+
+/// What a task takes of a worker's use.
+pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
+    if spared(task, worker, resource) {
+        return 0.0;
+    }
+    let measured = possible(task.used.get(resource));
+    measured.or(possible(task.demand.get(resource))).unwrap_or(0.0)
+}
+
+/// Everything a task asks for or uses.
+pub(super) fn asked(task: &Task) -> BTreeSet<ResourceId> {
+    let mut resources: BTreeSet<ResourceId> = task.demand.iter().map(|(id, _)| id).collect();
+    resources.extend(task.used.iter().map(|(id, _)| id));
+    resources.extend(task.requirements.gpu_memory_bytes.map(|_| ResourceId::GPU_MEMORY));
+    resources
+}
+
+/// Whether measurements of a worker must show what happened at `event`.
+pub(super) fn has_seen(at: Timestamp, worker: &Worker, event: Timestamp, lag: Duration) -> bool {
+    at.before(worker.metric_age) >= event.after(lag)
+}
