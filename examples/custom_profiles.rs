@@ -1,7 +1,8 @@
 //! A host that knows its hardware better than the built-in table does.
 //!
-//! The table says that a CUDA worker is three times as fast as a CPU worker. This host has measured its own: an accelerator card that
-//! the table does not tell apart, five times as fast. With that row in the table the same task goes there.
+//! The table says that a CUDA worker is three times as fast as a CPU worker. This host has measured
+//! its own: an accelerator card that the table does not tell apart, five times as fast. With that
+//! row in the table the same task goes there.
 
 use evenkeel::{
     Config, Engine, Hardware, HardwareProfile, HardwareTable, PROFILES, Ratio, Requirements,

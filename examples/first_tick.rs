@@ -1,4 +1,4 @@
-//! The README's twenty lines: a snapshot in, a justified migration out.
+//! The README's twenty lines: a snapshot in, justified migrations out.
 
 use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
@@ -12,11 +12,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .workers([worker(hot, 15.2), worker(idle, 1.6)])
         .tasks([task(1, 4.0), task(2, 7.0), task(3, 4.2)])
         .build();
+
     let mut engine = Engine::new(Config::default())?;
     let outcome = engine.tick(&snapshot)?;
     println!("{outcome}");
-    for command in &outcome.commands {
-        println!("the host now carries out: {command}");
-    }
+    assert_eq!(outcome.commands[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
     Ok(())
 }

@@ -1,15 +1,18 @@
-//! Inputs in, outputs out, line by line: replays a recorded log, and serves a host in any language over a pipe.
+//! Inputs in, outputs out, line by line: replays a recorded log, and serves a host in any language
+//! over a pipe.
 //!
 //! ```text
 //! cargo run --example replay -- LOG [--check OUTPUTS] [--config FILE] [--resume STATE] [--save STATE]
 //! ```
 //!
-//! `LOG` holds one [`Input`] as JSON per line (`{"tick": {...}}`, `{"report": {...}}`, `{"reconfigure": {...}}`); `-` is standard
-//! input, and every output is flushed at once, so that a host can wait for it. A line that cannot be read answers
-//! `{"error": "line 3: ..."}` on its own and the rest goes on; a record of a snapshot that cannot be read is set aside as a bad record.
+//! `LOG` holds one [`Input`] as JSON per line (`{"tick": {...}}`, `{"report": {...}}`,
+//! `{"reconfigure": {...}}`); `-` is standard input, and every output is flushed at once, so that a
+//! host can wait for it. A line that cannot be read answers `{"error": "line 3: ..."}` on its own
+//! and the rest goes on; a record of a snapshot that cannot be read is set aside as a bad record.
 //!
-//! `--check` compares with recorded outputs and fails at the first difference. `--config` holds the specification's options, or a whole
-//! [`Config`]. `--resume` goes on from a saved state in the next epoch; `--save` writes the state at the end.
+//! `--check` compares with recorded outputs and fails at the first difference. `--config` holds the
+//! specification's options, or a whole [`Config`]. `--resume` goes on from a saved state in the
+//! next epoch; `--save` writes the state at the end.
 
 use std::error::Error;
 use std::fs;

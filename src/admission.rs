@@ -1,7 +1,8 @@
 //! The hard rules and the guards: may this task move, may this worker take, do the two go together?
 //!
-//! One rule set for rounds, [`consider`](crate::Engine::consider) and [`rank`](crate::Engine::rank). The first rule that says no is
-//! the answer; rules are asked in the order in which they are cheapest and reach furthest.
+//! One rule set for rounds, [`consider`](crate::Engine::consider) and
+//! [`rank`](crate::Engine::rank). The first rule that says no is the answer; rules are asked in the
+//! order in which they are cheapest and reach furthest.
 
 use core::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{GroupRule, Mobility, Stance, Task};
 use crate::state::State;
-use crate::view::{Burden, Errand, Place, Seat, View, runs_on_device, suits};
+use crate::view::{Burden, Errand, Place, Seat, View, runs_on_device};
 
 /// May this task move at all?
 pub(crate) fn task(
@@ -143,24 +144,15 @@ fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection>
     Ok(())
 }
 
-/// The device with the least free memory that still has room: large holes stay whole.
+/// The device that would hold the task, if it needs one.
 fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejection> {
     let needs = &task.requirements;
-    let Some(needs_bytes) =
-        needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, view.workers[to].kinds))
-    else {
-        return Ok(None);
-    };
-    let devices = view.ledger.devices_of(to).iter().enumerate();
-    let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
-    let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes?, index)));
-    let fits = free.clone().filter(|(bytes, _)| *bytes >= needs_bytes as f64);
-    if let Some((_, index)) = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))) {
-        Ok(u16::try_from(index).ok())
-    } else {
-        let most = free.map(|(bytes, _)| bytes).fold(0.0, f64::max);
-        Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: whole(most) })
-    }
+    let on_device = runs_on_device(needs, view.workers[to].kinds);
+    let Some(needs_bytes) = needs.gpu_memory_bytes.filter(|_| on_device) else { return Ok(None) };
+    let device = view.ledger.tightest(to, needs, needs_bytes as f64);
+    device
+        .map(Some)
+        .map_err(|free| Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: whole(free) })
 }
 
 /// Room in every resource that the task asks for.
@@ -208,8 +200,8 @@ fn groups(view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Result<(), R
     Ok(())
 }
 
-/// A group that stays together may go where some of it is, or leave as one: companions on the same worker move with
-/// the task (the candidate stage sees to that), so they do not hold it back.
+/// A group that stays together may go where some of it is, or leave as one: companions on the same
+/// worker move with the task (the candidate stage sees to that), so they do not hold it back.
 fn affinity(
     view: &View<'_>,
     row: usize,
@@ -243,7 +235,8 @@ pub(crate) fn ends(place: Place) -> [Option<Seat>; 2] {
     }
 }
 
-/// The skew of a group over the zones before a move, while it is under way (counted on both ends), and after.
+/// The skew of a group over the zones before a move, while it is under way (counted on both ends),
+/// and after.
 fn skews(
     view: &View<'_>,
     row: usize,
@@ -282,7 +275,8 @@ fn skews(
     (skew(&before), skew(&transit), skew(&counts))
 }
 
-/// The loads a move is judged by: as the ledger stands, shifted to what is forecast where that is the trigger.
+/// The loads a move is judged by: as the ledger stands, shifted to what is forecast where that is
+/// the trigger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Levels {
     /// What the forecast adds to each worker's projected load; empty while the present is judged.
@@ -322,7 +316,8 @@ impl Levels {
     }
 }
 
-/// No worsening: the target stays below its ceiling in every resource, and below where the source was.
+/// No worsening: the target stays below its ceiling in every resource, and below where the source
+/// was.
 pub(crate) fn guards(
     stability: &Stability,
     levels: &Levels,
@@ -333,6 +328,10 @@ pub(crate) fn guards(
 ) -> Result<(), Rejection> {
     ceiling(levels, view, to, burden)?;
     let source = from.and_then(|from| levels.of(view, from));
+    let relieved = from.and_then(|from| levels.relieved(view, from, burden));
+    if source.zip(relieved).is_some_and(|(source, relieved)| relieved >= source) {
+        return Err(Rejection::NoRelief);
+    }
     let after = levels.after(view, to, burden);
     if let (Some(source), Some(after)) = (source, after) {
         let most = source - stability.dead_band;

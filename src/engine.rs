@@ -22,9 +22,10 @@ use crate::view::{Adapted, Errand, Place, Seat, View};
 
 /// Decides which running task should move to which worker, when, and why.
 ///
-/// Three doors take input: [`tick`](Self::tick) runs a balancing round, [`report`](Self::report) settles what happened to a
-/// migration the moment the host knows it, [`reconfigure`](Self::reconfigure) changes settings. The sequence of inputs is the
-/// whole log ([`Input`]); replaying it gives the same outputs, bit by bit. Everything else takes `&self`.
+/// Three doors take input: [`tick`](Self::tick) runs a balancing round, [`report`](Self::report)
+/// settles what happened to a migration the moment the host knows it,
+/// [`reconfigure`](Self::reconfigure) changes settings. The sequence of inputs is the whole log
+/// ([`Input`]); replaying it gives the same outputs, bit by bit. Everything else takes `&self`.
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: Config,
@@ -111,7 +112,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`] if the configuration is impossible or contradicts itself: all faults at once.
+    /// [`ConfigErrors`] if the configuration is impossible or contradicts itself: all faults at
+    /// once.
     pub fn new(config: Config) -> Result<Self, ConfigErrors> {
         Self::in_epoch(config, Epoch::FIRST)
     }
@@ -132,14 +134,15 @@ impl Engine {
 
     /// Goes on from a saved state.
     ///
-    /// Raise the epoch at every resume or fail-over: two lives in one epoch could issue one migration id for two
-    /// migrations. The state's own epoch continues the same life and changes nothing; use it only where that life
-    /// is known to be over (a replay, a copy for a shadow run).
+    /// Raise the epoch at every resume or fail-over: two lives in one epoch could issue one
+    /// migration id for two migrations. The state's own epoch continues the same life and changes
+    /// nothing; use it only where that life is known to be over (a replay, a copy for a shadow
+    /// run).
     ///
     /// # Errors
     ///
-    /// [`ResumeError`] if the configuration is impossible, the state is of a newer format, or `epoch` is lower than
-    /// the state's.
+    /// [`ResumeError`] if the configuration is impossible, the state is of a newer format, or
+    /// `epoch` is lower than the state's.
     pub fn resume(config: Config, state: State, epoch: Epoch) -> Result<Self, ResumeError> {
         let (found, known) = (state.schema, State::SCHEMA);
         if found > known {
@@ -166,11 +169,12 @@ impl Engine {
         step(&self.config, self.config_print, &mut self.state, snapshot)
     }
 
-    /// Settles what happened to a migration, and says what follows at once: a released task need not wait for the
-    /// next round.
+    /// Settles what happened to a migration, and says what follows at once: a released task need
+    /// not wait for the next round.
     ///
-    /// This is the specification's `handle_task_cancelled_for_migration` ([`Event::Released`](crate::Event::Released)) and
-    /// its `update_worker_performance` ([`Event::Performance`](crate::Event::Performance)).
+    /// This is the specification's `handle_task_cancelled_for_migration`
+    /// ([`Event::Released`](crate::Event::Released)) and its `update_worker_performance`
+    /// ([`Event::Performance`](crate::Event::Performance)).
     pub fn report(&mut self, report: &Report) -> Reply {
         settle::report(&self.config, &mut self.state, report)
     }
@@ -205,19 +209,19 @@ impl Engine {
         }
     }
 
-    /// What would become of `task` on `worker`: yes or no, with the reasons. Nothing if either is not in the
-    /// snapshot.
+    /// What would become of `task` on `worker`: yes or no, with the reasons. Nothing if either is
+    /// not in the snapshot.
     ///
-    /// Judged as a move to even out the load, whether or not the cluster is uneven; budgets are not asked, since they
-    /// depend on what else a round would choose.
+    /// Judged as a move to even out the load, whether or not the cluster is uneven; budgets are not
+    /// asked, since they depend on what else a round would choose.
     pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
         let view = observe::observe(&self.config, &self.state, snapshot);
         Some(self.verdict(&view, row, to, Errand::Balance))
     }
 
-    /// Where `task` would go if it had to be placed now, best first; then the workers that cannot take it, by id, each
-    /// with its reason. Nothing if the task is not in the snapshot.
+    /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
+    /// take it, by id, each with its reason. Nothing if the task is not in the snapshot.
     ///
     /// For new and queued tasks: the same admission and score that rounds use.
     pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
@@ -243,7 +247,8 @@ impl Engine {
         Some(verdicts)
     }
 
-    /// The commands that the host should be carrying out now: to be repeated after a restart of the host.
+    /// The commands that the host should be carrying out now: to be repeated after a restart of the
+    /// host.
     pub fn outstanding(&self) -> Vec<Command> {
         self.state.flights.values().filter_map(crate::state::Flight::command).collect()
     }

@@ -1,7 +1,7 @@
 //! **evenkeel** decides which running task should move to which worker, when, and why.
 //!
-//! A scheduler (a job queue, an orchestrator, a GPU test farm, a batch system) embeds it and calls one function from
-//! its own loop:
+//! A scheduler (a job queue, an orchestrator, a GPU test farm, a batch system) embeds it and calls
+//! one function from its own loop:
 //!
 //! ```text
 //! snapshot of workers and tasks  ->  tick  ->  migrations + thresholds + forecast + the reasons for all of it
@@ -33,10 +33,12 @@
 //!
 //! # What it does not do
 //!
-//! It reads no clock, starts no thread, opens no file and no connection, draws no random number and writes no log: time
-//! comes in with the snapshot, and everything it has to say comes out as values. It does not know what your tasks are, and it
-//! does not move them: it tells the host what to do, and is told what became of it. That buys bit-identical replay, a state that
-//! can be saved and resumed or run as a shadow, and decisions that are tested offline by the very code that runs in production.
+//! It reads no clock, starts no thread, opens no file and no connection, draws no random number and
+//! writes no log: time comes in with the snapshot, and everything it has to say comes out as
+//! values. It does not know what your tasks are, and it does not move them: it tells the host what
+//! to do, and is told what became of it. That buys bit-identical replay, a state that can be saved
+//! and resumed or run as a shadow, and decisions that are tested offline by the very code that runs
+//! in production.
 //!
 //! # The pipeline
 //!
@@ -55,25 +57,28 @@
 //!
 //! # Doors
 //!
-//! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a sequence of [`Input`]s); everything
-//! else takes `&self`: [`Engine::consider`] (why, or why not), [`Engine::rank`] (where would a new task go),
-//! [`Engine::outstanding`] (commands to repeat after a restart), [`Engine::stats`], [`Engine::state`].
+//! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a
+//! sequence of [`Input`]s); everything else takes `&self`: [`Engine::consider`] (why, or why not),
+//! [`Engine::rank`] (where would a new task go), [`Engine::outstanding`] (commands to repeat after
+//! a restart), [`Engine::stats`], [`Engine::state`].
 //!
 //! # What it promises
 //!
-//! Ten promises, each a property in the one verifier ([`verify`]): determinism, hard constraints, one move at a time per task, no
-//! worsening, no ping-pong, in-flight effects counted, evidence for every decision, calibrated forecasts, bounds on everything
-//! it remembers, and bad input that never spoils good input. Which preset keeps which is a table in [`config`].
+//! Ten promises, each a property in the one verifier ([`verify`]): determinism, hard constraints,
+//! one move at a time per task, no worsening, no ping-pong, in-flight effects counted, evidence for
+//! every decision, calibrated forecasts, bounds on everything it remembers, and bad input that
+//! never spoils good input. Which preset keeps which is a table in [`config`].
 //!
 //! # Features
 //!
-//! The default set is empty and stays so. `testkit` brings proptest strategies, the scenario language and a reference host, for
-//! our tests and yours; it links the standard library.
+//! The default set is empty and stays so. `testkit` brings proptest strategies, the scenario
+//! language and a reference host, for our tests and yours; it links the standard library.
 //!
 //! # Where to go next
 //!
-//! [`Engine`], then [`Snapshot`] (what to say), [`Outcome`] (what you hear), [`config`] (how it behaves), [`shell`] (where to plug
-//! it in), [`design`] (why it is as it is), [`spec`] (where each line of the specification lives).
+//! [`Engine`], then [`Snapshot`] (what to say), [`Outcome`] (what you hear), [`config`] (how it
+//! behaves), [`shell`] (where to plug it in), [`design`] (why it is as it is), [`spec`] (where each
+//! line of the specification lives).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -93,6 +98,9 @@ mod outcome;
 mod snapshot;
 mod stage;
 mod state;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+pub mod verify;
 mod view;
 
 pub mod shell;

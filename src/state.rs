@@ -1,7 +1,7 @@
 //! The only thing that survives a round: history, migrations under way, and what was learned.
 //!
-//! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened. Two stages
-//! write it, no more: `settle` first, `record` last.
+//! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened.
+//! Two stages write it, no more: `settle` first, `record` last.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -31,9 +31,9 @@ pub(crate) const MEMORY_PER_WORKER: usize = 64;
 /// Ended migrations remembered for reports that come late: the original's 100.
 pub(crate) const ENDED: usize = 100;
 
-/// What an [`Engine`](crate::Engine) remembers between rounds. Opaque, but serialisable: save it, and
-/// [resume](crate::Engine::resume) from it. JSON users need `serde_json`'s `float_roundtrip` feature: without it about one number in
-/// ten comes back one bit off.
+/// What an [`Engine`](crate::Engine) remembers between rounds. Opaque, but serialisable: save it,
+/// and [resume](crate::Engine::resume) from it. JSON users need `serde_json`'s `float_roundtrip`
+/// feature: without it about one number in ten comes back one bit off.
 ///
 /// # Bounds
 ///
@@ -191,6 +191,8 @@ pub(crate) struct Flight {
     pub(crate) released: Option<Timestamp>,
     /// The target failed it and it goes back: how the migration will end once it is home.
     pub(crate) returning: Option<Fate>,
+    /// An operator has called it off after the target was asked: the target's answer decides.
+    pub(crate) called_off: bool,
     /// Assignments so far.
     pub(crate) attempts: u32,
     pub(crate) reason: Reason,
@@ -342,7 +344,8 @@ impl<const N: usize> Wheel<N> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The system's load at the last round, if known: average, minimum, maximum, spread, deviation, workers.
+    /// The system's load at the last round, if known: average, minimum, maximum, spread, deviation,
+    /// workers.
     pub load: Option<SystemLoad>,
     /// The thresholds in force.
     pub thresholds: Thresholds,

@@ -1,8 +1,9 @@
-//! What a round works on: the snapshot in rows and columns, and a ledger of what each worker carries.
+//! What a round works on: the snapshot in rows and columns, and a ledger of what each worker
+//! carries.
 //!
-//! Rows are indices into the snapshot's sorted workers and tasks; they never leave the round. The ledger starts
-//! as reported plus in flight and is carried forward as the plan grows, so that the second move of a round
-//! sees the first.
+//! Rows are indices into the snapshot's sorted workers and tasks; they never leave the round. The
+//! ledger starts as reported plus in flight and is carried forward as the plan grows, so that the
+//! second move of a round sees the first.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -38,7 +39,8 @@ pub(crate) struct WorkerView {
     pub(crate) projected: Option<f64>,
     /// The mean of its last five samples, this one among them.
     pub(crate) recent: Option<f64>,
-    /// Whether it takes part in balancing: its load is known and it is neither draining nor offline.
+    /// Whether it takes part in balancing: its load is known and it is neither draining nor
+    /// offline.
     pub(crate) balanced: bool,
     pub(crate) kinds: HardwareSet,
 }
@@ -127,10 +129,24 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeviceCell {
     pub(crate) device: Device,
-    pub(crate) free_bytes: Option<f64>,
+    /// Reserved by tasks that are there.
+    pub(crate) reserved_bytes: f64,
+    /// Reserved for tasks on their way there.
+    pub(crate) arriving_bytes: f64,
 }
 
-/// What a task takes from a worker, or a unit of tasks: resource by resource of the ledger's columns.
+impl DeviceCell {
+    /// Memory that nobody uses, has reserved, or is on the way to; unknown where the device's
+    /// memory is.
+    pub(crate) fn free_bytes(&self) -> Option<f64> {
+        let used = self.device.used_bytes.unwrap_or(0) as f64;
+        let taken = used.max(self.reserved_bytes) + self.arriving_bytes;
+        self.device.memory_bytes.map(|memory| memory as f64 - taken)
+    }
+}
+
+/// What a task takes from a worker, or a unit of tasks: resource by resource of the ledger's
+/// columns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Burden {
     /// Of its capacity; nothing where the task does not ask for the resource.
@@ -252,13 +268,30 @@ impl Ledger {
         }
     }
 
-    /// Takes memory of one device.
-    pub(crate) fn occupy(&mut self, seat: Seat, device: Option<u16>, bytes: Option<u64>) {
-        let (Some(device), Some(bytes)) = (device, bytes) else { return };
-        let start = self.device_start[seat];
-        if let Some(cell) = self.devices.get_mut(start + usize::from(device)) {
-            cell.free_bytes = cell.free_bytes.map(|free| free - bytes as f64);
-        }
+    /// One device of a worker.
+    pub(crate) fn device_mut(&mut self, seat: Seat, device: u16) -> Option<&mut DeviceCell> {
+        let (start, end) = (self.device_start[seat], self.device_start[seat + 1]);
+        self.devices[start..end].get_mut(usize::from(device))
+    }
+
+    /// The suitable device with the least free memory that still holds so much: large holes stay
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// The most that is free on one suitable device.
+    pub(crate) fn tightest(
+        &self,
+        seat: Seat,
+        needs: &Requirements,
+        bytes: f64,
+    ) -> Result<u16, f64> {
+        let devices = (0_u16..).zip(self.devices_of(seat));
+        let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
+        let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes()?, index)));
+        let fits = free.clone().filter(|(free, _)| *free >= bytes);
+        let tightest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        tightest.map(|(_, index)| index).ok_or_else(|| free.map(|it| it.0).fold(0.0, f64::max))
     }
 }
 
@@ -285,7 +318,8 @@ fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
     columns
 }
 
-/// One resource of a worker as reported. Where GPU memory is not stated, the devices' memory is added up.
+/// One resource of a worker as reported. Where GPU memory is not stated, the devices' memory is
+/// added up.
 fn cell(worker: &Worker, resource: ResourceId) -> Cell {
     let devices = |bytes: fn(&Device) -> Option<u64>| {
         let whole = resource == ResourceId::GPU_MEMORY && !worker.devices.is_empty();
@@ -299,9 +333,8 @@ fn cell(worker: &Worker, resource: ResourceId) -> Cell {
     Cell { capacity, claimed: 0.0, used }
 }
 
-fn device_cell(device: Device) -> DeviceCell {
-    let used = device.used_bytes.unwrap_or(0) as f64;
-    DeviceCell { device, free_bytes: device.memory_bytes.map(|bytes| bytes as f64 - used) }
+const fn device_cell(device: Device) -> DeviceCell {
+    DeviceCell { device, reserved_bytes: 0.0, arriving_bytes: 0.0 }
 }
 
 /// What a task claims of a worker's capacity: what it asks for, or uses unasked.
@@ -329,8 +362,8 @@ fn resources(task: &Task) -> impl Iterator<Item = ResourceId> + '_ {
     task.demand.iter().chain(task.used.iter()).map(|(resource, _)| resource)
 }
 
-/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on one. A task that
-/// runs on a CPU as well needs none where there is no accelerator for it.
+/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on
+/// one. A task that runs on a CPU as well needs none where there is no accelerator for it.
 pub(crate) fn runs_on_device(needs: &Requirements, kinds: HardwareSet) -> bool {
     let cpu = HardwareSet::of(Hardware::Cpu);
     let accelerators = needs.hardware().without(cpu);

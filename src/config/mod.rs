@@ -22,8 +22,8 @@
 //!
 //! # What "off" means
 //!
-//! A switched-off *strategy* never drops a hard requirement: a task that needs CUDA needs it with every
-//! section off.
+//! A switched-off *strategy* never drops a hard requirement: a task that needs CUDA needs it with
+//! every section off.
 //!
 //! | section | absent means |
 //! |---|---|
@@ -117,8 +117,8 @@ impl core::fmt::Display for Thresholds {
 }
 
 impl Default for Config {
-    /// The best that our evidence supports: the specification's options and values, with better rules where
-    /// its own are known to fail. Keeps promises 1 to 7, 9 and 10.
+    /// The best that our evidence supports: the specification's options and values, with better
+    /// rules where its own are known to fail. Keeps promises 1 to 7, 9 and 10.
     fn default() -> Self {
         Self {
             load: LoadRule::Dominant,
@@ -148,7 +148,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The traditional balancer: fixed thresholds, no forecast, no weighing of cost and benefit. The baseline.
+    /// The traditional balancer: fixed thresholds, no forecast, no weighing of cost and benefit.
+    /// The baseline.
     pub fn fixed() -> Self {
         Self {
             detection: Detection { basis: Basis::Latest, trigger: Trigger::Both, imbalance: 0.0 },

@@ -15,8 +15,8 @@ use crate::model::resource::whole;
 
 /// A file with the specification's option names, read but not yet judged.
 ///
-/// Deserialises from any self-describing format (JSON, TOML, ...). Options left out have the specification's
-/// values. All faults are told at once.
+/// Deserialises from any self-describing format (JSON, TOML, ...). Options left out have the
+/// specification's values. All faults are told at once.
 ///
 /// ```
 /// use evenkeel::{Config, Options};
@@ -77,15 +77,16 @@ const NAMES: [&str; 13] = [
 ];
 
 impl Options {
-    /// Puts the options in force over `base`, whose sections give the rules; what the file leaves out gets the
-    /// specification's value, which every preset has already.
+    /// Puts the options in force over `base`, whose sections give the rules; what the file leaves
+    /// out gets the specification's value, which every preset has already.
     ///
-    /// A switch that is off removes its section; numbers of a section that is off are checked all the same.
+    /// A switch that is off removes its section; numbers of a section that is off are checked all
+    /// the same.
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`]: unknown names, values of the wrong type or out of range, and contradictions between
-    /// options, all at once.
+    /// [`ConfigErrors`]: unknown names, values of the wrong type or out of range, and
+    /// contradictions between options, all at once.
     pub fn apply_to(&self, base: Config) -> Result<Config, ConfigErrors> {
         let mut config = base;
         let mut reader = Reader { entries: &self.entries, faults: Vec::new() };
@@ -237,7 +238,8 @@ fn count(number: f64) -> NonZeroU32 {
     NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
-/// The option that shares most of its letters, position by position from either end, if it is most of them.
+/// The option that shares most of its letters, position by position from either end, if it is most
+/// of them.
 fn nearest(name: &str) -> Option<&'static str> {
     let shared = |option: &str| {
         let front = name.bytes().zip(option.bytes()).take_while(|(a, b)| a == b).count();

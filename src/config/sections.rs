@@ -1,4 +1,5 @@
-//! The sections of a [`Config`](super::Config). Their defaults are the specification's rules and its original's constants.
+//! The sections of a [`Config`](super::Config). Their defaults are the specification's rules and
+//! its original's constants.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -14,12 +15,12 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoadRule {
-    /// The mean of CPU and memory, and of GPU memory where a worker has any: the specification's original. A
-    /// worker at 0.9 CPU and 0.3 memory has load 0.6.
+    /// The mean of CPU and memory, and of GPU memory where a worker has any: the specification's
+    /// original. A worker at 0.9 CPU and 0.3 memory has load 0.6.
     #[default]
     Mean,
-    /// The fullest of CPU, memory, GPU, GPU memory, network and disk, as far as they are known. The worker above
-    /// has load 0.9: a full GPU does not hide behind an idle CPU.
+    /// The fullest of CPU, memory, GPU, GPU memory, network and disk, as far as they are known. The
+    /// worker above has load 0.9: a full GPU does not hide behind an idle CPU.
     Dominant,
 }
 
@@ -63,8 +64,8 @@ pub enum Trigger {
     /// One worker above the high threshold and one below the low one.
     #[default]
     Both,
-    /// One worker above the high threshold or one below the low one; then the others are the targets or the
-    /// sources, as far as they have room or load to give.
+    /// One worker above the high threshold or one below the low one; then the others are the
+    /// targets or the sources, as far as they have room or load to give.
     Either,
 }
 
@@ -116,17 +117,17 @@ impl Default for Adaptation {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AdaptRule {
-    /// They step apart below a mean load of 0.5 and together above it, until they reach their bounds: the
-    /// specification's pseudo-code.
+    /// They step apart below a mean load of 0.5 and together above it, until they reach their
+    /// bounds: the specification's pseudo-code.
     #[default]
     Step,
-    /// They go back to their configured values, at most one step per tick. (Under the other rule a cluster at 0.6
-    /// ends at 0.6 / 0.3 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
+    /// They go back to their configured values, at most one step per tick. (Under the other rule a
+    /// cluster at 0.6 ends at 0.6 / 0.3 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
     Relax,
 }
 
-/// How boldly to act. The specification asks for a more aggressive policy at high load and a more conservative
-/// one at low load, without figures; these are ours.
+/// How boldly to act. The specification asks for a more aggressive policy at high load and a more
+/// conservative one at low load, without figures; these are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pace {
@@ -159,7 +160,8 @@ pub struct Prediction {
     pub margin: f64,
     /// The predicted spread that must be exceeded: 0.45, more than for the present.
     pub imbalance: f64,
-    /// Confidence is multiplied by the accuracy that past forecasts turned out to have, once it is known.
+    /// Confidence is multiplied by the accuracy that past forecasts turned out to have, once it is
+    /// known.
     pub judged: bool,
 }
 
@@ -210,12 +212,12 @@ impl Default for CostBenefit {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BenefitRule {
-    /// The cost counts the time a task has run; the benefit the difference of the two workers, whatever the task's
-    /// size: the specification's original.
+    /// The cost counts the time a task has run; the benefit the difference of the two workers,
+    /// whatever the task's size: the specification's original.
     #[default]
     Difference,
-    /// The cost counts the work that would be lost; the benefit the gap that is left after the move, scaled by
-    /// what the task carries, and the relief of an overloaded source.
+    /// The cost counts the work that would be lost; the benefit the gap that is left after the
+    /// move, scaled by what the task carries, and the relief of an overloaded source.
     Relief,
 }
 
@@ -225,8 +227,8 @@ pub enum BenefitRule {
 pub struct CostWeights {
     /// Every move: 2.
     pub base: f64,
-    /// So many seconds of running time (or lost work) are one point: 40. Also the unit of what is learned: a move
-    /// that kept its task still for 40 s cost one point.
+    /// So many seconds of running time (or lost work) are one point: 40. Also the unit of what is
+    /// learned: a move that kept its task still for 40 s cost one point.
     pub seconds_per_point: f64,
     /// Running time costs at most: 3.
     pub running_most: f64,
@@ -234,7 +236,8 @@ pub struct CostWeights {
     pub priority: f64,
     /// Priority costs at most: 2.
     pub priority_most: f64,
-    /// One GiB of state: 0.5 (the document names the factor, the original has no figure; this is ours).
+    /// One GiB of state: 0.5 (the document names the factor, the original has no figure; this is
+    /// ours).
     pub state_gib: f64,
     /// State costs at most: 2.
     pub state_most: f64,
@@ -266,8 +269,8 @@ pub struct BenefitWeights {
     /// Relief of an overloaded source, 1 when it stands at full load or above: 5. Only under
     /// [`BenefitRule::Relief`].
     pub relief: f64,
-    /// A task that carries this share of its source or more counts in full, a smaller one in proportion: 0.05. Only
-    /// under [`BenefitRule::Relief`].
+    /// A task that carries this share of its source or more counts in full, a smaller one in
+    /// proportion: 0.05. Only under [`BenefitRule::Relief`].
     pub full_size: f64,
     /// Performance weight gained: 2.
     pub hardware: f64,
@@ -275,7 +278,8 @@ pub struct BenefitWeights {
     pub memory: f64,
     /// Energy efficiency gained, for tasks that ask for it: 3.
     pub energy: f64,
-    /// Thermal efficiency gained, for tasks that ask for power efficiency, and thermal headroom: 1 (ours).
+    /// Thermal efficiency gained, for tasks that ask for power efficiency, and thermal headroom: 1
+    /// (ours).
     pub thermal: f64,
     /// A device filled to the brim: 0.5 (ours).
     pub packing: f64,
@@ -308,8 +312,8 @@ impl Default for BenefitWeights {
 pub struct HardwareStrategy {
     /// What each kind is good for: [`PROFILES`](crate::PROFILES), or the host's own rows.
     pub table: HardwareTable,
-    /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against what was known
-    /// before, 0 to 1: 0.1. At 0 the table stays as it is.
+    /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against
+    /// what was known before, 0 to 1: 0.1. At 0 the table stays as it is.
     pub learning_rate: f64,
 }
 
@@ -375,18 +379,19 @@ impl MigrationLimits {
     }
 }
 
-/// The engine does not chase its own tail: it counts what it has set in motion, leaves a moved task alone for a
-/// while, and makes no move that makes things worse.
+/// The engine does not chase its own tail: it counts what it has set in motion, leaves a moved task
+/// alone for a while, and makes no move that makes things worse.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stability {
-    /// A task that has moved stays for so long, and does not return to where it came from, in seconds: 300.
+    /// A task that has moved stays for so long, and does not return to where it came from, in
+    /// seconds: 300.
     #[serde(with = "as_seconds")]
     pub cooldown: Duration,
     /// A move must leave the target so far below where the source was: 0.05.
     pub dead_band: f64,
-    /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0. Set it to the
-    /// span over which the host's telemetry smooths.
+    /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0.
+    /// Set it to the span over which the host's telemetry smooths.
     #[serde(with = "as_seconds")]
     pub telemetry_lag: Duration,
 }

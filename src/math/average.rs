@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// A mean that forgets: every new value pulls it by a fixed share of the difference.
 ///
-/// With a weight of 0.2, an average of 0.5 and a new value of 1.0 the average becomes 0.6. The first
-/// value is taken whole.
+/// With a weight of 0.2, an average of 0.5 and a new value of 1.0 the average becomes 0.6. The
+/// first value is taken whole.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Average {
     mean: f64,

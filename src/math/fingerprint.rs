@@ -1,8 +1,8 @@
 //! Are these two values the same? A 64-bit digest of anything that serialises.
 //!
-//! The digest folds the value's serde form word by word (a multiply and a rotate per word), so it needs no
-//! text, no buffer, and gives the same number on every platform. It tells versions of a value apart; it is
-//! no defence against somebody who wants two values to collide.
+//! The digest folds the value's serde form word by word (a multiply and a rotate per word), so it
+//! needs no text, no buffer, and gives the same number on every platform. It tells versions of a
+//! value apart; it is no defence against somebody who wants two values to collide.
 
 use core::fmt;
 
@@ -11,7 +11,8 @@ use serde::{Serialize, ser};
 /// The digest of a value's serde form.
 pub(crate) fn fingerprint<T: Serialize + ?Sized>(value: &T) -> u64 {
     let mut digest = Digest(0x9E37_79B9_7F4A_7C15);
-    // A digest cannot fail of itself; a value whose serialisation fails digests to what came before.
+    // A digest cannot fail of itself; a value whose serialisation fails digests to what came
+    // before.
     let _ = value.serialize(&mut digest);
     digest.finish()
 }

@@ -8,7 +8,8 @@
 pub(crate) struct Line {
     pub(crate) slope: f64,
     pub(crate) intercept: f64,
-    /// Coefficient of determination (R squared), 0 to 1; 1 for constant data, which any line explains.
+    /// Coefficient of determination (R squared), 0 to 1; 1 for constant data, which any line
+    /// explains.
     pub(crate) fit: f64,
 }
 

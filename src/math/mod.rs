@@ -1,4 +1,5 @@
-//! Small, exact arithmetic: a line through points, a moving average, a bounded window, a fingerprint.
+//! Small, exact arithmetic: a line through points, a moving average, a bounded window, a
+//! fingerprint.
 //!
 //! Only `+ - * /`, comparison and square root: the same bits on every platform. The root is libm's,
 //! exactly rounded.

@@ -1,7 +1,7 @@
 //! Names for things: opaque to the engine, meaningful to the host.
 //!
-//! Every id is a `Copy` newtype over `u64` with a one-letter printed form (`w7`, `t7`, `g7`, ...), so that
-//! a worker and a task cannot be swapped by accident. Hosts with textual ids map them with
+//! Every id is a `Copy` newtype over `u64` with a one-letter printed form (`w7`, `t7`, `g7`, ...),
+//! so that a worker and a task cannot be swapped by accident. Hosts with textual ids map them with
 //! [`shell::names`](crate::shell::names).
 
 use core::fmt;
@@ -74,8 +74,8 @@ id! {
     ZoneId, "z"
 }
 id! {
-    /// A label that a worker may carry and a task may require or forbid (`arch=arm`, `tenant=blue`).
-    /// Only equality matters to the engine. Prints as `l7`.
+    /// A label that a worker may carry and a task may require or forbid (`arch=arm`,
+    /// `tenant=blue`). Only equality matters to the engine. Prints as `l7`.
     LabelId, "l"
 }
 

@@ -1,7 +1,7 @@
 //! What workers have and tasks need, by resource.
 //!
-//! Six resources have names; a host adds its own with [`ResourceId::custom`]. An amount that is absent
-//! is *unknown* on a worker and *not asked for* on a task; it never reads as zero.
+//! Six resources have names; a host adds its own with [`ResourceId::custom`]. An amount that is
+//! absent is *unknown* on a worker and *not asked for* on a task; it never reads as zero.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -11,8 +11,8 @@ use crate::model::resource::ResourceId;
 use crate::model::time::{Span, Timestamp, as_seconds};
 use crate::snapshot::{Phase, Stance};
 
-/// One thing for the host to do. The migration's id is its fence: a worker that has seen a later one for the same
-/// task ignores it.
+/// One thing for the host to do. The migration's id is its fence: a worker that has seen a later
+/// one for the same task ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Command {

@@ -1,7 +1,7 @@
 //! Everything a round has to say: what to do, and why; what is not done, and why not.
 //!
-//! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a sentence an
-//! operator can read, and serialises.
+//! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a
+//! sentence an operator can read, and serialises.
 
 mod command;
 mod rejection;
@@ -44,7 +44,8 @@ pub struct Outcome {
     pub commands: Vec<Command>,
     /// The migrations that came to their end in this round.
     pub ended: Vec<Ended>,
-    /// Migrations begun in this round, and those that ended since the round before, by reports in between too.
+    /// Migrations begun in this round, and those that ended since the round before, by reports in
+    /// between too.
     pub counts: Counts,
     /// Every worker's load, by id.
     pub workers: Vec<WorkerLoad>,
@@ -333,8 +334,8 @@ pub struct Forecast {
     pub spread: f64,
     /// Mean of the workers' confidences, 0 to 1, as it is acted upon.
     pub confidence: f64,
-    /// How accurate past forecasts turned out: a moving average of max(0, 1 - 2 x mean absolute error); nothing
-    /// before the first one was due.
+    /// How accurate past forecasts turned out: a moving average of max(0, 1 - 2 x mean absolute
+    /// error); nothing before the first one was due.
     pub accuracy: Option<f64>,
     /// Each worker that has enough history, by id.
     pub workers: Vec<WorkerForecast>,
@@ -360,7 +361,8 @@ pub struct WorkerForecast {
     pub worker: WorkerId,
     /// Its predicted load, 0 to 1.
     pub load: f64,
-    /// How well a line explains its recent loads, less where there are few: R squared x min(1, samples / 10).
+    /// How well a line explains its recent loads, less where there are few: R squared x min(1,
+    /// samples / 10).
     pub confidence: f64,
 }
 
@@ -441,7 +443,8 @@ pub enum Sight {
     },
 }
 
-/// What would become of one task on one worker: the answer of [`Engine::consider`](crate::Engine::consider).
+/// What would become of one task on one worker: the answer of
+/// [`Engine::consider`](crate::Engine::consider).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]

@@ -230,6 +230,8 @@ pub enum Rejection {
         /// The load it may have.
         most: f64,
     },
+    /// It carries nothing of what its worker is full of.
+    NoRelief,
     /// The worker would be about as loaded as the task's own is now.
     NoGain {
         /// The worker's load after the move.
@@ -267,7 +269,8 @@ pub enum Rejection {
         /// The net benefit must exceed this.
         least: f64,
     },
-    /// The engine remembers as many recent moves as it may; it makes no new ones before it can forget some.
+    /// The engine remembers as many recent moves as it may; it makes no new ones before it can
+    /// forget some.
     MemoryFull {
         /// The limit.
         limit: u32,
@@ -309,6 +312,7 @@ impl Rejection {
             | Self::AntiAffinity { .. }
             | Self::Spread { .. }
             | Self::WouldOverload { .. }
+            | Self::NoRelief
             | Self::NoGain { .. }
             | Self::WiderSpread { .. }
             | Self::NotWorthIt { .. } => Reach::Pair,
@@ -346,6 +350,7 @@ impl Rejection {
             Self::AntiAffinity { .. } => "anti-affinity",
             Self::Spread { .. } => "spread",
             Self::WouldOverload { .. } => "would overload",
+            Self::NoRelief => "no relief",
             Self::NoGain { .. } => "no gain",
             Self::WiderSpread { .. } => "wider spread",
             Self::Relieved { .. } => "relieved",
@@ -400,7 +405,7 @@ impl Rejection {
             Self::WiderSpread { after, before } => Remedy::LowerTarget(after - before),
             Self::Relieved { projected, least } => Remedy::RaiseSource(least - projected),
             Self::NotWorthIt { cost, benefit, least } => Remedy::GainPoints(cost + least - benefit),
-            Self::AlreadyThere => Remedy::Nothing,
+            Self::AlreadyThere | Self::NoRelief => Remedy::Nothing,
         }
     }
 }
@@ -474,6 +479,7 @@ impl fmt::Display for Rejection {
                 write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
             }
             Self::MemoryFull { limit } => write!(f, "{limit} recent moves remembered already"),
+            Self::NoRelief => f.write_str("carries nothing of what its worker is full of"),
             Self::AlreadyThere | Self::Pinned | Self::BadRecord | Self::Unplaced => {
                 f.write_str(self.name())
             }

@@ -61,7 +61,8 @@ pub enum TurnError<E> {
     /// The source failed. The engine has seen nothing.
     #[error("telemetry: {0}")]
     Source(E),
-    /// The snapshot is not newer than the last one. Its reports are settled, and what followed is carried out.
+    /// The snapshot is not newer than the last one. Its reports are settled, and what followed is
+    /// carried out.
     #[error(transparent)]
     Stale(Stale),
 }
@@ -72,13 +73,14 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         Self { engine, source, executor, sink }
     }
 
-    /// Collects a snapshot, runs a round, carries out what follows, and takes note of it. `None` when the source has
-    /// come to its end.
+    /// Collects a snapshot, runs a round, carries out what follows, and takes note of it. `None`
+    /// when the source has come to its end.
     ///
     /// # Errors
     ///
-    /// [`TurnError`] if there was no snapshot, or none newer than the last. An executor's errors are not among them: the
-    /// engine is told, what follows is carried out too, and the turn lists them.
+    /// [`TurnError`] if there was no snapshot, or none newer than the last. An executor's errors
+    /// are not among them: the engine is told, what follows is carried out too, and the turn lists
+    /// them.
     pub fn turn(&mut self) -> Result<Option<Turn<X::Error>>, TurnError<S::Error>> {
         let Some(snapshot) = self.source.snapshot().map_err(TurnError::Source)? else {
             return Ok(None);
@@ -97,13 +99,15 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         }
     }
 
-    /// Tells the engine what happened, and carries out what follows; the commands that could not be started.
+    /// Tells the engine what happened, and carries out what follows; the commands that could not be
+    /// started.
     pub fn report(&mut self, report: &Report) -> Vec<(Command, X::Error)> {
         let reply = self.engine.report(report);
         self.carry_out(report.at, reply.commands)
     }
 
-    /// Starts commands; what cannot be started has failed, and the engine's answer to that is started too.
+    /// Starts commands; what cannot be started has failed, and the engine's answer to that is
+    /// started too.
     fn carry_out(&mut self, at: Timestamp, commands: Vec<Command>) -> Vec<(Command, X::Error)> {
         let mut failures = Vec::new();
         let mut queue = commands;

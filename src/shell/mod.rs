@@ -1,6 +1,7 @@
 //! The thin ring around the core: where a host plugs in its telemetry, its hands, and its metrics.
 //!
-//! The core does not know that this module exists. Three small traits, synchronous and without threads:
+//! The core does not know that this module exists. Three small traits, synchronous and without
+//! threads:
 //!
 //! | trait | asks the host to | ready-made |
 //! |---|---|---|
@@ -8,8 +9,8 @@
 //! | [`MigrationExecutor`] | do something | `&mut T`; `()` (nothing is done); a `Vec` (commands are collected) |
 //! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` (outcomes are collected) |
 //!
-//! [`Driver::turn`] is one turn of a synchronous host's loop. An asynchronous host calls the engine directly: it is a plain
-//! value and never blocks.
+//! [`Driver::turn`] is one turn of a synchronous host's loop. An asynchronous host calls the engine
+//! directly: it is a plain value and never blocks.
 //!
 //! ```
 //! use evenkeel::{Command, Config, Engine, Outcome, Snapshot, Timestamp};
@@ -55,8 +56,8 @@ pub trait TelemetrySource {
     /// What can go wrong while collecting.
     type Error;
 
-    /// The cluster now. `None` when there is nothing more to balance: the host is shutting down, or a recorded log
-    /// has come to its end.
+    /// The cluster now. `None` when there is nothing more to balance: the host is shutting down, or
+    /// a recorded log has come to its end.
     ///
     /// # Errors
     ///
@@ -76,7 +77,8 @@ pub trait MigrationExecutor {
     ///
     /// # Errors
     ///
-    /// Whatever the host fails with. The driver tells the engine that the migration's step has failed.
+    /// Whatever the host fails with. The driver tells the engine that the migration's step has
+    /// failed.
     fn execute(&mut self, command: &Command) -> Result<(), Self::Error>;
 }
 

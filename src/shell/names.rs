@@ -1,7 +1,8 @@
 //! Names for hosts whose workers and tasks have textual ids.
 //!
-//! An id is the name's FNV-1a hash, so that it is the same in every process and after every restart, whatever the
-//! order in which names turn up. A collision (about one in 10^13 for a thousand names) is refused, not papered over.
+//! An id is the name's FNV-1a hash, so that it is the same in every process and after every
+//! restart, whatever the order in which names turn up. A collision (about one in 10^13 for a
+//! thousand names) is refused, not papered over.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -109,7 +110,8 @@ impl Names {
         self.names.get(&id.number()).map(String::as_str)
     }
 
-    /// Forgets every name that `keep` does not want: those of tasks that are done, of workers that are gone.
+    /// Forgets every name that `keep` does not want: those of tasks that are done, of workers that
+    /// are gone.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.names.retain(|_, name| keep(name));
     }
@@ -124,8 +126,8 @@ impl Names {
         self.names.is_empty()
     }
 
-    /// Prints something with names in place of ids: every word made of one of the letters `w t g k z l` and the number of
-    /// a known name.
+    /// Prints something with names in place of ids: every word made of one of the letters `w t g k
+    /// z l` and the number of a known name.
     pub fn show<'a>(&'a self, what: &'a dyn fmt::Display) -> impl fmt::Display + 'a {
         Shown { names: self, what }
     }

@@ -1,8 +1,9 @@
-//! The metrics row: exactly the specification's table `load_balancer_metrics` and its JSON document.
+//! The metrics row: exactly the specification's table `load_balancer_metrics` and its JSON
+//! document.
 //!
-//! The table's `timestamp` is a wall-clock time; the engine knows none, so the host says where its epoch lies
-//! ([`WallClock`]). The table's `id` is an `INTEGER PRIMARY KEY`: it is made of the engine's epoch and the number of the round,
-//! so that it never repeats across restarts.
+//! The table's `timestamp` is a wall-clock time; the engine knows none, so the host says where its
+//! epoch lies ([`WallClock`]). The table's `id` is an `INTEGER PRIMARY KEY`: it is made of the
+//! engine's epoch and the number of the round, so that it never repeats across restarts.
 
 use alloc::string::String;
 
@@ -30,7 +31,8 @@ pub struct MetricsRow {
     pub imbalance_score: f64,
     /// Migrations begun in this round.
     pub migrations_initiated: u32,
-    /// Migrations completed since the round before, those that the host reported in between included.
+    /// Migrations completed since the round before, those that the host reported in between
+    /// included.
     pub migrations_successful: u32,
     /// Accuracy of earlier forecasts, 0 to 1; null before the first was due.
     pub prediction_accuracy: Option<f64>,
@@ -116,7 +118,8 @@ pub struct PredictionMetrics {
 /// Where the host's epoch of [`Timestamp`]s lies on the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {
-    /// The epoch, in milliseconds of Unix time. 0 where the host's timestamps are Unix time already.
+    /// The epoch, in milliseconds of Unix time. 0 where the host's timestamps are Unix time
+    /// already.
     pub epoch_unix_millis: u64,
 }
 
@@ -138,8 +141,8 @@ pub enum RowError {
 const ROUNDS: u64 = 1 << 20;
 
 impl MetricsRow {
-    /// The row of one outcome, decided under `config`. Loads beyond 1 count as 1, since the table's columns go from 0 to 1;
-    /// the load is 0 where none is known.
+    /// The row of one outcome, decided under `config`. Loads beyond 1 count as 1, since the table's
+    /// columns go from 0 to 1; the load is 0 where none is known.
     ///
     /// # Errors
     ///
@@ -228,7 +231,8 @@ impl WallClock {
     }
 }
 
-/// The date so many days after 1970-01-01: Howard Hinnant's algorithm, counting in eras of 400 years that begin in March.
+/// The date so many days after 1970-01-01: Howard Hinnant's algorithm, counting in eras of 400
+/// years that begin in March.
 const fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);

@@ -12,10 +12,11 @@ use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
 
-/// A record that makes no sense: which, in what field, with what value, and what it should have been.
+/// A record that makes no sense: which, in what field, with what value, and what it should have
+/// been.
 ///
-/// For the producer of the telemetry. State is not touched and nothing is lost: the record is set aside for
-/// this round and the rest goes on.
+/// For the producer of the telemetry. State is not touched and nothing is lost: the record is set
+/// aside for this round and the rest goes on.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
 )]
@@ -72,8 +73,8 @@ impl fmt::Display for Record {
 const AMOUNT: &str = "a finite number from 0 up";
 const NUMBER: &str = "a finite number";
 
-/// Sorts records by id and keeps one of each; of several under one id, the one that sorts first by content is
-/// kept (so that the order they came in does not show) and the id is marked as bad.
+/// Sorts records by id and keeps one of each; of several under one id, the one that sorts first by
+/// content is kept (so that the order they came in does not show) and the id is marked as bad.
 pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     records: &mut Vec<T>,
     id: impl Fn(&T) -> I,
@@ -106,7 +107,8 @@ pub(super) fn rows(bad: &[BadRecord], row: impl Fn(Record) -> Option<usize>) -> 
     rows
 }
 
-/// Notes impossible amounts; what is not finite becomes not a number, so that a log reads back the same.
+/// Notes impossible amounts; what is not finite becomes not a number, so that a log reads back the
+/// same.
 fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<BadRecord>) {
     let impossible: Vec<_> = amounts.iter().filter(|(_, amount)| !is_amount(*amount)).collect();
     for (resource, amount) in impossible {

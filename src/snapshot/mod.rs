@@ -1,11 +1,11 @@
 //! The trust boundary: what a host says of its workers and tasks, checked once.
 //!
-//! Records come in any order. What makes no sense (a duplicate, a number that is not one, a reference to
-//! nothing) is set aside as a [`BadRecord`] that names the record, the field and the value; the rest goes on.
-//! Behind this door nothing is checked again.
+//! Records come in any order. What makes no sense (a duplicate, a number that is not one, a
+//! reference to nothing) is set aside as a [`BadRecord`] that names the record, the field and the
+//! value; the rest goes on. Behind this door nothing is checked again.
 //!
-//! A worker with a bad field is not gone, it is *unusable*: it neither gives nor takes in this round. A task
-//! with a bad field stays where it is.
+//! A worker with a bad field is not gone, it is *unusable*: it neither gives nor takes in this
+//! round. A task with a bad field stays where it is.
 
 mod check;
 mod report;
@@ -237,8 +237,9 @@ impl SnapshotBuilder {
         self
     }
 
-    /// Notes a record that the host could not even read, so that it is counted and shown with the rest. If it
-    /// names a worker or a task that is in the snapshot, that one is left alone this round.
+    /// Notes a record that the host could not even read, so that it is counted and shown with the
+    /// rest. If it names a worker or a task that is in the snapshot, that one is left alone this
+    /// round.
     pub fn bad_record(mut self, bad: BadRecord) -> Self {
         self.bad_records.push(bad);
         self

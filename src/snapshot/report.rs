@@ -10,8 +10,8 @@ use crate::model::time::Timestamp;
 
 /// Something that happened to a migration, or was learned about a worker.
 ///
-/// Goes to [`Engine::report`](crate::Engine::report) the moment the host knows it, or rides in the next snapshot.
-/// Reports may come late, twice, in any order or never.
+/// Goes to [`Engine::report`](crate::Engine::report) the moment the host knows it, or rides in the
+/// next snapshot. Reports may come late, twice, in any order or never.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -44,8 +44,8 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// Something went wrong on the side whose turn it was. The task is where it was before that step: on the
-    /// source while releasing, in nobody's hands after.
+    /// Something went wrong on the side whose turn it was. The task is where it was before that
+    /// step: on the source while releasing, in nobody's hands after.
     Failed {
         /// The migration.
         migration: MigrationId,
@@ -69,7 +69,8 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// How fast a worker's hardware really is, relative to one CPU worker: refines the hardware table.
+    /// How fast a worker's hardware really is, relative to one CPU worker: refines the hardware
+    /// table.
     Performance {
         /// The worker that was measured.
         worker: WorkerId,
@@ -94,7 +95,8 @@ impl Event {
         }
     }
 
-    /// Its place among reports of one moment: letting go comes before running, good news before bad.
+    /// Its place among reports of one moment: letting go comes before running, good news before
+    /// bad.
     const fn rank(&self) -> u8 {
         match self {
             Self::Released { .. } => 0,

@@ -33,8 +33,8 @@ pub struct Task {
     /// Where it is.
     #[serde(default)]
     pub placement: Placement,
-    /// What it asks for, and what is reserved for it (units: [`ResourceId`]); a resource left out is not
-    /// asked for.
+    /// What it asks for, and what is reserved for it (units: [`ResourceId`]); a resource left out
+    /// is not asked for.
     #[serde(default)]
     pub demand: Amounts,
     /// What it is measured to use; where absent, its demand stands in.
@@ -78,7 +78,8 @@ pub struct Task {
     /// Extra cost of moving it, in points of the cost scale (0 to 10), as the host judges it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_cost: Option<f64>,
-    /// Which of its worker's devices it uses: an index into [`Worker::devices`](crate::Worker::devices).
+    /// Which of its worker's devices it uses: an index into
+    /// [`Worker::devices`](crate::Worker::devices).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
 }
@@ -148,8 +149,8 @@ impl Task {
         self
     }
 
-    /// How much longer it is expected to run, as stated or as its progress implies: a task that took
-    /// 60 s for a quarter has 180 s to go.
+    /// How much longer it is expected to run, as stated or as its progress implies: a task that
+    /// took 60 s for a quarter has 180 s to go.
     pub fn expected_remaining(&self) -> Option<Duration> {
         let implied = || {
             let done = self.progress?.get();
@@ -174,8 +175,8 @@ impl Task {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Placement {
-    /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler, which may
-    /// ask [`Engine::rank`](crate::Engine::rank) for a place.
+    /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler,
+    /// which may ask [`Engine::rank`](crate::Engine::rank) for a place.
     #[default]
     Unplaced,
     /// On a worker.
@@ -226,15 +227,16 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What a worker must have before a task may go there. Hard: no feature switch and no score lifts it.
+/// What a worker must have before a task may go there. Hard: no feature switch and no score lifts
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Requirements {
     /// Every one of these kinds of hardware.
     pub all_of: HardwareSet,
-    /// At least one of these kinds, unless empty. Of those that a worker has, the task is taken to run on
-    /// the fastest.
+    /// At least one of these kinds, unless empty. Of those that a worker has, the task is taken to
+    /// run on the fastest.
     pub any_of: HardwareSet,
     /// So much main memory in the worker as a whole, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,7 +322,8 @@ pub enum GroupRule {
     Affinity,
     /// No two on one worker.
     AntiAffinity,
-    /// Evenly over the zones: the fullest zone holds at most `max_skew` members more than the emptiest.
+    /// Evenly over the zones: the fullest zone holds at most `max_skew` members more than the
+    /// emptiest.
     Spread {
         /// The tolerated difference.
         max_skew: NonZeroU32,

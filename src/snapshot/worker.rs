@@ -13,8 +13,8 @@ use crate::model::resource::{Amounts, ResourceId};
 
 /// One worker as the host sees it now.
 ///
-/// Start from [`Worker::new`] and set what is known; what is left out is unknown, and unknown never reads as
-/// zero: a worker whose load is unknown is neither relieved nor given anything.
+/// Start from [`Worker::new`] and set what is known; what is left out is unknown, and unknown never
+/// reads as zero: a worker whose load is unknown is neither relieved nor given anything.
 ///
 /// ```
 /// use evenkeel::{Hardware, ResourceId, Worker, WorkerId};
@@ -150,7 +150,8 @@ pub enum Stance {
     /// Takes tasks and gives them away.
     #[default]
     Accept,
-    /// Takes nothing new, keeps what it has, and may be relieved: unhealthy, suspected, or cordoned.
+    /// Takes nothing new, keeps what it has, and may be relieved: unhealthy, suspected, or
+    /// cordoned.
     Hold,
     /// Takes nothing and is to be emptied: maintenance, shutdown.
     Drain,

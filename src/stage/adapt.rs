@@ -1,11 +1,12 @@
 //! Which loads count as high and low just now, and how boldly to act?
 //!
-//! The specification's pseudo-code, line by line (rule [`Step`](AdaptRule::Step)). With the configured 0.85 / 0.2, a rate of 0.05
-//! and a stable mean load of 0.8, one round gives 0.85 - 0.05 x 1.2 = 0.79 and 0.2 + 0.05 x 0.8 = 0.24.
+//! The specification's pseudo-code, line by line (rule [`Step`](AdaptRule::Step)). With the
+//! configured 0.85 / 0.2, a rate of 0.05 and a stable mean load of 0.8, one round gives 0.85 - 0.05
+//! x 1.2 = 0.79 and 0.2 + 0.05 x 0.8 = 0.24.
 //!
-//! The pace is ours: the document asks for a more aggressive policy above 75 % and a more conservative one below
-//! 30 %, and gives no figures. A high load lowers the spread that triggers, a low load raises it, and the net
-//! benefit that a move needs with it.
+//! The pace is ours: the document asks for a more aggressive policy above 75 % and a more
+//! conservative one below 30 %, and gives no figures. A high load lowers the spread that triggers,
+//! a low load raises it, and the net benefit that a move needs with it.
 
 use alloc::vec::Vec;
 

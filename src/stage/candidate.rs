@@ -1,10 +1,11 @@
 //! Who could move where? Every hard rule is asked here; every "no" goes into the tally.
 //!
-//! Three errands, most pressing first: tasks without a worker, workers to be emptied, loads to be evened out. A
-//! unit is what moves together: one task, or the members of an affinity group that share a worker.
+//! Three errands, most pressing first: tasks without a worker, workers to be emptied, loads to be
+//! evened out. A unit is what moves together: one task, or the members of an affinity group that
+//! share a worker.
 //!
-//! Cost grows linearly with the snapshot: per unit, targets are asked coldest first until [`TARGETS`] have said yes
-//! or [`QUESTIONS`] have been asked.
+//! Cost grows linearly with the snapshot: per unit, targets are asked coldest first until
+//! [`TARGETS`] have said yes or [`QUESTIONS`] have been asked.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -38,9 +39,6 @@ pub(crate) fn candidates(
     levels: &Levels,
     tally: &mut Tally,
 ) -> Candidates {
-    if config.migration.is_none() {
-        return Candidates::default();
-    }
     let uneven = matches!(balance, Balance::Uneven(_));
     let units = units(config, state, view, uneven, levels, tally);
     if units.is_empty() {
@@ -124,7 +122,8 @@ fn unit(
     Ok(Some(Unit { rows, from, errand }))
 }
 
-/// The tasks on the same worker that stay together with this one, by row, each with the group that binds it.
+/// The tasks on the same worker that stay together with this one, by row, each with the group that
+/// binds it.
 fn companions(
     view: &View<'_>,
     row: usize,
@@ -204,9 +203,12 @@ impl<'a> Search<'a> {
         if lacking > 0 {
             self.note_lacking(unit, lacking, tally);
         }
+        let bounded = self.config.stability.is_some();
+        let (targets, questions) =
+            if bounded { (TARGETS, QUESTIONS) } else { (usize::MAX, usize::MAX) };
         let mut accepted = 0;
-        for seat in equipped.into_iter().take(QUESTIONS) {
-            if accepted == TARGETS {
+        for seat in equipped.into_iter().take(questions) {
+            if accepted == targets {
                 break;
             }
             match self.admit(unit, seat) {
@@ -242,7 +244,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Asks every rule for every task of the unit, each by itself; together they are asked again when it is chosen.
+    /// Asks every rule for every task of the unit, each by itself; together they are asked again
+    /// when it is chosen.
     fn admit(&mut self, unit: &Unit, to: Seat) -> Result<Option<u16>, Rejection> {
         let (view, kinds) = (self.view, self.view.workers[to].kinds);
         let mut lead = None;

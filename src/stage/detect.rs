@@ -1,8 +1,9 @@
 //! Is the cluster even, and if not, what shows it?
 //!
-//! The specification: some worker above the high threshold *and* some worker below the low one *and* a spread above
-//! 0.4. With 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets help; under [`Trigger::Either`] one of the
-//! two is enough. What is coming is asked only when nothing is there, with wider margins.
+//! The specification: some worker above the high threshold *and* some worker below the low one *and*
+//! a spread above 0.4. With 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets help;
+//! under [`Trigger::Either`] one of the two is enough. What is coming is asked only when nothing is
+//! there, with wider margins.
 
 use alloc::vec::Vec;
 
@@ -141,14 +142,16 @@ impl Judge<'_> {
             let count = known.clone().count().max(1) as f64;
             known.sum::<f64>() / count
         };
-        // An overloaded worker that stopped giving at the threshold would be over it again with the next breath.
+        // An overloaded worker that stopped giving at the threshold would be over it again with the
+        // next breath.
         let (give_above, give_until, take_below) = match (self.config.detection.trigger, found) {
             (Trigger::Either, Some(found)) if found.over => (high, mean().min(high), high),
             (Trigger::Either, Some(_)) => (mean(), mean(), low),
             (Trigger::Both, _) | (Trigger::Either, None) => (high, high, low),
         };
-        // A high threshold that adaptation has lowered makes workers give sooner; it does not keep the others from
-        // taking up to what was configured, or a highly loaded cluster could move nothing at all.
+        // A high threshold that adaptation has lowered makes workers give sooner; it does not keep
+        // the others from taking up to what was configured, or a highly loaded cluster could move
+        // nothing at all.
         let ceiling = thresholds.high.max(self.config.thresholds.high);
         Levels { shift, give_above, give_until, take_below, high: thresholds.high, ceiling }
     }

@@ -1,4 +1,5 @@
-//! The stages of a round, one file each. No stage calls another; only [`engine`](crate::engine) knows the order.
+//! The stages of a round, one file each. No stage calls another; only [`engine`](crate::engine)
+//! knows the order.
 //!
 //! | stage | reads | returns |
 //! |---|---|---|

@@ -1,9 +1,10 @@
 //! How loaded is every worker, and how loaded will it be once everything in flight has landed?
 //!
-//! `projected = reported + what is on its way there - what is on its way off`, as far as measurements cannot have
-//! seen it yet: w1 reports 0.90, a task of 0.30 is being released there and will go to w2 at 0.10; projected, w1
-//! stands at 0.60 and w2 at 0.40. Ten seconds after the task has arrived, a report of w2 that is five seconds old
-//! has it already, and nothing is added twice.
+//! `projected = reported + what is on its way there - what is on its way off`, as far as
+//! measurements cannot have seen it yet: w1 reports 0.90, a task of 0.30 is being released there
+//! and will go to w2 at 0.10; projected, w1 stands at 0.60 and w2 at 0.40. Ten seconds after the
+//! task has arrived, a report of w2 that is five seconds old has it already, and nothing is added
+//! twice.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,13 +13,14 @@ use core::time::Duration;
 use crate::admission::{ends, measured};
 use crate::config::Config;
 use crate::math::summary::Summary;
+use crate::model::hardware::HardwareSet;
 use crate::model::ids::WorkerId;
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Flight, State};
-use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView};
+use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView, runs_on_device};
 
 /// Samples in the recent mean: the original's five.
 const RECENT: usize = 5;
@@ -93,7 +95,8 @@ fn worker(state: &State, snapshot: &Snapshot, ledger: &Ledger, seat: Seat) -> Wo
     WorkerView { reported, projected: reported, recent, balanced, kinds: record.kinds() }
 }
 
-/// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in flight.
+/// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in
+/// flight.
 fn claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
     let mut burden = Burden::default();
     for (row, task) in snapshot.tasks().iter().enumerate() {
@@ -108,10 +111,10 @@ fn claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[Wo
             add_claims(ledger, seat, &burden);
         }
         if let Some(seat) = here.or(from) {
-            occupy(ledger, task, seat, task.device);
+            reserve(ledger, task, seat, workers[seat].kinds);
         }
         if let (Some(seat), Some(flight)) = (arriving, state.flights.get(&task.id)) {
-            occupy(ledger, task, seat, flight.device);
+            keep(ledger, task, seat, flight.device);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {
             count(ledger, from, to);
@@ -168,22 +171,25 @@ fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, col
     flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
 }
 
-/// Takes memory of a device for a task: of its own, or, where that is not known, of the one it fits most tightly.
-/// Measured use counts these tasks already, so only what exceeds it is taken.
-fn occupy(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
-    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
-    if ledger.devices_of(seat).iter().any(|cell| cell.device.used_bytes.is_some())
-        && task.device.is_some()
-        && device == task.device
-    {
+/// Reserves memory of a device for a task that is there: of its own, or, where that is not known,
+/// of the one that it fits most tightly.
+fn reserve(ledger: &mut Ledger, task: &Task, seat: Seat, kinds: HardwareSet) {
+    let needs = &task.requirements;
+    let Some(bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds)) else {
         return;
+    };
+    let device = task.device.or_else(|| ledger.tightest(seat, needs, bytes as f64).ok());
+    if let Some(cell) = device.and_then(|device| ledger.device_mut(seat, device)) {
+        cell.reserved_bytes += bytes as f64;
     }
-    let devices = ledger.devices_of(seat).iter().enumerate();
-    let free = devices.filter_map(|(index, cell)| Some((index, cell.free_bytes?)));
-    let fits = free.filter(|(_, free)| *free >= bytes as f64);
-    let tightest =
-        fits.min_by(|a, b| a.1.total_cmp(&b.1)).and_then(|(at, _)| u16::try_from(at).ok());
-    ledger.occupy(seat, device.or(tightest), Some(bytes));
+}
+
+/// Keeps memory of a device for a task on its way there.
+fn keep(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
+    let cell = device.and_then(|device| ledger.device_mut(seat, device));
+    if let (Some(cell), Some(bytes)) = (cell, task.requirements.gpu_memory_bytes) {
+        cell.arriving_bytes += bytes as f64;
+    }
 }
 
 /// Adds to the reported use what measurements cannot have seen yet.

@@ -1,11 +1,11 @@
 //! How loaded will every worker be at the end of the prediction window?
 //!
-//! A straight line through each worker's recent loads, by least squares against seconds, read off `window` from
-//! now and kept within 0 to 1. Loads of 0.5, 0.6 and 0.7 at 60, 30 and 0 seconds ago give 1.0 (1.3, kept within)
-//! in 180 s, with a fit of 1 and a confidence of 1 x 3/10.
+//! A straight line through each worker's recent loads, by least squares against seconds, read off
+//! `window` from now and kept within 0 to 1. Loads of 0.5, 0.6 and 0.7 at 60, 30 and 0 seconds ago
+//! give 1.0 (1.3, kept within) in 180 s, with a fit of 1 and a confidence of 1 x 3/10.
 //!
-//! Confidence is R squared x min(1, samples / 10), as the original has it. It is no probability; what it was worth is
-//! tracked: when a forecast falls due, its error is measured.
+//! Confidence is R squared x min(1, samples / 10), as the original has it. It is no probability;
+//! what it was worth is tracked: when a forecast falls due, its error is measured.
 
 use alloc::vec::Vec;
 
@@ -68,7 +68,8 @@ fn worker(
     Some(WorkerForecast { worker: record.id, load, confidence })
 }
 
-/// The tracked accuracy with the forecasts that fall due now: max(0, 1 - 2 x mean absolute error) over workers.
+/// The tracked accuracy with the forecasts that fall due now: max(0, 1 - 2 x mean absolute error)
+/// over workers.
 pub(crate) fn judged(state: &State, view: &View<'_>) -> Option<Average> {
     let mut average = state.accuracy;
     for pending in state.forecasts.iter().filter(|pending| pending.due <= view.snapshot.at()) {

@@ -1,7 +1,7 @@
 //! What is remembered of the round, and what is said of it.
 //!
-//! The other writer of State, and the last stage: nothing before it has changed anything but the migrations that
-//! had come to their end.
+//! The other writer of State, and the last stage: nothing before it has changed anything but the
+//! migrations that had come to their end.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -106,6 +106,7 @@ fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) 
         started: at,
         released: None,
         returning: None,
+        called_off: false,
         attempts: 1,
         reason,
         scorecard: planned.scorecard,

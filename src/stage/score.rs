@@ -1,14 +1,17 @@
 //! What does a move cost, and what is it good for? Factor by factor, in points.
 //!
-//! Cost, 0 to 10: `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) + min(2, past cost of the
-//! kind)`, and what the host adds. Benefit under the specification's rule:
-//! `10 x (source - target) + 2 x performance gained + 1 x memory share gained + 3 x energy efficiency gained + ...`.
+//! Cost, 0 to 10: `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) + min(2,
+//! past cost of the kind)`, and what the host adds. Benefit under the specification's rule: `10 x
+//! (source - target) + 2 x performance gained + 1 x memory share gained + 3 x energy efficiency
+//! gained + ...`.
 //!
-//! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; from a worker at 0.9 to one at 0.1 it
-//! brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. To a worker at 0.4 it brings 5.0: not worth it.
+//! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; from a worker at 0.9 to one
+//! at 0.1 it brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. To a worker at 0.4 it brings
+//! 5.0: not worth it.
 //!
-//! Under [`Relief`](BenefitRule::Relief) the gap is what is *left* after the move, in proportion to what the task carries: a huge
-//! task that would swamp the target and a tiny one that changes nothing both bring little.
+//! Under [`Relief`](BenefitRule::Relief) the gap is what is *left* after the move, in proportion to
+//! what the task carries: a huge task that would swamp the target and a tiny one that changes
+//! nothing both bring little.
 
 use alloc::vec::Vec;
 
@@ -22,8 +25,8 @@ use crate::snapshot::{Mobility, Task};
 use crate::state::State;
 use crate::view::{Burden, Candidate, Errand, Seat, Unit, View};
 
-/// Scores every candidate and drops those that are not worth their cost. (Without cost-benefit analysis the engine skips
-/// this stage: all stay, without a score.)
+/// Scores every candidate and drops those that are not worth their cost. (Without cost-benefit
+/// analysis the engine skips this stage: all stay, without a score.)
 pub(crate) fn score(
     scorer: &Scorer<'_>,
     pace: Pace,
@@ -131,7 +134,8 @@ impl Scorer<'_> {
         cost.history += past.min(weights.history_most);
     }
 
-    /// Evening out the two workers, and relieving the source. A task without a worker leaves a full one.
+    /// Evening out the two workers, and relieving the source. A task without a worker leaves a full
+    /// one.
     fn evening(&self, from: Option<Seat>, to: Seat, burden: &Burden) -> Benefit {
         let BenefitWeights { utilization, relief, full_size, .. } = self.section.benefit;
         let (view, levels) = (self.view, self.levels);
@@ -154,7 +158,8 @@ impl Scorer<'_> {
         }
     }
 
-    /// Performance weight gained. Losing some counts too where the whole effect of a move is judged.
+    /// Performance weight gained. Losing some counts too where the whole effect of a move is
+    /// judged.
     fn hardware(&self, task: &Task, from: Option<Seat>, to: Seat) -> f64 {
         let Some(section) = &self.config.hardware else { return 0.0 };
         let speed = |seat| {
@@ -170,7 +175,8 @@ impl Scorer<'_> {
         self.section.benefit.hardware * counts
     }
 
-    /// The profile of the hardware that a task runs on: the fastest of the kinds it names, else the CPU.
+    /// The profile of the hardware that a task runs on: the fastest of the kinds it names, else the
+    /// CPU.
     fn profile(&self, table: &HardwareTable, task: &Task, seat: Seat) -> HardwareProfile {
         let (worker, kinds) = (self.view.worker(seat), self.view.workers[seat].kinds);
         let named = task.requirements.hardware();
@@ -188,7 +194,8 @@ impl Scorer<'_> {
         fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
     }
 
-    /// The free share of memory around the task, there after the move less here now, if that is a gain.
+    /// The free share of memory around the task, there after the move less here now, if that is a
+    /// gain.
     fn memory(&self, from: Option<Seat>, to: Seat, burden: &Burden) -> f64 {
         let ledger = &self.view.ledger;
         let Ok(column) = ledger.columns.binary_search(&ResourceId::MEMORY) else { return 0.0 };
@@ -236,7 +243,7 @@ impl Scorer<'_> {
             let cell = self.view.ledger.devices_of(to).get(usize::from(device))?;
             let bytes = task.requirements.gpu_memory_bytes? as f64;
             let memory = cell.device.memory_bytes.filter(|bytes| *bytes > 0)? as f64;
-            Some(1.0 - (cell.free_bytes? - bytes).max(0.0) / memory)
+            Some(1.0 - (cell.free_bytes()? - bytes).max(0.0) / memory)
         };
         filled().map_or(0.0, |share| self.section.benefit.packing * share)
     }

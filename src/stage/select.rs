@@ -1,7 +1,9 @@
-//! Which candidates, in which order? The most pressing first, then the best, as far as the budgets go.
+//! Which candidates, in which order? The most pressing first, then the best, as far as the budgets
+//! go.
 //!
-//! Each candidate is admitted again as the ledger stands by then: the second-best task for an idle worker may be the
-//! worst once the first has been promised. A unit of several tasks is taken whole or not at all.
+//! Each candidate is admitted again as the ledger stands by then: the second-best task for an idle
+//! worker may be the worst once the first has been promised. A unit of several tasks is taken whole
+//! or not at all.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -167,8 +169,8 @@ impl Chooser<'_> {
         Ok(())
     }
 
-    /// Whether the source still gives and the target still takes, after the moves chosen so far, and nothing gets
-    /// worse by this one.
+    /// Whether the source still gives and the target still takes, after the moves chosen so far,
+    /// and nothing gets worse by this one.
     fn still_needed(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
         let (levels, from) = (self.levels, unit.from);
         let (give, take) = (levels.give_until, levels.take_below);
@@ -199,7 +201,10 @@ impl Chooser<'_> {
         let device = admission::pair(self.state, view, row, to, &burden, errand)?;
         let bytes = view.task(row).requirements.gpu_memory_bytes;
         view.ledger.carry(&burden, from, to);
-        view.ledger.occupy(to, device, bytes);
+        let cell = device.and_then(|device| view.ledger.device_mut(to, device));
+        if let (Some(cell), Some(bytes)) = (cell, bytes) {
+            cell.arriving_bytes += bytes as f64;
+        }
         // The id that the migration will have; only that it is one matters here.
         let migration = match view.ledger.places[row] {
             Place::Stranded { migration } => migration,

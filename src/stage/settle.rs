@@ -1,7 +1,8 @@
 //! What became of the migrations under way? Reports first, then what the snapshot itself shows.
 //!
-//! One of the two writers of State. Whatever fails, in whatever order reports come, twice or never: a migration
-//! ends exactly once, and a task that its source let go is assigned, brought back, or given back.
+//! One of the two writers of State. Whatever fails, in whatever order reports come, twice or never:
+//! a migration ends exactly once, and a task that its source let go is assigned, brought back, or
+//! given back.
 //!
 //! | step fails | then |
 //! |---|---|
@@ -10,11 +11,13 @@
 //! | assigned, source gone | another target in the next round |
 //! | after [`ATTEMPTS`] assignments, or too long | back to the scheduler |
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::{Config, CostWeights};
 use crate::math::average::{Average, learn};
 use crate::model::ids::{TaskId, WorkerId};
+use crate::model::resource::Amounts;
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::{Action, Command, Counts, Ended, Fate, Reason, Reply};
 use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
@@ -55,7 +58,8 @@ pub(crate) fn report(config: &Config, state: &mut State, report: &Report) -> Rep
     Reply { commands, ended, ignored: ignored > 0, bad: None }
 }
 
-/// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken too long.
+/// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
+/// too long.
 pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) -> Settled {
     let mut settled = Settled::default();
     for report in snapshot.reports() {
@@ -64,9 +68,10 @@ pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) 
     notice_workers(state, snapshot);
     adopt(state, snapshot);
     let tasks: Vec<TaskId> = state.flights.keys().copied().collect();
+    let promised = promised(state, snapshot);
     for task in tasks {
         placement(config, state, snapshot, task, &mut settled);
-        workers(config, state, snapshot, task, &mut settled);
+        workers(config, state, snapshot, &promised, task, &mut settled);
         overdue(config, state, snapshot, task, &mut settled);
     }
     settled
@@ -74,8 +79,10 @@ pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) 
 
 fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Settled) {
     if let Event::Performance { worker, hardware, speed } = report.event {
-        if let Some(section) = &config.hardware {
-            // Known of workers only; what is never seen again is pruned with its track.
+        // Of unknown workers nothing is kept: what is kept is forgotten with their track.
+        if !state.tracks.contains_key(&worker) {
+            settled.ignored += 1;
+        } else if let Some(section) = &config.hardware {
             let kinds = state.learned.speed.entry(worker).or_default();
             let prior = section.table.profile(hardware, None).performance;
             let average = kinds.entry(hardware).or_insert(Average::starting_at(prior));
@@ -168,6 +175,7 @@ fn failed(
         settled.ignored += 1;
         return;
     }
+    let fate = if flight.called_off { Fate::Aborted } else { fate };
     judge(config, state, &flight, false);
     if flight.attempts >= ATTEMPTS {
         settled.command(&flight, Action::Requeue, Reason::Exhausted);
@@ -215,6 +223,8 @@ fn aborted(
         (Phase::Assigned, Some(_)) if flight.returning.is_none() => {
             // The target may have begun: it is told to stop, and its answer decides.
             settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Operator);
+            (flight.called_off, flight.since) = (true, at);
+            state.flights.insert(flight.task, flight);
         }
         (Phase::Released, _) => {
             settled.command(&flight, Action::Requeue, Reason::Operator);
@@ -223,7 +233,6 @@ fn aborted(
         // On its way home, or without a home: there is nothing better to do than to go on.
         (Phase::Assigned | Phase::Releasing, _) => settled.ignored += 1,
     }
-    flight.since = at;
 }
 
 /// What the snapshot says of workers, as far as migrations care.
@@ -239,8 +248,8 @@ fn notice_workers(state: &mut State, snapshot: &Snapshot) {
     }
 }
 
-/// Takes over migrations that the host carries out and this state does not know: they were ordered in an earlier
-/// life, and the task must not be moved a second time.
+/// Takes over migrations that the host carries out and this state does not know: they were ordered
+/// in an earlier life, and the task must not be moved a second time.
 fn adopt(state: &mut State, snapshot: &Snapshot) {
     for task in snapshot.tasks() {
         let Placement::Moving { migration, from, to, phase, since } = task.placement else {
@@ -263,6 +272,7 @@ fn adopt(state: &mut State, snapshot: &Snapshot) {
             started: since,
             released,
             returning: None,
+            called_off: false,
             attempts: 1,
             reason: Reason::Recover,
             scorecard: None,
@@ -322,13 +332,14 @@ fn workers(
     config: &Config,
     state: &mut State,
     snapshot: &Snapshot,
+    promised: &BTreeMap<WorkerId, Amounts>,
     task: TaskId,
     settled: &mut Settled,
 ) {
     let Some(mut flight) = state.flights.get(&task).cloned() else { return };
     let at = snapshot.at();
     let source_gone = flight.from.is_some_and(|from| gone(snapshot, from));
-    let trouble = trouble(snapshot, &flight);
+    let trouble = trouble(state, snapshot, promised, &flight);
     match (flight.phase, flight.from, trouble) {
         (Phase::Releasing, Some(_), _) if source_gone => {
             end(config, state, &flight, Fate::Failed, at, settled);
@@ -356,7 +367,12 @@ fn gone(snapshot: &Snapshot, worker: WorkerId) -> bool {
 }
 
 /// What has come between a migration and its target.
-fn trouble(snapshot: &Snapshot, flight: &Flight) -> Option<Reason> {
+fn trouble(
+    state: &State,
+    snapshot: &Snapshot,
+    promised: &BTreeMap<WorkerId, Amounts>,
+    flight: &Flight,
+) -> Option<Reason> {
     let worker = flight.to;
     if gone(snapshot, worker) {
         return Some(Reason::TargetGone { worker });
@@ -365,12 +381,39 @@ fn trouble(snapshot: &Snapshot, flight: &Flight) -> Option<Reason> {
     if target.stance != Stance::Accept {
         return Some(Reason::TargetClosed { worker, stance: target.stance });
     }
-    // The target's own word on what it has promised; where it keeps silent, its tasks' claims are added up by
-    // observation, which counts this migration already.
+    // Migrations that were ordered earlier come first.
+    let earlier = |resource| {
+        let flights = state.flights.values().filter(|it| it.to == worker && it.id < flight.id);
+        flights.filter_map(|it| it.claim.known(resource)).sum::<f64>()
+    };
     flight.claim.iter().find_map(|(resource, amount)| {
-        let free = target.capacity.known(resource)? - target.reserved.known(resource)?;
+        let there = promised.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
+        let free = target.capacity.known(resource)? - there - earlier(resource);
         (amount > free).then_some(Reason::TargetFull { worker, resource })
     })
+}
+
+/// What the targets of migrations under way have promised to tasks that are there: as they state
+/// it, or else their tasks' claims added up.
+fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Amounts> {
+    let releasing = state.flights.values().filter(|flight| flight.phase == Phase::Releasing);
+    let mut sums: BTreeMap<WorkerId, Amounts> =
+        releasing.map(|flight| (flight.to, Amounts::new())).collect();
+    if sums.is_empty() {
+        return sums;
+    }
+    for task in snapshot.tasks() {
+        let Placement::On(worker) = task.placement else { continue };
+        let Some(sum) = sums.get_mut(&worker) else { continue };
+        for (resource, claim) in view::claims(task).iter() {
+            sum.set(resource, sum.get(resource).unwrap_or(0.0) + claim);
+        }
+    }
+    for (id, sum) in &mut sums {
+        let stated = snapshot.worker(*id).map(|worker| &worker.reserved);
+        stated.into_iter().flat_map(Amounts::iter).for_each(|(resource, it)| sum.set(resource, it));
+    }
+    sums
 }
 
 /// What has taken too long.
@@ -393,6 +436,12 @@ fn overdue(
         (Phase::Releasing, Some(from)) => {
             settled.command(&flight, Action::Abort { worker: from }, reason);
         }
+        (Phase::Assigned, Some(home)) if flight.returning.is_some() && on(snapshot, task, home) => {
+            // It is back where it came from, though nobody said so.
+            let fate = flight.returning.unwrap_or(Fate::TimedOut);
+            end(config, state, &flight, fate, at, settled);
+            return;
+        }
         (Phase::Assigned, _) => {
             judge(config, state, &flight, false);
             settled.command(&flight, Action::Abort { worker: flight.to }, reason);
@@ -407,6 +456,10 @@ fn overdue(
         }
     }
     end(config, state, &flight, Fate::TimedOut, at, settled);
+}
+
+fn on(snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> bool {
+    snapshot.task(task).is_some_and(|record| record.placement == Placement::On(worker))
 }
 
 /// The one place where a migration ends.
@@ -461,7 +514,8 @@ fn cool_down(
     }
 }
 
-/// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for a failure.
+/// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for
+/// a failure.
 fn remember_cost(config: &Config, state: &mut State, flight: &Flight, fate: Fate, at: Timestamp) {
     let (Some(section), Some(_)) = (&config.cost_benefit, flight.from) else { return };
     if fate == Fate::Finished {

@@ -196,9 +196,11 @@ impl<'a> Facts<'a> {
             return 0.0;
         };
         let foreseen = forecast.workers.iter().find(|row| row.worker == worker);
-        let now = self.round.snapshot.worker(worker).and_then(|row| {
-            load(self.round.config.load, row, |resource| used(row, resource))
-        });
+        let now = self
+            .round
+            .snapshot
+            .worker(worker)
+            .and_then(|row| load(self.round.config.load, row, |resource| used(row, resource)));
         foreseen.zip(now).map_or(0.0, |(foreseen, now)| foreseen.load - now)
     }
 }

@@ -31,6 +31,7 @@ mod account;
 mod evidence;
 mod facts;
 mod plan;
+mod quiet;
 mod watch;
 
 use alloc::string::String;
@@ -51,9 +52,7 @@ pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
 pub use watch::Watch;
 
 /// What the engine promises.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Promise {
@@ -195,10 +194,7 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
 /// # Errors
 ///
 /// [`Stale`] as [`Engine::tick`] gives it.
-pub fn tick(
-    engine: &mut Engine,
-    snapshot: &Snapshot,
-) -> Result<(Outcome, Vec<Violation>), Stale> {
+pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Violation>), Stale> {
     let before = engine.state().clone();
     let outcome = engine.tick(snapshot)?;
     let (config, after) = (engine.config(), engine.state());
@@ -217,7 +213,10 @@ pub fn determinism(round: &Round<'_>) -> Vec<Violation> {
     match engine.tick(round.snapshot) {
         Ok(outcome) => {
             findings.need(outcome == *round.outcome, || {
-                alloc::format!("run again, the round says\n{outcome}\nwhere it said\n{}", round.outcome)
+                alloc::format!(
+                    "run again, the round says\n{outcome}\nwhere it said\n{}",
+                    round.outcome
+                )
             });
             findings.need(engine.state() == round.after, || {
                 String::from("run again, the round leaves another state")

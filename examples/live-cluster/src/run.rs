@@ -230,12 +230,14 @@ impl<'a> Run<'a> {
                 budget: worker.budget,
                 load: fleet.load(worker)?,
                 resident_bytes,
+                memory_bytes: worker.memory_bytes,
                 tasks: fleet.tasks_on(worker.id),
             })
         };
         let total = self.helm.engine().stats().total;
         let footer = format!(
-            "{}; {} moves under way, {} completed, {} failed",
+            "{}; {}; {} moves under way, {} completed, {} failed",
+            outcome.balance,
             outcome.thresholds,
             host.under_way(),
             total.completed,

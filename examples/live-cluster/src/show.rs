@@ -34,8 +34,16 @@ pub(crate) struct Row {
     /// Measured processor time, as a share of the budget.
     pub(crate) load: f64,
     pub(crate) resident_bytes: u64,
+    pub(crate) memory_bytes: f64,
     /// The tasks it runs, by number.
     pub(crate) tasks: Vec<u64>,
+}
+
+impl Row {
+    /// Measured memory, as a share of what the worker counts as having.
+    fn memory(&self) -> f64 {
+        crate::number(self.resident_bytes) / self.memory_bytes
+    }
 }
 
 /// Where the run is shown.
@@ -90,17 +98,23 @@ impl<W: Write> Screen<W> {
 
 /// A second as one line of text.
 fn line(frame: &Frame) -> String {
-    let loads: Vec<String> =
-        frame.rows.iter().map(|row| format!("w{} {:.0} %", row.worker, row.load * 100.0)).collect();
-    let (Frame { second, seconds, spread, footer, .. }, loads) = (frame, loads.join(", "));
-    format!("second {second} of {seconds}: {loads}; spread {spread:.2}; {footer}\n")
+    let shares = |share: fn(&Row) -> f64| {
+        let each =
+            frame.rows.iter().map(|row| format!("w{} {:.0} %", row.worker, share(row) * 100.0));
+        each.collect::<Vec<String>>().join(", ")
+    };
+    let (loads, memory) = (shares(|row| row.load), shares(Row::memory));
+    let Frame { second, seconds, spread, footer, .. } = frame;
+    format!(
+        "second {second} of {seconds}: processor {loads}; spread {spread:.2}; memory {memory}; {footer}\n"
+    )
 }
 
 /// A second as a table.
 fn table(frame: &Frame) -> String {
     let Frame { second, seconds, spread, footer, .. } = frame;
     let mut text = format!(
-        "\n{:<7}{:<14}{:>7}  {:<width$}{:>12}  tasks\n",
+        "\n{:<7}{:<14}{:>7}  {:<width$}{:>18}  tasks\n",
         "worker",
         "hardware",
         "budget",
@@ -113,17 +127,18 @@ fn table(frame: &Frame) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(
             text,
-            "w{:<6}{:<14}{:>7.2}  {}{:>4.0} % {:>7.1} MiB  {}",
+            "w{:<6}{:<14}{:>7.2}  {}{:>4.0} % {:>7.1} MiB {:>3.0} %  {}",
             row.worker,
             row.hardware,
             row.budget,
             bar(row.load),
             row.load * 100.0,
             crate::number(row.resident_bytes) / 1_048_576.0,
+            row.memory() * 100.0,
             tasks.join(" ")
         );
     }
-    let _ = writeln!(text, "second {second} of {seconds} · spread {spread:.2} · {footer}");
+    let _ = writeln!(text, "second {second} of {seconds}, spread {spread:.2}\n{footer}");
     text
 }
 
@@ -146,6 +161,7 @@ mod tests {
             budget: 0.25,
             load,
             resident_bytes: 3 << 20,
+            memory_bytes: 12_582_912.0,
             tasks: vec![1, 4],
         };
         let rows = vec![row(1, 1.0), row(2, 0.06)];
@@ -165,7 +181,11 @@ mod tests {
         let mut screen = screen(false);
         screen.show(&frame());
         let text = printed(screen);
-        assert_eq!(text, "second 7 of 30: w1 100 %, w2 6 %; spread 0.94; 1 move under way\n");
+        assert_eq!(
+            text,
+            "second 7 of 30: processor w1 100 %, w2 6 %; spread 0.94; \
+                     memory w1 25 %, w2 25 %; 1 move under way\n"
+        );
     }
 
     #[test]
@@ -175,7 +195,7 @@ mod tests {
         screen.say("a decision");
         screen.say("another");
         let text = printed(screen);
-        assert!(text.ends_with("\x1b[5A\x1b[Ja decision\nanother\n"), "{text:?}");
+        assert!(text.ends_with("\x1b[6A\x1b[Ja decision\nanother\n"), "{text:?}");
     }
 
     #[test]

@@ -131,7 +131,11 @@ impl World {
                 if !objected {
                     let (from, phase) = (Some(from), Phase::Released);
                     self.records.shift_use(task, from, None);
-                    self.put(task, Placement::Moving { migration, from, to, phase, since: at }, None);
+                    self.put(
+                        task,
+                        Placement::Moving { migration, from, to, phase, since: at },
+                        None,
+                    );
                     event = Some(Event::Released { migration });
                 }
             }

@@ -151,12 +151,7 @@ impl Records {
     }
 
     /// Moves what a task uses from one worker's stated use to another's.
-    pub(super) fn shift_use(
-        &mut self,
-        task: TaskId,
-        from: Option<WorkerId>,
-        to: Option<WorkerId>,
-    ) {
+    pub(super) fn shift_use(&mut self, task: TaskId, from: Option<WorkerId>, to: Option<WorkerId>) {
         let Some(task) = self.tasks.get(&task) else { return };
         for (worker, sign) in [(from, -1.0), (to, 1.0)] {
             let Some(site) = worker.and_then(|id| self.workers.get_mut(&id)) else { continue };

@@ -10,8 +10,15 @@ use super::words::{Parsed, pair, span, unknown, valued};
 use crate::config::{Config, ConfigErrors, Options};
 
 /// The sections that can be off.
-const SECTIONS: [&str; 7] =
-    ["adaptation", "prediction", "cost_benefit", "hardware", "efficiency", "migration", "stability"];
+const SECTIONS: [&str; 7] = [
+    "adaptation",
+    "prediction",
+    "cost_benefit",
+    "hardware",
+    "efficiency",
+    "migration",
+    "stability",
+];
 
 /// A preset by its name.
 pub(super) fn preset(name: &str) -> Parsed<Config> {

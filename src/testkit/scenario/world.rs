@@ -122,7 +122,8 @@ impl World {
             }
             "tasks" => {
                 let told = core::mem::replace(&mut self.told_task_defaults, true);
-                let defaults = format!("; unless stated cpu={TASK_CPU}, used as demanded, running=0s");
+                let defaults =
+                    format!("; unless stated cpu={TASK_CPU}, used as demanded, running=0s");
                 (self.records.tasks.len(), if told { String::new() } else { defaults })
             }
             _ => (self.records.groups.len(), String::new()),
@@ -231,7 +232,8 @@ impl World {
                 return None;
             }
         };
-        let played = Played { sheet: &sheet, before: &before, after: &self.engine, result: &result };
+        let played =
+            Played { sheet: &sheet, before: &before, after: &self.engine, result: &result };
         let mut faults = played.disagreements();
         let twin = self.twin.tick(&sheet.renumbered().snapshot());
         faults.extend(same_when_renumbered(&result, &twin));
@@ -320,7 +322,8 @@ impl World {
     fn stats(&self) -> Heard {
         let value = serde_json::to_value(self.engine.stats()).unwrap_or_default();
         let counts = |span: &str| {
-            let count = |name: &str| look_up(&value, &format!("{span}.{name}")).map_or("?".into(), print);
+            let count =
+                |name: &str| look_up(&value, &format!("{span}.{name}")).map_or("?".into(), print);
             let [begun, completed, failed] = ["initiated", "completed", "failed"].map(count);
             format!("{span:<10} {begun} begun, {completed} completed, {failed} failed")
         };

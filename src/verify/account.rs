@@ -1,0 +1,425 @@
+//! Who carries what? Capacity, use and device memory, counted on both ends of everything under way.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::facts::{
+    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, has_seen, is_new,
+    is_sound_worker, load, resources, used,
+};
+use super::{Findings, Promise, Round, Violation};
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ratio::Utilization;
+use crate::model::resource::ResourceId;
+use crate::outcome::{Fate, Outcome, Tally};
+use crate::snapshot::{Coverage, Phase, Placement, Stance, Task, Worker};
+use crate::state::{
+    ENDED, FORECASTS, Flight, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, SAMPLES, SYSTEM_RECORDS,
+};
+
+/// What every worker carries, step by step.
+pub(super) struct Account<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) stays: BTreeMap<TaskId, Stay>,
+    claimed: BTreeMap<(WorkerId, ResourceId), f64>,
+    used: BTreeMap<(WorkerId, ResourceId), f64>,
+    devices: BTreeMap<(WorkerId, u16), f64>,
+    /// Moves under way: in all, from each worker, to each worker.
+    pub(super) moving: usize,
+    pub(super) outgoing: BTreeMap<WorkerId, usize>,
+    pub(super) incoming: BTreeMap<WorkerId, usize>,
+    /// Tasks without a worker on their way to each worker.
+    pub(super) placed: BTreeMap<WorkerId, usize>,
+}
+
+impl<'a> Account<'a> {
+    /// As it stood when the plan was made.
+    pub(super) fn open(facts: &'a Facts<'a>) -> Self {
+        let mut account = Self {
+            facts,
+            stays: facts.stays(),
+            claimed: BTreeMap::new(),
+            used: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            moving: 0,
+            outgoing: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            placed: BTreeMap::new(),
+        };
+        account.count_moves();
+        for worker in facts.round.snapshot.workers() {
+            account.count_claims(worker);
+            account.count_devices(worker);
+        }
+        account.count_use();
+        account
+    }
+
+    /// Flights that some worker has been asked to take.
+    fn heading(&self) -> impl Iterator<Item = &'a Flight> + use<'a> {
+        let facts = self.facts;
+        let heading = move |flight: &&'a Flight| {
+            flight.phase != Phase::Released && !facts.retargeted.contains(&flight.id)
+        };
+        facts.flights.values().copied().filter(heading)
+    }
+
+    fn count_moves(&mut self) {
+        self.moving = self.facts.flights.values().filter(|flight| flight.from.is_some()).count();
+        for flight in self.heading() {
+            *self.incoming.entry(flight.to).or_default() += 1;
+            match flight.from {
+                Some(from) => *self.outgoing.entry(from).or_default() += 1,
+                None => *self.placed.entry(flight.to).or_default() += 1,
+            }
+        }
+    }
+
+    /// What is reserved on a worker: its own statement and what is on its way there, or else every task that
+    /// counts on it.
+    fn count_claims(&mut self, worker: &Worker) {
+        let snapshot = self.facts.round.snapshot;
+        let mut sums: BTreeMap<ResourceId, f64> = BTreeMap::new();
+        for task in snapshot.tasks() {
+            let here = task.placement == Placement::On(worker.id);
+            let counts = here || self.stays[&task.id].ends().any(|end| end == worker.id);
+            for resource in asked(task).into_iter().filter(|_| counts) {
+                *sums.entry(resource).or_default() += claim(task, worker, resource);
+            }
+        }
+        let hidden = self.heading().filter(|flight| snapshot.task(flight.task).is_none());
+        for flight in hidden {
+            let ends = Stay::Between(flight.from, flight.to).ends();
+            for _ in ends.filter(|end| *end == worker.id) {
+                for (resource, amount) in flight.claim.iter() {
+                    *sums.entry(resource).or_default() += amount;
+                }
+            }
+        }
+        for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
+            let coming = self.heading().filter(|flight| flight.to == worker.id);
+            let coming = coming.filter(|flight| flight.returning.is_none());
+            let coming: f64 = coming.filter_map(|flight| flight.claim.get(resource)).sum();
+            sums.insert(resource, stated + coming);
+        }
+        let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
+        self.claimed.extend(sums);
+    }
+
+    /// What is free on each device that says what it has.
+    fn count_devices(&mut self, worker: &Worker) {
+        let snapshot = self.facts.round.snapshot;
+        let lag = self.lag();
+        let landed = self.facts.landed();
+        for (index, device) in (0_u16..).zip(&worker.devices) {
+            let Some(memory) = device.memory_bytes else { continue };
+            let mut taken = device.used_bytes.unwrap_or(0) as f64;
+            for task in snapshot.tasks().iter().filter(|task| task.device == Some(index)) {
+                let unseen = landed.iter().any(|landed| {
+                    landed.task == task.id
+                        && landed.to == worker.id
+                        && !has_seen(snapshot.at(), worker, landed.running, lag)
+                });
+                let here = task.placement == Placement::On(worker.id);
+                if here && (device.used_bytes.is_none() || unseen) {
+                    taken += task.requirements.gpu_memory_bytes.unwrap_or(0) as f64;
+                }
+            }
+            for flight in self.heading() {
+                let coming = flight.to == worker.id && flight.returning.is_none();
+                if coming && flight.device == Some(index) {
+                    let listed = snapshot.task(flight.task);
+                    let hidden = flight.claim.get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
+                    taken += listed.map_or(hidden, |task| {
+                        task.requirements.gpu_memory_bytes.unwrap_or(0) as f64
+                    });
+                }
+            }
+            self.devices.insert((worker.id, index), memory as f64 - taken);
+        }
+    }
+
+    fn lag(&self) -> Duration {
+        self.facts.round.config.stability.map_or(Duration::ZERO, |section| section.telemetry_lag)
+    }
+
+    /// What is in use, with everything under way as if it had arrived, as far as measurements cannot show it yet.
+    fn count_use(&mut self) {
+        let Round { snapshot, config, .. } = *self.facts.round;
+        for worker in snapshot.workers() {
+            let known = resources(worker).into_iter().chain(worker.used.iter().map(|(id, _)| id));
+            for resource in known {
+                if let Some(amount) = used(worker, resource) {
+                    self.used.insert((worker.id, resource), amount);
+                }
+            }
+        }
+        if config.stability.is_none() {
+            return;
+        }
+        let (at, lag) = (snapshot.at(), self.lag());
+        let seen = |worker: WorkerId, event| {
+            snapshot.worker(worker).is_some_and(|worker| has_seen(at, worker, event, lag))
+        };
+        for flight in self.facts.flights.values().copied() {
+            let left = flight
+                .from
+                .filter(|from| !flight.released.is_some_and(|released| seen(*from, released)));
+            let adrift =
+                flight.phase == Phase::Released || self.facts.retargeted.contains(&flight.id);
+            // On its way home it counts where it was: taken away and added again.
+            for (resource, amount) in flight.load.iter() {
+                if let Some(from) = left.filter(|_| flight.returning.is_none()) {
+                    self.change(from, resource, -amount);
+                }
+                if !adrift && (flight.returning.is_none() || left.is_none()) {
+                    self.change(flight.to, resource, amount);
+                }
+            }
+        }
+        for landed in self.facts.landed() {
+            let left = landed.from.filter(|from| !seen(*from, landed.released));
+            for (resource, amount) in landed.load.iter() {
+                if let Some(from) = left {
+                    self.change(from, resource, -amount);
+                }
+                if !seen(landed.to, landed.running) {
+                    self.change(landed.to, resource, amount);
+                }
+            }
+        }
+    }
+
+    /// Adds to what is in use, where that is known; it never falls below nothing.
+    fn change(&mut self, worker: WorkerId, resource: ResourceId, amount: f64) {
+        if let Some(used) = self.used.get_mut(&(worker, resource)) {
+            *used = (*used + amount).max(0.0);
+        }
+    }
+
+    /// What is in use of a resource, if known.
+    pub(super) fn in_use(&self, worker: WorkerId, resource: ResourceId) -> Option<f64> {
+        self.used.get(&(worker, resource)).copied()
+    }
+
+    /// A worker's load.
+    pub(super) fn load(&self, worker: &Worker) -> Option<f64> {
+        load(self.facts.round.config.load, worker, |resource| self.in_use(worker.id, resource))
+    }
+
+    /// A worker's load as the plan judges it: now, or as forecast.
+    pub(super) fn level(&self, worker: &Worker) -> Option<f64> {
+        Some(self.load(worker)? + self.facts.shift(worker.id))
+    }
+
+    /// What is reserved of a resource.
+    pub(super) fn claimed(&self, worker: WorkerId, resource: ResourceId) -> f64 {
+        self.claimed.get(&(worker, resource)).copied().unwrap_or(0.0)
+    }
+
+    /// What is free on a device; nothing if it does not say.
+    pub(super) fn device_free(&self, worker: WorkerId, device: u16) -> Option<f64> {
+        self.devices.get(&(worker, device)).copied()
+    }
+
+    /// Enters one step of the plan: the claim on both ends, the use on the target only.
+    pub(super) fn enter(&mut self, step: &Step<'_>) {
+        let (snapshot, task) = (self.facts.round.snapshot, step.task);
+        self.stays.insert(task.id, Stay::Between(step.from, step.to));
+        *self.incoming.entry(step.to).or_default() += 1;
+        match step.from {
+            Some(from) => {
+                self.moving += 1;
+                *self.outgoing.entry(from).or_default() += 1;
+            }
+            None => *self.placed.entry(step.to).or_default() += 1,
+        }
+        let Some(target) = snapshot.worker(step.to) else { return };
+        let needs = task.requirements.gpu_memory_bytes.filter(|_| accelerated(task, target));
+        if let (Some(device), Some(bytes)) = (step.device, needs) {
+            if let Some(free) = self.devices.get_mut(&(step.to, device)) {
+                *free -= bytes as f64;
+            }
+        }
+        for resource in asked(task) {
+            *self.claimed.entry((step.to, resource)).or_default() += claim(task, target, resource);
+            if self.facts.round.config.stability.is_none() {
+                continue;
+            }
+            let amount = burden(task, target, resource);
+            self.change(step.to, resource, amount);
+            if let Some(from) = step.from {
+                self.change(from, resource, -amount);
+            }
+        }
+    }
+}
+
+/// Promise 6: the reported loads are what the records say, and the projected ones are those with everything under
+/// way added and taken away, as far as measurements cannot have seen it.
+pub fn in_flight(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::InFlight);
+    let facts = Facts::new(round);
+    let account = Account::open(&facts);
+    let clear = is_clear(round);
+    for row in &round.outcome.workers {
+        let Some(worker) = round.snapshot.worker(row.worker) else {
+            findings.add(format!("{} has a load and no record", row.worker));
+            continue;
+        };
+        let trusted =
+            is_sound_worker(round.snapshot, worker.id) && worker.stance != Stance::Offline;
+        let reported = load(round.config.load, worker, |resource| used(worker, resource));
+        let reported = reported.filter(|_| trusted);
+        let [said, ahead] = [row.reported, row.projected].map(|load| load.map(Utilization::get));
+        findings.need(same(said, reported), || {
+            format!("{} is said to report {said:?}, its record says {reported:?}", row.worker)
+        });
+        let projected = reported.and_then(|_| account.load(worker));
+        findings.need(!clear || same(ahead, projected), || {
+            format!(
+                "{} is projected at {ahead:?}; reported and in flight: {projected:?}",
+                row.worker
+            )
+        });
+    }
+    findings.list
+}
+
+/// Whether the states show all effects of the round: not where an arrival was forgotten as soon as it was settled,
+/// because it lies in the future, too far back, or beyond the bound of memory.
+fn is_clear(round: &Round<'_>) -> bool {
+    let at = round.snapshot.at();
+    let reports = round.snapshot.reports().iter().map(|report| report.at);
+    let phases = round.snapshot.tasks().iter().filter_map(|task| match task.placement {
+        Placement::Moving { since, .. } => Some(since),
+        _ => None,
+    });
+    let released = round.before.flights.values().filter_map(|flight| flight.released);
+    let oldest = at.before(round.config.performance_window);
+    let ended = &round.outcome.ended;
+    let room = round.before.landed.len() + ended.len() <= MEMORY_PER_WORKER;
+    let old = ended
+        .iter()
+        .any(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted) && ended.at < oldest);
+    room && !old && reports.chain(phases).chain(released).all(|event| event <= at)
+}
+
+fn same(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Promise 9: no collection in the state or the outcome exceeds its bound. What was larger before may still be, where
+/// the cluster has shrunk; it does not grow.
+pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::Bounded);
+    let Round { before, after, snapshot, outcome, .. } = *round;
+    let before_sizes: BTreeMap<_, _> = before.sizes().into_iter().collect();
+    let workers = snapshot.workers().len();
+    let homes: BTreeSet<WorkerId> = snapshot.tasks().iter().filter_map(home).collect();
+    let tracked = match snapshot.coverage() {
+        Coverage::Complete => workers + homes.len(),
+        Coverage::Partial => before.tracks.len() + workers,
+    };
+    let remembered = MEMORY_PER_WORKER * before.tracks.len().max(after.tracks.len()).max(1);
+    let kinds: BTreeSet<_> = after.learned.cost.keys().collect();
+    let hardware = crate::model::hardware::Hardware::ALL.len();
+    let tracks = after.tracks.len().max(before.tracks.len());
+    let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
+    let unknown = after.learned.speed.keys().filter(|worker| !after.tracks.contains_key(*worker));
+    let unknown = unknown.count() * hardware;
+    let allowed: [(&str, usize); 8] = [
+        ("system records", SYSTEM_RECORDS),
+        ("tracked workers", tracked),
+        ("samples of one worker", SAMPLES),
+        ("forecasts", FORECASTS),
+        ("landed", remembered),
+        ("cooldowns", remembered),
+        ("ended", ENDED),
+        ("learned", learned + if snapshot.coverage() == Coverage::Partial { unknown } else { 0 }),
+    ];
+    for (name, size) in after.sizes() {
+        let bound = allowed.iter().find(|(known, _)| *known == name).map(|row| row.1);
+        let bound = bound.unwrap_or_else(|| migrations(round));
+        let shrinks =
+            name != "tracked workers" && before_sizes.get(name).is_some_and(|it| size <= *it);
+        findings.need(size <= bound || shrinks, || format!("{size} {name}, at most {bound}"));
+    }
+    outcome_bounds(outcome, workers, before.flights.len() + snapshot.tasks().len(), &mut findings);
+    findings.list
+}
+
+/// The worker that a record says a task is on.
+fn home(task: &Task) -> Option<WorkerId> {
+    match task.placement {
+        Placement::On(worker) => Some(worker),
+        _ => None,
+    }
+}
+
+/// Migrations that may be under way: the budget, placements, and what the host itself carries out.
+fn migrations(round: &Round<'_>) -> usize {
+    let live = round.snapshot.workers().iter();
+    let live = live.filter(|worker| worker.stance != Stance::Offline).count();
+    let adopted = round.after.flights.values().filter(|flight| {
+        !round.before.flights.contains_key(&flight.task) && !is_new(round, flight.id)
+    });
+    let kept = round.before.flights.len();
+    let adopted = adopted.count();
+    budget(round, live).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
+}
+
+/// Moves that may be under way at once among so many live workers.
+pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
+    let Some(limits) = &round.config.migration else { return 0 };
+    let mut most = limits.max_simultaneous.get() as usize;
+    // The largest whole number that the share allows, found without rounding.
+    while (most + 1) as f64 <= limits.share_of_workers.unwrap_or(0.0) * live as f64 {
+        most += 1;
+    }
+    most
+}
+
+fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mut Findings) {
+    let refusals = &outcome.tally.refusals;
+    let names: BTreeSet<_> = refusals.iter().map(crate::outcome::Refusals::name).collect();
+    let most_examples = refusals.iter().map(|row| row.examples.len()).max().unwrap_or(0);
+    let forecast = outcome.forecast.as_ref().map_or(0, |forecast| forecast.workers.len());
+    for (what, size, bound) in [
+        ("bad records shown", outcome.bad_records.len(), Outcome::BAD_RECORDS),
+        ("worker loads", outcome.workers.len(), workers),
+        ("worker forecasts", forecast, workers),
+        ("rows of refusals", refusals.len(), names.len()),
+        ("examples of one refusal", most_examples, Tally::EXAMPLES),
+        ("migrations ended", outcome.ended.len(), tasks),
+    ] {
+        findings.need(size <= bound, || format!("{size} {what}, at most {bound}"));
+    }
+}
+
+/// The devices of a worker that a task can use, by index.
+pub(super) fn suits(task: &Task, worker: &Worker, device: u16) -> bool {
+    let Some(device) = worker.devices.get(usize::from(device)) else { return false };
+    let needs = &task.requirements;
+    let cpu = crate::model::hardware::Hardware::Cpu;
+    let named = needs.all_of.iter().chain(needs.any_of.iter()).filter(|kind| *kind != cpu);
+    let named: Vec<_> = named.collect();
+    let kind = named.is_empty() || named.contains(&device.hardware);
+    let cuda = device.hardware == crate::model::hardware::Hardware::Cuda;
+    let capable = needs
+        .min_cuda_compute
+        .is_none_or(|least| cuda && device.compute.is_some_and(|has| has >= least));
+    kind && capable
+}
+
+/// What a worker has of a resource, for a task that claims some of it.
+pub(super) fn room(account: &Account<'_>, worker: &Worker, resource: ResourceId) -> f64 {
+    let capacity = capacity(worker, resource).unwrap_or(0.0);
+    capacity - account.claimed(worker.id, resource)
+}

@@ -1,0 +1,285 @@
+//! Is what the round says of itself true and complete? And did bad records stay without effect?
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::facts::{Aim, Facts, is_sound_task, is_sound_worker};
+use super::{Findings, Promise, Round, Violation, about};
+use crate::config::{Basis, Pace, Trigger};
+use crate::math::fingerprint::fingerprint;
+use crate::model::ids::WorkerId;
+use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Scorecard, Sight};
+use crate::snapshot::{Stance, Worker};
+
+/// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
+/// refusal a name, a reach and a remedy; the loads, the thresholds and the verdict follow from each other.
+pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::Evidence);
+    decisions(round, &mut findings);
+    refusals(round.outcome, &mut findings);
+    heading(round, &mut findings);
+    system_load(round, &mut findings);
+    verdict(round, &mut findings);
+    findings.list
+}
+
+/// What a move must bring beyond its cost at the pace of this round.
+fn least_net(round: &Round<'_>) -> f64 {
+    let pace =
+        round.config.adaptation.map_or(Pace::default(), |section| match round.outcome.band {
+            LoadBand::High => section.high_pace,
+            LoadBand::Normal => Pace::default(),
+            LoadBand::Low => section.low_pace,
+        });
+    pace.least_net
+}
+
+fn decisions(round: &Round<'_>, findings: &mut Findings) {
+    for command in &round.outcome.commands {
+        findings
+            .need(!command.reason.to_string().is_empty(), || format!("{command} has no reason"));
+    }
+    let least = least_net(round);
+    for step in &Facts::new(round).steps {
+        let (command, card) = (step.command, step.scorecard);
+        if let Some(card) = &card {
+            findings.need(is_sum(card), || format!("{command}: the score is no sum: {card}"));
+        }
+        let weighed = round.config.cost_benefit.is_some() && step.aim == Aim::Balance;
+        if weighed {
+            let net = card.map(|card| card.net());
+            findings.need(net.is_some_and(|net| net > least), || {
+                format!("{command}: net {net:?} is not above {least}")
+            });
+        }
+        let uneven = matches!(round.outcome.balance, Balance::Uneven(_));
+        findings.need(step.aim != Aim::Balance || uneven, || {
+            format!("{command}: moved to even out what is called even")
+        });
+    }
+}
+
+/// Whether the totals of a scorecard are the sums of finite factors.
+fn is_sum(card: &Scorecard) -> bool {
+    let cost: f64 = card.cost.factors().iter().map(|(_, points)| points).sum();
+    let benefit: f64 = card.benefit.factors().iter().map(|(_, points)| points).sum();
+    let net = benefit.max(0.0) - cost.clamp(0.0, 10.0);
+    net.is_finite() && (net - card.net()).abs() <= 1e-9
+}
+
+fn refusals(outcome: &Outcome, findings: &mut Findings) {
+    let rows = &outcome.tally.refusals;
+    let sorted = rows.windows(2).all(|pair| pair[0].name() < pair[1].name());
+    findings.need(sorted, || String::from("the rows of the tally are not in order, each once"));
+    for row in rows {
+        let (name, shown) = (row.name(), row.examples.len());
+        findings.need(!name.is_empty(), || String::from("a refusal without a name"));
+        findings.need(row.count as usize >= shown, || format!("{name}: {shown} examples of fewer"));
+        for refused in &row.examples {
+            let no = refused.rejection;
+            findings.need(no.name() == name, || format!("{refused} stands under {name}"));
+            let said = !no.to_string().is_empty() && !no.remedy().to_string().is_empty();
+            findings.need(said, || format!("{name} says nothing, or has no remedy"));
+            let whole_task = no.reach() == Reach::Task;
+            findings.need(whole_task == refused.to.is_none(), || {
+                format!("{refused}: reaches {:?}, target {:?}", no.reach(), refused.to)
+            });
+        }
+    }
+}
+
+fn heading(round: &Round<'_>, findings: &mut Findings) {
+    let Round { before, after, outcome, snapshot, config } = *round;
+    let prints = outcome.fingerprints;
+    findings.need(prints.state == fingerprint(before), || String::from("not this state's print"));
+    findings.need(prints.config == fingerprint(config), || String::from("not this config's print"));
+    let print = fingerprint(snapshot);
+    findings.need(prints.snapshot == print, || String::from("not this snapshot's print"));
+    let numbered = outcome.tick == before.ticks + 1 && outcome.epoch == before.epoch;
+    findings.need(numbered && outcome.at == snapshot.at(), || {
+        format!("round {} of {} at {}", outcome.tick, outcome.epoch, outcome.at)
+    });
+    let flying = after.flights.len();
+    findings.need(outcome.in_flight as usize == flying, || {
+        format!("{} said to be in flight, {flying} are", outcome.in_flight)
+    });
+    let (high, low) = (outcome.thresholds.high, outcome.thresholds.low);
+    findings.need(high.is_finite() && low.is_finite() && low < high, || {
+        format!("thresholds cross: high {high}, low {low}")
+    });
+    if let Some(section) = config.adaptation.filter(|_| before.thresholds.is_some()) {
+        let apart = high - low >= section.separation - 1e-9;
+        findings.need(apart || before.thresholds == Some(outcome.thresholds), || {
+            format!("thresholds stand {} apart, {} at least", high - low, section.separation)
+        });
+    }
+}
+
+/// Whether a worker takes part in balancing.
+fn is_balanced(round: &Round<'_>, worker: &Worker) -> bool {
+    matches!(worker.stance, Stance::Accept | Stance::Hold)
+        && is_sound_worker(round.snapshot, worker.id)
+}
+
+/// The loads of the workers that take part, as the outcome has them.
+fn loads(round: &Round<'_>, basis: Basis) -> Vec<(WorkerId, f64)> {
+    let rows = round.outcome.workers.iter().filter_map(|row| {
+        let worker = round.snapshot.worker(row.worker).filter(|it| is_balanced(round, it))?;
+        let latest = row.reported?.get();
+        let level = match basis {
+            Basis::Latest => latest,
+            Basis::Projected => row.projected?.get(),
+            Basis::RecentMean => recent_mean(round, worker, latest),
+        };
+        Some((row.worker, level))
+    });
+    rows.collect()
+}
+
+/// The mean of a worker's last five samples, the latest among them.
+fn recent_mean(round: &Round<'_>, worker: &Worker, latest: f64) -> f64 {
+    let now = round.snapshot.at().before(worker.metric_age);
+    let track = round.before.tracks.get(&worker.id);
+    let samples = track.into_iter().flat_map(|track| track.samples.iter().rev());
+    let mut loads: Vec<f64> =
+        samples.filter(|sample| sample.at < now).take(4).map(|sample| sample.load).collect();
+    loads.insert(0, latest);
+    loads.iter().sum::<f64>() / loads.len() as f64
+}
+
+fn system_load(round: &Round<'_>, findings: &mut Findings) {
+    let loads: Vec<f64> = loads(round, Basis::Latest).into_iter().map(|(_, load)| load).collect();
+    let Some(said) = &round.outcome.load else {
+        findings
+            .need(loads.is_empty(), || format!("{} loads are known, none is told", loads.len()));
+        return;
+    };
+    let count = loads.len() as f64;
+    let mean = loads.iter().sum::<f64>() / count;
+    let max = loads.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let min = loads.iter().copied().fold(f64::INFINITY, f64::min);
+    let squares: f64 = loads.iter().map(|load| (load - mean) * (load - mean)).sum();
+    let variance = if loads.len() > 1 { squares / (count - 1.0) } else { 0.0 };
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+    let holds = said.workers as usize == loads.len()
+        && near(said.mean, mean)
+        && near(said.max, max)
+        && near(said.min, min)
+        && near(said.deviation * said.deviation, variance);
+    findings.need(holds, || format!("the loads taken together are not {said}"));
+}
+
+/// The verdict follows from the loads and the thresholds that stand beside it.
+fn verdict(round: &Round<'_>, findings: &mut Findings) {
+    let config = round.config;
+    let levels = loads(round, config.detection.basis);
+    let factor = config.adaptation.map_or(1.0, |section| match round.outcome.band {
+        LoadBand::High => section.high_pace.imbalance_factor,
+        LoadBand::Normal => 1.0,
+        LoadBand::Low => section.low_pace.imbalance_factor,
+    });
+    let needed = config.detection.imbalance * factor;
+    let uneven = is_uneven(round, &levels, 0.0, needed);
+    match &round.outcome.balance {
+        Balance::Unknown => {
+            findings.need(levels.len() < 2, || format!("{} loads are known", levels.len()));
+        }
+        Balance::Even { .. } => {
+            findings.need(uneven == Some(false), || String::from("called even, and is not"));
+        }
+        Balance::Uneven(found) if found.sight == Sight::Present => {
+            findings.need(uneven == Some(true), || format!("called uneven, and is not: {found}"));
+            evident(found, &levels, findings);
+        }
+        Balance::Uneven(found) => {
+            findings.need(uneven == Some(false), || format!("it is there, not coming: {found}"));
+            predicted(round, found, factor, findings);
+        }
+    }
+}
+
+/// Whether some level is out of bounds by `margin` and the spread is exceeded. Not to be told from rounding right at
+/// a bound: then nothing is said.
+fn is_uneven(
+    round: &Round<'_>,
+    levels: &[(WorkerId, f64)],
+    margin: f64,
+    needed: f64,
+) -> Option<bool> {
+    let max = levels.iter().map(|(_, level)| *level).reduce(f64::max)?;
+    let min = levels.iter().map(|(_, level)| *level).reduce(f64::min)?;
+    if levels.len() < 2 {
+        return None;
+    }
+    let thresholds = round.outcome.thresholds;
+    let (over, under) = (max > thresholds.high + margin, min < thresholds.low - margin);
+    let out_of_bounds = match round.config.detection.trigger {
+        Trigger::Both => over && under,
+        Trigger::Either => over || under,
+    };
+    Some(out_of_bounds && max - min > needed)
+}
+
+/// The workers it names stand where it says, and nobody further out.
+fn evident(found: &Imbalance, levels: &[(WorkerId, f64)], findings: &mut Findings) {
+    let at = |worker| levels.iter().find(|(id, _)| *id == worker).map(|(_, level)| *level);
+    let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() <= 1e-9);
+    let named = near(at(found.hottest), found.max) && near(at(found.coldest), found.min);
+    findings.need(named, || format!("the workers do not stand there: {found}"));
+    let extreme =
+        levels.iter().all(|(_, level)| *level <= about(found.max) && about(*level) >= found.min);
+    findings.need(extreme, || format!("some worker stands further out: {found}"));
+}
+
+/// What is coming is confident enough, and follows from the forecast.
+fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut Findings) {
+    let (Some(section), Some(forecast)) = (&round.config.prediction, &round.outcome.forecast)
+    else {
+        findings.add(format!("predicted without a forecast: {found}"));
+        return;
+    };
+    findings.need(forecast.confidence >= section.confidence, || {
+        format!("acts on a confidence of {}", forecast.confidence)
+    });
+    let projected = round.config.detection.basis == Basis::Projected;
+    let levels = forecast.workers.iter().filter_map(|foreseen| {
+        let row = round.outcome.workers.iter().find(|row| row.worker == foreseen.worker)?;
+        let ahead = if projected { row.projected?.get() - row.reported?.get() } else { 0.0 };
+        Some((foreseen.worker, foreseen.load + ahead))
+    });
+    let levels: Vec<_> = levels.collect();
+    let max = levels.iter().map(|(_, level)| *level).fold(f64::NEG_INFINITY, f64::max);
+    let min = levels.iter().map(|(_, level)| *level).fold(f64::INFINITY, f64::min);
+    let (thresholds, margin) = (round.outcome.thresholds, section.margin);
+    let over = max + 1e-9 > thresholds.high + margin;
+    let under = min - 1e-9 < thresholds.low - margin;
+    let out_of_bounds = match round.config.detection.trigger {
+        Trigger::Both => over && under,
+        Trigger::Either => over || under,
+    };
+    let wide = max - min + 1e-9 > section.imbalance * factor;
+    findings.need(out_of_bounds && wide, || format!("the forecast does not show it: {found}"));
+    evident(found, &levels, findings);
+}
+
+/// Promise 10, as far as one round shows it: no decision concerns a record that was set aside, the outcome tells
+/// of them, and no number in it is not one.
+pub fn bad_input(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::BadInput);
+    let Round { snapshot, outcome, .. } = *round;
+    for step in &Facts::new(round).steps {
+        let ends = step.from.into_iter().chain([step.to]);
+        let sound = is_sound_task(snapshot, step.task.id)
+            && ends.into_iter().all(|worker| is_sound_worker(snapshot, worker));
+        findings.need(sound, || format!("{} rests on a bad record", step.command));
+    }
+    let all = snapshot.bad_records();
+    let shown = &all[..all.len().min(Outcome::BAD_RECORDS)];
+    findings.need(outcome.bad_records == shown, || String::from("bad records are not told of"));
+    let system = outcome.load.iter().flat_map(|it| [it.mean, it.min, it.max, it.deviation]);
+    let forecast = outcome.forecast.iter().flat_map(|it| [it.mean, it.spread, it.confidence]);
+    let finite = system.chain(forecast).all(f64::is_finite);
+    findings.need(finite, || String::from("a load in the outcome is not a number"));
+    findings.list
+}

@@ -1,0 +1,385 @@
+//! Is every step of the plan allowed, as things stand when its turn comes?
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::account::{Account, budget, room, suits};
+use super::facts::{
+    Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_task,
+    is_sound_worker, load, used,
+};
+use super::{Findings, Promise, Round, Violation, about};
+use crate::model::hardware::Hardware;
+use crate::model::ids::{TaskId, WorkerId, ZoneId};
+use crate::model::resource::ResourceId;
+use crate::outcome::Reason;
+use crate::snapshot::{Group, GroupRule, Mobility, Stance, Worker};
+use crate::state::PLACEMENTS_PER_WORKER;
+
+/// Walks through the plan: each step is judged as things stand, then entered.
+fn walk(
+    round: &Round<'_>,
+    promise: Promise,
+    judge: impl Fn(&Account<'_>, &Step<'_>, &Worker, &mut Findings),
+) -> Findings {
+    let mut findings = Findings::new(promise);
+    let facts = Facts::new(round);
+    let mut account = Account::open(&facts);
+    for step in &facts.steps {
+        match round.snapshot.worker(step.to) {
+            Some(target) => judge(&account, step, target, &mut findings),
+            None => findings.add(format!("{}: no such worker", step.command)),
+        }
+        account.enter(step);
+    }
+    findings
+}
+
+/// Promise 2: hardware, labels, memory, compute capability, capacity in every resource, device memory device by
+/// device, stance, pins, affinity, anti-affinity and spread hold at every prefix of the plan, with moving tasks
+/// counted on both ends.
+pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
+        may_leave(account, step, findings);
+        may_take(step, target, findings);
+        has_room(account, step, target, findings);
+        keeps_apart(account, step, findings);
+        keeps_spread(account, step, findings);
+    });
+    for stray in &Facts::new(round).strays {
+        findings.add(format!("{stray}: no such task in the snapshot"));
+    }
+    keep_together(round, &mut findings);
+    findings.list
+}
+
+/// The source's side: the task is there, may move, and its worker gives.
+fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let snapshot = account.facts.round.snapshot;
+    let (task, command) = (step.task, step.command);
+    findings.need(is_sound_task(snapshot, task.id), || format!("{command}: its record is bad"));
+    findings.need(step.from != Some(step.to), || format!("{command}: it is there already"));
+    let stay = account.stays.get(&task.id).copied();
+    let Some(from) = step.from else {
+        let adrift = account.facts.retargeted.contains(&command.migration);
+        let nobody = adrift || account.facts.is_orphaned(task);
+        findings.need(nobody && stay == Some(Stay::Nowhere), || {
+            format!("{command}: it is not without a worker ({stay:?})")
+        });
+        return;
+    };
+    findings
+        .need(stay == Some(Stay::On(from)), || format!("{command}: it is not there ({stay:?})"));
+    findings.need(task.mobility != Mobility::Pinned, || format!("{command}: it is pinned"));
+    let early = task.not_before.filter(|until| *until > snapshot.at());
+    findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
+    findings
+        .need(is_sound_worker(snapshot, from), || format!("{command}: {from} has a bad record"));
+    let stance = snapshot.worker(from).map(|worker| worker.stance);
+    let gives = match step.aim {
+        Aim::Drain => stance == Some(Stance::Drain),
+        _ => matches!(stance, Some(Stance::Accept | Stance::Hold)),
+    };
+    findings.need(gives, || format!("{command}: {from} is {stance:?}"));
+}
+
+/// The target's side: it accepts, is known, and has what the task requires.
+fn may_take(step: &Step<'_>, target: &Worker, findings: &mut Findings) {
+    let (command, needs, has) = (step.command, &step.task.requirements, target.kinds());
+    let stance = target.stance;
+    findings.need(stance == Stance::Accept, || format!("{command}: the target is {stance}"));
+    let all = needs.all_of.iter().all(|kind| has.contains(kind));
+    findings.need(all, || format!("{command}: needs {} of {has}", needs.all_of));
+    let any = needs.any_of.is_empty() || needs.any_of.iter().any(|kind| has.contains(kind));
+    findings.need(any, || format!("{command}: needs any of {}, there is {has}", needs.any_of));
+    let labels = needs.labels.iter().all(|label| target.labels.contains(label));
+    findings.need(labels, || format!("{command}: a label is missing"));
+    let free = needs.forbidden_labels.iter().all(|label| !target.labels.contains(label));
+    findings.need(free, || format!("{command}: a label is forbidden"));
+    if let Some(least) = needs.min_memory_bytes {
+        let memory = capacity(target, ResourceId::MEMORY);
+        findings.need(memory.is_some_and(|memory| memory >= least as f64), || {
+            format!("{command}: needs {least} bytes of memory, there are {memory:?}")
+        });
+    }
+    if let Some(least) = needs.min_cuda_compute.filter(|_| accelerated(step.task, target)) {
+        let devices = target.devices.iter().filter(|device| device.hardware == Hardware::Cuda);
+        let best = devices.filter_map(|device| device.compute).max();
+        findings.need(best.is_some_and(|best| best >= least), || {
+            format!("{command}: needs compute capability {least}, there is {best:?}")
+        });
+    }
+}
+
+/// Capacity, resource by resource and device by device.
+fn has_room(account: &Account<'_>, step: &Step<'_>, target: &Worker, findings: &mut Findings) {
+    let (snapshot, command, task) = (account.facts.round.snapshot, step.command, step.task);
+    let rule = account.facts.round.config.load;
+    let known = load(rule, target, |resource| used(target, resource)).is_some();
+    findings.need(known && is_sound_worker(snapshot, target.id), || {
+        format!("{command}: nothing sensible is known of the target's load")
+    });
+    for resource in asked(task) {
+        let (needed, free) = (claim(task, target, resource), room(account, target, resource));
+        findings.need(needed <= 0.0 || needed <= about(free), || {
+            format!("{command}: needs {needed} of {resource}, {free} are free")
+        });
+    }
+    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
+    if !accelerated(task, target) {
+        return;
+    }
+    let Some(device) = step.device else {
+        findings.add(format!("{command}: needs {bytes} bytes on a device and is given none"));
+        return;
+    };
+    let free = account.device_free(target.id, device);
+    findings.need(suits(task, target, device), || format!("{command}: device {device} is unfit"));
+    findings.need(free.is_some_and(|free| bytes as f64 <= about(free)), || {
+        format!("{command}: needs {bytes} bytes on device {device}, {free:?} are free")
+    });
+}
+
+/// The groups that a task is in.
+fn groups_of<'a>(round: &Round<'a>, task: TaskId) -> impl Iterator<Item = &'a Group> + use<'a> {
+    let groups = round.snapshot.groups().iter();
+    groups.filter(move |group| group.members.contains(&task))
+}
+
+fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    for group in groups_of(account.facts.round, step.task.id) {
+        if group.rule != GroupRule::AntiAffinity {
+            continue;
+        }
+        for other in group.members.iter().filter(|other| **other != step.task.id) {
+            let stay = account.stays.get(other).copied().unwrap_or(Stay::Nowhere);
+            let there = stay.ends().any(|end| end == step.to);
+            findings.need(!there, || format!("{}: {other} of {} is there", step.command, group.id));
+        }
+    }
+}
+
+/// The spread over zones does not exceed its bound by a move to even out loads, in transit or after; where it does
+/// already, it does not grow.
+fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let (Aim::Balance, Some(from)) = (step.aim, step.from) else { return };
+    for group in groups_of(account.facts.round, step.task.id) {
+        let GroupRule::Spread { max_skew } = group.rule else { continue };
+        let skew = |stay| skew(account, group, step.task.id, stay);
+        let before = skew(Stay::On(from));
+        let transit = skew(Stay::Between(Some(from), step.to));
+        let after = skew(Stay::On(step.to));
+        let most = max_skew.get().max(before);
+        findings.need(transit.max(after) <= most, || {
+            let (command, id) = (step.command, group.id);
+            format!("{command}: {id} is skewed by {transit} in transit and {after} after, {most} at most")
+        });
+    }
+}
+
+/// How much the fullest zone exceeds the emptiest, with one member in a given place.
+fn skew(account: &Account<'_>, group: &Group, moved: TaskId, place: Stay) -> u32 {
+    let snapshot = account.facts.round.snapshot;
+    let zone = |worker: WorkerId| snapshot.worker(worker).and_then(|worker| worker.zone);
+    let open = snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
+    let mut counts: BTreeMap<ZoneId, u32> = open.filter_map(|it| Some((it.zone?, 0))).collect();
+    for member in &group.members {
+        let stay = account.stays.get(member).copied().unwrap_or(Stay::Nowhere);
+        let stay = if *member == moved { place } else { stay };
+        let mut zones: Vec<ZoneId> = stay.ends().filter_map(zone).collect();
+        zones.dedup();
+        zones.into_iter().for_each(|zone| *counts.entry(zone).or_default() += 1);
+    }
+    let most = counts.values().max().copied().unwrap_or(0);
+    most - counts.values().min().copied().unwrap_or(0)
+}
+
+/// A group that stays together is torn apart by no plan: whoever leaves a worker takes the others along, to the same
+/// place, and nobody goes where none of it is while some of it is elsewhere.
+fn keep_together(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    let before = facts.stays();
+    let mut after = before.clone();
+    for step in &facts.steps {
+        after.insert(step.task.id, Stay::Between(step.from, step.to));
+    }
+    for step in &facts.steps {
+        for group in groups_of(round, step.task.id) {
+            if group.rule != GroupRule::Affinity {
+                continue;
+            }
+            for other in group.members.iter().filter(|other| **other != step.task.id) {
+                let left = step.from.is_some_and(|from| after.get(other) == Some(&Stay::On(from)));
+                findings
+                    .need(!left, || format!("{}: leaves {other} of {}", step.command, group.id));
+            }
+            let places = |stays: &BTreeMap<TaskId, Stay>| {
+                let members = group.members.iter().filter_map(|member| stays.get(member));
+                let mut places: Vec<WorkerId> = members.filter_map(|it| it.destination()).collect();
+                places.sort_unstable();
+                places.dedup();
+                places.len()
+            };
+            let (was, is) = (places(&before), places(&after));
+            findings.need(is <= was.max(1), || {
+                format!("{}: {} is torn over {is} workers, it was on {was}", step.command, group.id)
+            });
+        }
+    }
+}
+
+/// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
+/// counted, every migration that is gone has ended once, and nothing that its source let go is lost.
+pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
+    let live = round.snapshot.workers().iter().filter(|worker| is_live(round.snapshot, worker.id));
+    let most = budget(round, live.count());
+    let mut findings = walk(round, Promise::OneMove, |account, step, _, findings| {
+        let (command, task) = (step.command, step.task.id);
+        let adrift = account.facts.retargeted.contains(&command.migration);
+        let flying = account.facts.flights.contains_key(&task) && !adrift;
+        findings.need(!flying, || format!("{command}: it is in a migration already"));
+        within_budget(account, step, most, findings);
+    });
+    bookkeeping(round, &mut findings);
+    findings.list
+}
+
+fn within_budget(account: &Account<'_>, step: &Step<'_>, most: usize, findings: &mut Findings) {
+    let command = step.command;
+    let Some(limits) = &account.facts.round.config.migration else {
+        findings.add(format!("{command}: migration is switched off"));
+        return;
+    };
+    let count =
+        |counts: &BTreeMap<WorkerId, usize>, worker| counts.get(&worker).map_or(1, |it| it + 1);
+    let Some(from) = step.from else {
+        let there = count(&account.placed, step.to);
+        findings.need(there <= PLACEMENTS_PER_WORKER, || format!("{command}: {there} placements"));
+        return;
+    };
+    let all = account.moving + 1;
+    findings.need(all <= most, || format!("{command}: {all} moves at once, at most {most}"));
+    let (out, to) = (count(&account.outgoing, from), count(&account.incoming, step.to));
+    let holds = limits.per_source.is_none_or(|limit| out <= limit.get() as usize);
+    findings.need(holds, || format!("{command}: {out} moves from {from} at once"));
+    let holds = limits.per_target.is_none_or(|limit| to <= limit.get() as usize);
+    findings.need(holds, || format!("{command}: {to} moves to {} at once", step.to));
+}
+
+/// Every migration of before is still there or has ended, once; every new one has a command.
+fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
+    let Round { before, after, outcome, .. } = *round;
+    let open = |id| after.flights.values().any(|flight| flight.id == id);
+    for flight in before.flights.values() {
+        let ends = outcome.ended.iter().filter(|ended| ended.migration == flight.id).count();
+        let expected = usize::from(!open(flight.id));
+        findings.need(ends == expected, || {
+            format!("{} of {} ended {ends} times, not {expected}", flight.id, flight.task)
+        });
+    }
+    for flight in after.flights.values() {
+        let known = before.flights.values().any(|before| before.id == flight.id);
+        let begun = outcome.begun().any(|command| command.migration == flight.id);
+        let shown = round.snapshot.task(flight.task).is_some_and(|task| {
+            matches!(task.placement, crate::snapshot::Placement::Moving { migration, .. }
+                if migration == flight.id)
+        });
+        findings.need(known || begun || shown, || format!("{} came from nowhere", flight.id));
+    }
+    let mut begun: Vec<_> = outcome.begun().map(|command| command.task).collect();
+    begun.sort_unstable();
+    let twice = begun.windows(2).find(|pair| pair[0] == pair[1]);
+    findings.need(twice.is_none(), || format!("{twice:?} is begun twice in one round"));
+}
+
+/// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
+/// high threshold, or leaves the target where the source was.
+pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
+    let Some(section) = &round.config.stability else { return Vec::new() };
+    let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
+    let findings = walk(round, Promise::NoWorsening, |account, step, target, findings| {
+        let (Aim::Balance, Some(from)) = (step.aim, step.from) else { return };
+        let (command, shift) = (step.command, account.facts.shift(target.id));
+        for resource in asked(step.task) {
+            let added = burden(step.task, target, resource);
+            let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
+            let in_use = account.in_use(target.id, resource);
+            let after = room.zip(in_use).map(|(room, used)| (used + added) / room + shift);
+            findings.need(after.is_none_or(|after| after <= about(ceiling)), || {
+                format!("{command}: pushes {resource} to {after:?}, {ceiling} is high")
+            });
+        }
+        let source = account.facts.round.snapshot.worker(from);
+        let here = source.and_then(|source| account.level(source));
+        let there = level_after(account, step, target);
+        if let (Some(here), Some(there)) = (here, there) {
+            let most = here - section.dead_band;
+            findings.need(there <= about(most), || {
+                format!("{command}: leaves the target at {there}, {most} at most")
+            });
+        }
+    });
+    let mut findings = findings;
+    no_wider(round, &mut findings);
+    findings.list
+}
+
+fn level_after(account: &Account<'_>, step: &Step<'_>, target: &Worker) -> Option<f64> {
+    let rule = account.facts.round.config.load;
+    let load = load(rule, target, |resource| {
+        Some(account.in_use(target.id, resource)? + burden(step.task, target, resource))
+    });
+    Some(load? + account.facts.shift(target.id))
+}
+
+/// No move widens the spread over the workers that are balanced. Companions are taken together: a unit may widen it
+/// half-way.
+fn no_wider(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    let mut account = Account::open(&facts);
+    let mut steps = facts.steps.iter().peekable();
+    while let Some(step) = steps.next() {
+        let before = spread(&account);
+        account.enter(step);
+        let ends = |step: &Step<'_>| (step.from, step.to);
+        while let Some(next) = steps.next_if(|next| ends(next) == ends(step)) {
+            account.enter(next);
+        }
+        let after = spread(&account);
+        if let (Aim::Balance, Some(before), Some(after)) = (step.aim, before, after) {
+            findings.need(after <= about(before) + 1e-9, || {
+                format!("{}: widens the spread from {before} to {after}", step.command)
+            });
+        }
+    }
+}
+
+fn spread(account: &Account<'_>) -> Option<f64> {
+    let snapshot = account.facts.round.snapshot;
+    let balanced = snapshot.workers().iter().filter(|worker| {
+        matches!(worker.stance, Stance::Accept | Stance::Hold)
+            && is_sound_worker(snapshot, worker.id)
+    });
+    let levels: Vec<f64> = balanced.filter_map(|worker| account.level(worker)).collect();
+    let max = levels.iter().copied().reduce(f64::max)?;
+    Some(max - levels.iter().copied().reduce(f64::min)?)
+}
+
+/// Promise 5, as far as one round shows it: no task is moved to even out loads while it cools down, and none
+/// returns to a worker it left within the cooldown.
+pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
+    let at = round.snapshot.at();
+    walk(round, Promise::NoPingPong, |_, step, _, findings| {
+        let command = step.command;
+        let cooldown = round.after.cooldowns.get(&step.task.id).filter(|it| it.until > at);
+        let Some(cooldown) = cooldown else { return };
+        findings.need(step.aim != Aim::Balance, || {
+            format!("{command}: it cools down until {}", cooldown.until)
+        });
+        let back = cooldown.left == Some(step.to) && !matches!(command.reason, Reason::Return);
+        findings.need(!back, || String::from("back where it came from: ") + &format!("{command}"));
+    })
+    .list
+}

@@ -1,0 +1,97 @@
+//! Does the engine come to rest under constant load?
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::facts::{asked, burden};
+use super::{Findings, Promise, Violation};
+use crate::math::fingerprint::fingerprint;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::outcome::{Fate, Outcome};
+use crate::snapshot::{Coverage, Placement, Snapshot, Worker};
+
+/// So many arrangements are remembered; more in one stretch of constant load are not told apart.
+const MOST: usize = 4_096;
+
+/// The arrangements of tasks on workers that were seen since the load last changed.
+///
+/// An engine that is a function of what it sees runs in a circle if it comes back to an arrangement, and the
+/// arrangements are finitely many: it falls silent if and only if none comes back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quiet {
+    load: u64,
+    seen: BTreeSet<u64>,
+    last: BTreeMap<TaskId, WorkerId>,
+}
+
+impl Quiet {
+    pub(super) fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
+        let mut findings = Findings::new(Promise::NoPingPong);
+        let Some(now) = arrangement(snapshot) else { return findings.list };
+        let load = load_print(snapshot);
+        let mut expected = core::mem::take(&mut self.last);
+        for ended in outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed) {
+            expected.insert(ended.task, ended.to);
+        }
+        let ours = expected == now;
+        let print = fingerprint(&now);
+        self.last = now;
+        if load != self.load || !ours {
+            self.load = load;
+            self.seen.clear();
+        }
+        let moved = !outcome.ended.is_empty();
+        let back = moved && self.seen.contains(&print);
+        findings.need(!back, || format!("round {}: the same arrangement again", outcome.tick));
+        if self.seen.len() < MOST {
+            self.seen.insert(print);
+        }
+        findings.list
+    }
+}
+
+/// Every task's worker; nothing while any is under way or anything is unknown.
+fn arrangement(snapshot: &Snapshot) -> Option<BTreeMap<TaskId, WorkerId>> {
+    if snapshot.coverage() == Coverage::Partial || !snapshot.bad_records().is_empty() {
+        return None;
+    }
+    let places = snapshot.tasks().iter().map(|task| match task.placement {
+        Placement::On(worker) => Some((task.id, worker)),
+        _ => None,
+    });
+    places.collect()
+}
+
+/// A digest of what the load is, wherever the tasks are: the workers and what they use beside their tasks, the tasks
+/// and what they ask for, the groups.
+fn load_print(snapshot: &Snapshot) -> u64 {
+    let workers: Vec<_> =
+        snapshot.workers().iter().map(|worker| worker_print(snapshot, worker)).collect();
+    let tasks = snapshot.tasks().iter().map(|task| {
+        let wants = (&task.demand, &task.used, &task.requirements);
+        (task.id, wants, task.priority, task.mobility, task.not_before)
+    });
+    let tasks: Vec<_> = tasks.collect();
+    fingerprint(&(workers, tasks, snapshot.groups()))
+}
+
+fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
+    let here = snapshot.tasks().iter().filter(|task| task.placement == Placement::On(worker.id));
+    let mut base: BTreeMap<_, f64> = worker.used.iter().collect();
+    for task in here {
+        for resource in asked(task) {
+            if let Some(used) = base.get_mut(&resource) {
+                *used -= burden(task, worker, resource);
+            }
+        }
+    }
+    // Whole millionths of the capacity: the rounding of sums is no change of load.
+    let base = base.into_iter().map(|(resource, used)| {
+        let capacity = worker.capacity.get(resource).filter(|capacity| *capacity > 0.0);
+        libm::floor(used / capacity.unwrap_or(1.0) * 1e6 + 0.5)
+    });
+    let base: Vec<f64> = base.map(|share| share + 0.0).collect();
+    let has = (&worker.hardware, &worker.capacity, &worker.labels, worker.zone, worker.stance);
+    fingerprint(&(worker.id, has, base))
+}

@@ -1,0 +1,350 @@
+//! Did the engine keep its word over many rounds? What no single round can show.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::quiet::Quiet;
+use super::{Findings, Promise, Violation};
+use crate::config::Config;
+use crate::engine::{Input, Output};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason, Reply};
+use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
+
+/// Watches a sequence of inputs and outputs, from an engine's first on.
+///
+/// Every migration id is issued once; every migration ends exactly once, and says no more after; no task is in
+/// two migrations, nor told to run in two places; nothing that its source let go is lost; nothing returns to a
+/// worker it left within the cooldown; under constant load no arrangement of tasks comes back once it was left,
+/// so that the engine must fall silent.
+///
+/// It remembers every migration it has seen: about 50 bytes each.
+///
+/// ```
+/// use evenkeel::{Config, Engine, Input, Snapshot, Timestamp, verify::Watch};
+/// let (mut engine, mut watch) = (Engine::new(Config::default())?, Watch::new(&Config::default()));
+/// let input = Input::Tick(Snapshot::builder(Timestamp::from_secs(30)).build());
+/// let output = engine.apply(&input);
+/// assert_eq!(watch.see(&input, &output), []);
+/// assert_eq!(watch.unfinished(), []);
+/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Watch {
+    config: Config,
+    /// The last id issued.
+    newest: Option<MigrationId>,
+    open: BTreeMap<MigrationId, Life>,
+    over: BTreeMap<MigrationId, Past>,
+    /// Where each task came from, and until when it may not go back.
+    left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
+    quiet: Quiet,
+}
+
+/// A migration that has not ended.
+#[derive(Clone, Debug)]
+struct Life {
+    task: TaskId,
+    from: Option<WorkerId>,
+    /// Where it was to go last; nothing for a migration of an earlier life.
+    to: Option<WorkerId>,
+    /// Its source is known to have let go.
+    released: bool,
+    /// Who was told to run it, and has not been heard to have failed.
+    told: Option<WorkerId>,
+}
+
+/// A migration that has ended.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    task: TaskId,
+    released: bool,
+    fate: Fate,
+}
+
+/// What one input shows.
+#[derive(Debug, Default)]
+struct Shown {
+    at: Timestamp,
+    /// Failures heard of, by migration.
+    failures: BTreeMap<MigrationId, u32>,
+    running: BTreeSet<MigrationId>,
+    /// Migrations whose source let go after they had ended.
+    late: BTreeSet<MigrationId>,
+    /// Where records show tasks, on workers in reach.
+    held: BTreeMap<TaskId, WorkerId>,
+    /// Tasks shown without a worker.
+    orphaned: BTreeSet<TaskId>,
+    gone: BTreeSet<WorkerId>,
+    /// What diverted tasks are called now, by migration.
+    diverted: BTreeMap<MigrationId, TaskId>,
+}
+
+impl Watch {
+    /// Watches an engine that remembers nothing yet.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            newest: None,
+            open: BTreeMap::new(),
+            over: BTreeMap::new(),
+            left: BTreeMap::new(),
+            quiet: Quiet::default(),
+        }
+    }
+
+    /// Takes in one input and what came of it.
+    pub fn see(&mut self, input: &Input, output: &Output) -> Vec<Violation> {
+        match (input, output) {
+            (Input::Tick(snapshot), Output::Outcome(outcome)) => self.round(snapshot, outcome),
+            (Input::Tick(snapshot), Output::Stale(stale)) => {
+                let shown = self.reports(snapshot.reports());
+                self.answer(&shown, &stale.commands, &stale.ended)
+            }
+            (Input::Report(report), Output::Reply(reply)) => self.report(report, reply),
+            (Input::Reconfigure(config), Output::Reconfigured) => {
+                self.config = (**config).clone();
+                self.quiet = Quiet::default();
+                Vec::new()
+            }
+            (Input::Reconfigure(_), Output::Refused(_)) => Vec::new(),
+            _ => {
+                let mut findings = Findings::new(Promise::Determinism);
+                findings.add(format!("{output:?} is no answer to such an input"));
+                findings.list
+            }
+        }
+    }
+
+    /// Takes in one balancing round.
+    pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
+        let mut shown = self.reports(snapshot.reports());
+        shown.at = snapshot.at();
+        self.records(snapshot, &mut shown);
+        let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
+        if self.config.stability.is_some() {
+            violations.extend(self.quiet.round(snapshot, outcome));
+        }
+        violations
+    }
+
+    /// Takes in one report.
+    pub fn report(&mut self, report: &Report, reply: &Reply) -> Vec<Violation> {
+        let shown = self.reports(core::slice::from_ref(report));
+        self.answer(&shown, &reply.commands, &reply.ended)
+    }
+
+    /// Migrations that have not ended: after a host has come to rest, there are none.
+    pub fn unfinished(&self) -> Vec<Violation> {
+        let mut findings = Findings::new(Promise::OneMove);
+        for (id, life) in &self.open {
+            findings.add(format!("{id} of {} never ended", life.task));
+        }
+        findings.list
+    }
+
+    fn reports(&mut self, reports: &[Report]) -> Shown {
+        let mut shown = Shown::default();
+        for report in reports {
+            shown.at = shown.at.max(report.at);
+            let Some(id) = report.event.migration() else { continue };
+            match report.event {
+                Event::Released { .. } => match (self.open.get_mut(&id), self.over.get(&id)) {
+                    (Some(life), _) => life.released = true,
+                    (None, Some(past)) if !past.released => {
+                        shown.late.insert(id);
+                    }
+                    _ => {}
+                },
+                Event::Running { .. } => {
+                    shown.running.insert(id);
+                }
+                Event::Failed { .. } | Event::Refused { .. } => {
+                    *shown.failures.entry(id).or_default() += 1;
+                }
+                Event::Diverted { task, .. } => {
+                    shown.diverted.insert(id, task);
+                }
+                _ => {}
+            }
+        }
+        shown
+    }
+
+    fn records(&mut self, snapshot: &Snapshot, shown: &mut Shown) {
+        let complete = snapshot.coverage() == Coverage::Complete;
+        let gone = |worker: WorkerId| match snapshot.worker(worker) {
+            Some(worker) => worker.stance == Stance::Offline,
+            None => complete,
+        };
+        let told = self.open.values().filter_map(|life| life.told);
+        let sources = self.open.values().filter_map(|life| life.from);
+        shown.gone = told.chain(sources).filter(|worker| gone(*worker)).collect();
+        for task in snapshot.tasks() {
+            match task.placement {
+                Placement::On(worker) if gone(worker) => {
+                    shown.orphaned.insert(task.id);
+                }
+                Placement::On(worker) => {
+                    shown.held.insert(task.id, worker);
+                }
+                Placement::Orphaned => {
+                    shown.orphaned.insert(task.id);
+                }
+                Placement::Moving { migration, phase, .. } if phase > Phase::Releasing => {
+                    self.open.entry(migration).and_modify(|life| life.released = true);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Judges what the engine says to what it was shown: first what follows from migrations under way, then their
+    /// ends, then what begins.
+    fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
+        let mut findings = Findings::new(Promise::OneMove);
+        let begins = |command: &Command| {
+            matches!(command.action, Action::Release { .. } | Action::Place { .. })
+                && !self.open.contains_key(&command.migration)
+        };
+        let (begun, rest): (Vec<_>, Vec<_>) = commands.iter().copied().partition(begins);
+        for command in rest {
+            self.follow(shown, &command, &mut findings);
+        }
+        let requeued: BTreeSet<MigrationId> = commands
+            .iter()
+            .filter(|command| matches!(command.action, Action::Requeue))
+            .map(|command| command.migration)
+            .collect();
+        for late in &shown.late {
+            let busy = self.over.get(late).is_some_and(|past| self.is_moving(past.task));
+            let remembered = self.over.keys().rev().take(crate::state::ENDED).any(|id| id == late);
+            findings.need(requeued.contains(late) || busy || !remembered, || {
+                format!("{late} was let go after its end, and is lost")
+            });
+            self.over.entry(*late).and_modify(|past| past.released = true);
+        }
+        for ended in ended {
+            self.end(shown, ended, requeued.contains(&ended.migration), &mut findings);
+        }
+        let mut back = Findings::new(Promise::NoPingPong);
+        for command in begun {
+            self.begin(shown, &command, &mut findings);
+            self.no_return(shown, &command, &mut back);
+        }
+        findings.list.extend(back.list);
+        findings.list
+    }
+
+    fn is_moving(&self, task: TaskId) -> bool {
+        self.open.values().any(|life| life.task == task)
+    }
+
+    /// A new migration.
+    fn begin(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
+        let id = command.migration;
+        let fresh = self.newest.is_none_or(|newest| newest < id) && !self.over.contains_key(&id);
+        findings.need(fresh, || format!("{command}: {id} is issued again, {:?} was", self.newest));
+        findings.need(!self.is_moving(command.task), || {
+            format!("{command}: {} is in a migration already", command.task)
+        });
+        self.newest = self.newest.max(Some(id));
+        let (from, to, told) = match command.action {
+            Action::Release { from, to } => (Some(from), Some(to), None),
+            Action::Place { to, .. } => (None, Some(to), Some(to)),
+            _ => (None, None, None),
+        };
+        if from.is_none() {
+            let held = shown.held.get(&command.task);
+            findings.need(held.is_none(), || format!("{command}: it runs on {held:?}"));
+        }
+        let life = Life { task: command.task, from, to, released: from.is_none(), told };
+        self.open.insert(id, life);
+    }
+
+    /// A command of a migration under way, or taken over from an earlier life.
+    fn follow(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
+        let id = command.migration;
+        if let Some(past) = self.over.get(&id) {
+            let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
+            findings.need(late, || format!("{command}: {id} is over ({:?})", past.fate));
+            return;
+        }
+        let adopted = Life { task: command.task, from: None, to: None, released: true, told: None };
+        let life = self.open.entry(id).or_insert(adopted);
+        findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
+        let to = match command.action {
+            Action::Assign { to, .. } | Action::Place { to, .. } => Some(to),
+            Action::Requeue => None,
+            Action::Abort { worker } => {
+                life.told = life.told.filter(|told| *told != worker);
+                return;
+            }
+            Action::Release { .. } => {
+                findings.add(format!("{command}: released again"));
+                return;
+            }
+        };
+        let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from));
+        findings
+            .need(life.released || source_lost, || format!("{command}: its source has not let go"));
+        let silent = life.told.filter(|told| {
+            let gone = shown.gone.contains(told) || shown.orphaned.contains(&command.task);
+            Some(*told) != to && !gone && !shown.failures.contains_key(&id)
+        });
+        findings.need(silent.is_none(), || format!("{command}: {silent:?} was told to run it"));
+        life.told = to;
+        let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
+        life.to = to;
+        if elsewhere && !matches!(command.reason, Reason::Return) {
+            let mut back = Findings::new(Promise::NoPingPong);
+            self.no_return(shown, command, &mut back);
+            findings.list.extend(back.list);
+        }
+    }
+
+    /// The end of a migration.
+    fn end(&mut self, shown: &Shown, ended: &Ended, requeued: bool, findings: &mut Findings) {
+        let id = ended.migration;
+        if let Some(past) = self.over.get(&id) {
+            findings.add(format!("{ended}: it had ended before ({:?})", past.fate));
+            return;
+        }
+        let life = self.open.remove(&id);
+        let released = life.as_ref().is_none_or(|life| life.released);
+        self.over.insert(id, Past { task: ended.task, released, fate: ended.fate });
+        let held = shown.held.contains_key(&ended.task);
+        let home = shown.running.contains(&id) || held;
+        let lost = match ended.fate {
+            Fate::Completed | Fate::Diverted => false,
+            Fate::Finished => life.is_some_and(|life| life.released),
+            _ => life.is_some_and(|life| life.released) && !requeued && !home,
+        };
+        findings.need(!lost, || format!("{ended}: its source let go, nobody has it: lost"));
+        let seen = ended.fate != Fate::Completed || home;
+        findings.need(seen, || format!("{ended}: nothing shows that it runs there"));
+        if let (Some(section), Some(from)) = (&self.config.stability, ended.from) {
+            let task = shown.diverted.get(&id).copied().unwrap_or(ended.task);
+            if matches!(ended.fate, Fate::Completed | Fate::Diverted) {
+                self.left.insert(task, (from, ended.at.after(section.cooldown)));
+            }
+        }
+    }
+
+    /// Nothing goes back where it came from within the cooldown.
+    fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
+        let (Action::Release { to, .. } | Action::Assign { to, .. } | Action::Place { to, .. }) =
+            command.action
+        else {
+            return;
+        };
+        if self.config.stability.is_none() {
+            return;
+        }
+        let left = self.left.get(&command.task).filter(|(_, until)| *until > shown.at);
+        let back = left.filter(|(worker, _)| *worker == to);
+        findings.need(back.is_none(), || format!("{command}: back where it came from"));
+    }
+}

@@ -1,0 +1,67 @@
+//! What the documents say is there, is there.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands in `ticks`.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_readme_shows_the_first_example() {
+    let (readme, example) = (read("README.md"), read("examples/first_tick.rs"));
+    let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    let code = example.split_once("\n\n").map(|(_, code)| code);
+    assert_eq!(shown, code, "README's example is not examples/first_tick.rs");
+}
+
+#[test]
+fn every_file_that_the_specification_table_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = read("src/spec.md");
+    let mut checked = 0;
+    for name in quoted(&text) {
+        let path = match name {
+            name if name.starts_with("tests/") || name.starts_with("examples/") => root.join(name),
+            name if name.ends_with(".rs") && name.contains('/') => root.join("src").join(name),
+            _ => continue,
+        };
+        checked += 1;
+        assert!(path.exists(), "src/spec.md names {name}, which is not there");
+    }
+    assert!(checked > 30, "only {checked} paths found: has the table changed its form?");
+}
+
+#[test]
+fn every_story_that_the_specification_table_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let stories: Vec<String> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let text = read("src/spec.md");
+    let mut checked = 0;
+    for line in text.lines().filter(|line| line.contains("stor") || line.starts_with("Story")) {
+        let after = line.split("stor").last().unwrap_or_default();
+        for name in quoted(after).into_iter().filter(|name| name.contains('_')) {
+            if name.contains('/') || name.contains("::") || !name.contains(char::is_lowercase) {
+                continue;
+            }
+            checked += 1;
+            let found = match name.split_once('*') {
+                None => stories.iter().any(|story| story == name),
+                Some((start, rest)) => stories.iter().any(|story| {
+                    story.starts_with(start) && story.contains(rest.trim_end_matches('*'))
+                }),
+            };
+            assert!(found, "src/spec.md names the story {name}, which is not there");
+        }
+    }
+    assert!(checked > 15, "only {checked} stories found: has the table changed its form?");
+}

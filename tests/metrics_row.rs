@@ -1,0 +1,163 @@
+//! The metrics row is exactly the specification's table and its JSON document.
+
+use evenkeel::shell::{MetricsRow, RowError, WallClock};
+use evenkeel::{
+    Config, Engine, Epoch, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+};
+use serde_json::{Value, json};
+
+/// The document as the specification prints it.
+fn sample() -> Value {
+    json!({
+        "worker_count": 5,
+        "active_migrations": 2,
+        "thresholds": {"high": 0.82, "low": 0.24, "initial_high": 0.85, "initial_low": 0.20},
+        "migrations": {"initiated": 3, "successful": 2, "success_rate": 0.67},
+        "features": {
+            "dynamic_thresholds": true,
+            "predictive_balancing": true,
+            "cost_benefit_analysis": true,
+            "hardware_specific": true,
+            "resource_efficiency": true
+        },
+        "prediction": {
+            "current_load": 0.68,
+            "predicted_load": 0.74,
+            "confidence": 0.85,
+            "window_minutes": 3
+        }
+    })
+}
+
+/// The table's columns, in the order of its DDL, with the JSON type that fits each.
+const COLUMNS: [(&str, &str); 10] = [
+    ("id", "number"),
+    ("timestamp", "string"),
+    ("system_load", "number"),
+    ("threshold_high", "number"),
+    ("threshold_low", "number"),
+    ("imbalance_score", "number"),
+    ("migrations_initiated", "number"),
+    ("migrations_successful", "number"),
+    ("prediction_accuracy", "number"),
+    ("metrics", "object"),
+];
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Same keys, same nesting, same types.
+fn assert_same_shape(path: &str, given: &Value, wanted: &Value) {
+    assert_eq!(kind(given), kind(wanted), "{path}");
+    if let (Value::Object(given), Value::Object(wanted)) = (given, wanted) {
+        let names = |object: &serde_json::Map<String, Value>| {
+            object.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(given), names(wanted), "{path}");
+        for (name, value) in given {
+            assert_same_shape(&format!("{path}.{name}"), value, &wanted[name]);
+        }
+    }
+}
+
+fn snapshot(at: u64, hot: f64) -> Snapshot {
+    let worker = |id, used| {
+        Worker::new(WorkerId::new(id))
+            .with_capacity(ResourceId::CPU, 10.0)
+            .with_used(ResourceId::CPU, used)
+    };
+    let task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
+    Snapshot::builder(Timestamp::from_secs(at))
+        .workers([worker(1, hot), worker(2, 1.0)])
+        .task(task)
+        .build()
+}
+
+/// A run that is long enough for a forecast to have fallen due, with a migration in it.
+fn run() -> (Engine, Vec<Outcome>) {
+    let mut engine = Engine::new(Config::reference()).unwrap();
+    let ticks = (1..=20_u32).map(|tick| {
+        let load = if tick < 20 { 5.0 + f64::from(tick) / 10.0 } else { 9.9 };
+        engine.tick(&snapshot(u64::from(tick) * 30, load)).unwrap()
+    });
+    let outcomes = ticks.collect();
+    (engine, outcomes)
+}
+
+#[test]
+fn the_row_has_the_columns_of_the_table_and_the_keys_of_the_document() {
+    let (engine, outcomes) = run();
+    let outcome = outcomes.last().unwrap();
+    let row = MetricsRow::new(outcome, engine.config(), WallClock::default()).unwrap();
+    let mut given = serde_json::to_value(&row).unwrap();
+    let text = serde_json::to_string(&row).unwrap();
+    let mut last = 0;
+    for (column, wanted) in COLUMNS {
+        assert_eq!(kind(&given[column]), wanted, "{column}");
+        let at = text.find(&format!("\"{column}\":")).unwrap();
+        assert!(at >= last, "{column} stands before its place");
+        last = at;
+    }
+    assert_eq!(given.as_object().unwrap().len(), COLUMNS.len());
+    // No migration has ended here, so there is no rate; the document's is a number.
+    assert!(given["metrics"]["migrations"]["success_rate"].is_null());
+    given["metrics"]["migrations"]["success_rate"] = json!(0.0);
+    assert_same_shape("metrics", &given["metrics"], &sample());
+}
+
+#[test]
+fn figures_are_those_of_the_outcome() {
+    let (engine, outcomes) = run();
+    let outcome = outcomes.last().unwrap();
+    let clock = WallClock { epoch_unix_millis: 1_795_251_073_000 };
+    let row = MetricsRow::new(outcome, engine.config(), clock).unwrap();
+    let load = outcome.load.unwrap();
+    assert_eq!(row.id, 20);
+    assert_eq!(row.timestamp, "2026-11-21 09:01:13.000");
+    assert_eq!(row.system_load.to_bits(), load.mean.to_bits());
+    assert_eq!(row.imbalance_score.to_bits(), load.spread().to_bits());
+    assert_eq!(row.threshold_high.to_bits(), outcome.thresholds.high.to_bits());
+    assert_eq!(row.migrations_initiated as usize, outcome.begun().count());
+    assert_eq!(row.metrics.thresholds.initial_high.to_bits(), 0.85_f64.to_bits());
+    assert_eq!(row.metrics.prediction.window_minutes, Some(3.0));
+    assert_eq!(row.metrics.worker_count, 2);
+}
+
+#[test]
+fn ids_never_repeat_across_restarts() {
+    let mut ids = std::collections::BTreeSet::new();
+    let mut engine = Engine::new(Config::default()).unwrap();
+    for life in 0..3_u32 {
+        if life > 0 {
+            let state = engine.state().clone();
+            engine = Engine::resume(Config::default(), state, Epoch::new(life)).unwrap();
+        }
+        for tick in 1..=5_u64 {
+            let at = u64::from(life) * 1_000 + tick * 30;
+            let outcome = engine.tick(&snapshot(at, 5.0)).unwrap();
+            let row = MetricsRow::new(&outcome, engine.config(), WallClock::default()).unwrap();
+            assert!(ids.insert(row.id), "{} twice", row.id);
+        }
+    }
+    // From nothing at all, in a later epoch.
+    let mut engine = Engine::in_epoch(Config::default(), Epoch::new(3)).unwrap();
+    let outcome = engine.tick(&snapshot(30, 5.0)).unwrap();
+    let row = MetricsRow::new(&outcome, engine.config(), WallClock::default()).unwrap();
+    assert!(ids.insert(row.id));
+}
+
+#[test]
+fn an_id_that_does_not_fit_is_an_error() {
+    let mut engine = Engine::in_epoch(Config::default(), Epoch::new(2_048)).unwrap();
+    let outcome = engine.tick(&snapshot(30, 5.0)).unwrap();
+    let row = MetricsRow::new(&outcome, engine.config(), WallClock::default());
+    assert_eq!(row, Err(RowError::IdsSpent { epoch: Epoch::new(2_048), tick: 1 }));
+}
