@@ -113,7 +113,12 @@ fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<Bad
     let impossible: Vec<_> = amounts.iter().filter(|(_, amount)| !is_amount(*amount)).collect();
     for (resource, amount) in impossible {
         let field = format!("{field}.{resource}");
-        bad.push(BadRecord::new(record, &field, &amount.to_string(), AMOUNT));
+        // Read back from a log, it is not a number: noted already as what it was.
+        let again = amount.is_nan()
+            && bad.iter().any(|noted| noted.record == record && noted.field == field);
+        if !again {
+            bad.push(BadRecord::new(record, &field, &amount.to_string(), AMOUNT));
+        }
         if !amount.is_finite() {
             amounts.set(resource, f64::NAN);
         }

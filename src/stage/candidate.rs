@@ -4,8 +4,9 @@
 //! evened out. A unit is what moves together: one task, or the members of an affinity group that
 //! share a worker.
 //!
-//! Cost grows linearly with the snapshot: per unit, targets are asked coldest first until
-//! [`TARGETS`] have said yes or [`QUESTIONS`] have been asked.
+//! Under the rules of stability, cost grows linearly with the snapshot: per unit, targets are asked
+//! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
+//! pair is asked, as the specification has it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,6 +23,9 @@ use crate::view::{Burden, Candidate, Errand, Place, Seat, Unit, View};
 const TARGETS: usize = 8;
 /// So many targets per unit are asked at most.
 const QUESTIONS: usize = 256;
+/// A target that so many units may choose is asked last by the others: or all would crowd the coldest
+/// few, and a budget of a hundred moves would find eight targets.
+const OFFERS: u32 = 32;
 
 /// Units and where they could go.
 #[derive(Debug, Default)]
@@ -161,8 +165,19 @@ struct Search<'a> {
     /// Workers that take, coldest first, per errand.
     takers: [Vec<Seat>; 2],
     /// The takers that have the hardware, per errand and hardware asked for.
-    equipped: BTreeMap<(bool, HardwareSet, HardwareSet), Vec<Seat>>,
+    equipped: BTreeMap<(bool, HardwareSet, HardwareSet), Equipped>,
+    /// How many units may choose each worker.
+    offers: Vec<u32>,
     burden: Burden,
+}
+
+/// Workers with the hardware that a task asks for.
+#[derive(Clone, Debug)]
+struct Equipped {
+    /// Coldest first.
+    seats: Vec<Seat>,
+    /// The first that has not been offered to many.
+    fresh: usize,
 }
 
 impl<'a> Search<'a> {
@@ -172,8 +187,9 @@ impl<'a> Search<'a> {
             (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()).collect();
         open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
         let cold = open.iter().copied().filter(|seat| level(seat) < levels.take_below).collect();
+        let offers = alloc::vec![0; view.workers.len()];
         let (equipped, burden) = (BTreeMap::new(), Burden::default());
-        Self { config, state, view, levels, takers: [open, cold], equipped, burden }
+        Self { config, state, view, levels, takers: [open, cold], equipped, offers, burden }
     }
 
     /// Asks targets for a unit, coldest first.
@@ -185,35 +201,24 @@ impl<'a> Search<'a> {
         pairs: &mut Vec<Candidate>,
     ) {
         let lead = self.view.task(unit.rows[0]);
-        let needs = &lead.requirements;
-        let balancing = unit.errand == Errand::Balance;
-        let takers = &self.takers[usize::from(balancing)];
-        let workers = &self.view.workers;
-        let key = (balancing, needs.all_of, needs.any_of);
-        let equipped = self.equipped.entry(key).or_insert_with(|| {
-            let has = |seat: &Seat| {
-                let kinds = workers[*seat].kinds;
-                let any = needs.any_of.is_empty() || needs.any_of.intersects(kinds);
-                any && needs.all_of.without(kinds).is_empty()
-            };
-            takers.iter().copied().filter(has).collect()
-        });
-        let lacking = takers.len() - equipped.len();
-        let equipped = equipped.clone();
-        if lacking > 0 {
-            self.note_lacking(unit, lacking, tally);
-        }
         let bounded = self.config.stability.is_some();
         let (targets, questions) =
             if bounded { (TARGETS, QUESTIONS) } else { (usize::MAX, usize::MAX) };
+        let equipped = self.equipped(unit);
+        let (seats, fresh) = (core::mem::take(&mut equipped.seats), equipped.fresh);
+        let lacking = self.takers[usize::from(unit.errand == Errand::Balance)].len() - seats.len();
+        if lacking > 0 {
+            self.note_lacking(unit, lacking, tally);
+        }
         let mut accepted = 0;
-        for seat in equipped.into_iter().take(questions) {
+        for seat in seats[fresh..].iter().chain(&seats[..fresh]).copied().take(questions) {
             if accepted == targets {
                 break;
             }
             match self.admit(unit, seat) {
                 Ok(device) => {
                     accepted += 1;
+                    self.offers[seat] += 1;
                     pairs.push(Candidate::new(index, seat, device));
                 }
                 Err(Rejection::AlreadyThere) => {}
@@ -222,6 +227,28 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        self.equipped(unit).seats = seats;
+    }
+
+    /// The takers that have the hardware which a unit asks for.
+    fn equipped(&mut self, unit: &Unit) -> &mut Equipped {
+        let needs = &self.view.task(unit.rows[0]).requirements;
+        let balancing = unit.errand == Errand::Balance;
+        let (takers, workers) = (&self.takers[usize::from(balancing)], &self.view.workers);
+        let key = (balancing, needs.all_of, needs.any_of);
+        let equipped = self.equipped.entry(key).or_insert_with(|| {
+            let has = |seat: &Seat| {
+                let kinds = workers[*seat].kinds;
+                let any = needs.any_of.is_empty() || needs.any_of.intersects(kinds);
+                any && needs.all_of.without(kinds).is_empty()
+            };
+            Equipped { seats: takers.iter().copied().filter(has).collect(), fresh: 0 }
+        });
+        let crowded = |seat: &Seat| self.offers[*seat] >= OFFERS;
+        while equipped.seats.get(equipped.fresh).is_some_and(crowded) {
+            equipped.fresh += 1;
+        }
+        equipped
     }
 
     /// One refusal stands for all takers that lack the hardware: the first of them.

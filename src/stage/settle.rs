@@ -305,6 +305,8 @@ fn placement(
         Placement::On(worker) if worker == flight.to => {
             running(config, state, &flight, at, settled);
         }
+        // Still said to be where it was lost: nothing new.
+        Placement::On(worker) if lost(state, snapshot, worker) => {}
         Placement::On(worker) => {
             if flight.phase == Phase::Assigned {
                 settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
@@ -357,6 +359,12 @@ fn workers(
         }
         _ => {}
     }
+}
+
+/// Whether a worker is gone, or was when last heard of.
+fn lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
+    let was = || state.tracks.get(&worker).is_some_and(|track| track.gone);
+    gone(snapshot, worker) || (snapshot.worker(worker).is_none() && was())
 }
 
 fn gone(snapshot: &Snapshot, worker: WorkerId) -> bool {

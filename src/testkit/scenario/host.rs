@@ -153,10 +153,7 @@ impl World {
                 }
             }
             Action::Requeue => self.put(task, Placement::Unplaced, None),
-            Action::Abort { .. } => {
-                self.pending.retain(|it| it.migration != migration);
-                kept.retain(|it| it.migration != migration);
-            }
+            Action::Abort { .. } => kept.retain(|it| it.migration != migration),
         }
         match event {
             Some(event) if !manner.quiet => self.send(&Report::new(at, event), heard),
@@ -203,7 +200,17 @@ impl World {
         heard.commands.extend(&reply.commands);
         heard.ended.extend(&reply.ended);
         heard.ignored |= reply.ignored;
-        self.pending.extend(reply.commands);
+        self.take_up(&reply.commands);
+    }
+
+    /// Puts commands on the host's list; what is called off is struck from it.
+    pub(super) fn take_up(&mut self, commands: &[Command]) {
+        for command in commands {
+            if matches!(command.action, Action::Abort { .. }) {
+                self.pending.retain(|it| it.migration != command.migration);
+            }
+            self.pending.push(*command);
+        }
     }
 }
 

@@ -54,7 +54,9 @@ pub(super) fn judge(claim: &str, heard: &Heard) -> Parsed<()> {
 }
 
 fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
-    let (verb, rest) = claim.split_once(' ').unwrap_or((claim, ""));
+    // `refuse: pinned` has no space before its colon.
+    let (verb, rest) = claim.split_at(claim.find([' ', ':']).unwrap_or(claim.len()));
+    let rest = rest.trim_start_matches(' ');
     let words: Vec<&str> = rest.split_whitespace().collect();
     match verb {
         "move" => commanded(&[&["release"], words.as_slice()].concat(), heard),

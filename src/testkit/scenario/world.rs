@@ -244,7 +244,7 @@ impl World {
             Ok(outcome) => (&outcome.commands, &outcome.ended),
             Err(stale) => (&stale.commands, &stale.ended),
         };
-        self.pending.extend(commands);
+        self.take_up(commands);
         heard.commands.extend(commands);
         heard.ended.extend(ended);
         heard.stale |= result.is_err();

@@ -1,1 +1,0 @@
-//! Generators of clusters, rounds and logs for property tests.

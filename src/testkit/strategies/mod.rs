@@ -1,0 +1,30 @@
+//! Generators for property tests: clusters, settings, reports, and whole histories.
+//!
+//! Everything shrinks towards few workers, few tasks and round numbers. Where a test needs the records before a
+//! snapshot is built of them (to shuffle, rename or spoil them), a [`Cluster`] has them.
+//!
+//! ```
+//! use evenkeel::{Engine, Timestamp, testkit::strategies, verify};
+//! use proptest::prelude::*;
+//!
+//! proptest!(ProptestConfig::with_cases(16), |(
+//!     config in strategies::configs(),
+//!     cluster in strategies::clusters(),
+//! )| {
+//!     let mut engine = Engine::new(config).expect("only sensible settings are generated");
+//!     let snapshot = cluster.snapshot(Timestamp::from_secs(30));
+//!     let (_, violations) = verify::tick(&mut engine, &snapshot).expect("the first is not stale");
+//!     prop_assert_eq!(violations, vec![]);
+//! });
+//! ```
+
+mod cluster;
+mod history;
+mod settings;
+
+pub use cluster::{
+    Cluster, accelerated, clusters, crowded, degenerate, grouped, heterogeneous, hostile, partial,
+    skewed, task, uniform, worker,
+};
+pub use history::{Deed, Happening, History, Host, Told, Turn, constant_histories, histories};
+pub use settings::{any_config, configs, presets, reports};

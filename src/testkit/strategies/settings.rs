@@ -1,0 +1,140 @@
+//! Settings that pass the check, and reports of every sort.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::config::{AdaptRule, Basis, BenefitRule, LoadRule, Stability, Trigger};
+use crate::{
+    Config, Epoch, Event, Hardware, MigrationId, Report, TaskId, Thresholds, Timestamp, WorkerId,
+};
+
+/// The three presets as they are.
+pub fn presets() -> impl Strategy<Value = Config> {
+    select(vec![Config::default(), Config::reference(), Config::fixed()])
+}
+
+/// The presets, each with any of its sections off.
+pub fn configs() -> impl Strategy<Value = Config> {
+    (presets(), vec(proptest::bool::weighted(0.2), 7)).prop_map(|(mut config, off)| {
+        config.adaptation = config.adaptation.filter(|_| !off[0]);
+        config.prediction = config.prediction.filter(|_| !off[1]);
+        config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
+        config.hardware = config.hardware.filter(|_| !off[3]);
+        config.efficiency = config.efficiency.filter(|_| !off[4]);
+        config.migration = config.migration.filter(|_| !off[5] || !off[6]);
+        config.stability = config.stability.filter(|_| !off[6] || off[0]);
+        config
+    })
+}
+
+/// Presets with sections off and any numbers that pass the check.
+pub fn any_config() -> impl Strategy<Value = Config> {
+    let share = || 0.0..=1.0_f64;
+    let ordered = || (share(), share()).prop_map(|(a, b)| [f64::min(a, b), f64::max(a, b)]);
+    let core = (1..120_u64, 1..20_u32, ordered(), share(), any::<(bool, bool, u8)>());
+    let adapt = (share(), ordered(), 0.0..0.1_f64, ordered(), ordered(), share(), any::<bool>());
+    let predict = (1..600_u64, share(), share(), share(), any::<bool>());
+    let weigh = (any::<bool>(), option::of(1..900_u64), share(), 0.0..5.0_f64, 0.0..20.0_f64);
+    let limits = (1..6_u32, option::of(share()), option::of(1..4_u32), option::of(1..4_u32));
+    let steady = option::of((1..600_u64, 0.0..0.2_f64, 0..60_u64));
+    (configs(), core, adapt, predict, weigh, limits, steady)
+        .prop_map(|(config, core, adapt, predict, weigh, limits, steady)| {
+            let mut config = with_core(config, core);
+            with_sections(&mut config, adapt, predict, weigh);
+            if let Some(section) = &mut config.migration {
+                let (at_once, share, per_source, per_target) = limits;
+                section.max_simultaneous = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
+                section.share_of_workers = share;
+                section.per_source = per_source.and_then(NonZeroU32::new);
+                section.per_target = per_target.and_then(NonZeroU32::new);
+            }
+            config.stability = steady.map(|(cooldown, dead_band, lag)| Stability {
+                cooldown: Duration::from_secs(cooldown),
+                dead_band,
+                telemetry_lag: Duration::from_secs(lag),
+            });
+            config
+        })
+        .prop_filter("contradicts itself", |config| config.check().is_ok())
+}
+
+fn with_core(
+    mut config: Config,
+    (interval, windows, [low, high], imbalance, (rule, trigger, basis)): (
+        u64,
+        u32,
+        [f64; 2],
+        f64,
+        (bool, bool, u8),
+    ),
+) -> Config {
+    config.check_interval = Duration::from_secs(interval);
+    config.performance_window = config.check_interval * windows;
+    config.thresholds = Thresholds { high: high.max(low + 0.01).min(1.0), low: low * 0.98 };
+    config.detection.imbalance = imbalance * 0.6;
+    config.load = if rule { LoadRule::Mean } else { LoadRule::Dominant };
+    config.detection.trigger = if trigger { Trigger::Both } else { Trigger::Either };
+    config.detection.basis = match basis % 3 {
+        0 => Basis::Latest,
+        1 => Basis::RecentMean,
+        _ => Basis::Projected,
+    };
+    config
+}
+
+fn with_sections(
+    config: &mut Config,
+    adapt: (f64, [f64; 2], f64, [f64; 2], [f64; 2], f64, bool),
+    predict: (u64, f64, f64, f64, bool),
+    weigh: (bool, Option<u64>, f64, f64, f64),
+) {
+    if let Some(section) = &mut config.adaptation {
+        let (rate, [low_load, high_load], slope, high, low, separation, relax) = adapt;
+        (section.rate, section.trend_slope) = (rate, slope);
+        (section.low_load, section.high_load) = (low_load * 0.98, high_load.max(0.01));
+        (section.high_bounds, section.low_bounds) = (high, low);
+        section.separation = separation * (high[1] - low[0]).max(0.0);
+        section.rule = if relax { AdaptRule::Relax } else { AdaptRule::Step };
+    }
+    let interval = config.check_interval;
+    if let Some(section) = &mut config.prediction {
+        let (window, confidence, margin, imbalance, judged) = predict;
+        (section.window, section.history) = (Duration::from_secs(window), interval * 10);
+        (section.confidence, section.judged) = (confidence, judged);
+        (section.margin, section.imbalance) = (margin * 0.2, imbalance * 0.6);
+    }
+    if let Some(section) = &mut config.cost_benefit {
+        let (relief, most, rate, base, utilization) = weigh;
+        section.rule = if relief { BenefitRule::Relief } else { BenefitRule::Difference };
+        section.max_running = most.map(Duration::from_secs);
+        section.learning_rate = rate;
+        (section.cost.base, section.benefit.utilization) = (base, utilization);
+    }
+}
+
+/// Reports on migrations that may exist, may be over, or never were: any order, any number of times.
+pub fn reports() -> impl Strategy<Value = Vec<Report>> {
+    let event = (1..8_u64, 0..7_u8, 1..7_u64, 1..15_u64, -1.0..5.0_f64).prop_map(
+        |(number, which, worker, task, speed)| {
+            let migration = MigrationId::new(Epoch::FIRST, number);
+            let (worker, task) = (WorkerId::new(worker), TaskId::new(task));
+            match which {
+                0 => Event::Released { migration },
+                1 => Event::Running { migration },
+                2 => Event::Failed { migration },
+                3 => Event::Refused { migration },
+                4 => Event::Diverted { migration, worker, task },
+                5 => Event::Aborted { migration },
+                _ => Event::Performance { worker, hardware: Hardware::Cuda, speed },
+            }
+        },
+    );
+    let report = (0..400_u64, event);
+    vec(report.prop_map(|(at, event)| Report::new(Timestamp::from_secs(at), event)), 0..8)
+}
