@@ -11,7 +11,7 @@ use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
-use crate::snapshot::{Coverage, Device, Phase, Placement, Snapshot, Stance, Task, Worker};
+use crate::snapshot::{Coverage, Device, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker};
 use crate::state::{Flight, Landed};
 
 /// Where a task counts.
@@ -181,6 +181,40 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The steps in units: a unit is one task, or tasks that stay together and share both ends.
+    pub(super) fn units(&self) -> Vec<&[Step<'a>]> {
+        let mut units = Vec::new();
+        let mut rest = self.steps.as_slice();
+        while let Some(first) = rest.first() {
+            let bound = self.bound_to(first.task.id);
+            let together = rest.iter().take_while(|step| {
+                (step.from, step.to) == (first.from, first.to) && bound.contains(&step.task.id)
+            });
+            let (unit, others) = rest.split_at(together.count());
+            units.push(unit);
+            rest = others;
+        }
+        units
+    }
+
+    /// A task and all that groups bind to it, over any number of groups.
+    fn bound_to(&self, task: TaskId) -> BTreeSet<TaskId> {
+        let groups = self.round.snapshot.groups().iter();
+        let groups: Vec<_> = groups.filter(|group| group.rule == GroupRule::Affinity).collect();
+        let mut bound = BTreeSet::from([task]);
+        loop {
+            let before = bound.len();
+            for group in &groups {
+                if group.members.iter().any(|member| bound.contains(member)) {
+                    bound.extend(&group.members);
+                }
+            }
+            if bound.len() == before {
+                return bound;
+            }
+        }
+    }
+
     /// Arrivals that measurements may not show yet: those remembered, and those of this round.
     pub(super) fn landed(&self) -> Vec<&'a Landed> {
         let Round { before, after, .. } = *self.round;
@@ -207,7 +241,8 @@ impl<'a> Facts<'a> {
 
 /// Whether the round itself issued this id.
 pub(super) fn is_new(round: &Round<'_>, migration: MigrationId) -> bool {
-    migration.epoch() == round.before.epoch && migration.number() > round.before.issued
+    let issued = round.before.issued + 1..=round.after.issued;
+    migration.epoch() == round.before.epoch && issued.contains(&migration.number())
 }
 
 /// Whether the snapshot has a worker, and not out of reach.

@@ -295,62 +295,55 @@ fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
-/// high threshold, or leaves the target where the source was.
+/// high threshold, or leaves the target about where the source was. What moves together is judged together.
 pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     let Some(section) = &round.config.stability else { return Vec::new() };
-    let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
-    let findings = walk(round, Promise::NoWorsening, |account, step, target, findings| {
-        let (Aim::Balance, Some(from)) = (step.aim, step.from) else { return };
-        let (command, shift) = (step.command, account.facts.shift(target.id));
-        for resource in asked(step.task) {
-            let added = burden(step.task, target, resource);
-            let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
-            let in_use = account.in_use(target.id, resource);
-            let after = room.zip(in_use).map(|(room, used)| (used + added) / room + shift);
-            findings.need(after.is_none_or(|after| after <= about(ceiling)), || {
-                format!("{command}: pushes {resource} to {after:?}, {ceiling} is high")
-            });
-        }
-        let source = account.facts.round.snapshot.worker(from);
-        let here = source.and_then(|source| account.level(source));
-        let there = level_after(account, step, target);
-        if let (Some(here), Some(there)) = (here, there) {
+    let mut findings = Findings::new(Promise::NoWorsening);
+    let facts = Facts::new(round);
+    let mut account = Account::open(&facts);
+    let record = |worker: Option<WorkerId>| worker.and_then(|id| round.snapshot.worker(id));
+    for unit in facts.units() {
+        let Some(first) = unit.first() else { continue };
+        let (source, target) = (record(first.from), record(Some(first.to)));
+        let before = (spread(&account), source.and_then(|it| account.level(it)));
+        unit.iter().for_each(|step| account.enter(step));
+        let (Aim::Balance, Some(target)) = (first.aim, target) else { continue };
+        within_ceiling(&account, unit, target, &mut findings);
+        let after = (spread(&account), account.level(target));
+        let command = first.command;
+        if let (Some(here), Some(there)) = (before.1, after.1) {
             let most = here - section.dead_band;
             findings.need(there <= about(most), || {
                 format!("{command}: leaves the target at {there}, {most} at most")
             });
         }
-    });
-    let mut findings = findings;
-    no_wider(round, &mut findings);
+        if let (Some(before), Some(after)) = (before.0, after.0) {
+            findings.need(after <= about(before) + 1e-9, || {
+                format!("{command}: widens the spread from {before} to {after}")
+            });
+        }
+    }
     findings.list
 }
 
-fn level_after(account: &Account<'_>, step: &Step<'_>, target: &Worker) -> Option<f64> {
-    let rule = account.facts.round.config.load;
-    let load = load(rule, target, |resource| {
-        Some(account.in_use(target.id, resource)? + burden(step.task, target, resource))
-    });
-    Some(load? + account.facts.shift(target.id))
-}
-
-/// No move widens the spread over the workers that are balanced. Companions are taken together: a unit may widen it
-/// half-way.
-fn no_wider(round: &Round<'_>, findings: &mut Findings) {
-    let facts = Facts::new(round);
-    let mut account = Account::open(&facts);
-    let mut steps = facts.steps.iter().peekable();
-    while let Some(step) = steps.next() {
-        let before = spread(&account);
-        account.enter(step);
-        let ends = |step: &Step<'_>| (step.from, step.to);
-        while let Some(next) = steps.next_if(|next| ends(next) == ends(step)) {
-            account.enter(next);
-        }
-        let after = spread(&account);
-        if let (Aim::Balance, Some(before), Some(after)) = (step.aim, before, after) {
-            findings.need(after <= about(before) + 1e-9, || {
-                format!("{}: widens the spread from {before} to {after}", step.command)
+/// No resource of the target that the unit adds to stands above the high threshold now.
+fn within_ceiling(
+    account: &Account<'_>,
+    unit: &[Step<'_>],
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let round = account.facts.round;
+    let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
+    for step in unit {
+        for resource in asked(step.task) {
+            let added = burden(step.task, target, resource);
+            let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
+            let used = account.in_use(target.id, resource);
+            let after = room.zip(used).map(|(room, used)| used / room);
+            let after = after.map(|after| after + account.facts.shift(target.id));
+            findings.need(after.is_none_or(|after| after <= about(ceiling)), || {
+                format!("{}: pushes {resource} to {after:?}, {ceiling} is high", step.command)
             });
         }
     }

@@ -153,7 +153,7 @@ impl World {
                 }
             }
             Action::Requeue => self.put(task, Placement::Unplaced, None),
-            Action::Abort { .. } => kept.retain(|it| it.migration != migration),
+            Action::Abort { .. } => {}
         }
         match event {
             Some(event) if !manner.quiet => self.send(&Report::new(at, event), heard),
@@ -203,12 +203,13 @@ impl World {
         self.take_up(&reply.commands);
     }
 
-    /// Puts commands on the host's list; what is called off is struck from it.
+    /// Puts commands on the host's list; what they overtake is struck from it.
     pub(super) fn take_up(&mut self, commands: &[Command]) {
         for command in commands {
-            if matches!(command.action, Action::Abort { .. }) {
-                self.pending.retain(|it| it.migration != command.migration);
-            }
+            self.pending.retain(|it| {
+                it.migration != command.migration
+                    || matches!(it.action, Action::Abort { .. } | Action::Requeue)
+            });
             self.pending.push(*command);
         }
     }

@@ -138,6 +138,7 @@ impl World {
         match made {
             Ok((engine, config)) => {
                 (self.twin, self.engine, self.config) = (engine.clone(), engine, config);
+                (self.pending, self.riding) = (Vec::new(), Vec::new());
                 Ok(Heard::saying(format!("config     {words}")))
             }
             Err(faults) => Ok(Heard { said: lines(&faults), ..Heard::default() }),

@@ -1,10 +1,12 @@
 //! Clusters: records that a snapshot is built of.
 
+use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use proptest::collection::vec;
+use proptest::collection::vec as list;
 use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -18,8 +20,8 @@ use crate::{
 /// Bytes in a GiB, which every amount of memory is a multiple of.
 const GIB: u64 = 1 << 30;
 
-/// The records of a cluster, before they are checked.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The records of a cluster, before they are checked. Its debug form is one line of JSON per record.
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Cluster {
     /// Its workers, in any order.
@@ -32,6 +34,21 @@ pub struct Cluster {
     pub unread: Vec<BadRecord>,
     /// Whether records may be missing without being gone.
     pub partial: bool,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.partial { "partial cluster" } else { "cluster" })?;
+        self.workers.iter().try_for_each(|worker| line(f, "worker", worker))?;
+        self.tasks.iter().try_for_each(|task| line(f, "task", task))?;
+        self.groups.iter().try_for_each(|group| line(f, "group", group))?;
+        self.unread.iter().try_for_each(|bad| line(f, "unread", bad))
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, what: &str, record: &impl serde::Serialize) -> fmt::Result {
+    let json = serde_json::to_string(record).map_err(|_| fmt::Error)?;
+    write!(f, "\n{what} {json}")
 }
 
 impl Cluster {
@@ -67,7 +84,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
 
 /// Equal workers at about equal loads.
 pub fn uniform() -> impl Strategy<Value = Cluster> {
-    (1..6_u64, 0.0..1.0_f64, vec(0.0..0.1_f64, 5)).prop_map(|(count, level, noise)| {
+    (1..6_u64, 0.0..1.0_f64, list(0.0..0.1_f64, 5)).prop_map(|(count, level, noise)| {
         let workers = (1..=count).zip(noise).map(|(id, noise)| {
             plain(id, 16.0, 64 * GIB).with_used(ResourceId::CPU, (level + noise) * 16.0)
         });
@@ -82,7 +99,7 @@ pub fn uniform() -> impl Strategy<Value = Cluster> {
 
 /// Equal workers, most tasks on few of them; what is measured is what the tasks use.
 pub fn skewed() -> impl Strategy<Value = Cluster> {
-    let tasks = vec((0.2..6.0_f64, 0..8_u64, 0..4_u64, any::<Index>(), traits()), 1..16);
+    let tasks = list((0.2..6.0_f64, 0..8_u64, 0..4_u64, any::<Index>(), traits()), 1..16);
     (2..7_u64, tasks).prop_map(|(count, tasks)| {
         let tasks = (1..).zip(tasks).map(|(id, (cores, gib, hot, at, traits))| {
             let on = if hot > 0 { 1 } else { 1 + at.index(count as usize) as u64 };
@@ -111,14 +128,14 @@ pub fn heterogeneous() -> impl Strategy<Value = Cluster> {
 pub fn accelerated() -> impl Strategy<Value = Cluster> {
     let kinds = || select(vec![Hardware::Cuda, Hardware::Cuda, Hardware::Rocm]);
     let device = (kinds(), select(vec![8_u64, 16, 24]), option::of(0..10_u64), compute());
-    let fleet = vec((vec(device, 0..4), 0.0..1.0_f64), 2..6);
+    let fleet = list((list(device, 0..4), 0.0..1.0_f64), 2..6);
     let needs = (
         subsequence(vec![Hardware::Cpu, Hardware::Cuda, Hardware::Rocm], 0..=3),
         any::<bool>(),
         weighted(0.7, 1..14_u64),
         weighted(0.2, compute()),
     );
-    let work = vec((needs, any::<Index>(), any::<Index>(), 0.5..6.0_f64), 0..12);
+    let work = list((needs, any::<Index>(), any::<Index>(), 0.5..6.0_f64), 0..12);
     (fleet, work).prop_map(|(fleet, work)| {
         let workers = (1..).zip(fleet).map(|(id, (devices, level))| {
             let worker = plain(id, 16.0, 64 * GIB).with_used(ResourceId::CPU, level * 16.0);
@@ -158,8 +175,8 @@ pub fn grouped() -> impl Strategy<Value = Cluster> {
             max_skew: NonZeroU32::new(skew).unwrap_or(NonZeroU32::MIN)
         }),
     ];
-    let groups = vec((rule, vec(any::<Index>(), 1..5)), 1..4);
-    let zones = vec(option::of(1..4_u64), 8);
+    let groups = list((rule, list(any::<Index>(), 1..5)), 1..4);
+    let zones = list(option::of(1..4_u64), 8);
     (skewed(), groups, zones).prop_map(|(mut cluster, groups, zones)| {
         for (worker, zone) in cluster.workers.iter_mut().zip(zones) {
             worker.zone = zone.map(ZoneId::new);
@@ -177,8 +194,8 @@ pub fn grouped() -> impl Strategy<Value = Cluster> {
 
 /// Workers with hardly any room, some of which state what they have promised.
 pub fn crowded() -> impl Strategy<Value = Cluster> {
-    let tasks = vec((1.0..6.0_f64, 1..24_u64, any::<Index>()), 2..14);
-    (2..6_u64, tasks, vec(weighted(0.3, 0.0..1.0_f64), 6)).prop_map(|(count, tasks, stated)| {
+    let tasks = list((1.0..6.0_f64, 1..24_u64, any::<Index>()), 2..14);
+    (2..6_u64, tasks, list(weighted(0.3, 0.0..1.0_f64), 6)).prop_map(|(count, tasks, stated)| {
         let tasks = (1..).zip(tasks).map(|(id, (cores, gib, at))| {
             Task::new(TaskId::new(id))
                 .on(WorkerId::new(1 + (at.index(count as usize * 2) as u64).saturating_sub(count)))
@@ -212,7 +229,7 @@ pub fn degenerate() -> impl Strategy<Value = Cluster> {
         })
     };
     let cores = || select(vec![0.0, 1e-300, 1.0, 1e300]);
-    (0..4_u64, vec((0..5_u64, cores()), 0..6)).prop_flat_map(move |(count, tasks)| {
+    (0..4_u64, list((0..5_u64, cores()), 0..6)).prop_flat_map(move |(count, tasks)| {
         let workers: Vec<_> = (1..=count).map(worker).collect();
         let tasks: Vec<Task> = (1..)
             .zip(tasks)
@@ -231,13 +248,17 @@ pub fn degenerate() -> impl Strategy<Value = Cluster> {
 /// A cluster of which some records are missing, and the host says so.
 pub fn partial() -> impl Strategy<Value = Cluster> {
     let whole = prop_oneof![heterogeneous(), skewed(), grouped()];
-    (whole, vec(any::<Index>(), 0..3), vec(any::<Index>(), 0..3)).prop_map(
+    (whole, list(any::<Index>(), 0..3), list(any::<Index>(), 0..3)).prop_map(
         |(mut cluster, workers, tasks)| {
-            for index in workers.into_iter().filter(|_| cluster.workers.len() > 3) {
-                cluster.workers.remove(index.index(cluster.workers.len().min(3)));
+            for index in workers {
+                if cluster.workers.len() > 2 {
+                    cluster.workers.remove(index.index(cluster.workers.len()));
+                }
             }
-            for index in tasks.into_iter().filter(|_| cluster.tasks.len() > 3) {
-                cluster.tasks.remove(index.index(cluster.tasks.len().min(3)));
+            for index in tasks {
+                if cluster.tasks.len() > 2 {
+                    cluster.tasks.remove(index.index(cluster.tasks.len()));
+                }
             }
             cluster.partial = true;
             cluster
@@ -285,7 +306,7 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         Just(Spoil::NoSuchWorker),
         any::<bool>().prop_map(Spoil::Unread),
     ];
-    (clusters(), vec((spoil, any::<Index>()), 1..6)).prop_map(|(mut cluster, spoils)| {
+    (clusters(), list((spoil, any::<Index>()), 1..6)).prop_map(|(mut cluster, spoils)| {
         for (spoil, at) in spoils {
             spoil.apply(&mut cluster, &at);
         }
@@ -378,7 +399,7 @@ pub(super) fn measured(mut worker: Worker, tasks: &[Task]) -> Worker {
     for resource in [ResourceId::CPU, ResourceId::MEMORY] {
         let here = tasks.iter().filter(|task| task.placement == Placement::On(worker.id));
         let used: f64 = here.filter_map(|task| task.load(resource)).sum();
-        worker.used.set(resource, used);
+        worker.used.set(resource, used + 0.0);
     }
     worker
 }
@@ -396,7 +417,7 @@ fn labels(most: u64) -> impl Strategy<Value = Vec<LabelId>> {
 pub fn worker(id: u64) -> impl Strategy<Value = Worker> {
     let kinds = subsequence(Hardware::ALL.to_vec(), 0..=3);
     let memory = option::of((8..65_u64, option::of(0.0..1.1_f64)));
-    let rest = vec((any::<Index>(), 1.0..1e9_f64, option::of(0.0..1.1_f64)), 0..3);
+    let rest = list((any::<Index>(), 1.0..1e9_f64, option::of(0.0..1.1_f64)), 0..3);
     let stance = prop_oneof![
         10 => Just(Stance::Accept),
         1 => Just(Stance::Hold),

@@ -26,5 +26,7 @@ pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, grouped, heterogeneous, hostile, partial,
     skewed, task, uniform, worker,
 };
-pub use history::{Deed, Happening, History, Host, Told, Turn, constant_histories, histories};
+pub use history::{
+    Deed, Done, Happening, History, Host, Told, Turn, constant_histories, histories, logged,
+};
 pub use settings::{any_config, configs, presets, reports};

@@ -1,10 +1,11 @@
 //! Settings that pass the check, and reports of every sort.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use proptest::collection::vec;
+use proptest::collection::vec as list;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -21,7 +22,7 @@ pub fn presets() -> impl Strategy<Value = Config> {
 
 /// The presets, each with any of its sections off.
 pub fn configs() -> impl Strategy<Value = Config> {
-    (presets(), vec(proptest::bool::weighted(0.2), 7)).prop_map(|(mut config, off)| {
+    (presets(), list(proptest::bool::weighted(0.2), 7)).prop_map(|(mut config, off)| {
         config.adaptation = config.adaptation.filter(|_| !off[0]);
         config.prediction = config.prediction.filter(|_| !off[1]);
         config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
@@ -136,5 +137,5 @@ pub fn reports() -> impl Strategy<Value = Vec<Report>> {
         },
     );
     let report = (0..400_u64, event);
-    vec(report.prop_map(|(at, event)| Report::new(Timestamp::from_secs(at), event)), 0..8)
+    list(report.prop_map(|(at, event)| Report::new(Timestamp::from_secs(at), event)), 0..8)
 }

@@ -144,7 +144,7 @@ impl Cluster {
             self.tasks.remove(&id);
             self.start_task();
         }
-        let anywhere = self.random.below(WORKERS.len() as u64) as usize;
+        let anywhere = self.random.row();
         let is_up = self.is_up(anywhere);
         for (id, job) in &mut self.tasks {
             job.load = (job.load + self.random.below(241)).clamp(220, 3_120) - 120;
@@ -219,14 +219,14 @@ impl Cluster {
     /// What the host tells the engine: some workers are unreachable and some figures are nonsense.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         let partial = self.random.one_in(100);
-        let nonsense = self.random.one_in(150).then(|| self.random.below(WORKERS.len() as u64));
+        let nonsense = self.random.one_in(150).then(|| self.random.row());
         let mut builder = Snapshot::builder(timestamp(self.now));
         if partial {
             builder = builder.partial();
         }
         for at in (0..WORKERS.len()).filter(|at| self.is_up(*at)) {
             let mut worker = self.worker(at);
-            if nonsense == Some(at as u64) {
+            if nonsense == Some(at) {
                 worker.used.set(ResourceId::CPU, f64::NAN);
             }
             builder = builder.worker(worker);
@@ -282,7 +282,7 @@ impl Cluster {
         } else if id % 8 == 5 {
             task.requirements.any_of = [Hardware::Cpu, Hardware::Cuda].into_iter().collect();
         }
-        task.requirements.power_efficient = id % 5 == 0;
+        task.requirements.power_efficient = id.is_multiple_of(5);
         task.placement = match job.place {
             Place::Nowhere => Placement::Unplaced,
             Place::On(at) => Placement::On(self::id(at)),
@@ -331,6 +331,11 @@ impl Random {
     /// A number from 0 up to, not including, `bound`.
     fn below(&mut self, bound: u64) -> u64 {
         (self.next() >> 11) % bound
+    }
+
+    /// One of the workers.
+    fn row(&mut self) -> usize {
+        usize::try_from(self.below(WORKERS.len() as u64)).unwrap_or(0)
     }
 
     fn one_in(&mut self, chances: u64) -> bool {

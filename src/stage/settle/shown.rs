@@ -1,0 +1,249 @@
+//! What a snapshot shows of the migrations under way, whether or not anybody reported it.
+
+use alloc::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::resource::Amounts;
+use crate::outcome::{Action, Fate, Reason};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
+use crate::state::{Flight, State};
+use crate::view;
+
+use super::Settled;
+use super::turn::{end, failed, judge, land, released, running, strand};
+
+/// What the snapshot says of workers, as far as migrations care.
+pub(super) fn notice_workers(state: &mut State, snapshot: &Snapshot) {
+    if snapshot.coverage() == Coverage::Complete {
+        for (id, track) in &mut state.tracks {
+            track.gone = snapshot.worker_row(*id).is_none();
+        }
+    }
+    for worker in snapshot.workers() {
+        let track = state.tracks.entry(worker.id).or_default();
+        (track.stance, track.gone) = (worker.stance, false);
+    }
+}
+
+/// Takes over migrations that the host carries out and this state does not know: they were ordered
+/// in an earlier life, and the task must not be moved a second time.
+pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
+    for task in snapshot.tasks() {
+        let Placement::Moving { migration, from, to, phase, since } = task.placement else {
+            continue;
+        };
+        let over = state.ended.iter().any(|it| it.id == migration);
+        if over || state.flights.contains_key(&task.id) {
+            continue;
+        }
+        let released = (phase != Phase::Releasing).then_some(since);
+        let flight = Flight {
+            id: migration,
+            task: task.id,
+            kind: task.kind,
+            from,
+            to,
+            device: None,
+            phase,
+            since,
+            started: since,
+            released,
+            returning: None,
+            called_off: false,
+            attempts: 1,
+            reason: Reason::Recover,
+            scorecard: None,
+            claim: view::claims(task),
+            load: view::loads(task),
+        };
+        state.flights.insert(task.id, flight);
+    }
+}
+
+/// What the snapshot shows of the task itself.
+pub(super) fn placement(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    task: TaskId,
+    settled: &mut Settled,
+) {
+    let Some(flight) = state.flights.get(&task).cloned() else { return };
+    let at = snapshot.at();
+    let Some(record) = snapshot.task(task) else {
+        // In nobody's hands a task may be missing for a while; on its source, missing is done.
+        if snapshot.coverage() == Coverage::Complete && flight.phase == Phase::Releasing {
+            end(config, state, &flight, Fate::Finished, at, settled);
+        }
+        return;
+    };
+    match record.placement {
+        Placement::On(worker) if Some(worker) == flight.from => {}
+        Placement::On(worker) if worker == flight.to => {
+            running(config, state, &flight, at, settled);
+        }
+        // Still said to be where it was lost: nothing new.
+        Placement::On(worker) if lost(state, snapshot, worker) => {}
+        Placement::On(worker) => {
+            if flight.phase == Phase::Assigned {
+                settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
+            }
+            let mut there = flight.clone();
+            there.to = worker;
+            end(config, state, &flight, Fate::Diverted, at, settled);
+            land(config, state, &there, at);
+        }
+        Placement::Moving { migration, phase, since, .. } => {
+            let ahead = phase > flight.phase && flight.phase == Phase::Releasing;
+            if migration == flight.id && ahead {
+                released(state, flight, since, settled);
+            }
+        }
+        Placement::Orphaned if flight.phase == Phase::Releasing => {
+            end(config, state, &flight, Fate::Failed, at, settled);
+        }
+        Placement::Orphaned | Placement::Unplaced => {}
+    }
+}
+
+/// What the snapshot shows of the workers at either end.
+pub(super) fn workers(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    promised: &BTreeMap<WorkerId, Amounts>,
+    task: TaskId,
+    settled: &mut Settled,
+) {
+    let Some(mut flight) = state.flights.get(&task).cloned() else { return };
+    let at = snapshot.at();
+    let source_gone = flight.from.is_some_and(|from| gone(snapshot, from));
+    let trouble = trouble(state, snapshot, promised, &flight);
+    match (flight.phase, flight.from, trouble) {
+        (Phase::Releasing, Some(_), _) if source_gone => {
+            end(config, state, &flight, Fate::Failed, at, settled);
+        }
+        (Phase::Releasing, Some(from), Some(reason)) => {
+            settled.command(&flight, Action::Abort { worker: from }, reason);
+            end(config, state, &flight, Fate::Aborted, at, settled);
+        }
+        (Phase::Assigned, _, Some(Reason::TargetGone { .. })) => {
+            failed(config, state, flight, Fate::Failed, at, settled);
+        }
+        (Phase::Releasing, None, _) => {
+            strand(&mut flight, at);
+            state.flights.insert(task, flight);
+        }
+        _ => {}
+    }
+}
+
+/// Whether a worker is gone, or was when last heard of.
+fn lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
+    let was = || state.tracks.get(&worker).is_some_and(|track| track.gone);
+    gone(snapshot, worker) || (snapshot.worker(worker).is_none() && was())
+}
+
+fn gone(snapshot: &Snapshot, worker: WorkerId) -> bool {
+    match snapshot.worker(worker) {
+        Some(worker) => worker.stance == Stance::Offline,
+        None => snapshot.coverage() == Coverage::Complete,
+    }
+}
+
+/// What has come between a migration and its target.
+fn trouble(
+    state: &State,
+    snapshot: &Snapshot,
+    promised: &BTreeMap<WorkerId, Amounts>,
+    flight: &Flight,
+) -> Option<Reason> {
+    let worker = flight.to;
+    if gone(snapshot, worker) {
+        return Some(Reason::TargetGone { worker });
+    }
+    let target = snapshot.worker(worker)?;
+    if target.stance != Stance::Accept {
+        return Some(Reason::TargetClosed { worker, stance: target.stance });
+    }
+    // Migrations that were ordered earlier come first.
+    let earlier = |resource| {
+        let flights = state.flights.values().filter(|it| it.to == worker && it.id < flight.id);
+        flights.filter_map(|it| it.claim.known(resource)).sum::<f64>()
+    };
+    flight.claim.iter().find_map(|(resource, amount)| {
+        let there = promised.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
+        let free = target.capacity.known(resource)? - there - earlier(resource);
+        (amount > free).then_some(Reason::TargetFull { worker, resource })
+    })
+}
+
+/// What the targets of migrations under way have promised to tasks that are there: as they state
+/// it, or else their tasks' claims added up.
+pub(super) fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Amounts> {
+    let releasing = state.flights.values().filter(|flight| flight.phase == Phase::Releasing);
+    let mut sums: BTreeMap<WorkerId, Amounts> =
+        releasing.map(|flight| (flight.to, Amounts::new())).collect();
+    if sums.is_empty() {
+        return sums;
+    }
+    for task in snapshot.tasks() {
+        let Placement::On(worker) = task.placement else { continue };
+        let Some(sum) = sums.get_mut(&worker) else { continue };
+        for (resource, claim) in view::claims(task).iter() {
+            sum.set(resource, sum.get(resource).unwrap_or(0.0) + claim);
+        }
+    }
+    for (id, sum) in &mut sums {
+        let stated = snapshot.worker(*id).map(|worker| &worker.reserved);
+        stated.into_iter().flat_map(Amounts::iter).for_each(|(resource, it)| sum.set(resource, it));
+    }
+    sums
+}
+
+/// What has taken too long.
+pub(super) fn overdue(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    task: TaskId,
+    settled: &mut Settled,
+) {
+    let Some(flight) = state.flights.get(&task).cloned() else { return };
+    let at = snapshot.at();
+    let timeout = config.migration.unwrap_or_default().timeout;
+    if at.since(flight.since).is_none_or(|waited| waited <= timeout) {
+        return;
+    }
+    let Flight { phase, since, .. } = flight;
+    let reason = Reason::TimedOut { phase, since };
+    match (phase, flight.from) {
+        (Phase::Releasing, Some(from)) => {
+            settled.command(&flight, Action::Abort { worker: from }, reason);
+        }
+        (Phase::Assigned, Some(home)) if flight.returning.is_some() && on(snapshot, task, home) => {
+            // It is back where it came from, though nobody said so.
+            let fate = flight.returning.unwrap_or(Fate::TimedOut);
+            end(config, state, &flight, fate, at, settled);
+            return;
+        }
+        (Phase::Assigned, _) => {
+            judge(config, state, &flight, false);
+            settled.command(&flight, Action::Abort { worker: flight.to }, reason);
+            let record = snapshot.task(task);
+            let held = record.is_some_and(|record| matches!(record.placement, Placement::On(_)));
+            if record.is_some() && !held {
+                settled.command(&flight, Action::Requeue, reason);
+            }
+        }
+        (Phase::Released | Phase::Releasing, _) => {
+            settled.command(&flight, Action::Requeue, reason);
+        }
+    }
+    end(config, state, &flight, Fate::TimedOut, at, settled);
+}
+
+fn on(snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> bool {
+    snapshot.task(task).is_some_and(|record| record.placement == Placement::On(worker))
+}

@@ -1,0 +1,226 @@
+//! What happens to one migration: the turns it takes, and the one place where it ends.
+
+use crate::config::{Config, CostWeights};
+use crate::math::average::learn;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::time::{Timestamp, seconds};
+use crate::outcome::{Action, Counts, Ended, Fate, Reason};
+use crate::snapshot::{Phase, Stance};
+use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State};
+
+use super::Settled;
+
+/// So many assignments are tried before the task goes back to the scheduler.
+const ATTEMPTS: u32 = 4;
+
+pub(super) fn released(
+    state: &mut State,
+    mut flight: Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if flight.phase != Phase::Releasing {
+        settled.ignored += 1;
+        return;
+    }
+    flight.released = Some(at);
+    if state.tracks.get(&flight.to).is_some_and(|it| it.gone || it.stance != Stance::Accept) {
+        turn_back(state, flight, Fate::Failed, at, settled);
+        return;
+    }
+    assign(&mut flight, at);
+    settled.repeat(&flight);
+    state.flights.insert(flight.task, flight);
+}
+
+fn assign(flight: &mut Flight, at: Timestamp) {
+    (flight.phase, flight.since) = (Phase::Assigned, at);
+    flight.attempts += 1;
+}
+
+pub(super) fn running(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if let Some(fate) = flight.returning {
+        end(config, state, flight, fate, at, settled);
+    } else {
+        end(config, state, flight, Fate::Completed, at, settled);
+        land(config, state, flight, at);
+    }
+}
+
+/// Whose turn it was did not do it.
+pub(super) fn failed(
+    config: &Config,
+    state: &mut State,
+    flight: Flight,
+    fate: Fate,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if flight.phase == Phase::Releasing {
+        end(config, state, &flight, fate, at, settled);
+        return;
+    }
+    if flight.phase == Phase::Released {
+        settled.ignored += 1;
+        return;
+    }
+    let fate = if flight.called_off { Fate::Aborted } else { fate };
+    judge(config, state, &flight, false);
+    if flight.attempts >= ATTEMPTS {
+        settled.command(&flight, Action::Requeue, Reason::Exhausted);
+        end(config, state, &flight, fate, at, settled);
+        return;
+    }
+    turn_back(state, flight, fate, at, settled);
+}
+
+/// The target does not run it: back to the source if that is there, or else to another target.
+fn turn_back(
+    state: &mut State,
+    mut flight: Flight,
+    fate: Fate,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    let home = flight.from.filter(|from| flight.returning.is_none() && takes_back(state, *from));
+    if let Some(from) = home {
+        flight.returning = Some(flight.returning.unwrap_or(fate));
+        (flight.to, flight.device) = (from, None);
+        assign(&mut flight, at);
+        settled.repeat(&flight);
+    } else {
+        strand(&mut flight, at);
+    }
+    state.flights.insert(flight.task, flight);
+}
+
+/// Nobody has the task; the next round finds it another target.
+pub(super) fn strand(flight: &mut Flight, at: Timestamp) {
+    (flight.phase, flight.since, flight.returning) = (Phase::Released, at, None);
+}
+
+/// Whether a worker can have back what it gave away.
+fn takes_back(state: &State, worker: WorkerId) -> bool {
+    state
+        .tracks
+        .get(&worker)
+        .is_some_and(|track| !track.gone && matches!(track.stance, Stance::Accept | Stance::Hold))
+}
+
+/// An operator calls it off.
+pub(super) fn aborted(
+    config: &Config,
+    state: &mut State,
+    mut flight: Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    match (flight.phase, flight.from) {
+        (Phase::Releasing, Some(from)) => {
+            settled.command(&flight, Action::Abort { worker: from }, Reason::Operator);
+            end(config, state, &flight, Fate::Aborted, at, settled);
+        }
+        (Phase::Assigned, Some(_)) if flight.returning.is_none() => {
+            // The target may have begun: it is told to stop, and its answer decides.
+            settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Operator);
+            (flight.called_off, flight.since) = (true, at);
+            state.flights.insert(flight.task, flight);
+        }
+        (Phase::Released, _) => {
+            settled.command(&flight, Action::Requeue, Reason::Operator);
+            end(config, state, &flight, Fate::Aborted, at, settled);
+        }
+        // On its way home, or without a home: there is nothing better to do than to go on.
+        (Phase::Assigned | Phase::Releasing, _) => settled.ignored += 1,
+    }
+}
+
+/// The one place where a migration ends.
+pub(super) fn end(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    fate: Fate,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    state.flights.remove(&flight.task);
+    let unreleased = flight.phase == Phase::Releasing && fate != Fate::Completed;
+    state.ended.push(Remembered { id: flight.id, task: flight.task, unreleased });
+    let completed = u64::from(fate == Fate::Completed);
+    let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
+    state.counters.add(at, counts);
+    remember_cost(config, state, flight, fate, at);
+    if fate == Fate::Completed {
+        judge(config, state, flight, true);
+    } else if !matches!(fate, Fate::Finished | Fate::Diverted) {
+        // What has just failed is not tried again at once.
+        cool_down(config, state, flight.task, None, at);
+    }
+    let Flight { id: migration, task, from, to, started, .. } = *flight;
+    let took = at.since(started).unwrap_or_default();
+    settled.ended.push(Ended { migration, task, from, to, fate, at, took });
+}
+
+/// What follows from a task's arrival: an effect that telemetry has yet to show, and a cooldown.
+pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Timestamp) {
+    let Some(from) = flight.from else { return };
+    cool_down(config, state, flight.task, Some(from), at);
+    if state.landed.len() < MEMORY_PER_WORKER * state.tracks.len().max(1) {
+        let (task, to, load) = (flight.task, flight.to, flight.load.clone());
+        let released = flight.released.unwrap_or(at);
+        state.landed.push(Landed { task, from: Some(from), to, released, running: at, load });
+    }
+}
+
+fn cool_down(
+    config: &Config,
+    state: &mut State,
+    task: TaskId,
+    left: Option<WorkerId>,
+    at: Timestamp,
+) {
+    let Some(stability) = &config.stability else { return };
+    let room = state.cooldowns.len() < MEMORY_PER_WORKER * state.tracks.len().max(1);
+    if room || state.cooldowns.contains_key(&task) {
+        state.cooldowns.insert(task, Cooldown { left, until: at.after(stability.cooldown) });
+    }
+}
+
+/// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for
+/// a failure.
+fn remember_cost(config: &Config, state: &mut State, flight: &Flight, fate: Fate, at: Timestamp) {
+    let (Some(section), Some(_)) = (&config.cost_benefit, flight.from) else { return };
+    if fate == Fate::Finished {
+        return;
+    }
+    let still = flight.released.and_then(|released| at.since(released)).unwrap_or_default();
+    let CostWeights { seconds_per_point, base, .. } = section.cost;
+    let failure = if fate == Fate::Completed { 0.0 } else { base };
+    let points = (seconds(still) / seconds_per_point + failure).min(crate::outcome::Cost::MOST);
+    let mut average = state.learned.cost.get(&flight.kind).copied();
+    learn(&mut average, points, section.learning_rate);
+    if let Some(average) = average {
+        state.learned.cost.insert(flight.kind, average);
+    }
+}
+
+/// Whether the target did well by tasks of this kind.
+pub(super) fn judge(config: &Config, state: &mut State, flight: &Flight, success: bool) {
+    let Some(section) = &config.cost_benefit else { return };
+    if flight.returning.is_some() || !state.tracks.contains_key(&flight.to) {
+        return;
+    }
+    let kinds = state.learned.success.entry(flight.to).or_default();
+    let mut average = kinds.get(&flight.kind).copied();
+    learn(&mut average, f64::from(u8::from(success)), section.learning_rate);
+    if let Some(average) = average {
+        kinds.insert(flight.kind, average);
+    }
+}
