@@ -13,7 +13,7 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{GroupRule, Mobility, Stance, Task};
 use crate::state::State;
-use crate::view::{Burden, Errand, Place, Seat, View, runs_on_device};
+use crate::view::{Burden, Errand, MOST_LOAD, Place, Seat, View, runs_on_device};
 
 /// May this task move at all?
 pub(crate) fn task(
@@ -216,7 +216,10 @@ fn affinity(
         // A member in flight stands where it is going.
         match place[1].or(place[0]) {
             Some(seat) if seat == to => return Ok(()),
-            Some(seat) if Some(seat) != here => elsewhere = elsewhere.or(Some(seat)),
+            // Nor can one that is on its way here come along.
+            Some(seat) if Some(seat) != here || place[1].is_some() => {
+                elsewhere = elsewhere.or(Some(seat));
+            }
             _ => {}
         }
     }
@@ -352,7 +355,7 @@ pub(crate) fn ceiling(
     for (column, cell) in view.ledger.row(to).iter().enumerate() {
         let (Some(used), Some(capacity)) = (cell.used, cell.capacity) else { continue };
         let added = burden.load[column];
-        let after = (used + added) / capacity + levels.shift(to);
+        let after = ((used + added) / capacity).min(MOST_LOAD) + levels.shift(to);
         if added > 0.0 && capacity > 0.0 && after > levels.ceiling {
             let (resource, most) = (view.ledger.columns[column], levels.ceiling);
             return Err(Rejection::WouldOverload { resource, after, most });

@@ -179,13 +179,17 @@ impl Engine {
         settle::report(&self.config, &mut self.state, report)
     }
 
-    /// Changes settings at run time. State stays, and nothing in flight is dropped.
+    /// Changes settings at run time. State stays, and nothing in flight is dropped; only thresholds
+    /// that are configured anew begin where they are configured, not where the old ones had got to.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] if the new configuration is impossible; the old one stays in force.
     pub fn reconfigure(&mut self, config: Config) -> Result<(), ConfigErrors> {
         config.check()?;
+        if config.thresholds != self.config.thresholds {
+            self.state.thresholds = None;
+        }
         self.config_print = fingerprint(&config);
         self.config = config;
         Ok(())

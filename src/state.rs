@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -359,4 +360,22 @@ pub struct Stats {
     pub total: Counts,
     /// How accurate forecasts turned out, 0 to 1.
     pub accuracy: Option<f64>,
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.load {
+            Some(load) => writeln!(f, "load       {load}")?,
+            None => writeln!(f, "load       unknown")?,
+        }
+        writeln!(f, "thresholds {}", self.thresholds)?;
+        writeln!(f, "in flight  {}", self.in_flight)?;
+        writeln!(f, "last hour  {}", self.last_hour)?;
+        writeln!(f, "last day   {}", self.last_day)?;
+        write!(f, "in all     {}", self.total)?;
+        match self.accuracy {
+            Some(accuracy) => write!(f, "\naccuracy   {accuracy:.2}"),
+            None => Ok(()),
+        }
+    }
 }

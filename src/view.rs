@@ -15,6 +15,10 @@ use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{LoadBand, Scorecard, SystemLoad, Trend};
 use crate::snapshot::{Device, Requirements, Snapshot, Task, Worker};
 
+/// No worker counts as loaded higher than this, so that what is reckoned with loads stays finite: an
+/// overload of a thousand is telemetry gone wrong.
+pub(crate) const MOST_LOAD: f64 = 1_000.0;
+
 /// A row of the snapshot's workers.
 pub(crate) type Seat = usize;
 
@@ -206,7 +210,7 @@ impl Ledger {
         let loads = self.row(seat).iter().enumerate().filter_map(|(column, cell)| {
             let used = cell.used? + change(column);
             let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
-            Some((self.columns[column], used.max(0.0) / capacity))
+            Some((self.columns[column], (used.max(0.0) / capacity).min(MOST_LOAD)))
         });
         match self.rule {
             LoadRule::Dominant => loads.map(|(_, load)| load).reduce(f64::max),

@@ -36,7 +36,10 @@ impl Line {
             return None;
         }
         let slope = covariance / var_x;
-        let fit = if var_y <= 0.0 { 1.0 } else { (slope * covariance / var_y).clamp(0.0, 1.0) };
+        // Less than one part in 10^9 is rounding: eleven times 0.8 has a mean that is not quite 0.8.
+        let rounding = 1e-9 * mean_y;
+        let flat = var_y <= count * rounding * rounding;
+        let fit = if flat { 1.0 } else { (slope * covariance / var_y).clamp(0.0, 1.0) };
         Some(Self { slope, intercept: mean_y - slope * mean_x, fit })
     }
 
@@ -68,5 +71,7 @@ mod tests {
     fn constant_data_is_explained_in_full() {
         let flat = Line::through([(0.0, 0.5), (1.0, 0.5), (2.0, 0.5)].into_iter()).unwrap();
         assert_eq!(flat, Line { slope: 0.0, intercept: 0.5, fit: 1.0 });
+        let rounded = Line::through((0..11).map(|x| (f64::from(x), 0.8))).unwrap();
+        assert_eq!(rounded.fit, 1.0);
     }
 }

@@ -181,6 +181,13 @@ impl Counts {
     }
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { initiated, completed, failed } = self;
+        write!(f, "{initiated} begun, {completed} completed, {failed} failed")
+    }
+}
+
 /// 64-bit digests of what a round was decided from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -412,7 +412,6 @@ impl Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gib = |bytes: u64| bytes as f64 / GIB;
         match *self {
             Self::NotBefore { until } => write!(f, "not before {until}"),
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
@@ -433,21 +432,16 @@ impl fmt::Display for Rejection {
             Self::BudgetSpent { limit } => write!(f, "budget of {limit} migrations spent"),
             Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
             Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
-            Self::TooLittleMemory { needs_bytes, has_bytes: Some(has) } => {
-                write!(f, "needs {:.2} GiB of memory, target has {:.2}", gib(needs_bytes), gib(has))
-            }
-            Self::TooLittleMemory { needs_bytes, has_bytes: None } => {
-                write!(f, "needs {:.2} GiB of memory, target's is unknown", gib(needs_bytes))
+            Self::TooLittleMemory { needs_bytes, has_bytes } => {
+                let (needs, has) = (Gib(needs_bytes), Known(has_bytes.map(Gib)));
+                write!(f, "needs {needs} of memory, target has {has}")
             }
             Self::TooLittleDeviceMemory { needs_bytes, free_bytes } => {
-                let (needs, free) = (gib(needs_bytes), gib(free_bytes));
-                write!(f, "needs {needs:.2} GiB on one device, at most {free:.2} free")
+                let (needs, free) = (Gib(needs_bytes), Gib(free_bytes));
+                write!(f, "needs {needs} on one device, at most {free} free")
             }
-            Self::TooLittleCompute { needs, has: Some(has) } => {
-                write!(f, "needs compute capability {needs}, target has {has}")
-            }
-            Self::TooLittleCompute { needs, has: None } => {
-                write!(f, "needs compute capability {needs}, target's is unknown")
+            Self::TooLittleCompute { needs, has } => {
+                write!(f, "needs compute capability {needs}, target has {}", Known(has))
             }
             Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
             Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
@@ -483,6 +477,27 @@ impl fmt::Display for Rejection {
             Self::AlreadyThere | Self::Pinned | Self::BadRecord | Self::Unplaced => {
                 f.write_str(self.name())
             }
+        }
+    }
+}
+
+/// Prints bytes in GiB.
+struct Gib(u64);
+
+impl fmt::Display for Gib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} GiB", self.0 as f64 / GIB)
+    }
+}
+
+/// Prints what may be unknown.
+struct Known<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Known<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("an unknown one"),
         }
     }
 }
@@ -545,7 +560,7 @@ impl fmt::Display for Remedy {
             Self::Place => f.write_str("let the scheduler place it"),
             Self::Accept => f.write_str("let the target accept tasks"),
             Self::AddHardware(kinds) => write!(f, "add {kinds}"),
-            Self::AddBytes(bytes) => write!(f, "add {:.2} GiB", bytes as f64 / GIB),
+            Self::AddBytes(bytes) => write!(f, "add {}", Gib(bytes)),
             Self::AddCompute(compute) => write!(f, "add a device of {compute}"),
             Self::AddLabel(label) => write!(f, "label the target {label}"),
             Self::RemoveLabel(label) => write!(f, "take label {label} from the target"),

@@ -72,7 +72,7 @@ fn units(
     };
     let errands: Vec<Option<Errand>> = (0..view.workers.len())
         .map(|seat| match view.worker(seat).stance {
-            Stance::Drain => Some(Errand::Drain),
+            Stance::Drain if view.snapshot.is_usable(seat) => Some(Errand::Drain),
             _ if gives(seat) => Some(Errand::Balance),
             _ => None,
         })

@@ -200,7 +200,7 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
     };
     let seat = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
     for flight in state.flights.values() {
-        let home = flight.returning.is_some() || flight.phase == Phase::Released;
+        let home = flight.returning.is_some();
         if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released))
         {
             add_use(ledger, from, &flight.load, -1.0);

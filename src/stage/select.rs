@@ -69,16 +69,17 @@ fn order(
     let sizes: Vec<f64> = units.iter().map(|unit| size(view, unit)).collect();
     pairs.sort_by(|a, b| {
         let (ua, ub) = (&units[a.unit], &units[b.unit]);
+        let coldest = level(Some(a.to)).total_cmp(&level(Some(b.to)));
         let better = if scored {
             b.net().total_cmp(&a.net())
         } else {
             let hottest = level(ub.from).total_cmp(&level(ua.from));
             let largest = sizes[b.unit].total_cmp(&sizes[a.unit]);
-            let coldest = level(Some(a.to)).total_cmp(&level(Some(b.to)));
             hottest.then(largest).then(coldest)
         };
         let pressing: Ordering = ua.errand.cmp(&ub.errand);
-        pressing.then(better).then(ua.rows[0].cmp(&ub.rows[0])).then(a.to.cmp(&b.to))
+        let ids = ua.rows[0].cmp(&ub.rows[0]).then(coldest).then(a.to.cmp(&b.to));
+        pressing.then(better).then(ids)
     });
 }
 

@@ -101,6 +101,10 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
         late(state, report, settled);
         return;
     };
+    if is_stale(&flight, report) {
+        settled.ignored += 1;
+        return;
+    }
     let at = credible(config, state, &flight, report.at);
     match report.event {
         Event::Released { .. } => turn::released(state, flight, at, settled),
@@ -116,6 +120,15 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
         }
         Event::Performance { .. } => {}
     }
+}
+
+/// Whether a failure was told of before: it speaks of an assignment that was over when the present
+/// one was made. Taken for a second failure, it would have the task run in two places.
+fn is_stale(flight: &Flight, report: &Report) -> bool {
+    let failure = matches!(report.event, Event::Failed { .. } | Event::Refused { .. });
+    let first = if flight.is_placement() { 1 } else { 2 };
+    let again = flight.phase == Phase::Assigned && flight.attempts > first;
+    failure && again && report.at <= flight.since
 }
 
 /// When a report's event can have happened: not before its migration entered its phase, and not so

@@ -108,33 +108,24 @@ impl<'a> Account<'a> {
         self.claimed.extend(sums);
     }
 
-    /// What is free on each device that says what it has.
+    /// What is free on each device that says what it has: what is measured, or what tasks there have asked for if
+    /// that is more, is taken, and what is on its way there.
     fn count_devices(&mut self, worker: &Worker) {
         let snapshot = self.facts.round.snapshot;
-        let lag = self.lag();
-        let landed = self.facts.landed();
+        let asks = |task: &Task| task.requirements.gpu_memory_bytes.unwrap_or(0) as f64;
         for (index, device) in (0_u16..).zip(&worker.devices) {
             let Some(memory) = device.memory_bytes else { continue };
-            let mut taken = device.used_bytes.unwrap_or(0) as f64;
-            for task in snapshot.tasks().iter().filter(|task| task.device == Some(index)) {
-                let unseen = landed.iter().any(|landed| {
-                    landed.task == task.id
-                        && landed.to == worker.id
-                        && !has_seen(snapshot.at(), worker, landed.running, lag)
-                });
-                let here = task.placement == Placement::On(worker.id);
-                if here && (device.used_bytes.is_none() || unseen) {
-                    taken += task.requirements.gpu_memory_bytes.unwrap_or(0) as f64;
-                }
-            }
+            let here = snapshot.tasks().iter().filter(|task| {
+                let counts = accelerated(task, worker) && task.device == Some(index);
+                counts && task.placement == Placement::On(worker.id)
+            });
+            let asked: f64 = here.map(asks).sum();
+            let mut taken = asked.max(device.used_bytes.unwrap_or(0) as f64);
             for flight in self.heading() {
                 let coming = flight.to == worker.id && flight.returning.is_none();
                 if coming && flight.device == Some(index) {
-                    let listed = snapshot.task(flight.task);
                     let hidden = flight.claim.get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
-                    taken += listed.map_or(hidden, |task| {
-                        task.requirements.gpu_memory_bytes.unwrap_or(0) as f64
-                    });
+                    taken += snapshot.task(flight.task).map_or(hidden, asks);
                 }
             }
             self.devices.insert((worker.id, index), memory as f64 - taken);
@@ -285,7 +276,25 @@ pub fn in_flight(round: &Round<'_>) -> Vec<Violation> {
             )
         });
     }
+    if clear {
+        remembered(round, account.lag(), &mut findings);
+    }
     findings.list
+}
+
+/// What has arrived in this round is remembered as long as measurements cannot show it.
+fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
+    if round.config.stability.is_none() {
+        return;
+    }
+    let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
+    for ended in arrived {
+        let target = round.snapshot.worker(ended.to);
+        let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
+        let after = &round.after.landed;
+        let kept = after.iter().any(|it| (it.task, it.to) == (ended.task, ended.to));
+        findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
+    }
 }
 
 /// Whether the states show all effects of the round: not where an arrival was forgotten as soon as it was settled,

@@ -11,7 +11,9 @@ use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
-use crate::snapshot::{Coverage, Device, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker};
+use crate::snapshot::{
+    Coverage, Device, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
+};
 use crate::state::{Flight, Landed};
 
 /// Where a task counts.
@@ -144,7 +146,9 @@ impl<'a> Facts<'a> {
             flight.id == command.migration && flight.phase == Phase::Releasing
         });
         let first = answered.insert(command.task);
-        !(releasing && first)
+        let chosen = before.map(|flight| flight.to);
+        let same = matches!(command.action, Action::Assign { to, .. } if chosen == Some(to));
+        !(releasing && first && same)
     }
 
     /// Where every task of the snapshot counted before the plan.
@@ -301,7 +305,7 @@ pub(super) fn resources(worker: &Worker) -> Vec<ResourceId> {
     resources
 }
 
-/// A worker's load, given what is in use of each resource.
+/// A worker's load, given what is in use of each resource; nothing counts as loaded more than a thousand times over.
 pub(super) fn load(
     rule: LoadRule,
     worker: &Worker,
@@ -319,7 +323,7 @@ pub(super) fn load(
         };
         let room = capacity(worker, resource).filter(|room| *room > 0.0);
         if let (true, Some(room), Some(used)) = (counts, room, used(resource)) {
-            shares.push(used / room);
+            shares.push((used / room).min(1_000.0));
         }
     }
     let sum: f64 = shares.iter().sum();

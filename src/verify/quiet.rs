@@ -8,7 +8,7 @@ use super::facts::{asked, burden};
 use super::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
-use crate::outcome::{Fate, Outcome};
+use crate::outcome::{Ended, Fate, Outcome};
 use crate::snapshot::{Coverage, Placement, Snapshot, Worker};
 
 /// So many arrangements are remembered; more in one stretch of constant load are not told apart.
@@ -22,31 +22,36 @@ const MOST: usize = 4_096;
 pub(super) struct Quiet {
     load: u64,
     seen: BTreeSet<u64>,
+    /// The last arrangement.
     last: BTreeMap<TaskId, WorkerId>,
+    /// The same with all moves that have been completed since.
+    expected: BTreeMap<TaskId, WorkerId>,
 }
 
 impl Quiet {
+    /// Migrations came to their end.
+    pub(super) fn ended(&mut self, ended: &[Ended]) {
+        for ended in ended.iter().filter(|ended| ended.fate == Fate::Completed) {
+            self.expected.insert(ended.task, ended.to);
+        }
+    }
+
     pub(super) fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::NoPingPong);
         let Some(now) = arrangement(snapshot) else { return findings.list };
         let load = load_print(snapshot);
-        let mut expected = core::mem::take(&mut self.last);
-        for ended in outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed) {
-            expected.insert(ended.task, ended.to);
-        }
-        let ours = expected == now;
-        let print = fingerprint(&now);
-        self.last = now;
-        if load != self.load || !ours {
+        if load != self.load || self.expected != now {
+            // The load has changed, or somebody else has moved tasks.
             self.load = load;
             self.seen.clear();
         }
-        let moved = !outcome.ended.is_empty();
-        let back = moved && self.seen.contains(&print);
+        let print = fingerprint(&now);
+        let back = now != self.last && self.seen.contains(&print);
         findings.need(!back, || format!("round {}: the same arrangement again", outcome.tick));
         if self.seen.len() < MOST {
             self.seen.insert(print);
         }
+        (self.last, self.expected) = (now.clone(), now);
         findings.list
     }
 }

@@ -101,6 +101,7 @@ impl Watch {
             (Input::Tick(snapshot), Output::Outcome(outcome)) => self.round(snapshot, outcome),
             (Input::Tick(snapshot), Output::Stale(stale)) => {
                 let shown = self.reports(snapshot.reports());
+                self.quiet.ended(&stale.ended);
                 self.answer(&shown, &stale.commands, &stale.ended)
             }
             (Input::Report(report), Output::Reply(reply)) => self.report(report, reply),
@@ -124,6 +125,7 @@ impl Watch {
         shown.at = snapshot.at();
         self.records(snapshot, &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
+        self.quiet.ended(&outcome.ended);
         if self.config.stability.is_some() {
             violations.extend(self.quiet.round(snapshot, outcome));
         }
@@ -133,6 +135,7 @@ impl Watch {
     /// Takes in one report.
     pub fn report(&mut self, report: &Report, reply: &Reply) -> Vec<Violation> {
         let shown = self.reports(core::slice::from_ref(report));
+        self.quiet.ended(&reply.ended);
         self.answer(&shown, &reply.commands, &reply.ended)
     }
 
@@ -228,6 +231,12 @@ impl Watch {
         }
         for ended in ended {
             self.end(shown, ended, requeued.contains(&ended.migration), &mut findings);
+        }
+        for id in shown.failures.keys() {
+            let answered = commands.iter().any(|command| command.migration == *id);
+            if let Some(life) = self.open.get_mut(id).filter(|_| !answered) {
+                life.told = None;
+            }
         }
         let mut back = Findings::new(Promise::NoPingPong);
         for command in begun {

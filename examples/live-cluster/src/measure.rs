@@ -32,14 +32,28 @@ pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     Some(coarse.max(fine_cpu_time(pid).unwrap_or_default()))
 }
 
+/// Processor time of the calling thread, as finely as the kernel accounts for it.
+pub(crate) fn own_cpu_time() -> Option<Duration> {
+    match fs::read_to_string("/proc/thread-self/schedstat") {
+        Ok(account) => nanoseconds_in(&account),
+        Err(_) => cpu_time(std::process::id()),
+    }
+}
+
+/// The first figure of a `schedstat`: nanoseconds on a processor.
+fn nanoseconds_in(account: &str) -> Option<Duration> {
+    let nanoseconds = account.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
 /// Processor time of the living threads of a process, to the nanosecond, where the kernel accounts for it.
 fn fine_cpu_time(pid: u32) -> Option<Duration> {
-    let mut total = 0;
+    let mut total = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let account = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        total += account.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
+        total += nanoseconds_in(&account)?;
     }
-    Some(Duration::from_nanos(total))
+    Some(total)
 }
 
 /// User and system time in the text of `/proc/PID/stat`; `None` for a process that has ended.

@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) workers: u64,
 
-    /// Tasks to run [default: 16, or 3 per worker if that is more]
+    /// Tasks to run [default: 16, or 4 per worker if that is more]
     #[arg(long = "tasks", value_name = "N")]
     given_tasks: Option<u64>,
 
@@ -191,7 +191,7 @@ impl Options {
 
     /// How many tasks run.
     pub(crate) fn tasks(&self) -> u64 {
-        self.given_tasks.unwrap_or_else(|| 16.max(3 * self.workers))
+        self.given_tasks.unwrap_or_else(|| 16.max(self.workers_ever().saturating_mul(4)))
     }
 
     /// How many workers there are over the whole run.
@@ -202,7 +202,6 @@ impl Options {
     fn check(&self) -> Result<(), String> {
         let Self { workers, seconds, .. } = *self;
         within("--workers", workers, 2, MAX_WORKERS)?;
-        within("--tasks", self.tasks(), 2 * workers, MAX_TASKS)?;
         within("--seconds", seconds, MIN_SECONDS, MAX_SECONDS)?;
         let last = seconds - QUIET_END;
         for join in &self.joins {
@@ -215,6 +214,7 @@ impl Options {
                 "--join: {all} workers in all are too many, there may be {MAX_WORKERS}"
             ));
         }
+        within("--tasks", self.tasks(), 2 * workers, MAX_TASKS)?;
         for kill in &self.kills {
             inside("--kill", kill, "the second", kill.second, 1, last)?;
             inside("--kill", kill, "the worker", kill.worker, 1, self.workers_at(kill.second))?;
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn without_options_there_are_five_workers_for_half_a_minute() {
         let options = read("").expect("it is valid");
-        assert_eq!((options.workers, options.tasks(), options.seconds), (5, 16, 30));
+        assert_eq!((options.workers, options.tasks(), options.seconds), (5, 20, 30));
         assert_eq!(options.policy, Policy::Default);
     }
 

@@ -11,8 +11,8 @@ use crate::options::Options;
 use crate::work::Mixer;
 
 /// Processor time that all workers together may use, in cores. It leaves room on a machine with two cores for the
-/// coordinator and for neighbours.
-const TOTAL_BUDGET: f64 = 1.2;
+/// coordinator and for busy neighbours.
+const TOTAL_BUDGET: f64 = 0.9;
 /// The largest budget of one worker, in cores.
 const MAX_BUDGET: f64 = 0.45;
 /// Sizes of the workers relative to each other, in turn. The first two become the hot spot: small ones, because a
@@ -20,8 +20,10 @@ const MAX_BUDGET: f64 = 0.45;
 const SIZES: [f64; 5] = [4.0, 5.0, 7.0, 6.0, 8.0];
 /// One mebibyte, in bytes.
 const MIB: f64 = 1_048_576.0;
-/// Main memory of a worker for each core of its budget, in bytes.
-const MEMORY_PER_CORE: f64 = 160.0 * MIB;
+/// Main memory that every worker counts as having, in bytes, ...
+const LEAST_MEMORY: f64 = 20.0 * MIB;
+/// ... and what it has more for each core of its budget.
+const MEMORY_PER_CORE: f64 = 128.0 * MIB;
 /// What a worker process occupies without any task, in bytes.
 const IDLE_MEMORY: f64 = 3.0 * MIB;
 /// The tasks of a hot worker fill its memory up to here, so that it is hot in both resources.
@@ -158,7 +160,7 @@ fn workers(options: &Options) -> Vec<WorkerPlan> {
     let plan = |(nth, starts_at)| WorkerPlan {
         id: nth as u64 + 1,
         budget: size(nth) * core_per_size,
-        memory_bytes: size(nth) * core_per_size * MEMORY_PER_CORE,
+        memory_bytes: LEAST_MEMORY + size(nth) * core_per_size * MEMORY_PER_CORE,
         hardware: HardwareSet::of(Hardware::Cpu).with(HARDWARE[nth % HARDWARE.len()]),
         starts_at,
     };
@@ -254,7 +256,7 @@ impl<'a> Draw<'a> {
         hot.min_by(|a, b| load(a).total_cmp(&load(b))).map_or(1, |worker| worker.id)
     }
 
-    /// Lets every fourth task require its home's accelerator, and every fourth any of several kinds.
+    /// Lets every fifth task require its home's accelerator, and every fifth any of several kinds.
     ///
     /// Only if another worker that is never killed could serve it as well: a task that fits nowhere would be lost
     /// by the plan, not by the engine.
@@ -262,7 +264,7 @@ impl<'a> Draw<'a> {
         let cpu = HardwareSet::of(Hardware::Cpu);
         let home = self.initial.iter().find(|worker| worker.id == task.home);
         let own = home.map_or(HardwareSet::EMPTY, |worker| worker.hardware.without(cpu));
-        let set = match task.id % 4 {
+        let set = match task.id % 5 {
             1 => own,
             3 => own.with(Hardware::Qnn),
             _ => HardwareSet::EMPTY,
@@ -270,7 +272,7 @@ impl<'a> Draw<'a> {
         let killed = |id| self.options.kills.iter().any(|kill| kill.worker == id);
         let spare = |worker: &&&WorkerPlan| worker.id != task.home && !killed(worker.id);
         match self.initial.iter().filter(spare).any(|worker| worker.hardware.intersects(set)) {
-            true if task.id % 4 == 1 => TaskPlan { all_of: set, ..task },
+            true if task.id % 5 == 1 => TaskPlan { all_of: set, ..task },
             true => TaskPlan { any_of: set, ..task },
             false => task,
         }
@@ -326,6 +328,7 @@ mod tests {
             "--workers 3 --tasks 8",
             "--workers 12",
             "--tasks 96",
+            "--tasks 96 --workers 12",
             "--tasks 10",
             "--kill 1@15 --kill 2@9",
             "--join 2@10",

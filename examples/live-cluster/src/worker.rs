@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::measure;
+use crate::measure::own_cpu_time;
 use crate::pace::{Account, Pace};
 use crate::protocol::{self, Answer, Fence, Order};
 use crate::work::Chain;
@@ -75,13 +75,13 @@ impl<W: Write> Worker<W> {
     fn serve(&mut self, orders: &Receiver<(Order, Vec<u8>)>) -> io::Result<()> {
         self.say(&Answer::Ready, &[])?;
         let mut turn_began = Instant::now();
-        let mut cpu_before = own_cpu_time();
+        let mut cpu_before = own_cpu_time().unwrap_or_default();
         let mut checkpointed = turn_began;
         loop {
             if !self.obey_until(turn_began + TURN, orders)? {
                 return Ok(());
             }
-            let (now, cpu) = (Instant::now(), own_cpu_time());
+            let (now, cpu) = (Instant::now(), own_cpu_time().unwrap_or_default());
             self.work(now - turn_began, cpu.saturating_sub(cpu_before))?;
             (turn_began, cpu_before) = (now, cpu);
             if now - checkpointed >= CHECKPOINT_EVERY {
@@ -194,11 +194,6 @@ impl<W: Write> Worker<W> {
     fn say(&mut self, answer: &Answer, body: &[u8]) -> io::Result<()> {
         protocol::send(&mut self.output, answer, body)
     }
-}
-
-/// Processor time of this process so far, reader and overhead included: the budget is for all of it.
-fn own_cpu_time() -> Duration {
-    measure::cpu_time(std::process::id()).unwrap_or_default()
 }
 
 /// Microseconds since the Unix epoch.

@@ -233,7 +233,8 @@ pub(super) fn overdue(
             settled.command(&flight, Action::Abort { worker: flight.to }, reason);
             let record = snapshot.task(task);
             let held = record.is_some_and(|record| matches!(record.placement, Placement::On(_)));
-            if record.is_some() && !held {
+            // Missing is no proof that anybody has it: the scheduler knows better.
+            if !held {
                 settled.command(&flight, Action::Requeue, reason);
             }
         }

@@ -170,12 +170,13 @@ pub(super) fn end(
 
 /// What follows from a task's arrival: an effect that telemetry has yet to show, and a cooldown.
 pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Timestamp) {
-    let Some(from) = flight.from else { return };
-    cool_down(config, state, flight.task, Some(from), at);
+    if let Some(from) = flight.from {
+        cool_down(config, state, flight.task, Some(from), at);
+    }
     if state.landed.len() < MEMORY_PER_WORKER * state.tracks.len().max(1) {
         let (task, to, load) = (flight.task, flight.to, flight.load.clone());
         let released = flight.released.unwrap_or(at);
-        state.landed.push(Landed { task, from: Some(from), to, released, running: at, load });
+        state.landed.push(Landed { task, from: flight.from, to, released, running: at, load });
     }
 }
 
@@ -188,6 +189,9 @@ fn cool_down(
 ) {
     let Some(stability) = &config.stability else { return };
     let room = state.cooldowns.len() < MEMORY_PER_WORKER * state.tracks.len().max(1);
+    // A move that fails makes nobody forget where the task came from by the one before.
+    let before = state.cooldowns.get(&task).filter(|before| before.until > at);
+    let left = left.or_else(|| before.and_then(|before| before.left));
     if room || state.cooldowns.contains_key(&task) {
         state.cooldowns.insert(task, Cooldown { left, until: at.after(stability.cooldown) });
     }

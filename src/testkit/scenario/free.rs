@@ -16,6 +16,7 @@ use crate::model::ids::{GroupId, KindId, LabelId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{Event, Group, Placement, Report, Snapshot, Task, Worker};
+use crate::verify;
 
 /// Permutations tried per round.
 const SHUFFLES: u64 = 3;
@@ -109,7 +110,18 @@ impl Played<'_> {
         if let Err(error) = self.replayed(snapshot, &mut lines) {
             lines.push(format!("replayed from the log: {error}"));
         }
+        lines.extend(self.broken_promises());
         lines
+    }
+
+    /// What the verifier finds in this round.
+    fn broken_promises(&self) -> Vec<String> {
+        let Ok(outcome) = self.result else { return Vec::new() };
+        let snapshot = self.sheet.snapshot();
+        let (config, before, after) =
+            (self.before.config(), self.before.state(), self.after.state());
+        let round = verify::Round::new(config, before, &snapshot, outcome, after);
+        verify::check(&round).iter().map(ToString::to_string).collect()
     }
 
     /// The input goes through the log and back; so does what came of it.
@@ -229,8 +241,8 @@ pub(super) fn renumbered(report: &Report) -> Report {
 }
 
 /// Fields of outputs that hold a number of a worker, a task, a group or a label.
-const NUMBERED: [&str; 8] =
-    ["worker", "task", "to", "from", "hottest", "coldest", "group", "label"];
+const NUMBERED: [&str; 9] =
+    ["worker", "task", "to", "from", "hottest", "coldest", "group", "label", "report"];
 
 fn map_back(tree: &mut Value) {
     match tree {

@@ -194,6 +194,8 @@ impl World {
         };
         let twin = self.twin.report(&super::free::renumbered(report));
         heard.faults.extend(super::free::same_when_renumbered(&reply, &twin));
+        let broken = self.watch.report(report, &reply);
+        heard.faults.extend(broken.iter().map(ToString::to_string));
         let lines: Vec<String> = reply.to_string().lines().map(String::from).collect();
         heard.said.extend(lines);
         heard.values.push(serde_json::to_value(&reply).unwrap_or_default());

@@ -77,7 +77,8 @@
 //! # Free checks
 //!
 //! Every round is played again with its records shuffled, from a saved state, from the log, and by a twin that lives
-//! through the same story under other numbers in the same order: outcome and state must be the same, bit by bit.
+//! through the same story under other numbers in the same order: outcome and state must be the same, bit by bit. The
+//! verifier ([`verify`](crate::verify)) judges every round, and all of them together.
 
 mod free;
 mod host;

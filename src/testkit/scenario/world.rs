@@ -13,11 +13,12 @@ use super::records::{Records, TASK_CPU, WORKER_CPU, moments, ramp};
 use super::settings;
 use super::words::{Parsed, lines, moment, pair, plain, span, unknown, valued};
 use crate::config::Config;
-use crate::engine::{Engine, Stale};
+use crate::engine::{Engine, Input, Output, Stale};
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::outcome::{Command, Outcome};
 use crate::snapshot::{Event, Report};
+use crate::verify::Watch;
 
 /// So many workers' loads are printed per round.
 const SHOWN_WORKERS: usize = 12;
@@ -34,8 +35,10 @@ pub(super) struct World {
     pub(super) pending: Vec<Command>,
     /// Reports that ride in the next snapshot.
     riding: Vec<Report>,
-    /// What `save` wrote down: the state, and the twin's.
-    saved: Option<(String, String)>,
+    /// Watches all rounds and reports together.
+    pub(super) watch: Watch,
+    /// What `save` wrote down: the state, the twin's, and what the watch had seen by then.
+    saved: Option<(String, String, Watch)>,
     pub(super) now: Timestamp,
     told_worker_defaults: bool,
     told_task_defaults: bool,
@@ -65,6 +68,7 @@ impl World {
         let config = Config::default();
         let engine = Engine::new(config.clone()).map_err(|faults| faults.to_string())?;
         Ok(Self {
+            watch: Watch::new(&config),
             config,
             twin: engine.clone(),
             engine,
@@ -139,6 +143,7 @@ impl World {
             Ok((engine, config)) => {
                 (self.twin, self.engine, self.config) = (engine.clone(), engine, config);
                 (self.pending, self.riding) = (Vec::new(), Vec::new());
+                self.watch = Watch::new(&self.config);
                 Ok(Heard::saying(format!("config     {words}")))
             }
             Err(faults) => Ok(Heard { said: lines(&faults), ..Heard::default() }),
@@ -154,6 +159,8 @@ impl World {
         });
         match made {
             Ok(config) => {
+                let input = Input::Reconfigure(config.clone().into());
+                let _ = self.watch.see(&input, &Output::Reconfigured);
                 self.config = config;
                 Ok(Heard::saying(format!("config     {words}")))
             }
@@ -238,6 +245,8 @@ impl World {
         let mut faults = played.disagreements();
         let twin = self.twin.tick(&sheet.renumbered().snapshot());
         faults.extend(same_when_renumbered(&result, &twin));
+        let (input, output) = (Input::Tick(snapshot), output(&result));
+        faults.extend(self.watch.see(&input, &output).iter().map(ToString::to_string));
         heard.said.extend(faults.iter().map(|fault| format!("FREE CHECK {fault}")));
         heard.faults.extend(faults);
         self.now = self.now.max(at);
@@ -336,7 +345,7 @@ impl World {
         let text = |engine: &Engine| {
             serde_json::to_string(engine.state()).map_err(|error| error.to_string())
         };
-        self.saved = Some((text(&self.engine)?, text(&self.twin)?));
+        self.saved = Some((text(&self.engine)?, text(&self.twin)?, self.watch.clone()));
         Ok(Heard::saying("saved".into()))
     }
 
@@ -354,9 +363,11 @@ impl World {
         let fresh = |config: &Config| Engine::in_epoch(config.clone(), epoch);
         let made = if blank {
             let both = fresh(&self.config).and_then(|one| Ok((one, fresh(&self.config)?)));
+            self.watch = Watch::new(&self.config);
             both.map_err(|faults| faults.to_string())
         } else {
-            let (state, twin) = self.saved.as_ref().ok_or("nothing has been saved")?;
+            let (state, twin, watch) = self.saved.as_ref().ok_or("nothing has been saved")?;
+            self.watch = watch.clone();
             let from = |text: &str| -> Parsed<Engine> {
                 let state = serde_json::from_str(text).map_err(|error| error.to_string())?;
                 Engine::resume(self.config.clone(), state, epoch).map_err(|error| error.to_string())
@@ -370,6 +381,14 @@ impl World {
             }
             Err(refusal) => Ok(Heard::saying(refusal)),
         }
+    }
+}
+
+/// A round's result as one of the outputs.
+fn output(result: &Result<Outcome, Stale>) -> Output {
+    match result {
+        Ok(outcome) => Output::Outcome(outcome.clone().into()),
+        Err(stale) => Output::Stale(stale.clone()),
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod cluster;
 mod history;
+mod host;
 mod settings;
 
 pub use cluster::{
@@ -27,6 +28,7 @@ pub use cluster::{
     skewed, task, uniform, worker,
 };
 pub use history::{
-    Deed, Done, Happening, History, Host, Told, Turn, constant_histories, histories, logged,
+    Deed, Done, Happening, History, Told, Turn, constant_histories, histories, logged,
 };
+pub use host::Host;
 pub use settings::{any_config, configs, presets, reports};

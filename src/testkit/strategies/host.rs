@@ -1,0 +1,432 @@
+//! The host of a closed loop: it carries out commands as its script has it, and knows where tasks really are.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use proptest::sample::Index;
+
+use super::cluster::Cluster;
+use super::history::{Deed, Done, Happening, History, Told, Turn};
+use crate::outcome::{Action, Command, Reason};
+use crate::{
+    Event, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId, Snapshot,
+    Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+};
+
+/// The cluster as it really is, whatever the engine believes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Host {
+    /// The present.
+    pub now: Timestamp,
+    /// What must never happen, and did.
+    pub faults: Vec<String>,
+    workers: BTreeMap<WorkerId, Body>,
+    tasks: BTreeMap<TaskId, Work>,
+    groups: Vec<Group>,
+    orders: Vec<Order>,
+    letters: Vec<(usize, Report)>,
+    fences: BTreeSet<(MigrationId, WorkerId)>,
+    turn: usize,
+    given: usize,
+    shows_moving: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Body {
+    record: Worker,
+    alive: bool,
+    measured: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct Work {
+    task: Task,
+    holder: Holder,
+}
+
+/// Who really has a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Runs(WorkerId),
+    Saved { migration: MigrationId, from: WorkerId, to: WorkerId, phase: Phase, since: Timestamp },
+    Orphan,
+    Queue,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    command: Command,
+    due: usize,
+    deed: Deed,
+}
+
+impl Host {
+    pub(super) fn new(history: &History) -> Self {
+        let Cluster { workers, tasks, groups, .. } = &history.cluster;
+        let body = |record: &Worker| {
+            let measured = Timestamp::default();
+            (record.id, Body { record: record.clone(), alive: true, measured })
+        };
+        let work = |task: &Task| {
+            let holder = match task.placement {
+                Placement::On(worker) => Holder::Runs(worker),
+                _ => Holder::Queue,
+            };
+            (task.id, Work { task: task.clone(), holder })
+        };
+        Self {
+            now: Timestamp::from_secs(1_000),
+            faults: Vec::new(),
+            workers: workers.iter().map(body).collect(),
+            tasks: tasks.iter().map(work).collect(),
+            groups: groups.clone(),
+            orders: Vec::new(),
+            letters: Vec::new(),
+            fences: BTreeSet::new(),
+            turn: 0,
+            given: 0,
+            shows_moving: history.shows_moving,
+        }
+    }
+
+    /// Tasks that nobody has, though nobody is moving them.
+    pub fn lost(&self) -> Vec<TaskId> {
+        let saved = |work: &&Work| matches!(work.holder, Holder::Saved { .. });
+        self.tasks.values().filter(saved).map(|work| work.task.id).collect()
+    }
+
+    /// Lets so many fair turns go by at most; whether the engine had nothing under way after one of them.
+    pub(super) fn rests(
+        &mut self,
+        seconds: u64,
+        turns: usize,
+        door: &mut dyn FnMut(Input) -> Output,
+    ) -> bool {
+        let fair = Turn { seconds, deeds: Vec::new(), happening: None };
+        (0..turns).any(|_| {
+            let idle = self.take(&fair, 1, door);
+            idle && self.orders.is_empty() && self.letters.is_empty()
+        })
+    }
+
+    /// One turn; whether the engine had nothing under way after it.
+    pub(super) fn take(
+        &mut self,
+        turn: &Turn,
+        measured_every: usize,
+        door: &mut dyn FnMut(Input) -> Output,
+    ) -> bool {
+        self.turn += 1;
+        let before = self.now;
+        self.now = self.now.after(Duration::from_secs(turn.seconds));
+        let mut nonsense = None;
+        match turn.happening {
+            Some(Happening::Nonsense(at)) => nonsense = Some(at),
+            Some(happening) => self.happen(happening, &turn.deeds, door),
+            None => {}
+        }
+        self.carry_out(&turn.deeds, door);
+        self.place_queued();
+        if self.turn.is_multiple_of(measured_every) {
+            self.measure();
+        }
+        if matches!(turn.happening, Some(Happening::Again)) {
+            let late = Snapshot::builder(before).build();
+            let output = door(Input::Tick(late));
+            self.obey(&output, &turn.deeds);
+        }
+        let partial = matches!(turn.happening, Some(Happening::Partial));
+        let output = door(Input::Tick(self.snapshot(partial, nonsense)));
+        self.obey(&output, &turn.deeds);
+        matches!(output, Output::Outcome(outcome) if outcome.in_flight == 0)
+    }
+
+    fn happen(
+        &mut self,
+        happening: Happening,
+        deeds: &[Deed],
+        door: &mut dyn FnMut(Input) -> Output,
+    ) {
+        let worker = |at: Index| self.workers.keys().nth(at.index(self.workers.len())).copied();
+        let task = |at: Index| {
+            (!self.tasks.is_empty()).then(|| self.tasks.keys().nth(at.index(self.tasks.len())))?
+        };
+        match happening {
+            Happening::Crash(at) => worker(at).into_iter().for_each(|id| self.crash(id)),
+            Happening::Revive(at) => {
+                worker(at).into_iter().for_each(|id| self.body(id).alive = true);
+            }
+            Happening::Stance(at, stance) => {
+                worker(at).into_iter().for_each(|id| self.body(id).record.stance = stance);
+            }
+            Happening::Load(at, factor) => {
+                let Some(work) = task(at).copied().and_then(|id| self.tasks.get_mut(&id)) else {
+                    return;
+                };
+                let cores = work.task.load(ResourceId::CPU).unwrap_or(0.0);
+                work.task.used.set(ResourceId::CPU, (cores * factor).min(64.0));
+            }
+            Happening::Arrive(at, cores) => {
+                let id = TaskId::new(self.tasks.keys().map(|id| id.raw()).max().unwrap_or(0) + 1);
+                let task = Task::new(id).with_demand(ResourceId::CPU, cores);
+                let holder = worker(at).filter(|id| self.workers[id].alive);
+                let holder = holder.map_or(Holder::Queue, Holder::Runs);
+                self.tasks.insert(id, Work { task, holder });
+            }
+            Happening::Finish(at) => {
+                let Some(id) = task(at).copied() else { return };
+                if matches!(self.tasks[&id].holder, Holder::Runs(_)) {
+                    self.tasks.remove(&id);
+                }
+            }
+            Happening::Abort => {
+                let ids = self.orders.iter().map(|order| order.command.migration);
+                let ids: BTreeSet<MigrationId> = ids.collect();
+                for migration in ids {
+                    let report = Report::new(self.now, Event::Aborted { migration });
+                    let output = door(Input::Report(report));
+                    self.obey(&output, deeds);
+                }
+            }
+            Happening::Nonsense(_) | Happening::Partial | Happening::Again => {}
+        }
+    }
+
+    fn body(&mut self, id: WorkerId) -> &mut Body {
+        self.workers.get_mut(&id).expect("only known workers are asked for")
+    }
+
+    fn crash(&mut self, id: WorkerId) {
+        self.body(id).alive = false;
+        for work in self.tasks.values_mut() {
+            if work.holder == Holder::Runs(id) {
+                work.holder = Holder::Orphan;
+            }
+        }
+    }
+
+    fn is_alive(&self, id: WorkerId) -> bool {
+        self.workers.get(&id).is_some_and(|body| body.alive)
+    }
+
+    /// What is due of the commands, and of the reports that come late.
+    fn carry_out(&mut self, deeds: &[Deed], door: &mut dyn FnMut(Input) -> Output) {
+        // What a report is answered with may be due at once.
+        for _ in 0..8 {
+            let (due, rest): (Vec<_>, Vec<_>) =
+                self.orders.drain(..).partition(|order| order.due <= self.turn);
+            self.orders = rest;
+            if due.is_empty() {
+                break;
+            }
+            for order in due {
+                let Some(event) = self.execute(&order) else { continue };
+                let report = Report::new(self.now, event);
+                let told = order.deed.told;
+                let hidden = !self.shows_moving && matches!(event, Event::Released { .. });
+                match told {
+                    Told::Never if !hidden => {}
+                    Told::Late | Told::Never => self.letters.push((self.turn + 2, report)),
+                    Told::WithSnapshot => self.letters.push((self.turn, report)),
+                    Told::AtOnce | Told::Twice => {
+                        let output = door(Input::Report(report));
+                        self.obey(&output, deeds);
+                    }
+                }
+                if told == Told::Twice {
+                    self.letters.push((self.turn, report));
+                }
+            }
+        }
+    }
+
+    /// Carries out one command; what there is to tell of it.
+    fn execute(&mut self, order: &Order) -> Option<Event> {
+        let Command { migration, task, action, .. } = order.command;
+        let (at, release) = match action {
+            Action::Release { from, .. } => (from, true),
+            Action::Assign { to, .. } | Action::Place { to, .. } => (to, false),
+            _ => return None,
+        };
+        if !self.is_alive(at) || self.fences.contains(&(migration, at)) {
+            return None;
+        }
+        match order.deed.result? {
+            Done::Failed => return Some(Event::Failed { migration }),
+            Done::Refused => return Some(Event::Refused { migration }),
+            Done::Elsewhere(other) if !release => return self.divert(migration, task, other),
+            Done::Well | Done::Elsewhere(_) => {}
+        }
+        let now = self.now;
+        let Some(work) = self.tasks.get_mut(&task) else {
+            return Some(Event::Failed { migration });
+        };
+        match (action, work.holder) {
+            (Action::Release { from, to }, Holder::Runs(here)) if here == from => {
+                let (phase, since) = (Phase::Released, now);
+                work.holder = Holder::Saved { migration, from, to, phase, since };
+                Some(Event::Released { migration })
+            }
+            (Action::Release { .. }, _) => Some(Event::Failed { migration }),
+            (_, Holder::Runs(here)) if here != at => {
+                self.faults.push(format!("{task} runs on {here} and is told to run on {at}"));
+                None
+            }
+            _ => {
+                work.holder = Holder::Runs(at);
+                work.task.device = match action {
+                    Action::Assign { device, .. } | Action::Place { device, .. } => device,
+                    _ => None,
+                };
+                Some(Event::Running { migration })
+            }
+        }
+    }
+
+    fn divert(&mut self, migration: MigrationId, task: TaskId, other: Index) -> Option<Event> {
+        let open: Vec<WorkerId> = self
+            .workers
+            .values()
+            .filter(|body| body.alive && body.record.stance == Stance::Accept)
+            .map(|body| body.record.id)
+            .collect();
+        let work = self.tasks.get_mut(&task)?;
+        if open.is_empty() || matches!(work.holder, Holder::Runs(_)) {
+            return Some(Event::Failed { migration });
+        }
+        let worker = *other.get(&open);
+        work.task.device = None;
+        work.holder = Holder::Runs(worker);
+        Some(Event::Diverted { migration, worker, task })
+    }
+
+    /// Takes the commands of an output as orders.
+    pub(super) fn obey(&mut self, output: &Output, deeds: &[Deed]) {
+        let commands: &[Command] = match output {
+            Output::Outcome(outcome) => &outcome.commands,
+            Output::Reply(reply) => &reply.commands,
+            Output::Stale(stale) => &stale.commands,
+            _ => &[],
+        };
+        for command in commands {
+            match command.action {
+                Action::Abort { worker } => {
+                    self.fences.insert((command.migration, worker));
+                }
+                Action::Requeue => self.requeue(command),
+                _ => {
+                    if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action {
+                        self.head_for(command, to);
+                    }
+                    let deed =
+                        if deeds.is_empty() { Deed::WELL } else { deeds[self.given % deeds.len()] };
+                    self.given += 1;
+                    let due = self.turn + deed.delay;
+                    self.orders.push(Order { command: *command, due, deed });
+                }
+            }
+        }
+    }
+
+    fn head_for(&mut self, command: &Command, worker: WorkerId) {
+        self.fences.remove(&(command.migration, worker));
+        let Some(work) = self.tasks.get_mut(&command.task) else { return };
+        if let Holder::Saved { to, phase, migration, .. } = &mut work.holder {
+            (*to, *phase, *migration) = (worker, Phase::Assigned, command.migration);
+        }
+    }
+
+    /// A task that somebody has needs no scheduler.
+    fn requeue(&mut self, command: &Command) {
+        let Some(work) = self.tasks.get_mut(&command.task) else { return };
+        match work.holder {
+            Holder::Runs(here) => {
+                let pending = self.orders.iter().any(|order| {
+                    order.command.migration == command.migration
+                        && !self.fences.contains(&(command.migration, here))
+                });
+                if pending && command.reason == Reason::Late {
+                    self.faults.push(format!("{command}: it runs on {here}"));
+                }
+            }
+            _ => work.holder = Holder::Queue,
+        }
+    }
+
+    /// The scheduler places what is queued, without asking.
+    fn place_queued(&mut self) {
+        let open = |body: &&Body| body.alive && body.record.stance == Stance::Accept;
+        let open: Vec<WorkerId> =
+            self.workers.values().filter(open).map(|body| body.record.id).collect();
+        let queued = self.tasks.values_mut().filter(|work| work.holder == Holder::Queue);
+        for (nth, work) in queued.enumerate().filter(|_| !open.is_empty()) {
+            work.task.device = None;
+            work.holder = Holder::Runs(open[(nth + self.turn) % open.len()]);
+        }
+    }
+
+    fn measure(&mut self) {
+        let now = self.now;
+        for body in self.workers.values_mut() {
+            body.measured = now;
+            for resource in [ResourceId::CPU, ResourceId::MEMORY] {
+                let here = self.tasks.values();
+                let here = here.filter(|work| work.holder == Holder::Runs(body.record.id));
+                let used: f64 = here.filter_map(|work| work.task.load(resource)).sum();
+                body.record.used.set(resource, used + 0.0);
+            }
+        }
+    }
+
+    fn snapshot(&mut self, partial: bool, nonsense: Option<Index>) -> Snapshot {
+        let mut builder = Snapshot::builder(self.now);
+        let alive: Vec<&Body> = self.workers.values().filter(|body| body.alive).collect();
+        let spoilt = nonsense.filter(|_| !alive.is_empty()).map(|at| at.index(alive.len()));
+        for (nth, body) in alive.iter().enumerate() {
+            if partial && nth % 3 == 1 {
+                continue;
+            }
+            let mut record = body.record.clone();
+            record.metric_age = self.now.since(body.measured).unwrap_or_default();
+            if spoilt == Some(nth) {
+                record.used.set(ResourceId::CPU, f64::NAN);
+            }
+            builder = builder.worker(record);
+        }
+        for work in self.tasks.values() {
+            builder = builder.tasks(self.record(work));
+        }
+        let listed = |group: &Group| {
+            let mut group = group.clone();
+            group.members.retain(|member| self.tasks.contains_key(member));
+            group
+        };
+        for group in &self.groups {
+            builder = builder.group(listed(group));
+        }
+        let (due, rest): (Vec<_>, Vec<_>) =
+            self.letters.drain(..).partition(|(due, _)| *due <= self.turn);
+        self.letters = rest;
+        builder = due.into_iter().fold(builder, |builder, (_, report)| builder.report(report));
+        if partial { builder.partial().build() } else { builder.build() }
+    }
+
+    /// What the host says of a task.
+    fn record(&self, work: &Work) -> Option<Task> {
+        let mut task = work.task.clone();
+        task.placement = match work.holder {
+            Holder::Runs(worker) => Placement::On(worker),
+            Holder::Orphan => Placement::Orphaned,
+            Holder::Queue => Placement::Unplaced,
+            Holder::Saved { .. } if !self.shows_moving => return None,
+            Holder::Saved { migration, from, to, phase, since } => {
+                Placement::Moving { migration, from: Some(from), to, phase, since }
+            }
+        };
+        Some(task)
+    }
+}
