@@ -184,8 +184,11 @@ impl Host {
 
     /// Starts a task as a scheduler would, outside any migration; false if that worker cannot take it.
     pub(crate) fn schedule(&mut self, task: TaskId, worker: WorkerId) -> bool {
-        self.unplaced.retain(|unplaced| *unplaced != task.raw());
-        self.fleet.start(task.raw(), worker.raw())
+        let started = self.fleet.start(task.raw(), worker.raw());
+        if started {
+            self.unplaced.retain(|unplaced| *unplaced != task.raw());
+        }
+        started
     }
 }
 
@@ -248,4 +251,73 @@ fn task(entry: &mut Entry, placement: Placement, clock: Clock) -> Task {
     let age = Duration::from_micros(micros_now().saturating_sub(entry.state_at));
     task.checkpoint_age = (entry.state_at > 0).then(|| clock.stretch(age));
     task
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use crate::plan::Plan;
+    use evenkeel::{Command, Epoch, Input};
+
+    /// A host whose workers have not been started: every task is still with the coordinator.
+    fn host() -> Host {
+        let options = Options::read(["live-cluster".to_owned()]).expect("valid options");
+        let fleet = Fleet::new(&Plan::new(&options), 1e6).expect("no process is started");
+        Host::new(fleet, Clock::start(30.0))
+    }
+
+    /// A command as a log has it: only the engine makes them.
+    fn command(action: &str) -> Command {
+        let text = format!(
+            r#"{{"migration":{{"epoch":0,"number":7}},"task":4,"action":{action},"reason":"recover","scorecard":null}}"#
+        );
+        serde_json::from_str(&text).expect("a command")
+    }
+
+    fn placement_of_task_4(host: &mut Host) -> Placement {
+        host.snapshot().task(TaskId::new(4)).expect("task 4 is there").placement
+    }
+
+    #[test]
+    fn a_task_that_nobody_runs_is_orphaned() {
+        let mut host = host();
+        assert_eq!(placement_of_task_4(&mut host), Placement::Orphaned);
+        assert_eq!(host.stranded().len(), 20);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_followed_is_refused_at_once() {
+        let mut host = host();
+        host.carry_out(&command(r#"{"place":{"to":3,"device":null}}"#));
+        let migration = MigrationId::new(Epoch::FIRST, 7);
+        let reports = host.take_reports();
+        assert_eq!(reports.len(), 1);
+        assert_eq!(reports[0].event, Event::Refused { migration });
+        assert!(host.take_reports().is_empty(), "once");
+        let placement = placement_of_task_4(&mut host);
+        assert!(
+            matches!(placement, Placement::Moving { phase: Phase::Released, .. }),
+            "{placement:?}: in the hands of a migration until that is over"
+        );
+    }
+
+    #[test]
+    fn a_task_that_is_given_back_is_the_schedulers() {
+        let mut host = host();
+        host.carry_out(&command(r#"{"place":{"to":3,"device":null}}"#));
+        host.carry_out(&command(r#""requeue""#));
+        assert_eq!(host.under_way(), 0);
+        assert_eq!(placement_of_task_4(&mut host), Placement::Unplaced);
+        assert!(!host.schedule(TaskId::new(4), WorkerId::new(3)), "no worker is there");
+        assert_eq!(host.unplaced, [4], "and remains so until one takes it");
+    }
+
+    #[test]
+    fn a_snapshot_makes_sense_to_the_engine_and_survives_the_log() {
+        let snapshot = host().snapshot();
+        assert!(snapshot.bad_records().is_empty(), "{:?}", snapshot.bad_records());
+        let line = serde_json::to_string(&Input::Tick(snapshot.clone())).expect("it serialises");
+        assert_eq!(serde_json::from_str::<Input>(&line).expect("it reads"), Input::Tick(snapshot));
+    }
 }
