@@ -1,27 +1,138 @@
-//! The promises, as properties.
+//! The promises, as properties over random clusters, settings and histories.
+//!
+//! Each runs 2,000 cases. A failure prints the smallest case it could find and the seed (the line that begins with
+//! `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
 #![forbid(unsafe_code)]
 
-use evenkeel::testkit::strategies;
-use evenkeel::verify::{self, Watch};
-use evenkeel::{Engine, Timestamp};
+use std::fmt;
+use std::time::Duration;
+
+use evenkeel::testkit::strategies::{self, Cluster, History};
+use evenkeel::verify::{self, Promise, Round, Violation, Watch};
+use evenkeel::{
+    Action, Admission, BadRecord, Balance, Command, Config, Device, Engine, Event, Fate, Group,
+    GroupId, Hardware, Input, MigrationId, Mobility, Outcome, Output, Placement, Record, Rejection,
+    Remedy, Report, ResourceId, Snapshot, Stance, State, Task, TaskId, Timestamp, Worker, WorkerId,
+};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
+
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, ..ProptestConfig::default() }
+}
+
+/// Settings, printed as JSON.
+#[derive(Clone)]
+struct Settings(Config);
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+    }
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    prop_oneof![strategies::configs(), strategies::any_config()].prop_map(Settings)
+}
+
+fn secs(secs: u64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+// ---------------------------------------------------------------- the verifier and the watch
+
+/// Plays a history and judges every round of it by one rule.
+fn judge(history: &History, rule: fn(&Round<'_>) -> Vec<Violation>) -> Vec<Violation> {
+    let mut engine = Engine::new(history.config.clone()).unwrap();
+    let mut violations = Vec::new();
+    history.play(&mut |input| {
+        let before = engine.state().clone();
+        let output = engine.apply(&input);
+        if let (Input::Tick(snapshot), Output::Outcome(outcome)) = (&input, &output) {
+            let round = Round::new(engine.config(), &before, snapshot, outcome, engine.state());
+            violations.extend(rule(&round));
+        }
+        output
+    });
+    violations.retain(|violation| violation.promise.is_kept_by(&history.config));
+    violations
+}
+
+/// A property per promise that one round shows.
+macro_rules! kept {
+    ($($name:ident: $rule:path;)+) => {
+        proptest! {
+            #![proptest_config(cases())]
+            $(#[test]
+            fn $name(history in strategies::histories()) {
+                prop_assert_eq!(judge(&history, $rule), vec![]);
+            })+
+        }
+    };
+}
+
+kept! {
+    determinism_holds_in_every_round: verify::determinism;
+    hard_constraints_hold_at_every_prefix_of_every_plan: verify::hard_constraints;
+    one_move_at_a_time_within_every_budget: verify::one_move;
+    no_plan_makes_things_worse: verify::no_worsening;
+    no_task_is_moved_while_it_cools_down: verify::no_ping_pong;
+    effects_in_flight_count_on_both_ends: verify::in_flight;
+    every_decision_carries_its_evidence: verify::evidence;
+    everything_is_bounded: verify::bounded;
+    bad_records_decide_nothing: verify::bad_input;
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases())]
 
     #[test]
-    fn the_verifier_finds_nothing_in_random_rounds(
-        config in strategies::any_config(),
+    fn any_single_round_keeps_every_promise(
+        Settings(config) in settings(),
         cluster in strategies::clusters(),
+        reports in strategies::reports(),
     ) {
         let mut engine = Engine::new(config).unwrap();
-        let snapshot = cluster.snapshot(Timestamp::from_secs(30));
+        let builder = cluster.builder(secs(300));
+        let snapshot = reports.into_iter().fold(builder, |it, report| it.report(report)).build();
         let (_, violations) = verify::tick(&mut engine, &snapshot).unwrap();
         prop_assert_eq!(violations, vec![]);
     }
 
     #[test]
-    fn the_watch_finds_nothing_in_random_histories(history in strategies::histories()) {
+    fn hostile_records_break_no_promise(
+        Settings(config) in settings(),
+        clusters in vec((strategies::hostile(), strategies::reports(), 0..200_u64), 1..4),
+    ) {
+        let mut engine = Engine::new(config).unwrap();
+        for (cluster, reports, at) in clusters {
+            let builder = cluster.builder(secs(at));
+            let snapshot = reports.into_iter().fold(builder, |it, report| it.report(report)).build();
+            let before = engine.state().clone();
+            match verify::tick(&mut engine, &snapshot) {
+                Ok((outcome, violations)) => {
+                    prop_assert_eq!(violations, vec![]);
+                    prop_assert!(!outcome.to_string().is_empty());
+                }
+                Err(stale) => {
+                    // A round that came too late settles its reports, and that is all.
+                    let epoch = before.epoch();
+                    let mut settled =
+                        Engine::resume(engine.config().clone(), before, epoch).unwrap();
+                    let mut commands = Vec::new();
+                    for report in snapshot.reports() {
+                        commands.extend(settled.report(report).commands);
+                    }
+                    prop_assert_eq!(stale.commands, commands);
+                    prop_assert!(settled.state() == engine.state(), "{} changed the state", stale.given);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_history_loses_or_doubles_a_task(history in strategies::histories()) {
         let mut engine = Engine::new(history.config.clone()).unwrap();
         let mut watch = Watch::new(&history.config);
         let mut violations = Vec::new();
@@ -34,5 +145,638 @@ proptest! {
         prop_assert_eq!(violations, vec![]);
         prop_assert_eq!(&host.faults, &Vec::<String>::new());
         prop_assert_eq!(host.lost(), vec![]);
+        prop_assert_eq!(engine.state().in_flight(), 0);
+        prop_assert_eq!(engine.outstanding(), vec![]);
     }
+}
+
+// ---------------------------------------------------------------- 1. determinism
+
+/// The log of a history.
+fn log_of(history: &History) -> Vec<(Input, Output)> {
+    let mut engine = Engine::new(history.config.clone()).unwrap();
+    let mut log = Vec::new();
+    let mut door = strategies::logged(&mut log, |input| engine.apply(input));
+    history.play(&mut door);
+    drop(door);
+    log
+}
+
+/// The records of a snapshot, in an order of their own.
+fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
+    fn in_order<T: Clone>(records: &[T], keys: &[u64]) -> Vec<T> {
+        let mut records: Vec<(u64, T)> =
+            keys.iter().cycle().copied().zip(records.iter().cloned()).collect();
+        records.sort_by_key(|(key, _)| *key);
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+    let mut builder = Snapshot::builder(snapshot.at())
+        .workers(in_order(snapshot.workers(), keys))
+        .tasks(in_order(snapshot.tasks(), keys));
+    for group in in_order(snapshot.groups(), keys) {
+        let members = in_order(&group.members, keys);
+        builder = builder.group(Group::new(group.id, group.rule, members));
+    }
+    for report in in_order(snapshot.reports(), keys) {
+        builder = builder.report(report);
+    }
+    for bad in in_order(snapshot.bad_records(), keys) {
+        builder = builder.bad_record(bad);
+    }
+    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    if partial { builder.partial().build() } else { builder.build() }
+}
+
+/// Other names in the same order.
+const fn other(id: u64) -> u64 {
+    id * 7 + 3
+}
+
+fn worker_name(id: WorkerId) -> WorkerId {
+    WorkerId::new(other(id.raw()))
+}
+
+fn task_name(id: TaskId) -> TaskId {
+    TaskId::new(other(id.raw()))
+}
+
+fn group_name(id: GroupId) -> GroupId {
+    GroupId::new(other(id.raw()))
+}
+
+fn renamed_placement(placement: Placement) -> Placement {
+    match placement {
+        Placement::On(worker) => Placement::On(worker_name(worker)),
+        Placement::Moving { migration, from, to, phase, since } => {
+            let (from, to) = (from.map(worker_name), worker_name(to));
+            Placement::Moving { migration, from, to, phase, since }
+        }
+        placement => placement,
+    }
+}
+
+fn renamed_report(mut report: Report) -> Report {
+    report.event = match report.event {
+        Event::Diverted { migration, worker, task } => {
+            Event::Diverted { migration, worker: worker_name(worker), task: task_name(task) }
+        }
+        Event::Performance { worker, hardware, speed } => {
+            Event::Performance { worker: worker_name(worker), hardware, speed }
+        }
+        event => event,
+    };
+    report
+}
+
+/// The same snapshot under other names.
+fn renamed(snapshot: &Snapshot) -> Snapshot {
+    let mut builder = Snapshot::builder(snapshot.at());
+    for worker in snapshot.workers() {
+        let mut worker = worker.clone();
+        worker.id = worker_name(worker.id);
+        builder = builder.worker(worker);
+    }
+    for task in snapshot.tasks() {
+        let mut task = task.clone();
+        task.id = task_name(task.id);
+        task.placement = renamed_placement(task.placement);
+        builder = builder.task(task);
+    }
+    for group in snapshot.groups() {
+        let members = group.members.iter().copied().map(task_name).collect();
+        builder = builder.group(Group::new(group_name(group.id), group.rule, members));
+    }
+    for report in snapshot.reports() {
+        builder = builder.report(renamed_report(*report));
+    }
+    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    if partial { builder.partial().build() } else { builder.build() }
+}
+
+/// What a command asks for, with its names changed or kept.
+fn asks(command: &Command, worker: fn(WorkerId) -> WorkerId, task: fn(TaskId) -> TaskId) -> String {
+    let action = match command.action {
+        Action::Release { from, to } => Action::Release { from: worker(from), to: worker(to) },
+        Action::Assign { to, device } => Action::Assign { to: worker(to), device },
+        Action::Place { to, device } => Action::Place { to: worker(to), device },
+        Action::Abort { worker: told } => Action::Abort { worker: worker(told) },
+        action => action,
+    };
+    let score = command.scorecard.map(|card| card.net().to_bits());
+    format!("{} {} {action} {score:?}", command.migration, task(command.task))
+}
+
+/// Everything in an output but names.
+fn gist(output: &Output, worker: fn(WorkerId) -> WorkerId, task: fn(TaskId) -> TaskId) -> String {
+    let told = |commands: &[Command]| -> Vec<String> {
+        commands.iter().map(|command| asks(command, worker, task)).collect()
+    };
+    match output {
+        Output::Outcome(outcome) => {
+            let ended: Vec<_> = outcome.ended.iter().map(|it| (it.migration, it.fate)).collect();
+            let loads: Vec<_> =
+                outcome.workers.iter().map(|it| (it.reported, it.projected)).collect();
+            let refusals = &outcome.tally.refusals;
+            let refusals: Vec<_> = refusals.iter().map(|it| (it.name(), it.count)).collect();
+            let spread = match outcome.balance {
+                Balance::Uneven(found) => Some((found.spread, found.over, found.under)),
+                _ => None,
+            };
+            let commands = told(&outcome.commands);
+            let system = (outcome.load, outcome.trend, outcome.thresholds, outcome.in_flight);
+            format!("{commands:?} {ended:?} {loads:?} {refusals:?} {spread:?} {system:?}")
+        }
+        Output::Reply(reply) => format!("{:?} {}", told(&reply.commands), reply.ignored),
+        Output::Stale(stale) => format!("{:?}", told(&stale.commands)),
+        output => format!("{output:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_order_of_records_never_matters(
+        history in strategies::histories(),
+        keys in vec(any::<u64>(), 1..20),
+    ) {
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        for (input, said) in log_of(&history) {
+            let input = match input {
+                Input::Tick(snapshot) => Input::Tick(shuffled(&snapshot, &keys)),
+                input => input,
+            };
+            prop_assert_eq!(engine.apply(&input), said);
+        }
+    }
+
+    #[test]
+    fn the_order_of_hostile_records_never_matters(
+        Settings(config) in settings(),
+        cluster in strategies::hostile(),
+        keys in vec(any::<u64>(), 1..20),
+    ) {
+        let mut shuffled = cluster.clone();
+        let by_key = |count: usize| {
+            let mut order: Vec<usize> = (0..count).collect();
+            order.sort_by_key(|at| keys[at % keys.len()]);
+            order
+        };
+        shuffled.workers = by_key(cluster.workers.len()).into_iter().map(|at| cluster.workers[at].clone()).collect();
+        shuffled.tasks = by_key(cluster.tasks.len()).into_iter().map(|at| cluster.tasks[at].clone()).collect();
+        let said = |cluster: &Cluster| {
+            let mut engine = Engine::new(config.clone()).unwrap();
+            let outcome = engine.tick(&cluster.snapshot(secs(30))).unwrap();
+            serde_json::to_string(&(outcome, engine.state())).unwrap()
+        };
+        prop_assert_eq!(said(&shuffled), said(&cluster));
+    }
+
+    #[test]
+    fn names_never_matter_as_long_as_their_order_is_kept(history in strategies::histories()) {
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        for (input, said) in log_of(&history) {
+            let input = match input {
+                Input::Tick(snapshot) => Input::Tick(renamed(&snapshot)),
+                Input::Report(report) => Input::Report(renamed_report(report)),
+                input => input,
+            };
+            let again = engine.apply(&input);
+            let (worker, task) = (|id| id, |id| id);
+            prop_assert_eq!(gist(&again, worker, task), gist(&said, worker_name, task_name));
+        }
+    }
+
+    #[test]
+    fn saving_and_resuming_at_any_moment_changes_nothing(
+        history in strategies::histories(),
+        at in any::<Index>(),
+    ) {
+        let log = log_of(&history);
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        let at = at.index(log.len());
+        for (nth, (input, said)) in log.iter().enumerate() {
+            if nth == at {
+                let saved = serde_json::to_string(engine.state()).unwrap();
+                let state: State = serde_json::from_str(&saved).unwrap();
+                prop_assert!(&state == engine.state(), "the state reads back otherwise");
+                let epoch = state.epoch();
+                engine = Engine::resume(engine.config().clone(), state, epoch).unwrap();
+            }
+            prop_assert_eq!(&engine.apply(input), said);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- 10. bad input
+
+/// A sound cluster in which one task runs on a worker that is there and does not drain, and the task's row.
+fn with_a_running_task() -> impl Strategy<Value = (Cluster, usize)> {
+    (strategies::clusters(), any::<Index>())
+        .prop_filter_map("no task runs", |(cluster, at)| {
+            let runs = |task: &Task| match task.placement {
+                Placement::On(id) => cluster.workers.iter().any(|worker| {
+                    let stance = worker.stance;
+                    worker.id == id && matches!(stance, Stance::Accept | Stance::Hold)
+                }),
+                _ => false,
+            };
+            let rows: Vec<usize> =
+                (0..cluster.tasks.len()).filter(|row| runs(&cluster.tasks[*row])).collect();
+            (!rows.is_empty()).then(|| (*at.get(&rows), cluster.clone()))
+        })
+        .prop_map(|(row, cluster)| (cluster, row))
+}
+
+fn commands(config: &Config, cluster: &Cluster) -> Vec<Command> {
+    let mut engine = Engine::new(config.clone()).unwrap();
+    engine.tick(&cluster.snapshot(secs(300))).unwrap().commands
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn a_task_with_a_bad_record_stays_and_the_others_fare_as_if_it_were_pinned(
+        Settings(config) in settings(),
+        (cluster, row) in with_a_running_task(),
+    ) {
+        let (mut spoilt, mut pinned) = (cluster.clone(), cluster);
+        spoilt.tasks[row].priority = 200;
+        pinned.tasks[row].mobility = Mobility::Pinned;
+        prop_assert_eq!(commands(&config, &spoilt), commands(&config, &pinned));
+    }
+
+    #[test]
+    fn a_worker_with_a_bad_record_is_left_alone_as_if_its_load_were_unknown(
+        Settings(config) in settings(),
+        cluster in strategies::clusters(),
+        at in any::<Index>(),
+    ) {
+        let able = |worker: &Worker| matches!(worker.stance, Stance::Accept | Stance::Hold);
+        let rows: Vec<usize> =
+            (0..cluster.workers.len()).filter(|row| able(&cluster.workers[*row])).collect();
+        prop_assume!(!rows.is_empty());
+        let row = *at.get(&rows);
+        let (mut spoilt, mut unknown) = (cluster.clone(), cluster);
+        spoilt.workers[row].temperature_celsius = Some(f64::NAN);
+        unknown.workers[row].temperature_celsius = None;
+        unknown.workers[row].used = evenkeel::Amounts::new();
+        unknown.workers[row].devices.iter_mut().for_each(|device| device.used_bytes = None);
+        prop_assert_eq!(commands(&config, &spoilt), commands(&config, &unknown));
+    }
+
+    #[test]
+    fn records_that_nobody_refers_to_change_nothing(
+        Settings(config) in settings(),
+        cluster in strategies::clusters(),
+        speed in prop_oneof![Just(f64::NAN), Just(-1.0), Just(0.0), Just(f64::INFINITY)],
+    ) {
+        let worker = WorkerId::new(1);
+        let event = Event::Performance { worker, hardware: Hardware::Cpu, speed };
+        let mut engine = Engine::new(config.clone()).unwrap();
+        let snapshot = cluster
+            .builder(secs(300))
+            .report(Report::new(secs(1), event))
+            .bad_record(BadRecord::new(Record::Line(7), "line", "gibberish", "readable"))
+            .build();
+        let outcome = engine.tick(&snapshot).unwrap();
+        let mut plain = Engine::new(config).unwrap();
+        let expected = plain.tick(&cluster.snapshot(secs(300))).unwrap();
+        prop_assert_eq!(outcome.bad_records.len(), 2);
+        prop_assert_eq!(outcome.commands, expected.commands);
+        prop_assert_eq!(outcome.tally, expected.tally);
+        prop_assert!(plain.state() == engine.state(), "the state has changed");
+    }
+}
+
+// ---------------------------------------------------------------- 5. silence
+
+/// Equal workers of 32 cores and tasks that ask for CPU only: each move takes from a worker at x and leaves its target
+/// at least a dead band below, so that the sum of the squared loads falls by at least 2 x size x dead band. It cannot
+/// fall below nothing, which bounds the number of moves.
+fn most_moves(history: &History) -> f64 {
+    let cores = |task: &Task| task.demand.get(ResourceId::CPU).unwrap_or(0.0) / 32.0;
+    let tasks = &history.cluster.tasks;
+    let loads = history.cluster.workers.iter().map(|worker| {
+        let here = tasks.iter().filter(|task| task.placement == Placement::On(worker.id));
+        here.map(cores).sum::<f64>()
+    });
+    let squares: f64 = loads.map(|load| load * load).sum();
+    let least = tasks.iter().map(cores).fold(f64::INFINITY, f64::min);
+    let dead_band = history.config.stability.map_or(0.0, |section| section.dead_band);
+    squares / (2.0 * least * dead_band)
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn under_constant_load_the_engine_falls_silent(history in strategies::constant_histories()) {
+        prop_assume!(history.config.stability.is_some());
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        let mut watch = Watch::new(&history.config);
+        let (mut violations, mut moves) = (Vec::new(), 0_u32);
+        let host = history.play(&mut |input| {
+            let output = engine.apply(&input);
+            if let Output::Outcome(outcome) = &output {
+                moves += u32::try_from(outcome.begun().count()).unwrap_or(u32::MAX);
+            }
+            prop_assert_reconfigured(&input);
+            violations.extend(watch.see(&input, &output));
+            output
+        });
+        prop_assert_eq!(violations, vec![]);
+        prop_assert!(f64::from(moves) <= most_moves(&history), "{} moves", moves);
+        // Quiet for longer than any cooldown: nothing begins any more.
+        let mut at = host.now;
+        for _ in 0..12 {
+            at = at.after(Duration::from_secs(50));
+            let outcome = engine.tick(&host.sees(at)).unwrap();
+            prop_assert_eq!(outcome.begun().count(), 0, "{}", outcome);
+        }
+    }
+}
+
+/// A history that never comes to rest would have its migration switched off.
+fn prop_assert_reconfigured(input: &Input) {
+    assert!(!matches!(input, Input::Reconfigure(_)), "it never came to rest");
+}
+
+// ---------------------------------------------------------------- 7. remedies
+
+/// The verdict on the first task of the cluster going to the worker in this row.
+fn verdict(config: &Config, cluster: &Cluster, at: Timestamp, worker: usize) -> Option<Admission> {
+    let engine = Engine::new(config.clone()).unwrap();
+    let snapshot = cluster.snapshot(at);
+    let (task, worker) = (cluster.tasks.first()?.id, cluster.workers.get(worker)?.id);
+    engine.consider(&snapshot, task, worker).map(|verdict| verdict.admission)
+}
+
+/// A little more than `amount`, whatever its size: room for the rounding of a sum.
+fn more(amount: f64) -> f64 {
+    amount * (1.0 + 1e-9) + f64::MIN_POSITIVE
+}
+
+/// Does what a remedy says; whether it is one that this test can carry out.
+fn apply(
+    remedy: Remedy,
+    rejection: &Rejection,
+    cluster: &mut Cluster,
+    worker: usize,
+    at: &mut Timestamp,
+) -> bool {
+    let task = cluster.tasks[0].clone();
+    let worker = &mut cluster.workers[worker];
+    match (remedy, rejection) {
+        (Remedy::WaitUntil(until), _) => *at = until,
+        (Remedy::Unpin, Rejection::Pinned) => cluster.tasks[0].mobility = Mobility::Checkpoint,
+        (Remedy::Accept, _) => worker.stance = Stance::Accept,
+        (Remedy::AddHardware(kinds), Rejection::MissingHardware { all: true, .. }) => {
+            worker.hardware = worker.hardware.union(kinds);
+        }
+        (Remedy::AddHardware(kinds), _) => {
+            let first = kinds.iter().next().expect("a remedy names hardware");
+            worker.hardware = worker.hardware.with(first);
+        }
+        (Remedy::AddLabel(label), _) => worker.labels.push(label),
+        (Remedy::RemoveLabel(label), _) => worker.labels.retain(|it| *it != label),
+        (Remedy::AddCompute(compute), _) => {
+            worker.devices.push(Device::new(Hardware::Cuda).with_compute(compute));
+        }
+        (Remedy::AddBytes(bytes), Rejection::TooLittleMemory { .. }) => {
+            let has = worker.capacity.get(ResourceId::MEMORY).unwrap_or(0.0);
+            worker.capacity.set(ResourceId::MEMORY, has + bytes as f64);
+        }
+        (Remedy::AddBytes(bytes), Rejection::TooLittleDeviceMemory { free_bytes, .. }) => {
+            return add_device_memory(worker, &task, bytes, *free_bytes);
+        }
+        (Remedy::Free(resource, amount), _) => {
+            let Some(has) = worker.capacity.get(resource) else { return false };
+            worker.capacity.set(resource, has + more(amount));
+        }
+        (Remedy::AllowSeconds(secs), Rejection::LongRunning { .. }) => {
+            let most = task.running.as_secs_f64() - secs;
+            cluster.tasks[0].running = Duration::from_secs_f64(most.max(0.0));
+        }
+        (Remedy::AllowSeconds(secs), Rejection::NearlyDone { remaining_secs, .. }) => {
+            cluster.tasks[0].remaining = Some(Duration::from_secs_f64(remaining_secs + secs));
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Puts memory on the device that the remedy speaks of: one that has so much free, or else a new one.
+fn add_device_memory(worker: &mut Worker, task: &Task, bytes: u64, free: u64) -> bool {
+    let named = task.requirements.all_of.union(task.requirements.any_of);
+    let kind = named.iter().find(|kind| *kind != Hardware::Cpu).unwrap_or(Hardware::Cuda);
+    let compute = task.requirements.min_cuda_compute;
+    let fits = |device: &&mut Device| {
+        let suits =
+            named.iter().all(|kind| kind == Hardware::Cpu) || named.contains(device.hardware);
+        suits && (compute.is_none() || device.compute >= compute) && device.memory_bytes.is_some()
+    };
+    if free == 0 {
+        let mut device = Device::new(kind).with_memory_bytes(bytes);
+        device.compute = compute;
+        worker.devices.push(device);
+        return compute.is_none() || kind == Hardware::Cuda;
+    }
+    // Which of them has so much free only the engine knows: all are given the same.
+    worker.devices.iter_mut().filter(fits).for_each(|device| {
+        device.memory_bytes = device.memory_bytes.map(|has| has + bytes);
+    });
+    true
+}
+
+/// A cluster whose first task runs, and a row of a worker.
+fn a_pair() -> impl Strategy<Value = (Cluster, usize)> {
+    (with_a_running_task(), any::<Index>()).prop_map(|((mut cluster, row), at)| {
+        cluster.tasks.swap(0, row);
+        let worker = at.index(cluster.workers.len());
+        (cluster, worker)
+    })
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn a_remedy_lifts_its_refusal(
+        Settings(config) in settings(),
+        (mut cluster, worker) in a_pair(),
+    ) {
+        let mut at = secs(300);
+        let mut lifted: Vec<String> = Vec::new();
+        for _ in 0..40 {
+            let admission = verdict(&config, &cluster, at, worker).unwrap();
+            let Some(rejection) = admission.rejection().copied() else { break };
+            // A refusal that was lifted does not come back, resource by resource and label by label.
+            let name = match rejection {
+                Rejection::NoHeadroom { resource, .. } => format!("{} {resource}", rejection.name()),
+                Rejection::MissingLabel { label } | Rejection::ForbiddenLabel { label } => {
+                    format!("{} {label}", rejection.name())
+                }
+                _ => rejection.name().to_string(),
+            };
+            prop_assert!(!lifted.contains(&name), "still {}: {}", name, rejection);
+            if !apply(rejection.remedy(), &rejection, &mut cluster, worker, &mut at) {
+                break;
+            }
+            lifted.push(name);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- what was found once
+
+/// Feeds snapshots; the last outcome.
+fn ticks(engine: &mut Engine, snapshots: &[Snapshot]) -> Outcome {
+    let outcomes = snapshots.iter().map(|snapshot| {
+        let (outcome, violations) = verify::tick(engine, snapshot).unwrap();
+        assert_eq!(violations, []);
+        outcome
+    });
+    outcomes.last().expect("a snapshot at least")
+}
+
+fn cpu(id: u64, used: f64) -> Worker {
+    Worker::new(WorkerId::new(id))
+        .with_capacity(ResourceId::CPU, 10.0)
+        .with_used(ResourceId::CPU, used)
+}
+
+fn of(id: u64, cores: f64) -> Task {
+    Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, cores)
+}
+
+fn on(worker: u64, task: Task) -> Task {
+    task.on(WorkerId::new(worker))
+}
+
+fn event(engine: &mut Engine, at: u64, event: Event) -> Vec<Command> {
+    engine.report(&Report::new(secs(at), event)).commands
+}
+
+/// A move of t1 from w1 to w2 at 30 s, released at 31 s.
+fn under_way() -> (Engine, MigrationId) {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    let snapshot = Snapshot::builder(secs(30))
+        .workers([cpu(1, 9.5), cpu(2, 1.0)])
+        .tasks([on(1, of(1, 4.0)), on(1, of(2, 5.5)).with_mobility(Mobility::Pinned)])
+        .build();
+    let migration = ticks(&mut engine, &[snapshot]).commands[0].migration;
+    let assigned = event(&mut engine, 31, Event::Released { migration });
+    assert_eq!(assigned[0].to_string(), "m0.1 t1 assigned to w2: released by its source");
+    (engine, migration)
+}
+
+#[test]
+fn a_failure_told_twice_is_one_failure() {
+    let (mut engine, migration) = under_way();
+    let back = event(&mut engine, 32, Event::Failed { migration });
+    assert!(matches!(back[0].action, Action::Assign { to, .. } if to == WorkerId::new(1)));
+    // Taken for a failure of the way home, it would send the task to w2 while w1 takes it back.
+    assert_eq!(event(&mut engine, 32, Event::Failed { migration }), []);
+    assert_eq!(engine.outstanding(), back);
+}
+
+#[test]
+fn a_task_missing_from_snapshots_is_given_back_when_its_target_never_answers() {
+    let (mut engine, _) = under_way();
+    let missing = Snapshot::builder(secs(700))
+        .workers([cpu(1, 5.5), cpu(2, 1.0)])
+        .task(on(1, of(2, 5.5)).with_mobility(Mobility::Pinned))
+        .build();
+    let outcome = ticks(&mut engine, &[missing]);
+    let actions: Vec<Action> = outcome.commands.iter().map(|command| command.action).collect();
+    assert_eq!(actions, [Action::Abort { worker: WorkerId::new(2) }, Action::Requeue]);
+    assert_eq!(outcome.ended[0].fate, Fate::TimedOut);
+}
+
+#[test]
+fn a_member_on_its_way_here_keeps_its_group_here() {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    let group = || {
+        Group::new(
+            GroupId::new(1),
+            evenkeel::GroupRule::Affinity,
+            vec![TaskId::new(1), TaskId::new(2)],
+        )
+    };
+    let orphaned = |id| {
+        let mut task = of(id, 4.4);
+        task.placement = Placement::Orphaned;
+        task
+    };
+    let first = Snapshot::builder(secs(30))
+        .workers([cpu(1, 0.0), cpu(2, 9.0)])
+        .tasks([orphaned(1), orphaned(2)])
+        .group(group())
+        .build();
+    let placed = ticks(&mut engine, &[first]);
+    assert_eq!(placed.begun().count(), 2);
+    // t1 runs; t2 is still on its way to w1, which stands at 0.88 with it. t1 must not leave.
+    let second = Snapshot::builder(secs(60))
+        .workers([cpu(1, 4.4), cpu(2, 0.0)])
+        .tasks([on(1, of(1, 4.4)), orphaned(2)])
+        .group(group())
+        .build();
+    assert_eq!(ticks(&mut engine, &[second]).begun().count(), 0);
+}
+
+#[test]
+fn what_is_adrift_weighs_on_its_source_no_more() {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    let mut task = of(1, 4.0);
+    task.placement = Placement::Moving {
+        migration: MigrationId::new(evenkeel::Epoch::FIRST, 9),
+        from: Some(WorkerId::new(1)),
+        to: WorkerId::new(2),
+        phase: evenkeel::Phase::Released,
+        since: secs(29),
+    };
+    let mut source = cpu(1, 6.0);
+    source.metric_age = Duration::from_secs(10);
+    let snapshot = Snapshot::builder(secs(30)).workers([source, cpu(2, 9.0)]).task(task).build();
+    let outcome = ticks(&mut engine, &[snapshot]);
+    assert!((outcome.workers[0].projected.unwrap().get() - 0.2).abs() < 1e-9);
+}
+
+#[test]
+fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    let mut orphan = of(1, 4.0);
+    orphan.placement = Placement::Orphaned;
+    let lost = Snapshot::builder(secs(30)).worker(cpu(1, 0.0)).task(orphan).build();
+    let migration = ticks(&mut engine, &[lost]).commands[0].migration;
+    assert_eq!(event(&mut engine, 50, Event::Running { migration }), []);
+    let mut worker = cpu(1, 0.0);
+    worker.metric_age = Duration::from_secs(20);
+    let stale = Snapshot::builder(secs(60)).worker(worker).task(on(1, of(1, 4.0))).build();
+    let outcome = ticks(&mut engine, &[stale]);
+    assert!((outcome.workers[0].projected.unwrap().get() - 0.4).abs() < 1e-9);
+}
+
+#[test]
+fn absurd_loads_stay_numbers() {
+    let mut worker = Worker::new(WorkerId::new(1)).with_capacity(ResourceId::CPU, 1e-300);
+    worker.used.set(ResourceId::CPU, 1e300);
+    let mut engine = Engine::new(Config::reference()).unwrap();
+    let snapshot = Snapshot::builder(secs(30)).workers([worker, cpu(2, 1e300)]).build();
+    let outcome = ticks(&mut engine, &[snapshot]);
+    let text = serde_json::to_string(&outcome).unwrap();
+    assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
+}
+
+#[test]
+fn every_promise_has_a_name_of_its_own() {
+    let mut names: Vec<String> = Promise::ALL.iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 10);
+    assert!(!Promise::Calibration.is_kept_by(&Config::default()));
+    assert!(!Promise::NoPingPong.is_kept_by(&Config::reference()));
+    assert!(Promise::NoPingPong.is_kept_by(&Config::default()));
 }

@@ -106,6 +106,7 @@ stories! {
     rising_worker_is_relieved_before_it_is_hot
     same_situation_three_presets
     saturated_network_moves_the_talker
+    small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     spread_over_zones_is_repaired_never_made_worse
     stale_snapshot_runs_no_round_but_settles_its_reports
