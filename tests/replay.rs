@@ -220,3 +220,35 @@ fn new_settings_keep_what_is_in_flight() {
     assert_eq!(refused, Output::Refused(vec![line]));
     assert_eq!(engine.config(), &Config::reference());
 }
+
+#[test]
+fn statistics_count_the_last_hour_and_the_last_day() {
+    let hot = |at| {
+        let worker = |id, used| {
+            Worker::new(WorkerId::new(id))
+                .with_capacity(ResourceId::CPU, 10.0)
+                .with_used(ResourceId::CPU, used)
+        };
+        let task =
+            Task::new(TaskId::new(at)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
+        let builder = Snapshot::builder(Timestamp::from_secs(at));
+        builder.workers([worker(1, 9.5), worker(2, 1.0)]).task(task).build()
+    };
+    let mut engine = Engine::new(Config::default()).unwrap();
+    // One migration every half hour for two days; the task of each is gone before the next.
+    for half_hour in 1..=96_u64 {
+        let outcome = engine.tick(&hot(half_hour * 1_800)).unwrap();
+        let migration = outcome.begun().next().unwrap().migration;
+        for event in [Event::Released { migration }, Event::Running { migration }] {
+            let reply = engine.report(&Report::new(Timestamp::from_secs(half_hour * 1_800), event));
+            assert!(!reply.ignored);
+        }
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.last_hour.initiated, stats.last_hour.completed), (2, 2));
+    // The day is counted in whole hours: the present one, just begun, and the 23 before it.
+    assert_eq!((stats.last_day.initiated, stats.last_day.completed), (47, 47));
+    assert_eq!((stats.total.initiated, stats.total.failed), (96, 0));
+    assert_eq!(stats.total.success_rate(), Some(1.0));
+    assert!(stats.to_string().contains("last hour  2 begun, 2 completed, 0 failed"), "{stats}");
+}
