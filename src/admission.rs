@@ -159,7 +159,7 @@ fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejecti
 pub(crate) fn headroom(view: &View<'_>, to: Seat, burden: &Burden) -> Result<(), Rejection> {
     for (column, cell) in view.ledger.row(to).iter().enumerate() {
         let Some(needed) = burden.claim[column].filter(|claim| *claim > 0.0) else { continue };
-        let free = cell.capacity.map_or(0.0, |capacity| (capacity - cell.claimed).max(0.0));
+        let free = cell.capacity.map_or(0.0, |capacity| capacity - cell.claimed);
         if needed > free {
             let resource = view.ledger.columns[column];
             return Err(Rejection::NoHeadroom { resource, needed, free });

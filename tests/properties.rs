@@ -17,9 +17,12 @@ use evenkeel::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, ..ProptestConfig::default() }
+    let failure_persistence: Option<Box<dyn FailurePersistence>> =
+        Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")));
+    ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, failure_persistence, ..ProptestConfig::default() }
 }
 
 /// Settings, printed as JSON.
@@ -472,35 +475,26 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn under_constant_load_the_engine_falls_silent(history in strategies::constant_histories()) {
-        prop_assume!(history.config.stability.is_some());
+    fn under_constant_load_the_engine_falls_silent(mut history in strategies::constant_histories()) {
+        history.config.stability = Config::default().stability;
         let mut engine = Engine::new(history.config.clone()).unwrap();
         let mut watch = Watch::new(&history.config);
-        let (mut violations, mut moves) = (Vec::new(), 0_u32);
-        let host = history.play(&mut |input| {
+        let (mut violations, mut begun) = (Vec::new(), Vec::new());
+        history.play(&mut |input| {
             let output = engine.apply(&input);
             if let Output::Outcome(outcome) = &output {
-                moves += u32::try_from(outcome.begun().count()).unwrap_or(u32::MAX);
+                begun.push(outcome.begun().count());
             }
-            prop_assert_reconfigured(&input);
             violations.extend(watch.see(&input, &output));
             output
         });
         prop_assert_eq!(violations, vec![]);
-        prop_assert!(f64::from(moves) <= most_moves(&history), "{} moves", moves);
-        // Quiet for longer than any cooldown: nothing begins any more.
-        let mut at = host.now;
-        for _ in 0..12 {
-            at = at.after(Duration::from_secs(50));
-            let outcome = engine.tick(&host.sees(at)).unwrap();
-            prop_assert_eq!(outcome.begun().count(), 0, "{}", outcome);
-        }
+        let moves: usize = begun.iter().sum();
+        prop_assert!(moves as f64 <= most_moves(&history), "{} moves", moves);
+        // The last twenty minutes are four cooldowns and twice what a forecast looks back on.
+        let late: usize = begun[40..].iter().sum();
+        prop_assert_eq!(late, 0, "moves by round: {:?}", begun);
     }
-}
-
-/// A history that never comes to rest would have its migration switched off.
-fn prop_assert_reconfigured(input: &Input) {
-    assert!(!matches!(input, Input::Reconfigure(_)), "it never came to rest");
 }
 
 // ---------------------------------------------------------------- 7. remedies
@@ -549,11 +543,15 @@ fn apply(
             worker.capacity.set(ResourceId::MEMORY, has + bytes as f64);
         }
         (Remedy::AddBytes(bytes), Rejection::TooLittleDeviceMemory { free_bytes, .. }) => {
-            return add_device_memory(worker, &task, bytes, *free_bytes);
+            // Tasks there of which nobody knows the device would take the new one.
+            let here = cluster.tasks.iter().filter(|it| it.placement == Placement::On(worker.id));
+            let unsettled = here.filter(|it| it.device.is_none());
+            let asked = unsettled.filter_map(|it| it.requirements.gpu_memory_bytes).sum::<u64>();
+            return add_device_memory(worker, &task, bytes + asked, *free_bytes);
         }
         (Remedy::Free(resource, amount), _) => {
             let Some(has) = worker.capacity.get(resource) else { return false };
-            worker.capacity.set(resource, has + more(amount));
+            worker.capacity.set(resource, more(has) + more(amount));
         }
         (Remedy::AllowSeconds(secs), Rejection::LongRunning { .. }) => {
             let most = task.running.as_secs_f64() - secs;
@@ -615,6 +613,7 @@ proptest! {
             // A refusal that was lifted does not come back, resource by resource and label by label.
             let name = match rejection {
                 Rejection::NoHeadroom { resource, .. } => format!("{} {resource}", rejection.name()),
+                Rejection::MissingHardware { all, .. } => format!("{} {all}", rejection.name()),
                 Rejection::MissingLabel { label } | Rejection::ForbiddenLabel { label } => {
                     format!("{} {label}", rejection.name())
                 }

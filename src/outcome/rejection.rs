@@ -195,7 +195,8 @@ pub enum Rejection {
         resource: ResourceId,
         /// So much is needed (unit: [`ResourceId`]).
         needed: f64,
-        /// So much is free; nothing where the capacity is unknown.
+        /// So much is free: less than nothing where too much is promised already, nothing where the
+        /// capacity is unknown.
         free: f64,
     },
     /// The group stays together, and is elsewhere.
@@ -446,7 +447,7 @@ impl fmt::Display for Rejection {
             Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
             Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
             Self::NoHeadroom { resource, needed, free } => {
-                let (needed, free) = (Quantity(resource, needed), Quantity(resource, free));
+                let (needed, free) = (Quantity(resource, needed), Quantity(resource, free.max(0.0)));
                 write!(f, "needs {needed} of {resource}, {free} free")
             }
             Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),

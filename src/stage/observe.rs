@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::math::summary::Summary;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::WorkerId;
-use crate::model::resource::Amounts;
+use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
@@ -161,6 +161,10 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
             let claim = flight.claim.known(ledger.columns[column]).unwrap_or(0.0);
             ledger.row_mut(seat)[column].claimed += claim;
         }
+    }
+    let device = to.zip(flight.device);
+    if let Some(cell) = device.and_then(|(to, device)| ledger.device_mut(to, device)) {
+        cell.arriving_bytes += flight.claim.known(ResourceId::GPU_MEMORY).unwrap_or(0.0);
     }
 }
 

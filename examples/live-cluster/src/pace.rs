@@ -15,7 +15,7 @@ use crate::number;
 
 /// The longest time whose work may be made up later. Without a limit, a worker that was starved for seconds would then
 /// run flat out for seconds, far above its budget.
-const CATCH_UP: f64 = 0.25;
+const CATCH_UP: f64 = 0.1;
 /// Steps per second of processor time to begin with; the first turns correct it.
 const FIRST_GUESS: f64 = 1e6;
 /// What the past counts for in the rate, from one turn to the next.
@@ -175,7 +175,7 @@ mod tests {
         let mut account = Account::new(0.5);
         let steps =
             pace.turn(Duration::from_secs(60), Duration::ZERO, std::iter::once(&mut account));
-        assert_eq!(steps, [125_000], "a quarter of a second at half a core");
+        assert_eq!(steps, [50_000], "a tenth of a second at half a core");
     }
 
     #[test]

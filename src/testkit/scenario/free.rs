@@ -77,8 +77,8 @@ fn shuffle<T>(items: &mut [T], dice: &mut u64) {
     for last in (1..items.len()).rev() {
         *dice =
             dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let pick = (*dice >> 33) % (last as u64 + 1);
-        items.swap(last, pick as usize);
+        let pick = usize::try_from(*dice >> 33).unwrap_or(0) % (last + 1);
+        items.swap(last, pick);
     }
 }
 

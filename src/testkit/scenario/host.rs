@@ -92,10 +92,10 @@ impl World {
                 heard.said.push(format!("{worker} does not answer to {}", command.migration));
                 continue;
             }
-            let manner = match objected.contains(&command.migration) {
-                true => Manner { fails: None, refuses: None, ..manner },
-                false => manner,
-            };
+            let mut manner = manner;
+            if objected.contains(&command.migration) {
+                (manner.fails, manner.refuses) = (None, None);
+            }
             if self.obey(&command, manner, &mut heard, &mut kept) {
                 objected.push(command.migration);
             }

@@ -148,12 +148,18 @@ impl Played {
         self.text.push('\n');
     }
 
+    fn lines(&mut self, lines: &[impl AsRef<str>]) {
+        for line in lines {
+            self.line(line.as_ref());
+        }
+    }
+
     /// Copies a block as it is.
     fn keep(&mut self, block: &Block<'_>) {
-        block.input.iter().for_each(|line| self.line(line));
+        self.lines(&block.input);
         if let Some(expected) = &block.expected {
             self.line(RULE);
-            expected.iter().for_each(|line| self.line(line));
+            self.lines(expected);
         }
     }
 
@@ -162,9 +168,9 @@ impl Played {
         match self.run(world, block) {
             Ok(said) => {
                 self.compare(block, &said);
-                block.input.iter().for_each(|line| self.line(line));
+                self.lines(&block.input);
                 self.line(RULE);
-                said.iter().for_each(|line| self.line(line));
+                self.lines(&said);
                 true
             }
             Err(fault) => {
@@ -232,5 +238,5 @@ fn diff(expected: &[&str], said: &[String]) -> String {
             column += 1;
         }
     }
-    lines.join("\n").to_string()
+    lines.join("\n")
 }

@@ -7,7 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use crate::model::resource::ResourceId;
+use crate::model::resource::{ResourceId, whole};
 use crate::model::time::Timestamp;
 
 /// What reading gives: the value, or a sentence that says what is wrong.
@@ -60,10 +60,8 @@ pub(super) fn size(text: &str) -> Parsed<f64> {
 /// A whole number of bytes.
 pub(super) fn bytes(text: &str) -> Parsed<u64> {
     let size = size(text)?;
-    if (0.0..1e18).contains(&size) {
-        return Ok(size as u64);
-    }
-    Err(format!("`{text}` is no size in bytes"))
+    let possible = (0.0..1e18).contains(&size);
+    if possible { Ok(whole(size)) } else { Err(format!("`{text}` is no size in bytes")) }
 }
 
 /// An amount of a resource, in its unit; bytes with their prefixes.

@@ -15,7 +15,7 @@ use proptest::sample::{Index, select};
 use super::cluster::{Cluster, accelerated, grouped, plain, skewed};
 use super::host::Host;
 use super::settings::{any_config, configs};
-use crate::{Config, Input, Mobility, Output, ResourceId, Stance, Task, TaskId, WorkerId};
+use crate::{Config, Input, Output, ResourceId, Stance, Task, TaskId, WorkerId};
 
 /// A script for a closed loop: what the cluster is at first, and what happens turn by turn.
 #[derive(Clone)]
@@ -201,20 +201,19 @@ pub fn histories() -> impl Strategy<Value = History> {
     )
 }
 
-/// Histories in which nothing happens but what the engine says: equal workers, tasks that always use the same, and
-/// every command is carried out at once. The tasks are of a quarter of a core and up.
+/// Histories of an hour in which nothing happens but what the engine says: equal workers of 32 cores, tasks that always
+/// use the same (a quarter of a core or more, and nothing else), and every command is carried out at once.
 pub fn constant_histories() -> impl Strategy<Value = History> {
     let tasks = list((1..40_u64, any::<Index>()), 1..20);
     (2..7_u64, tasks, configs()).prop_map(|(count, tasks, config)| {
         let tasks = (1..).zip(tasks).map(|(id, (quarters, at))| {
             Task::new(TaskId::new(id))
                 .on(WorkerId::new(1 + (at.index(count as usize * 2) as u64 % count)))
-                .with_mobility(Mobility::Checkpoint)
                 .with_demand(ResourceId::CPU, quarters as f64 / 4.0)
         });
         let workers = (1..=count).map(|id| plain(id, 32.0, 1 << 36)).collect();
         let cluster = Cluster { workers, tasks: tasks.collect(), ..Cluster::default() };
-        let turns = Vec::new();
+        let turns = vec![Turn { seconds: 60, deeds: Vec::new(), happening: None }; 60];
         History { config, cluster, turns, shows_moving: true, measured_every: 1 }
     })
 }

@@ -209,6 +209,12 @@ impl Host {
 
     fn crash(&mut self, id: WorkerId) {
         self.body(id).alive = false;
+        // What it was told to do dies with it.
+        self.orders.retain(|order| match order.command.action {
+            Action::Release { from, .. } => from != id,
+            Action::Assign { to, .. } | Action::Place { to, .. } => to != id,
+            _ => true,
+        });
         for work in self.tasks.values_mut() {
             if work.holder == Holder::Runs(id) {
                 work.holder = Holder::Orphan;
@@ -341,6 +347,8 @@ impl Host {
 
     fn head_for(&mut self, command: &Command, worker: WorkerId) {
         self.fences.remove(&(command.migration, worker));
+        // The latest command of a migration is the one that counts.
+        self.orders.retain(|order| order.command.migration != command.migration);
         let Some(work) = self.tasks.get_mut(&command.task) else { return };
         if let Holder::Saved { to, phase, migration, .. } = &mut work.holder {
             (*to, *phase, *migration) = (worker, Phase::Assigned, command.migration);
