@@ -3,6 +3,7 @@
 //!
 //! A file without any expected output will do: write a cluster down, and see. The language:
 //! [`evenkeel::testkit::scenario`].
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -119,7 +119,7 @@ impl State {
         self.flights.len()
     }
 
-    /// How many of each thing it holds, by name, so that the [bounds](self) can be checked.
+    /// How many of each thing it holds, by name, so that the bounds can be checked.
     pub fn sizes(&self) -> [(&'static str, usize); 9] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
@@ -326,7 +326,7 @@ impl<const N: usize> Wheel<N> {
         }
         let at = usize::try_from(number % N as u64).unwrap_or_default();
         let (holds, counts) = &mut self.slots[at];
-        if *holds != number {
+        if *holds < number {
             (*holds, *counts) = (number, Counts::default());
         }
         counts

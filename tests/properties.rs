@@ -22,7 +22,12 @@ use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 fn cases() -> ProptestConfig {
     let failure_persistence: Option<Box<dyn FailurePersistence>> =
         Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")));
-    ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, failure_persistence, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: 2_000,
+        max_shrink_iters: 5_000,
+        failure_persistence,
+        ..ProptestConfig::default()
+    }
 }
 
 /// Settings, printed as JSON.

@@ -105,6 +105,9 @@ fn core_fields(config: &Config, faults: &mut Faults) {
     let crossed = thresholds.low >= thresholds.high && thresholds.high <= 1.0;
     faults.need(!crossed, "thresholds.low", &thresholds.low, &must);
     faults.share("detection.imbalance", config.detection.imbalance);
+    if let Some(spread) = config.detection.sufficient {
+        faults.share("detection.sufficient", spread);
+    }
 }
 
 fn adaptation(config: &Config, faults: &mut Faults) {

@@ -9,6 +9,7 @@
 //! | it triggers when | one above high *and* one below low | one above high *and* one below low | either, and another has room |
 //! | an overloaded worker gives until it stands at | high | high | the mean load |
 //! | spread needed | none | 0.4 | 0.2 |
+//! | a spread that is enough by itself | – | – | 0.4 |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |
 //! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy |
@@ -126,6 +127,7 @@ impl Default for Config {
                 basis: Basis::Projected,
                 trigger: Trigger::Either,
                 imbalance: 0.2,
+                sufficient: Some(0.4),
             },
             adaptation: Some(Adaptation { rule: AdaptRule::Relax, ..Adaptation::default() }),
             prediction: Some(Prediction { judged: true, ..Prediction::default() }),
@@ -152,7 +154,7 @@ impl Config {
     /// The baseline.
     pub fn fixed() -> Self {
         Self {
-            detection: Detection { basis: Basis::Latest, trigger: Trigger::Both, imbalance: 0.0 },
+            detection: Detection { basis: Basis::Latest, imbalance: 0.0, ..Detection::default() },
             adaptation: None,
             prediction: None,
             cost_benefit: None,
@@ -169,11 +171,7 @@ impl Config {
             performance_window: Duration::from_secs(300),
             load: LoadRule::Mean,
             thresholds: Thresholds::default(),
-            detection: Detection {
-                basis: Basis::RecentMean,
-                trigger: Trigger::Both,
-                imbalance: 0.4,
-            },
+            detection: Detection::default(),
             adaptation: Some(Adaptation::default()),
             prediction: Some(Prediction::default()),
             cost_benefit: Some(CostBenefit::default()),

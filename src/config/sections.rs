@@ -34,11 +34,14 @@ pub struct Detection {
     pub trigger: Trigger,
     /// The spread (highest less lowest load) that must be exceeded, 0 to 1.
     pub imbalance: f64,
+    /// A spread that is enough by itself, with no worker out of bounds, 0 to 1; none: it never is.
+    pub sufficient: Option<f64>,
 }
 
 impl Default for Detection {
     fn default() -> Self {
-        Self { basis: Basis::RecentMean, trigger: Trigger::Both, imbalance: 0.4 }
+        let (basis, trigger) = (Basis::RecentMean, Trigger::Both);
+        Self { basis, trigger, imbalance: 0.4, sufficient: None }
     }
 }
 

@@ -72,7 +72,7 @@ impl FromStr for Hardware {
 
 /// A set of hardware kinds. Prints as `cpu+cuda`; serialises as a list of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HardwareSet(u8);
+pub struct HardwareSet(u16);
 
 impl HardwareSet {
     /// No hardware at all.

@@ -111,6 +111,15 @@ pub enum Reason {
         /// The threshold.
         low: f64,
     },
+    /// Nobody is out of bounds, but the source carries far more than others.
+    Spread {
+        /// The source.
+        worker: WorkerId,
+        /// Its load.
+        load: f64,
+        /// Highest less lowest load.
+        spread: f64,
+    },
     /// The source will be loaded above the high threshold.
     Forecast {
         /// The source.
@@ -180,6 +189,9 @@ impl fmt::Display for Reason {
             }
             Self::Underload { worker, load, low } => {
                 write!(f, "{worker} at {load:.3} below {low:.3}")
+            }
+            Self::Spread { worker, load, spread } => {
+                write!(f, "{worker} at {load:.3}, spread {spread:.3}")
             }
             Self::Forecast { worker, predicted, high, confidence, horizon } => {
                 let horizon = Span(horizon);

@@ -447,7 +447,8 @@ impl fmt::Display for Rejection {
             Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
             Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
             Self::NoHeadroom { resource, needed, free } => {
-                let (needed, free) = (Quantity(resource, needed), Quantity(resource, free.max(0.0)));
+                let (needed, free) =
+                    (Quantity(resource, needed), Quantity(resource, free.max(0.0)));
                 write!(f, "needs {needed} of {resource}, {free} free")
             }
             Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),

@@ -42,7 +42,8 @@ pub(crate) fn detect(
         let levels = judge.levels(None, &present, 0.0, Vec::new());
         return Detected { balance: Balance::Unknown, levels };
     };
-    if judge.uneven(&found) {
+    let is_uneven = judge.uneven(&found);
+    if let Some(found) = is_uneven.then_some(found).or_else(|| judge.wide(&found)) {
         let levels = judge.levels(Some(&found), &present, 0.0, Vec::new());
         return Detected { balance: Balance::Uneven(found), levels };
     }
@@ -99,6 +100,12 @@ impl Judge<'_> {
         out_of_bounds && found.spread > found.needed
     }
 
+    /// The same imbalance by the spread that is enough with nobody out of bounds.
+    fn wide(&self, found: &Imbalance) -> Option<Imbalance> {
+        let needed = self.config.detection.sufficient? * self.adapted.pace.imbalance_factor;
+        (found.spread > needed).then_some(Imbalance { needed, ..*found })
+    }
+
     /// What the forecast shows, if it is confident enough to be acted upon.
     fn coming(&self, section: &Prediction, forecast: &Forecast) -> Option<Detected> {
         let confidence = forecast.confidence;
@@ -146,7 +153,8 @@ impl Judge<'_> {
         // next breath.
         let (give_above, give_until, take_below) = match (self.config.detection.trigger, found) {
             (Trigger::Either, Some(found)) if found.over => (high, mean().min(high), high),
-            (Trigger::Either, Some(_)) => (mean(), mean(), low),
+            (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
+            (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
             (Trigger::Both, _) | (Trigger::Either, None) => (high, high, low),
         };
         // A high threshold that adaptation has lowered makes workers give sooner; it does not keep

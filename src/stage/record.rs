@@ -16,7 +16,7 @@ use crate::outcome::{
     Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
-use crate::state::{Flight, Pending, Sample, State};
+use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State};
 use crate::view::{self, Adapted, Errand, Planned, View};
 
 /// Everything the stages before have found.
@@ -143,8 +143,11 @@ fn reason(
             let horizon = forecast.map_or(Duration::ZERO, |forecast| forecast.horizon);
             Reason::Forecast { worker, predicted, high, confidence: *confidence, horizon }
         }
-        Balance::Uneven(Imbalance { over: false, coldest, min, .. }) => {
+        Balance::Uneven(Imbalance { over: false, under: true, coldest, min, .. }) => {
             Reason::Underload { worker: *coldest, load: *min, low }
+        }
+        Balance::Uneven(Imbalance { over: false, spread, .. }) => {
+            Reason::Spread { worker, load, spread: *spread }
         }
         _ => Reason::Overload { worker, load, high },
     }
@@ -166,7 +169,10 @@ fn history(
         let sample = Sample { at: measured(at, record.metric_age), load };
         let samples = &mut state.tracks.entry(record.id).or_default().samples;
         samples.forget_while(|sample| sample.at < oldest);
-        if samples.newest().is_none_or(|newest| newest.at < sample.at) {
+        // Spaced so that those that are kept reach back as far as the line is fitted.
+        let apart =
+            (history / u32::try_from(SAMPLES).unwrap_or(u32::MAX)).max(Duration::from_millis(1));
+        if samples.newest().is_none_or(|newest| newest.at.after(apart) <= sample.at) {
             samples.push(sample);
         }
     }
@@ -176,8 +182,15 @@ fn history(
     state.thresholds = config.adaptation.map(|_| adapted.thresholds);
     state.forecasts.forget_while(|pending| pending.due <= at);
     if let Some(forecast) = forecast {
-        let loads = forecast.workers.iter().map(|worker| (worker.worker, worker.load)).collect();
-        state.forecasts.push(Pending { due: at.after(forecast.horizon), loads });
+        // Spaced so that those that wait reach from now to the end of the window.
+        let (due, apart) = (
+            at.after(forecast.horizon),
+            forecast.horizon / u32::try_from(FORECASTS).unwrap_or(u32::MAX),
+        );
+        if state.forecasts.newest().is_none_or(|newest| newest.due.after(apart) <= due) {
+            let loads = forecast.workers.iter().map(|it| (it.worker, it.load)).collect();
+            state.forecasts.push(Pending { due, loads });
+        }
     }
 }
 

@@ -180,7 +180,10 @@ fn verdict(round: &Round<'_>, findings: &mut Findings) {
         LoadBand::Low => section.low_pace.imbalance_factor,
     });
     let needed = config.detection.imbalance * factor;
-    let uneven = is_uneven(round, &levels, 0.0, needed);
+    let uneven = is_uneven(round, &levels, 0.0, needed).map(|uneven| {
+        let enough = config.detection.sufficient.map(|it| it * factor);
+        uneven || enough.is_some_and(|enough| spread(&levels) > enough)
+    });
     match &round.outcome.balance {
         Balance::Unknown => {
             findings.need(levels.len() < 2, || format!("{} loads are known", levels.len()));
@@ -219,6 +222,13 @@ fn is_uneven(
         Trigger::Either => over || under,
     };
     Some(out_of_bounds && max - min > needed)
+}
+
+/// Highest less lowest level.
+fn spread(levels: &[(WorkerId, f64)]) -> f64 {
+    let all = || levels.iter().map(|(_, level)| *level);
+    let ends = all().reduce(f64::max).zip(all().reduce(f64::min));
+    ends.map_or(0.0, |(max, min)| max - min)
 }
 
 /// The workers it names stand where it says, and nobody further out.

@@ -258,8 +258,8 @@ impl<'a> Draw<'a> {
 
     /// Lets every fifth task require its home's accelerator, and every fifth any of several kinds.
     ///
-    /// Only if another worker that is never killed could serve it as well: a task that fits nowhere would be lost
-    /// by the plan, not by the engine.
+    /// Only if two workers that are never killed could serve it: with one alone, the task would have nowhere to go
+    /// whenever that one is full, which would be the plan's fault and not the engine's.
     fn with_requirements(&self, task: TaskPlan) -> TaskPlan {
         let cpu = HardwareSet::of(Hardware::Cpu);
         let home = self.initial.iter().find(|worker| worker.id == task.home);
@@ -270,11 +270,11 @@ impl<'a> Draw<'a> {
             _ => HardwareSet::EMPTY,
         };
         let killed = |id| self.options.kills.iter().any(|kill| kill.worker == id);
-        let spare = |worker: &&&WorkerPlan| worker.id != task.home && !killed(worker.id);
-        match self.initial.iter().filter(spare).any(|worker| worker.hardware.intersects(set)) {
-            true if task.id % 5 == 1 => TaskPlan { all_of: set, ..task },
-            true => TaskPlan { any_of: set, ..task },
-            false => task,
+        let survivors = self.initial.iter().filter(|worker| !killed(worker.id));
+        match survivors.filter(|worker| worker.hardware.intersects(set)).count() {
+            0 | 1 => task,
+            _ if task.id % 5 == 1 => TaskPlan { all_of: set, ..task },
+            _ => TaskPlan { any_of: set, ..task },
         }
     }
 

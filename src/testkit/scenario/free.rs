@@ -1,7 +1,8 @@
 //! The free checks: what must hold of every round, whatever the story is about.
 //!
-//! A round is played again with its records shuffled, from a saved and resumed state, from the log, and with other
-//! numbers for everything (in the same order); each time it must come out the same. The verifier reads along.
+//! A round is played again with its records shuffled, from a saved and resumed state, from the log,
+//! and with other numbers for everything (in the same order); each time it must come out the same.
+//! The verifier reads along.
 
 use alloc::format;
 use alloc::string::{String, ToString};

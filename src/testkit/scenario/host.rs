@@ -1,4 +1,5 @@
-//! The reference host: carries out what the engine asks for, in the records of the story, and reports it.
+//! The reference host: carries out what the engine asks for, in the records of the story, and
+//! reports it.
 
 use alloc::format;
 use alloc::string::{String, ToString};

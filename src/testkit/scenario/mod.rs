@@ -1,4 +1,5 @@
-//! Stories: text files that play a cluster against the engine, with everything it said, and what it must say.
+//! Stories: text files that play a cluster against the engine, with everything it said, and what it
+//! must say.
 //!
 //! A story is prose, commands, and what they print:
 //!
@@ -20,11 +21,14 @@
 //! ...
 //! ```
 //!
-//! * Lines that begin with `#` are prose. A block is one or more command lines, `----`, and what they print; it ends at
-//!   a blank line.
-//! * Indented lines under a command are its records, or claims about what it brings: `must ...`, `must not ...`.
-//! * Records last until they are changed by naming fields again, or dropped. An unknown word is an error.
-//! * What is printed is the crate's own [`Display`](core::fmt::Display), and is rewritten with [`Played::text`]; claims never are.
+//! * Lines that begin with `#` are prose. A block is one or more command lines, `----`, and what
+//!   they print; it ends at a blank line.
+//! * Indented lines under a command are its records, or claims about what it brings: `must ...`,
+//!   `must not ...`.
+//! * Records last until they are changed by naming fields again, or dropped. An unknown word is an
+//!   error.
+//! * What is printed is the crate's own [`Display`](core::fmt::Display), and is rewritten with
+//!   [`Played::text`]; claims never are.
 //! * A panic is printed like everything else, and is a fault.
 //!
 //! # Commands
@@ -47,14 +51,16 @@
 //!
 //! # Records
 //!
-//! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated use is what its tasks
-//! use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8 stance=drain zone=z1 labels=l1,l2 age=10s
-//! device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn health=0.9 temp=80 power=250`.
+//! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated
+//! use is what its tasks use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8
+//! stance=drain zone=z1 labels=l1,l2 age=10s device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn
+//! health=0.9 temp=80 power=250`.
 //!
-//! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m progress=0.4 checkpointed=20s
-//! priority=3 state=1GiB kind=k1 extra-cost=2 not-before=90s device=0 all=cuda any=cpu+cuda gpu-memory=20GiB
-//! min-memory=32GiB compute=8.0 label=l1 forbid=l2 power-efficient`; how it moves: `checkpoint`, `restart`, `queued`,
-//! `pinned`; where it is: `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
+//! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
+//! progress=0.4 checkpointed=20s priority=3 state=1GiB kind=k1 extra-cost=2 not-before=90s device=0
+//! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
+//! power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
+//! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
 //!
 //! Numbers may be impossible (`used.cpu=NaN`): that is what stories are for. `none` clears a field.
 //!
@@ -76,9 +82,10 @@
 //!
 //! # Free checks
 //!
-//! Every round is played again with its records shuffled, from a saved state, from the log, and by a twin that lives
-//! through the same story under other numbers in the same order: outcome and state must be the same, bit by bit. The
-//! verifier ([`verify`](crate::verify)) judges every round, and all of them together.
+//! Every round is played again with its records shuffled, from a saved state, from the log, and by
+//! a twin that lives through the same story under other numbers in the same order: outcome and
+//! state must be the same, bit by bit. The verifier ([`verify`](crate::verify)) judges every round,
+//! and all of them together.
 
 mod free;
 mod host;

@@ -1,4 +1,5 @@
-//! What a story claims by hand: `must` and `must not` lines, judged by what the engine returned, not by what it printed.
+//! What a story claims by hand: `must` and `must not` lines, judged by what the engine returned,
+//! not by what it printed.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -222,7 +223,8 @@ fn silent(heard: &Heard) -> bool {
     later.len() >= 2 && later.iter().all(|outcome| outcome.commands.is_empty())
 }
 
-/// `show thresholds.high 0.790`, `show forecast.confidence below 0.7`: a field of what was returned last.
+/// `show thresholds.high 0.790`, `show forecast.confidence below 0.7`: a field of what was returned
+/// last.
 fn shown(words: &[&str], heard: &Heard) -> Parsed<bool> {
     let (path, relation, value) = match words {
         [path, value] => (path, "", value),
@@ -252,7 +254,8 @@ pub(super) fn print(value: &Value) -> String {
     }
 }
 
-/// A field by its path; an entry of a list by its place, or by the id of what it speaks of (`workers.w1.projected`).
+/// A field by its path; an entry of a list by its place, or by the id of what it speaks of
+/// (`workers.w1.projected`).
 pub(super) fn look_up<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
     let mut place = tree;
     for name in path.split('.') {

@@ -1,4 +1,5 @@
-//! What the story says of workers, tasks and groups: records that persist and are changed by naming fields again.
+//! What the story says of workers, tasks and groups: records that persist and are changed by naming
+//! fields again.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -251,7 +252,8 @@ fn stance(text: &str) -> Parsed<Stance> {
     }
 }
 
-/// `cuda:24GiB:8.6:used=4GiB`: the kind, then in any order memory, compute capability and memory in use.
+/// `cuda:24GiB:8.6:used=4GiB`: the kind, then in any order memory, compute capability and memory in
+/// use.
 fn device(text: &str) -> Parsed<Device> {
     let mut parts = text.split(':');
     let mut device = Device::new(plain::<Hardware>(parts.next().unwrap_or_default())?);
@@ -324,7 +326,8 @@ fn requirement(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
     Ok(())
 }
 
-/// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source, `none->w2`.
+/// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source,
+/// `none->w2`.
 fn moving(text: &str) -> Parsed<Placement> {
     let wrong = || format!("`{text}`: a moving task reads m0.1:w1->w2:assigned:40s");
     let mut parts = text.split(':');

@@ -31,7 +31,8 @@ pub(super) fn preset(name: &str) -> Parsed<Config> {
 }
 
 /// Changes `base` by words such as `preset=fixed`, `prediction=off`, `thresholds.high=0.8` or
-/// `option.check_interval=10` (one of the specification's thirteen). What they give together may still be impossible.
+/// `option.check_interval=10` (one of the specification's thirteen). What they give together may
+/// still be impossible.
 pub(super) fn change(base: &Config, words: &str) -> Parsed<Result<Config, ConfigErrors>> {
     let mut tree = tree(base)?;
     let mut options = Map::new();

@@ -1,7 +1,7 @@
 //! A story's text: read into blocks, played, and written again with what the engine says now.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -56,7 +56,16 @@ impl fmt::Display for Change {
 ///
 /// ```
 /// use evenkeel::testkit::scenario::play;
-/// let played = play("workers\n  w1 load=0.95\n  w2 load=0.1\ntasks\n  t1 on=w1 cpu=4\ntick at=30s\n  must move t1 -> w2\n");
+/// let played = play(
+///     "workers
+///   w1 load=0.95
+///   w2 load=0.10
+/// tasks
+///   t1 on=w1 cpu=4
+/// tick at=30s
+///   must move t1 -> w2
+/// ",
+/// );
 /// assert!(played.faults.is_empty());
 /// assert!(played.text.contains("m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850"));
 /// ```
@@ -239,4 +248,65 @@ fn diff(expected: &[&str], said: &[String]) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    const STORY: &str = "# Prose.
+
+workers
+  w1 load=0.95
+  w2 load=0.1
+tasks
+  t1 on=w1 cpu=4
+tick at=30s
+  must move t1 -> w2
+";
+
+    #[test]
+    fn what_was_written_down_plays_again_without_a_change() {
+        let first = play(STORY);
+        assert!(first.faults.is_empty());
+        assert_eq!(first.changes.len(), 1);
+        let again = play(&first.text);
+        assert!(again.changes.is_empty());
+        assert_eq!(again.text, first.text);
+    }
+
+    #[test]
+    fn a_claim_that_does_not_hold_is_a_fault_and_is_not_rewritten() {
+        let story = STORY.replace("-> w2", "-> w9");
+        let played = play(&story);
+        assert_eq!(played.faults[0].to_string(), "9: must move t1 -> w9: it is not so");
+        assert!(played.text.contains("  must move t1 -> w9\n----"));
+        let denied = play(&STORY.replace("must move", "must not move"));
+        assert_eq!(denied.faults.len(), 1);
+    }
+
+    #[test]
+    fn unknown_words_are_errors_with_their_line() {
+        for (from, to, fault) in [
+            ("load=0.1", "lode=0.1", "5: unknown word `lode` in a worker"),
+            ("tick", "tock", "8: unknown word `tock` in a story"),
+            ("must move", "must wove", "9: must wove t1 -> w2: unknown word `wove t1 -> w2`"),
+            ("cpu=4", "cpu=four", "7: `four`: invalid float literal"),
+        ] {
+            let played = play(&STORY.replace(from, to));
+            let found = played.faults[0].to_string();
+            assert!(found.starts_with(fault), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_change_shows_what_was_expected_and_what_is_said() {
+        let expected = play(STORY).text.replace("w1 at 0.950 above", "w1 at 0.990 above");
+        let played = play(&expected);
+        assert_eq!(played.changes.len(), 1);
+        let diff = &played.changes[0].diff;
+        assert!(diff.contains("- command    m0.1 t1 w1 -> w2: w1 at 0.990 above 0.850"));
+        assert!(diff.contains("+ command    m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850"));
+    }
 }

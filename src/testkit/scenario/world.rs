@@ -175,8 +175,8 @@ impl World {
         Ok(Heard::saying(format!("dropped    {words}")))
     }
 
-    /// `report released m0.1 at=45s`, `report diverted m0.1 w3 t9 at=45s`, `report performance w2 cuda 5.0 at=45s`;
-    /// with `riding` it rides in the next snapshot.
+    /// `report released m0.1 at=45s`, `report diverted m0.1 w3 t9 at=45s`, `report performance w2
+    /// cuda 5.0 at=45s`; with `riding` it rides in the next snapshot.
     fn report(&mut self, words: &str) -> Parsed<Heard> {
         let (mut at, mut riding, mut plain_words) = (self.now, false, Vec::new());
         for word in words.split_whitespace() {
@@ -265,7 +265,8 @@ impl World {
         Some(result)
     }
 
-    /// `ticks from=30s to=300s every=30s w1.load=0.5..0.8 show=thresholds.high host partial`: a line per round.
+    /// `ticks from=30s to=300s every=30s w1.load=0.5..0.8 show=thresholds.high host partial`: a
+    /// line per round.
     fn ticks(&mut self, words: &str) -> Parsed<Heard> {
         let plan = Plan::read(words)?;
         let moments = moments(plan.from, plan.to, plan.every)?;

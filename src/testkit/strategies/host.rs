@@ -300,18 +300,22 @@ impl Host {
         }
     }
 
+    /// The host puts a task where it likes, though not quietly back where it came from.
     fn divert(&mut self, migration: MigrationId, task: TaskId, other: Index) -> Option<Event> {
-        let open: Vec<WorkerId> = self
-            .workers
-            .values()
-            .filter(|body| body.alive && body.record.stance == Stance::Accept)
-            .map(|body| body.record.id)
-            .collect();
-        let work = self.tasks.get_mut(&task)?;
-        if open.is_empty() || matches!(work.holder, Holder::Runs(_)) {
+        let source = match self.tasks.get(&task)?.holder {
+            Holder::Runs(_) => return None,
+            Holder::Saved { from, .. } => Some(from),
+            Holder::Orphan | Holder::Queue => None,
+        };
+        let open = self.workers.values().filter(|body| {
+            body.alive && body.record.stance == Stance::Accept && Some(body.record.id) != source
+        });
+        let open: Vec<WorkerId> = open.map(|body| body.record.id).collect();
+        if open.is_empty() {
             return Some(Event::Failed { migration });
         }
         let worker = *other.get(&open);
+        let work = self.tasks.get_mut(&task)?;
         work.task.device = None;
         work.holder = Holder::Runs(worker);
         Some(Event::Diverted { migration, worker, task })
