@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::config::{Config, Stability};
 use crate::model::hardware::Hardware;
+use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
@@ -100,10 +101,11 @@ pub(crate) fn pair(
     let device = device(view, task, to)?;
     headroom(view, to, burden)?;
     if !view.memberships.is_empty() {
-        groups(view, row, to, errand)?;
+        groups(state, view, row, to, errand)?;
     }
-    let cooldown = state.cooldowns.get(&task.id);
-    let until = cooldown.filter(|it| it.left == Some(view.worker_id(to))).map(|it| it.until);
+    let left = state.cooldowns.get(&task.id).into_iter().flat_map(|cooldown| &cooldown.left);
+    let there = view.worker_id(to);
+    let until = left.filter(|(worker, _)| *worker == there).map(|(_, until)| *until).max();
     match until.filter(|until| *until > view.snapshot.at()) {
         Some(until) => Err(Rejection::LeftRecently { until }),
         None => Ok(device),
@@ -169,20 +171,24 @@ pub(crate) fn headroom(view: &View<'_>, to: Seat, burden: &Burden) -> Result<(),
 }
 
 /// The rules of every group the task is in.
-fn groups(view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Result<(), Rejection> {
+fn groups(
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    errand: Errand,
+) -> Result<(), Rejection> {
     let member_row = u32::try_from(row).unwrap_or(u32::MAX);
     for index in view.memberships.get(&member_row).into_iter().flatten() {
         let group = &view.snapshot.groups()[*index as usize];
-        let others = group.members.iter().filter_map(|id| view.snapshot.task_row(*id));
-        let others = others.filter(|other| *other != row);
+        let own = view.task(row).id;
+        let others = group.members.iter().copied().filter(|id| *id != own);
+        let others = others.map(|id| (id, whereabouts(state, view, id)));
         match group.rule {
             GroupRule::Affinity => affinity(view, row, to, group.id, others)?,
             GroupRule::AntiAffinity => {
-                for other in others {
-                    if ends(view.ledger.places[other]).contains(&Some(to)) {
-                        let task = view.task(other).id;
-                        return Err(Rejection::AntiAffinity { group: group.id, task });
-                    }
+                for (task, _) in others.filter(|(_, ends)| ends.contains(&Some(to))) {
+                    return Err(Rejection::AntiAffinity { group: group.id, task });
                 }
             }
             GroupRule::Spread { max_skew } if errand == Errand::Balance => {
@@ -200,19 +206,27 @@ fn groups(view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Result<(), R
     Ok(())
 }
 
+/// The workers a member of a group counts on, whether or not a partial snapshot lists it.
+fn whereabouts(state: &State, view: &View<'_>, id: TaskId) -> [Option<Seat>; 2] {
+    if let Some(row) = view.snapshot.task_row(id) {
+        return ends(view.ledger.places[row]);
+    }
+    let seat = |worker: Option<WorkerId>| worker.and_then(|it| view.snapshot.worker_row(it));
+    state.flights.get(&id).map_or([None; 2], |flight| [seat(flight.from), seat(Some(flight.to))])
+}
+
 /// A group that stays together may go where some of it is, or leave as one: companions on the same
 /// worker move with the task (the candidate stage sees to that), so they do not hold it back.
 fn affinity(
     view: &View<'_>,
     row: usize,
     to: Seat,
-    group: crate::model::ids::GroupId,
-    others: impl Iterator<Item = usize>,
+    group: GroupId,
+    others: impl Iterator<Item = (TaskId, [Option<Seat>; 2])>,
 ) -> Result<(), Rejection> {
     let here = ends(view.ledger.places[row])[0];
     let mut elsewhere = None;
-    for other in others {
-        let place = ends(view.ledger.places[other]);
+    for (_, place) in others {
         // A member in flight stands where it is going.
         match place[1].or(place[0]) {
             Some(seat) if seat == to => return Ok(()),
@@ -244,7 +258,7 @@ fn skews(
     view: &View<'_>,
     row: usize,
     to: Seat,
-    others: impl Iterator<Item = usize>,
+    others: impl Iterator<Item = (TaskId, [Option<Seat>; 2])>,
 ) -> (u32, u32, u32) {
     let zones = view.snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
     let mut counts: alloc::collections::BTreeMap<_, u32> =
@@ -255,8 +269,7 @@ fn skews(
             *counts.entry(zone).or_default() += 1;
         }
     };
-    for other in others {
-        let [here, there] = ends(view.ledger.places[other]);
+    for (_, [here, there]) in others {
         let same = zone(here) == zone(there);
         add(here, &mut counts);
         if !same {

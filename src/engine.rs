@@ -156,6 +156,8 @@ impl Engine {
         engine.state = state;
         if epoch > last {
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
+            // A later life takes its time from its own first snapshot, even if a clock had run ahead.
+            engine.state.last = None;
         }
         Ok(engine)
     }
@@ -227,7 +229,8 @@ impl Engine {
     /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
     /// take it, by id, each with its reason. Nothing if the task is not in the snapshot.
     ///
-    /// For new and queued tasks: the same admission and score that rounds use.
+    /// For new and queued tasks: the hard rules and the score of rounds, and under
+    /// [`Config::stability`] the ceiling too (rounds put an orphan above it rather than nowhere).
     pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
         let row = snapshot.task_row(task)?;
         let view = observe::observe(&self.config, &self.state, snapshot);
@@ -298,6 +301,11 @@ impl Engine {
                 return Verdict { worker, admission: Err(no).into(), scorecard: None };
             }
         };
+        if let Err(no) =
+            candidate::companions_may(&self.config, &self.state, view, row, from, errand)
+        {
+            return Verdict { worker, admission: Err(no).into(), scorecard: None };
+        }
         let section = self.config.cost_benefit.as_ref();
         let scorecard = section.map(|section| {
             let (config, state) = (&self.config, &self.state);

@@ -21,6 +21,8 @@ use crate::snapshot::{Phase, Stance};
 
 /// Records of the system load history that are kept: the original's 100.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
+/// Samples in the mean that detection may look at: the original's five.
+pub(crate) const RECENT: usize = 5;
 /// Samples kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
 pub(crate) const SAMPLES: usize = 64;
 /// Forecasts that wait for their outcome.
@@ -41,9 +43,9 @@ pub(crate) const ENDED: usize = 100;
 /// | collection | at most |
 /// |---|---|
 /// | system history | 100 records |
-/// | samples | 64 per worker |
+/// | samples | 64 and the last 5 per worker heard of since the last complete snapshot |
 /// | forecasts waiting for their outcome | 16, each a load per worker |
-/// | migrations under way | the budget, and 16 placements of orphans per worker |
+/// | migrations under way | the budget, 16 placements of orphans per worker, and 64 per worker taken over |
 /// | landed moves; cooldowns | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
@@ -145,6 +147,11 @@ impl State {
         MigrationId::new(self.epoch, self.issued + 1 + nth)
     }
 
+    /// A task that is moved again is not stranded by an earlier migration's late release.
+    pub(crate) fn forget_release(&mut self, task: TaskId) {
+        self.ended.replace_where(|it| it.task == task, |it| it.unreleased = false);
+    }
+
     pub(crate) fn flight(&self, migration: MigrationId) -> Option<&Flight> {
         self.flights.values().find(|flight| flight.id == migration)
     }
@@ -156,7 +163,10 @@ pub(crate) struct Track {
     pub(crate) stance: Stance,
     /// Whether a complete snapshot came without it.
     pub(crate) gone: bool,
+    /// Spaced so that they reach back as far as a forecast looks.
     pub(crate) samples: Window<Sample, SAMPLES>,
+    /// The last ones, however close together.
+    pub(crate) recent: Window<Sample, RECENT>,
 }
 
 /// One worker's load at one moment.
@@ -216,7 +226,10 @@ impl Flight {
         let (action, reason) = match (self.phase, self.from, self.returning) {
             (Phase::Releasing, Some(from), _) => (Action::Release { from, to }, self.reason),
             (Phase::Assigned, _, Some(_)) => (Action::Assign { to, device }, Reason::Return),
-            (Phase::Assigned, None, None) => (Action::Place { to, device }, self.reason),
+            (Phase::Assigned, None, None) if self.attempts <= 1 => {
+                (Action::Place { to, device }, self.reason)
+            }
+            (Phase::Assigned, None, None) => (Action::Assign { to, device }, self.reason),
             (Phase::Assigned, Some(_), None) => (Action::Assign { to, device }, Reason::Released),
             (Phase::Released, ..) | (Phase::Releasing, None, _) => return None,
         };
@@ -239,10 +252,10 @@ pub(crate) struct Landed {
 }
 
 /// A task to be left alone for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cooldown {
-    /// Where it came from, if it moved.
-    pub(crate) left: Option<WorkerId>,
+    /// The workers it has left within the cooldown, each with the time from which it may go back.
+    pub(crate) left: Vec<(WorkerId, Timestamp)>,
     pub(crate) until: Timestamp,
 }
 
@@ -321,7 +334,8 @@ struct Wheel<const N: usize> {
 
 impl<const N: usize> Wheel<N> {
     fn slot(&mut self, number: u64) -> &mut Counts {
-        if self.slots.is_empty() {
+        if self.slots.len() != N {
+            self.slots.clear();
             self.slots.resize(N, (0, Counts::default()));
         }
         let at = usize::try_from(number % N as u64).unwrap_or_default();

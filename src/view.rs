@@ -58,6 +58,20 @@ impl View<'_> {
         &self.snapshot.tasks()[row]
     }
 
+    /// What several tasks together take of a worker.
+    pub(crate) fn burden(&self, rows: &[usize], to: Seat) -> Burden {
+        let kinds = self.workers[to].kinds;
+        let mut sum = self.ledger.burden(self.task(rows[0]), kinds);
+        for row in &rows[1..] {
+            let burden = self.ledger.burden(self.task(*row), kinds);
+            sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
+            for (sum, claim) in sum.claim.iter_mut().zip(burden.claim) {
+                *sum = sum.zip(claim).map(|(sum, claim)| sum + claim).or(*sum).or(claim);
+            }
+        }
+        sum
+    }
+
     pub(crate) fn worker_id(&self, seat: Seat) -> WorkerId {
         self.worker(seat).id
     }
@@ -238,13 +252,10 @@ impl Ledger {
 
     /// The same, into a buffer that is used again and again.
     pub(crate) fn burden_into(&self, task: &Task, kinds: HardwareSet, burden: &mut Burden) {
-        let on_device = runs_on_device(&task.requirements, kinds);
-        let skipped =
-            |resource| !on_device && [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource);
         burden.claim.clear();
         burden.load.clear();
         for resource in self.columns.iter().copied() {
-            let skipped = skipped(resource) && !task.requirements.hardware().is_empty();
+            let skipped = skips(task, kinds, resource);
             burden.claim.push(claim(task, resource).filter(|_| !skipped));
             burden.load.push(task.load(resource).filter(|_| !skipped).unwrap_or(0.0));
         }
@@ -290,7 +301,7 @@ impl Ledger {
         needs: &Requirements,
         bytes: f64,
     ) -> Result<u16, f64> {
-        let devices = (0_u16..).zip(self.devices_of(seat));
+        let devices = (0..=u16::MAX).zip(self.devices_of(seat));
         let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
         let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes()?, index)));
         let fits = free.clone().filter(|(free, _)| *free >= bytes);
@@ -350,20 +361,29 @@ pub(crate) fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
     task.demand.known(resource).or_else(on_device).or_else(|| task.used.known(resource))
 }
 
-/// All that a task claims, resource by resource.
-pub(crate) fn claims(task: &Task) -> Amounts {
+/// All that a task claims of a worker with this hardware, resource by resource.
+pub(crate) fn claims(task: &Task, kinds: HardwareSet) -> Amounts {
     let asked = task.requirements.gpu_memory_bytes.map(|_| ResourceId::GPU_MEMORY);
-    let resources = resources(task).chain(asked);
+    let resources = resources(task, kinds).chain(asked.filter(|it| !skips(task, kinds, *it)));
     resources.filter_map(|resource| Some((resource, claim(task, resource)?))).collect()
 }
 
-/// All that a task takes of a worker's use, resource by resource.
-pub(crate) fn loads(task: &Task) -> Amounts {
-    resources(task).filter_map(|resource| Some((resource, task.load(resource)?))).collect()
+/// All that a task takes of the use of a worker with this hardware, resource by resource.
+pub(crate) fn loads(task: &Task, kinds: HardwareSet) -> Amounts {
+    let resources = resources(task, kinds);
+    resources.filter_map(|resource| Some((resource, task.load(resource)?))).collect()
 }
 
-fn resources(task: &Task) -> impl Iterator<Item = ResourceId> + '_ {
-    task.demand.iter().chain(task.used.iter()).map(|(resource, _)| resource)
+fn resources(task: &Task, kinds: HardwareSet) -> impl Iterator<Item = ResourceId> + '_ {
+    let all = task.demand.iter().chain(task.used.iter()).map(|(resource, _)| resource);
+    all.filter(move |resource| !skips(task, kinds, *resource))
+}
+
+/// Whether a task does not touch a resource where it runs on the CPU for want of an accelerator.
+fn skips(task: &Task, kinds: HardwareSet, resource: ResourceId) -> bool {
+    [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
+        && !task.requirements.hardware().is_empty()
+        && !runs_on_device(&task.requirements, kinds)
 }
 
 /// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on

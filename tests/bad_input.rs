@@ -1,310 +1,504 @@
-//! Bad input gets one clear line with the record, the field and the value; the rest goes on.
+//! What makes no sense is said in one line: the record, the field, the value, and what it must be. The rest goes on.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
 
 use evenkeel::{
-    Amounts, Config, Device, Engine, Event, Group, GroupId, GroupRule, Hardware, LabelId, Options,
-    Report, Requirements, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp, Worker,
-    WorkerId,
+    BadRecord, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable, LabelId,
+    Options, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
+    Timestamp, Worker, WorkerId, verify,
 };
 
-const HOT: WorkerId = WorkerId::new(1);
-const IDLE: WorkerId = WorkerId::new(2);
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
 
-fn worker(id: WorkerId, used: f64) -> Worker {
-    Worker::new(id).with_capacity(ResourceId::CPU, 16.0).with_used(ResourceId::CPU, used)
+/// The move that must happen whatever else the snapshot holds.
+const DECISION: &str = "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850";
+
+fn cpu(id: u64, used: f64) -> Worker {
+    Worker::new(WorkerId::new(id))
+        .with_capacity(ResourceId::CPU, 10.0)
+        .with_used(ResourceId::CPU, used)
 }
 
-fn task(id: u64, cores: f64) -> Task {
-    Task::new(TaskId::new(id)).on(HOT).with_demand(ResourceId::CPU, cores)
+fn task(id: u64, worker: u64, cores: f64) -> Task {
+    Task::new(TaskId::new(id)).on(WorkerId::new(worker)).with_demand(ResourceId::CPU, cores)
 }
 
-/// A cluster that is well but for what a case adds: w1 is hot, and t1 goes to w2.
-fn cluster() -> SnapshotBuilder {
+/// A hot worker and an idle one.
+fn sound() -> SnapshotBuilder {
     Snapshot::builder(Timestamp::from_secs(30))
-        .workers([worker(HOT, 15.2), worker(IDLE, 1.6)])
-        .task(task(1, 4.0))
+        .workers([cpu(1, 9.5), cpu(2, 1.0)])
+        .tasks([task(1, 1, 4.0), task(2, 1, 5.5)])
 }
 
-fn other(change: impl FnOnce(&mut Worker)) -> SnapshotBuilder {
-    let mut bad = worker(WorkerId::new(9), 8.0);
-    change(&mut bad);
-    cluster().worker(bad)
+/// With a third worker, spoilt.
+fn worker(spoil: impl Fn(&mut Worker)) -> SnapshotBuilder {
+    let mut worker = cpu(3, 5.0);
+    spoil(&mut worker);
+    sound().worker(worker)
 }
 
-fn stray(change: impl FnOnce(&mut Task)) -> SnapshotBuilder {
-    let mut bad = task(9, 4.0);
-    change(&mut bad);
-    cluster().task(bad)
+/// With a third worker and a task on it, spoilt.
+fn job(spoil: impl Fn(&mut Task)) -> SnapshotBuilder {
+    let mut task = task(9, 3, 1.0);
+    spoil(&mut task);
+    sound().worker(cpu(3, 5.0)).task(task)
 }
 
-/// Hostile records, each with the one line that it gets.
+fn group(id: u64, members: &[u64]) -> Group {
+    let members = members.iter().copied().map(TaskId::new).collect();
+    Group::new(GroupId::new(id), GroupRule::AntiAffinity, members)
+}
+
+fn speed(speed: f64) -> SnapshotBuilder {
+    let (worker, hardware) = (WorkerId::new(2), Hardware::Cpu);
+    let event = Event::Performance { worker, hardware, speed };
+    sound().report(Report::new(Timestamp::from_secs(29), event))
+}
+
+/// Every hostile record, and the one line that is said of it.
 fn records() -> Vec<(SnapshotBuilder, &'static str)> {
+    let (memory, own) = (ResourceId::MEMORY, ResourceId::custom(2));
     vec![
         (
-            other(|it| it.used.set(ResourceId::CPU, f64::NAN)),
-            "worker w9: used.cpu is NaN; it must be a finite number from 0 up",
+            worker(|it| it.capacity.set(ResourceId::CPU, NAN)),
+            "worker w3: capacity.cpu is NaN; it must be a finite number from 0 up",
         ),
         (
-            other(|it| it.used.set(ResourceId::MEMORY, f64::INFINITY)),
-            "worker w9: used.memory is inf; it must be a finite number from 0 up",
+            worker(|it| it.capacity.set(memory, INF)),
+            "worker w3: capacity.memory is inf; it must be a finite number from 0 up",
         ),
         (
-            other(|it| it.capacity.set(ResourceId::CPU, -16.0)),
-            "worker w9: capacity.cpu is -16; it must be a finite number from 0 up",
+            worker(|it| it.capacity.set(own, -1.0)),
+            "worker w3: capacity.r2 is -1; it must be a finite number from 0 up",
         ),
         (
-            other(|it| it.reserved.set(ResourceId::custom(2), f64::NEG_INFINITY)),
-            "worker w9: reserved.r2 is -inf; it must be a finite number from 0 up",
+            worker(|it| it.used.set(ResourceId::CPU, NAN)),
+            "worker w3: used.cpu is NaN; it must be a finite number from 0 up",
         ),
         (
-            other(|it| it.temperature_celsius = Some(f64::NAN)),
-            "worker w9: temperature_celsius is NaN; it must be a finite number",
+            worker(|it| it.used.set(ResourceId::GPU, -0.5)),
+            "worker w3: used.gpu is -0.5; it must be a finite number from 0 up",
         ),
         (
-            other(|it| it.power_watts = Some(-3.0)),
-            "worker w9: power_watts is -3; it must be a finite number from 0 up",
+            worker(|it| it.reserved.set(memory, -INF)),
+            "worker w3: reserved.memory is -inf; it must be a finite number from 0 up",
         ),
         (
-            cluster().workers([worker(WorkerId::new(9), 1.0), worker(WorkerId::new(9), 2.0)]),
-            "worker w9: id is w9 again; it must be unique",
+            worker(|it| it.temperature_celsius = Some(NAN)),
+            "worker w3: temperature_celsius is NaN; it must be a finite number",
         ),
         (
-            stray(|it| it.demand.set(ResourceId::CPU, f64::NAN)),
+            worker(|it| it.power_watts = Some(-3.0)),
+            "worker w3: power_watts is -3; it must be a finite number from 0 up",
+        ),
+        (
+            sound().workers([cpu(3, 1.0), cpu(3, 2.0)]),
+            "worker w3: id is w3 again; it must be unique",
+        ),
+        (
+            job(|it| it.demand.set(ResourceId::CPU, NAN)),
             "task t9: demand.cpu is NaN; it must be a finite number from 0 up",
         ),
         (
-            stray(|it| it.demand.set(ResourceId::GPU_MEMORY, -1.0)),
-            "task t9: demand.gpu_memory is -1; it must be a finite number from 0 up",
+            job(|it| it.demand.set(ResourceId::DISK, -7.0)),
+            "task t9: demand.disk is -7; it must be a finite number from 0 up",
         ),
         (
-            stray(|it| it.used.set(ResourceId::DISK, f64::INFINITY)),
-            "task t9: used.disk is inf; it must be a finite number from 0 up",
+            job(|it| it.used.set(ResourceId::NETWORK, INF)),
+            "task t9: used.network is inf; it must be a finite number from 0 up",
         ),
         (
-            stray(|it| it.extra_cost = Some(-2.0)),
+            job(|it| it.extra_cost = Some(-2.0)),
             "task t9: extra_cost is -2; it must be a finite number from 0 up",
         ),
         (
-            stray(|it| it.extra_cost = Some(f64::NAN)),
-            "task t9: extra_cost is NaN; it must be a finite number from 0 up",
-        ),
-        (
-            stray(|it| it.priority = 200),
+            job(|it| it.priority = 200),
             "task t9: priority is 200; it must be a whole number from 0 to 10",
         ),
         (
-            stray(|it| it.device = Some(0)),
-            "task t9: device is 0; it must be the index of one of the 0 devices of w1",
-        ),
-        (
-            stray(|it| {
-                let mut needs = Requirements::NONE;
-                needs.labels = vec![LabelId::new(4)];
-                needs.forbidden_labels = vec![LabelId::new(4)];
-                it.requirements = needs;
+            job(|it| {
+                it.requirements.labels = vec![LabelId::new(3), LabelId::new(4)];
+                it.requirements.forbidden_labels = vec![LabelId::new(4)];
             }),
             "task t9: requirements.labels is l4; it must be either required or forbidden, not both",
         ),
         (
-            cluster().tasks([task(9, 1.0), task(9, 2.0)]),
+            job(|it| it.device = Some(7)),
+            "task t9: device is 7; it must be the index of one of the 0 devices of w3",
+        ),
+        (
+            sound().tasks([task(9, 2, 0.1), task(9, 1, 0.1)]),
             "task t9: id is t9 again; it must be unique",
         ),
         (
-            cluster().group(Group::new(
-                GroupId::new(5),
-                GroupRule::AntiAffinity,
-                vec![TaskId::new(1), TaskId::new(77)],
-            )),
-            "group g5: members is t77; it must be a task of the snapshot",
-        ),
-        (
-            cluster()
-                .group(Group::new(GroupId::new(5), GroupRule::AntiAffinity, vec![TaskId::new(1)]))
-                .group(Group::new(GroupId::new(5), GroupRule::AntiAffinity, vec![])),
+            sound().group(group(5, &[1])).group(group(5, &[2])),
             "group g5: id is g5 again; it must be unique",
         ),
         (
-            cluster().report(performance(0.0)),
-            "report on w2: speed is 0; it must be a finite number above 0",
+            sound().group(group(5, &[2, 99])),
+            "group g5: members is t99; it must be a task of the snapshot",
+        ),
+        (speed(NAN), "report on w2: speed is NaN; it must be a finite number above 0"),
+        (speed(0.0), "report on w2: speed is 0; it must be a finite number above 0"),
+        (
+            sound().bad_record(BadRecord::new(Record::Line(7), "stance", "\"drian\"", "a stance")),
+            "line 7: stance is \"drian\"; it must be a stance",
         ),
         (
-            cluster().report(performance(f64::NAN)),
-            "report on w2: speed is NaN; it must be a finite number above 0",
+            sound().worker(cpu(3, 5.0)).bad_record(BadRecord::new(
+                Record::Worker(WorkerId::new(3)),
+                "zone",
+                "\"north\"",
+                "a number",
+            )),
+            "worker w3: zone is \"north\"; it must be a number",
         ),
     ]
 }
 
-fn performance(speed: f64) -> Report {
-    let event = Event::Performance { worker: IDLE, hardware: Hardware::Cpu, speed };
-    Report::new(Timestamp::from_secs(20), event)
-}
-
 #[test]
-fn a_hostile_record_gets_one_clear_line_and_the_rest_goes_on() {
-    for (builder, line) in records() {
+fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
+    let records = records();
+    println!("{} hostile records", records.len());
+    for (builder, line) in records {
         let snapshot = builder.build();
-        let lines: Vec<String> = snapshot.bad_records().iter().map(ToString::to_string).collect();
-        assert_eq!(lines, [line]);
         let mut engine = Engine::new(Config::default()).unwrap();
-        let outcome = engine.tick(&snapshot).unwrap();
-        assert_eq!(outcome.bad_records.len(), 1, "{line}");
-        let moved = outcome.begun().any(|command| command.task == TaskId::new(1));
-        assert!(moved, "t1 did not move beside: {line}\n{outcome}");
-        let touched = outcome.commands.iter().any(|command| command.task == TaskId::new(9));
-        assert!(!touched, "t9 was touched: {line}\n{outcome}");
+        let (outcome, violations) = verify::tick(&mut engine, &snapshot).unwrap();
+        let said: Vec<String> = snapshot.bad_records().iter().map(ToString::to_string).collect();
+        assert_eq!(said, [line]);
+        assert_eq!(outcome.bad_records, snapshot.bad_records());
+        assert!(outcome.to_string().contains(&format!("\nbad record {line}")), "{outcome}");
+        let commands: Vec<String> = outcome.commands.iter().map(ToString::to_string).collect();
+        assert_eq!(commands, [DECISION], "{line}");
+        assert_eq!(violations, [], "{line}");
     }
 }
 
 #[test]
-fn several_faults_of_one_record_are_told_one_by_one() {
-    let device = Device::new(Hardware::Cuda);
-    let mut bad = worker(WorkerId::new(9), f64::NAN).with_device(device);
-    bad.capacity = Amounts::new().with(ResourceId::CPU, -1.0).with(ResourceId::MEMORY, f64::NAN);
-    let snapshot = cluster().worker(bad).build();
-    assert_eq!(snapshot.bad_records().len(), 3);
+fn a_task_on_a_worker_that_never_was_stays_and_says_why() {
+    let snapshot = sound().task(task(9, 77, 1.0)).build();
+    let outcome = Engine::new(Config::default()).unwrap().tick(&snapshot).unwrap();
+    assert_eq!(outcome.commands[0].to_string(), DECISION);
+    let line = "\nrefused    t9: said to be on w77, which is unknown";
+    assert!(outcome.to_string().contains(line), "{outcome}");
 }
 
 #[test]
-fn a_bad_report_at_the_open_door_changes_nothing() {
-    let mut engine = Engine::new(Config::default()).unwrap();
-    let _ = engine.tick(&cluster().build()).unwrap();
-    let before = engine.state().clone();
-    let reply = engine.report(&performance(-1.0));
-    let line = "report on w2: speed is -1; it must be a finite number above 0";
-    assert_eq!(reply.bad.map(|bad| bad.to_string()).as_deref(), Some(line));
-    assert_eq!(engine.state(), &before);
+fn all_faults_of_a_snapshot_are_told_at_once() {
+    let mut hot = cpu(3, NAN);
+    hot.power_watts = Some(-1.0);
+    let mut odd = task(9, 3, -1.0);
+    (odd.priority, odd.device) = (11, Some(1));
+    let snapshot = sound().worker(hot).task(odd).group(group(5, &[99])).build();
+    let lines: Vec<String> = snapshot.bad_records().iter().map(ToString::to_string).collect();
+    let expected = [
+        "worker w3: power_watts is -1; it must be a finite number from 0 up",
+        "worker w3: used.cpu is NaN; it must be a finite number from 0 up",
+        "task t9: demand.cpu is -1; it must be a finite number from 0 up",
+        "task t9: device is 1; it must be the index of one of the 0 devices of w3",
+        "task t9: priority is 11; it must be a whole number from 0 to 10",
+        "group g5: members is t99; it must be a task of the snapshot",
+    ];
+    assert_eq!(lines, expected);
+    let outcome = Engine::new(Config::default()).unwrap().tick(&snapshot).unwrap();
+    assert_eq!(outcome.commands[0].to_string(), DECISION);
 }
 
-/// Files of options, each with the lines that it gets: all faults at once.
-const OPTIONS: [(&str, &[&str]); 15] = [
-    (r#"{"check_interval": 0}"#, &["check_interval is 0; it must be a number of seconds above 0"]),
+#[test]
+fn a_flood_of_bad_records_is_shown_in_part_and_kept_in_full() {
+    let flood = (10..200).map(|id| cpu(id, NAN));
+    let snapshot = sound().workers(flood).build();
+    assert_eq!(snapshot.bad_records().len(), 190);
+    let outcome = Engine::new(Config::default()).unwrap().tick(&snapshot).unwrap();
+    assert_eq!(outcome.bad_records.len(), 32);
+    assert_eq!(outcome.commands[0].to_string(), DECISION);
+}
+
+#[test]
+fn a_bad_report_is_told_of_and_changes_nothing() {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    assert!(engine.tick(&sound().build()).is_ok());
+    let before = engine.state().clone();
+    let (worker, hardware) = (WorkerId::new(2), Hardware::Cpu);
+    let event = Event::Performance { worker, hardware, speed: -1.0 };
+    let reply = engine.report(&Report::new(Timestamp::from_secs(31), event));
+    let line = "report on w2: speed is -1; it must be a finite number above 0";
+    assert_eq!(reply.to_string(), line);
+    assert_eq!(*engine.state(), before);
+}
+
+/// Texts that are no snapshot, and how the complaint begins.
+const NO_SNAPSHOTS: [(&str, &str); 6] = [
+    (r#"{"at": 1, "workers": [{"id": 1, "metric_age": -5}]}"#, "-5 is not a span in seconds"),
+    (r#"{"at": 1, "workers": [{"id": 1, "metric_age": 1e20}]}"#, "100000000000000000000 is not a"),
     (
-        r#"{"check_interval": -30}"#,
-        &["check_interval is -30; it must be a number of seconds above 0"],
+        r#"{"at": 1, "workers": [{"id": 1, "capacity": {"cpus": 4}}]}"#,
+        "expected cpu, memory, gpu, gpu_memory, network, disk, or r and a number from 0 to 65529",
     ),
     (
-        r#"{"check_interval": "soon"}"#,
-        &["check_interval is \"soon\"; it must be a number of seconds above 0"],
+        r#"{"at": 1, "workers": [{"id": 1, "stance": "drian"}]}"#,
+        "unknown variant `drian`, expected one of `accept`, `hold`, `drain`, `offline`",
+    ),
+    (r#"{"at": 1, "workers": [{"id": 1, "health": 1.5}]}"#, "1.5 is not a number from 0 to 1"),
+    (r#"{"at": 1, "tasks": [{"id": "t9"}]}"#, "invalid type: string \"t9\", expected u64"),
+];
+
+#[test]
+fn what_cannot_be_read_is_said_where_it_is_read() {
+    for (text, begins) in NO_SNAPSHOTS {
+        let complaint = serde_json::from_str::<Snapshot>(text).unwrap_err().to_string();
+        assert!(complaint.starts_with(begins), "{complaint}");
+        assert!(complaint.contains("line 1 column"), "{complaint}");
+    }
+}
+
+// ---------------------------------------------------------------- settings
+
+/// The default settings, spoilt.
+fn spoilt(spoil: impl Fn(&mut Config)) -> Config {
+    let mut config = Config::default();
+    spoil(&mut config);
+    config
+}
+
+/// Every hostile configuration, and the one line that is said of it.
+fn configs() -> Vec<(Config, &'static str)> {
+    let secs = Duration::from_secs;
+    vec![
+        (
+            spoilt(|it| it.thresholds.high = 1.5),
+            "thresholds.high is 1.5; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.thresholds.high = NAN),
+            "thresholds.high is NaN; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.thresholds.low = -0.1),
+            "thresholds.low is -0.1; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.thresholds.low = 0.9),
+            "thresholds.low is 0.9; it must be below thresholds.high (0.85)",
+        ),
+        (
+            spoilt(|it| it.check_interval = Duration::ZERO),
+            "check_interval is 0s; it must be longer than 0s",
+        ),
+        (
+            spoilt(|it| it.performance_window = secs(20)),
+            "performance_window is 20s; it must be at least one check_interval (30s)",
+        ),
+        (
+            spoilt(|it| it.detection.imbalance = INF),
+            "detection.imbalance is inf; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.adaptation.as_mut().unwrap().rate = -0.05),
+            "adaptation.rate is -0.05; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.adaptation.as_mut().unwrap().high_bounds = [0.95, 0.6]),
+            "adaptation.high_bounds is 0.95 to 0.6; it must be a rising pair of numbers from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.adaptation.as_mut().unwrap().separation = 0.9),
+            "adaptation.separation is 0.9; it must be at most 0.85, or the bounds leave no room for it",
+        ),
+        (
+            spoilt(|it| it.adaptation.as_mut().unwrap().low_load = 0.8),
+            "adaptation.low_load is 0.8; it must be below adaptation.high_load (0.75)",
+        ),
+        (
+            spoilt(|it| it.adaptation.as_mut().unwrap().low_pace.least_net = NAN),
+            "adaptation.low_pace.least_net is NaN; it must be a finite number from 0 up",
+        ),
+        (
+            spoilt(|it| it.prediction.as_mut().unwrap().history = secs(59)),
+            "prediction.history is 59s; it must be at least two check_intervals (30s each)",
+        ),
+        (
+            spoilt(|it| it.prediction.as_mut().unwrap().confidence = 70.0),
+            "prediction.confidence is 70; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.cost_benefit.as_mut().unwrap().cost.seconds_per_point = 0.0),
+            "cost_benefit.cost.seconds_per_point is 0; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| it.cost_benefit.as_mut().unwrap().benefit.energy = -3.0),
+            "cost_benefit.benefit.energy is -3; it must be a finite number from 0 up",
+        ),
+        (
+            spoilt(|it| {
+                let mut rows = PROFILES.to_vec();
+                rows[1].performance = 0.0;
+                it.hardware.as_mut().unwrap().table = HardwareTable::new(rows);
+            }),
+            "hardware.table.cuda.performance is 0; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| it.efficiency.as_mut().unwrap().cool_celsius = 90.0),
+            "efficiency.cool_celsius is 90; it must be below efficiency.hot_celsius (85)",
+        ),
+        (
+            spoilt(|it| it.migration.as_mut().unwrap().timeout = Duration::ZERO),
+            "migration.timeout is 0s; it must be longer than 0s",
+        ),
+        (
+            spoilt(|it| it.migration.as_mut().unwrap().share_of_workers = Some(2.0)),
+            "migration.share_of_workers is 2; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.stability.as_mut().unwrap().dead_band = NAN),
+            "stability.dead_band is NaN; it must be a number from 0 to 1",
+        ),
+    ]
+}
+
+#[test]
+fn every_hostile_configuration_gets_one_clear_line() {
+    let configs = configs();
+    println!("{} hostile configurations", configs.len());
+    for (config, line) in configs {
+        assert_eq!(Engine::new(config.clone()).unwrap_err().to_string(), line);
+        let mut engine = Engine::new(Config::default()).unwrap();
+        assert_eq!(engine.reconfigure(config).unwrap_err().faults().len(), 1);
+        assert_eq!(*engine.config(), Config::default());
+    }
+}
+
+/// Every hostile option file, and all that is said of it, a line per fault.
+const OPTIONS: [(&str, &str); 18] = [
+    (
+        r#"{"chekc_interval": 10}"#,
+        "chekc_interval is 10; it must be one of the 13 options (did you mean check_interval?)",
+    ),
+    (r#"{"colour": "blue"}"#, "colour is \"blue\"; it must be one of the 13 options"),
+    (
+        r#"{"check_interval": 0}"#,
+        "check_interval is 0; it must be a number of seconds above 0, at most 1e9",
+    ),
+    (
+        r#"{"check_interval": -30}"#,
+        "check_interval is -30; it must be a number of seconds above 0, at most 1e9",
+    ),
+    (
+        r#"{"check_interval": 2e9}"#,
+        "check_interval is 2000000000; it must be a number of seconds above 0, at most 1e9",
+    ),
+    (
+        r#"{"check_interval": "30"}"#,
+        "check_interval is \"30\"; it must be a number of seconds above 0, at most 1e9",
+    ),
+    (
+        r#"{"check_interval": [30]}"#,
+        "check_interval is a list; it must be a number of seconds above 0, at most 1e9",
     ),
     (
         r#"{"utilization_threshold_high": 85}"#,
-        &["utilization_threshold_high is 85; it must be a number from 0 to 1"],
+        "utilization_threshold_high is 85; it must be a number from 0 to 1",
     ),
     (
-        r#"{"utilization_threshold_high": 0.3, "utilization_threshold_low": 0.6}"#,
-        &["utilization_threshold_low is 0.6; it must be below utilization_threshold_high (0.3)"],
-    ),
-    (
-        r#"{"performance_window": 0.2}"#,
-        &["performance_window is 0.2; it must be at least one check_interval (0.5 min)"],
+        r#"{"utilization_threshold_low": 0.9}"#,
+        "utilization_threshold_low is 0.9; it must be below utilization_threshold_high (0.85)",
     ),
     (
         r#"{"max_simultaneous_migrations": 0}"#,
-        &["max_simultaneous_migrations is 0; it must be a whole number from 1 up"],
+        "max_simultaneous_migrations is 0; it must be a whole number from 1 up",
     ),
     (
         r#"{"max_simultaneous_migrations": 2.5}"#,
-        &["max_simultaneous_migrations is 2.5; it must be a whole number from 1 up"],
+        "max_simultaneous_migrations is 2.5; it must be a whole number from 1 up",
     ),
-    (
-        r#"{"enable_task_migration": "yes"}"#,
-        &["enable_task_migration is \"yes\"; it must be true or false"],
-    ),
-    (
-        r#"{"enable_predictive_balancing": 1}"#,
-        &["enable_predictive_balancing is 1; it must be true or false"],
-    ),
-    (
-        r#"{"threshold_adjustment_rate": [0.05]}"#,
-        &["threshold_adjustment_rate is a list; it must be a number from 0 to 1"],
-    ),
+    (r#"{"enable_task_migration": 1}"#, "enable_task_migration is 1; it must be true or false"),
     (
         r#"{"prediction_window": 1e12}"#,
-        &["prediction_window is 1000000000000; it must be a number of minutes above 0"],
+        "prediction_window is 1000000000000; it must be a number of minutes above 0, at most 1e7",
     ),
     (
-        r#"{"prediction_windw": 3}"#,
-        &[
-            "prediction_windw is 3; it must be one of the 13 options (did you mean prediction_window?)",
-        ],
+        r#"{"threshold_adjustment_rate": {"of": 0.05}}"#,
+        "threshold_adjustment_rate is a table; it must be a number from 0 to 1",
     ),
-    (r#"{"colour": null}"#, &["colour is empty; it must be one of the 13 options"]),
     (
-        r#"{"colour": "blue", "check_interval": 0, "enable_task_migration": 3}"#,
-        &[
-            "colour is \"blue\"; it must be one of the 13 options",
-            "check_interval is 0; it must be a number of seconds above 0",
-            "enable_task_migration is 3; it must be true or false",
-        ],
+        r#"{"enable_predictive_balancing": "yes"}"#,
+        "enable_predictive_balancing is \"yes\"; it must be true or false",
+    ),
+    (
+        r#"{"utilization_threshold_high": 0.3, "utilization_threshold_low": 0.6}"#,
+        "utilization_threshold_low is 0.6; it must be below utilization_threshold_high (0.3)",
+    ),
+    (
+        r#"{"check_interval": 120, "performance_window": 1}"#,
+        "performance_window is 1; it must be at least one check_interval (2 min)",
+    ),
+    (
+        r#"{"prediction_window": null, "threshold_adjustment_rate": -1, "enable_dynamic_tresholds": true}"#,
+        "enable_dynamic_tresholds is true; it must be one of the 13 options (did you mean enable_dynamic_thresholds?)\n\
+         threshold_adjustment_rate is -1; it must be a number from 0 to 1\n\
+         prediction_window is empty; it must be a number of minutes above 0, at most 1e7",
     ),
 ];
 
 #[test]
-fn a_hostile_file_of_options_gets_a_clear_line_per_fault_all_at_once() {
-    for (file, lines) in OPTIONS {
-        let options: Options = serde_json::from_str(file).unwrap();
-        let faults = options.apply_to(Config::default()).unwrap_err();
-        assert_eq!(faults.to_string(), lines.join("\n"), "{file}");
+fn every_hostile_option_gets_one_clear_line() {
+    for (text, lines) in OPTIONS {
+        let options: Options = serde_json::from_str(text).unwrap();
+        let faults = options.apply_to(Config::reference()).unwrap_err();
+        assert_eq!(faults.to_string(), lines);
     }
 }
 
 #[test]
-fn options_load_from_toml_too() {
-    let options: Options =
-        toml::from_str("check_interval = 15\nenable_resource_efficiency = false\n").unwrap();
+fn options_load_from_toml_too_and_complain_alike() {
+    let file = "check_interval = 15\nenable_resource_efficiency = false\n";
+    let options: Options = toml::from_str(file).unwrap();
     let config = options.apply_to(Config::default()).unwrap();
-    assert_eq!(config.check_interval.as_secs(), 15);
+    assert_eq!(config.check_interval, Duration::from_secs(15));
     assert!(config.efficiency.is_none() && config.prediction.is_some());
+    let options: Options = toml::from_str("check_interval = nan\n").unwrap();
+    let faults = options.apply_to(Config::default()).unwrap_err().to_string();
+    let line = "check_interval is NaN; it must be a number of seconds above 0, at most 1e9";
+    assert_eq!(faults, line);
 }
 
-/// Changes to a configuration, each with its line.
-type Change = (fn(&mut Config), &'static str);
+#[test]
+fn all_faults_of_a_configuration_are_told_at_once() {
+    let config = spoilt(|it| {
+        it.check_interval = Duration::ZERO;
+        (it.thresholds.high, it.thresholds.low) = (0.2, 0.85);
+        it.detection.imbalance = -1.0;
+        it.adaptation.as_mut().unwrap().separation = NAN;
+        it.prediction.as_mut().unwrap().window = Duration::ZERO;
+        it.cost_benefit.as_mut().unwrap().benefit.health = INF;
+        it.migration.as_mut().unwrap().timeout = Duration::ZERO;
+    });
+    let expected = "\
+check_interval is 0s; it must be longer than 0s
+thresholds.low is 0.85; it must be below thresholds.high (0.2)
+detection.imbalance is -1; it must be a number from 0 to 1
+adaptation.separation is NaN; it must be a number from 0 to 1
+prediction.window is 0s; it must be longer than 0s
+cost_benefit.benefit.health is inf; it must be a finite number from 0 up
+migration.timeout is 0s; it must be longer than 0s";
+    assert_eq!(config.check().unwrap_err().to_string(), expected);
+}
 
 #[test]
-fn impossible_settings_get_a_clear_line_each() {
-    let changes: [Change; 8] = [
+fn settings_that_cannot_be_read_say_where() {
+    for (text, begins) in [
+        (r#"{"treshold": {}}"#, "unknown field `treshold`, expected one of `check_interval`"),
+        (r#"{"thresholds": {"hihg": 0.9}}"#, "unknown field `hihg`, expected `high` or `low`"),
+        (r#"{"check_interval": -1}"#, "-1 is not a span in seconds"),
         (
-            |it| it.thresholds.high = f64::NAN,
-            "thresholds.high is NaN; it must be a number from 0 to 1",
+            r#"{"migration": {"max_simultaneous": 0}}"#,
+            "invalid value: integer `0`, expected a nonzero u32",
         ),
-        (
-            |it| it.thresholds.low = 0.9,
-            "thresholds.low is 0.9; it must be below thresholds.high (0.85)",
-        ),
-        (
-            |it| it.check_interval = std::time::Duration::ZERO,
-            "check_interval is 0s; it must be longer than 0s",
-        ),
-        (
-            |it| it.adaptation.as_mut().unwrap().separation = 0.9,
-            "adaptation.separation is 0.9; it must be at most 0.85, or the bounds leave no room for it",
-        ),
-        (
-            |it| it.adaptation.as_mut().unwrap().high_bounds = [0.9, 0.6],
-            "adaptation.high_bounds is 0.9 to 0.6; it must be a rising pair of numbers from 0 to 1",
-        ),
-        (
-            |it| it.cost_benefit.as_mut().unwrap().benefit.energy = -1.0,
-            "cost_benefit.benefit.energy is -1; it must be a finite number from 0 up",
-        ),
-        (
-            |it| it.migration.as_mut().unwrap().timeout = std::time::Duration::ZERO,
-            "migration.timeout is 0s; it must be longer than 0s",
-        ),
-        (
-            |it| it.stability.as_mut().unwrap().dead_band = 2.0,
-            "stability.dead_band is 2; it must be a number from 0 to 1",
-        ),
-    ];
-    for (change, line) in changes {
-        let mut config = Config::default();
-        change(&mut config);
-        let errors = Engine::new(config).unwrap_err();
-        assert_eq!(errors.to_string(), line);
+        (r#"{"load": "median"}"#, "unknown variant `median`, expected `mean` or `dominant`"),
+    ] {
+        let complaint = serde_json::from_str::<Config>(text).unwrap_err().to_string();
+        assert!(complaint.starts_with(begins), "{complaint}");
     }
-}
-
-#[test]
-fn an_unknown_section_or_field_is_refused() {
-    let unknown = serde_json::from_str::<Config>(r#"{"predicton": null}"#).unwrap_err().to_string();
-    assert!(unknown.contains("unknown field `predicton`"), "{unknown}");
 }

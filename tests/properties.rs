@@ -458,6 +458,46 @@ proptest! {
     }
 }
 
+// ---------------------------------------------------------------- 2. verdicts
+
+/// What a task requires of any worker, literally.
+fn has_what_it_needs(task: &Task, worker: &Worker) -> bool {
+    let (needs, has) = (&task.requirements, worker.kinds());
+    let all = needs.all_of.iter().all(|kind| has.contains(kind));
+    let any = needs.any_of.is_empty() || needs.any_of.iter().any(|kind| has.contains(kind));
+    let labels = needs.labels.iter().all(|label| worker.labels.contains(label))
+        && needs.forbidden_labels.iter().all(|label| !worker.labels.contains(label));
+    let memory = worker.capacity.get(ResourceId::MEMORY).unwrap_or(0.0);
+    let memory = needs.min_memory_bytes.is_none_or(|least| memory >= least as f64);
+    all && any && labels && memory && worker.stance == Stance::Accept
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn no_verdict_allows_what_a_requirement_forbids(
+        Settings(config) in settings(),
+        cluster in prop_oneof![strategies::clusters(), strategies::hostile()],
+    ) {
+        let engine = Engine::new(config).unwrap();
+        let snapshot = cluster.snapshot(secs(300));
+        for task in snapshot.tasks() {
+            let ranked = engine.rank(&snapshot, task.id).unwrap();
+            prop_assert_eq!(ranked.len(), snapshot.workers().len());
+            for verdict in ranked {
+                let considered = engine.consider(&snapshot, task.id, verdict.worker).unwrap();
+                let worker = snapshot.worker(verdict.worker).unwrap();
+                for verdict in [verdict, considered] {
+                    let fits = has_what_it_needs(task, worker);
+                    prop_assert!(fits || !verdict.admission.is_accepted(), "{}", verdict);
+                    prop_assert!(!verdict.to_string().is_empty());
+                }
+            }
+        }
+    }
+}
+
 // ---------------------------------------------------------------- 5. silence
 
 /// Equal workers of 32 cores and tasks that ask for CPU only: each move takes from a worker at x and leaves its target

@@ -193,6 +193,42 @@ fn a_second_life_in_a_higher_epoch_goes_on_with_what_is_in_flight() {
 }
 
 #[test]
+fn many_lives_issue_no_id_twice_and_drop_nothing() {
+    let (mut ids, mut lives) = (BTreeSet::new(), 0);
+    for (history, log) in logs().take(100) {
+        let mut engine = engine(&history);
+        ids.clear();
+        for (nth, (input, _)) in log.iter().enumerate() {
+            if nth % 5 == 4 {
+                let (state, before) = (engine.state().clone(), engine.outstanding());
+                let epoch = Epoch::new(state.epoch().raw() + 1);
+                engine = Engine::resume(engine.config().clone(), state, epoch).unwrap();
+                assert_eq!(engine.outstanding(), before);
+                lives += 1;
+            }
+            let before = engine.outstanding();
+            let known = |id| before.iter().any(|command| command.migration == id);
+            for id in begun(&engine.apply(input)) {
+                assert!(ids.insert(id) || known(id), "{id} is issued again");
+            }
+        }
+    }
+    assert!(lives > 200, "{lives} lives");
+}
+
+#[test]
+fn a_bad_record_survives_the_log() {
+    let bad = cpu(1, f64::NAN);
+    let at = Timestamp::from_secs(30);
+    let snapshot = Snapshot::builder(at).workers([bad.clone(), bad]).build();
+    let line = serde_json::to_string(&snapshot).unwrap();
+    let read: Snapshot = serde_json::from_str(&line).unwrap();
+    assert_eq!(read.bad_records(), snapshot.bad_records());
+    let outcome = |snapshot| Engine::new(Config::default()).unwrap().tick(snapshot).unwrap();
+    assert_eq!(outcome(&read), outcome(&snapshot));
+}
+
+#[test]
 fn an_epoch_that_is_over_is_refused() {
     let (engine, _) = under_way();
     let state = engine.state().clone();

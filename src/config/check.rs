@@ -124,7 +124,8 @@ fn adaptation(config: &Config, faults: &mut Faults) {
     faults.share("adaptation.separation", section.separation);
     let widest = section.high_bounds[1] - section.low_bounds[0];
     let must = alloc::format!("at most {widest}, or the bounds leave no room for it");
-    let fits = section.separation <= widest;
+    // What is no share is one fault, not two.
+    let fits = !(0.0..=1.0).contains(&section.separation) || section.separation <= widest;
     faults.need(fits, "adaptation.separation", &section.separation, &must);
     faults.pace("adaptation.high_pace", section.high_pace);
     faults.pace("adaptation.low_pace", section.low_pace);
@@ -186,7 +187,9 @@ fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.efficiency {
         let (cool, hot) = (section.cool_celsius, section.hot_celsius);
         let must = alloc::format!("below efficiency.hot_celsius ({hot})");
-        faults.need(cool < hot, "efficiency.cool_celsius", &cool, &must);
+        faults.need(hot.is_finite(), "efficiency.hot_celsius", &hot, "a finite number");
+        let sensible = cool.is_finite() && (cool < hot || !hot.is_finite());
+        faults.need(sensible, "efficiency.cool_celsius", &cool, &must);
     }
     if let Some(section) = &config.migration {
         faults.span("migration.timeout", section.timeout);

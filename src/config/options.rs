@@ -136,14 +136,15 @@ impl Reader<'_> {
 
     /// A span of `unit` seconds each.
     fn span(&mut self, name: &str, unit: f64, must: &str) -> Option<Duration> {
-        let holds = |span: f64| span > 0.0 && span * unit <= 1e9;
+        let most = if unit > 1.0 { 1e7 } else { 1e9 };
+        let holds = |span: f64| span > 0.0 && span <= most;
         let number = self.number(name, holds, must)?;
         Duration::try_from_secs_f64(number * unit).ok()
     }
 
     fn numbers(&mut self, config: &mut Config) {
-        const SECONDS: &str = "a number of seconds above 0";
-        const MINUTES: &str = "a number of minutes above 0";
+        const SECONDS: &str = "a number of seconds above 0, at most 1e9";
+        const MINUTES: &str = "a number of minutes above 0, at most 1e7";
         if let Some(interval) = self.span("check_interval", 1.0, SECONDS) {
             config.check_interval = interval;
         }

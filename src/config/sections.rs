@@ -26,7 +26,7 @@ pub enum LoadRule {
 
 /// When the cluster counts as uneven.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_detection", deny_unknown_fields)]
 pub struct Detection {
     /// Which load is judged.
     pub basis: Basis,
@@ -74,7 +74,7 @@ pub enum Trigger {
 
 /// Thresholds and pace follow the load of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_adaptation", deny_unknown_fields)]
 pub struct Adaptation {
     /// What happens between the load bands.
     pub rule: AdaptRule,
@@ -149,7 +149,7 @@ impl Default for Pace {
 
 /// What is coming can trigger, not only what is: least squares through each worker's recent loads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_prediction", deny_unknown_fields)]
 pub struct Prediction {
     /// How far ahead, in seconds: 180.
     #[serde(with = "as_seconds")]
@@ -183,7 +183,7 @@ impl Default for Prediction {
 
 /// Moves must be worth their cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_cost_benefit", deny_unknown_fields)]
 pub struct CostBenefit {
     /// How running time and utilization are judged.
     pub rule: BenefitRule,
@@ -226,7 +226,7 @@ pub enum BenefitRule {
 
 /// What a move costs, in points; the sum is capped at 10.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_cost_weights", deny_unknown_fields)]
 pub struct CostWeights {
     /// Every move: 2.
     pub base: f64,
@@ -344,7 +344,7 @@ impl Default for Efficiency {
 
 /// Tasks are moved, within these limits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "partial_migration_limits", deny_unknown_fields)]
 pub struct MigrationLimits {
     /// Migrations under way at once: 2.
     pub max_simultaneous: NonZeroU32,
@@ -403,4 +403,31 @@ impl Default for Stability {
     fn default() -> Self {
         Self { cooldown: Duration::from_secs(300), dead_band: 0.05, telemetry_lag: Duration::ZERO }
     }
+}
+
+// What a configuration file leaves out of a section has the value of `Config::default()`, not of the
+// specification's rules: a file that changes one number must not change the rules beside it.
+
+fn partial_detection() -> Detection {
+    super::Config::default().detection
+}
+
+fn partial_adaptation() -> Adaptation {
+    super::Config::default().adaptation.unwrap_or_default()
+}
+
+fn partial_prediction() -> Prediction {
+    super::Config::default().prediction.unwrap_or_default()
+}
+
+fn partial_cost_benefit() -> CostBenefit {
+    super::Config::default().cost_benefit.unwrap_or_default()
+}
+
+fn partial_cost_weights() -> CostWeights {
+    super::Config::default().cost_benefit.unwrap_or_default().cost
+}
+
+fn partial_migration_limits() -> MigrationLimits {
+    super::Config::default().migration.unwrap_or_default()
 }

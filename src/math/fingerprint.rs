@@ -19,6 +19,11 @@ pub(crate) fn fingerprint<T: Serialize + ?Sized>(value: &T) -> u64 {
 
 struct Digest(u64);
 
+/// Stands for a field that was left out, so that the next one is not taken for it.
+const ABSENT: u64 = 0xA0_5EA7;
+/// Stands for the end of a list or map whose length was not known at its beginning.
+const END: u64 = 0xE4D;
+
 impl Digest {
     fn word(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -225,6 +230,7 @@ macro_rules! compound {
             }
 
             fn end(self) -> Result<(), Never> {
+                self.word(END);
                 Ok(())
             }
         })+
@@ -251,6 +257,7 @@ impl ser::SerializeMap for &mut Digest {
     }
 
     fn end(self) -> Result<(), Never> {
+        self.word(END);
         Ok(())
     }
 }
@@ -268,6 +275,11 @@ macro_rules! named {
                 value: &T,
             ) -> Result<(), Never> {
                 value.serialize(&mut **self)
+            }
+
+            fn skip_field(&mut self, _: &'static str) -> Result<(), Never> {
+                self.word(ABSENT);
+                Ok(())
             }
 
             fn end(self) -> Result<(), Never> {

@@ -2,13 +2,22 @@
 
 use alloc::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A queue that forgets its oldest value when a new one would exceed the bound `N`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Window<T, const N: usize> {
     values: VecDeque<T>,
+}
+
+/// The bound holds for what is read back too.
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Window<T, N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut window = Self::default();
+        VecDeque::deserialize(from)?.into_iter().for_each(|value| window.push(value));
+        Ok(window)
+    }
 }
 
 impl<T, const N: usize> Default for Window<T, N> {

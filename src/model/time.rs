@@ -116,6 +116,9 @@ pub(crate) mod as_seconds {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let secs = f64::deserialize(from)?;
+        if secs.is_finite() && secs >= super::seconds(Duration::MAX) {
+            return Ok(Duration::MAX);
+        }
         Duration::try_from_secs_f64(secs)
             .map_err(|_| D::Error::custom(format_args!("{secs} is not a span in seconds")))
     }

@@ -70,6 +70,11 @@ impl Cost {
         sum.clamp(0.0, Self::MOST)
     }
 
+    pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
+        let Self { base, running, priority, state, history, extra } = self;
+        [base, running, priority, state, history, extra].into_iter().for_each(change);
+    }
+
     /// Each factor by name.
     pub const fn factors(&self) -> [(&'static str, f64); 6] {
         [
@@ -112,6 +117,13 @@ impl Benefit {
     pub fn total(&self) -> f64 {
         let sum: f64 = self.factors().iter().map(|(_, points)| points).sum();
         sum.max(0.0)
+    }
+
+    pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
+        let Self { utilization, relief, hardware, memory, energy, thermal, packing, .. } = self;
+        let factors = [utilization, relief, hardware, memory, energy, thermal, packing];
+        factors.into_iter().for_each(&change);
+        [&mut self.success, &mut self.health].into_iter().for_each(change);
     }
 
     /// Each factor by name.

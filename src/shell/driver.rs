@@ -1,6 +1,7 @@
 //! One turn of a synchronous host's loop.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{MetricsSink, MigrationExecutor, TelemetrySource};
 use crate::engine::{Engine, Stale};
@@ -92,8 +93,8 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
                 Ok(Some(Turn { outcome, failures }))
             }
             Err(stale) => {
-                let failures = self.carry_out(snapshot.at(), stale.commands.clone());
-                drop(failures);
+                // What could not be started the engine knows; there is no turn to list it.
+                let _failures = self.carry_out(snapshot.at(), stale.commands.clone());
                 Err(TurnError::Stale(stale))
             }
         }
@@ -111,8 +112,11 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
     fn carry_out(&mut self, at: Timestamp, commands: Vec<Command>) -> Vec<(Command, X::Error)> {
         let mut failures = Vec::new();
         let mut queue = commands;
+        let mut at = at;
         // Ends: a migration is tried a bounded number of times.
         while !queue.is_empty() {
+            // Each answer is a moment after its question, or the engine would take it for an echo.
+            at = at.after(Duration::from_millis(1));
             let mut follow_up = Vec::new();
             for command in queue {
                 if let Err(error) = self.executor.execute(&command) {

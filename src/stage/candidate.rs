@@ -115,15 +115,27 @@ fn unit(
         return Ok(None);
     }
     admission::task(config, state, view, row, errand)?;
-    for (other, group) in &companions {
-        if admission::task(config, state, view, *other, errand).is_err() {
-            let task = view.task(*other).id;
-            return Err(Rejection::Companion { group: *group, task });
-        }
-    }
+    companions_may(config, state, view, row, from, errand)?;
     let mut rows = alloc::vec![row];
     rows.extend(companions.into_iter().map(|(other, _)| other));
     Ok(Some(Unit { rows, from, errand }))
+}
+
+/// Whether the tasks that a task stays together with could come along.
+pub(crate) fn companions_may(
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    from: Option<Seat>,
+    errand: Errand,
+) -> Result<(), Rejection> {
+    for (other, group) in companions(view, row, from) {
+        if admission::task(config, state, view, other, errand).is_err() {
+            return Err(Rejection::Companion { group, task: view.task(other).id });
+        }
+    }
+    Ok(())
 }
 
 /// The tasks on the same worker that stay together with this one, by row, each with the group that
@@ -133,7 +145,14 @@ fn companions(
     row: usize,
     from: Option<Seat>,
 ) -> Vec<(usize, crate::model::ids::GroupId)> {
-    let Some(from) = from.filter(|_| !view.memberships.is_empty()) else { return Vec::new() };
+    if view.memberships.is_empty() {
+        return Vec::new();
+    }
+    // Who has lost its worker is with the others that have.
+    let with = |place: Place| match from {
+        Some(from) => place == Place::On(from),
+        None => matches!(place, Place::Orphaned | Place::Stranded { .. }),
+    };
     let mut found = BTreeMap::new();
     let mut next = alloc::vec![row];
     // Groups may overlap: a companion's companions come along.
@@ -145,7 +164,7 @@ fn companions(
                 continue;
             }
             let rows = group.members.iter().filter_map(|id| view.snapshot.task_row(*id));
-            for other in rows.filter(|other| view.ledger.places[*other] == Place::On(from)) {
+            for other in rows.filter(|other| with(view.ledger.places[*other])) {
                 if found.insert(other, group.id).is_none() {
                     next.push(other);
                 }
@@ -201,9 +220,12 @@ impl<'a> Search<'a> {
         pairs: &mut Vec<Candidate>,
     ) {
         let lead = self.view.task(unit.rows[0]);
-        let bounded = self.config.stability.is_some();
-        let (targets, questions) =
-            if bounded { (TARGETS, QUESTIONS) } else { (usize::MAX, usize::MAX) };
+        // A task that has no worker, or must leave it, is worth asking everybody.
+        let (targets, questions) = match (&self.config.stability, unit.errand) {
+            (Some(_), Errand::Balance) => (TARGETS, QUESTIONS),
+            (Some(_), Errand::Recover | Errand::Drain) => (TARGETS, usize::MAX),
+            (None, _) => (usize::MAX, usize::MAX),
+        };
         let equipped = self.equipped(unit);
         let (seats, fresh) = (core::mem::take(&mut equipped.seats), equipped.fresh);
         let lacking = self.takers[usize::from(unit.errand == Errand::Balance)].len() - seats.len();
@@ -275,6 +297,9 @@ impl<'a> Search<'a> {
     /// when it is chosen.
     fn admit(&mut self, unit: &Unit, to: Seat) -> Result<Option<u16>, Rejection> {
         let (view, kinds) = (self.view, self.view.workers[to].kinds);
+        if unit.rows.len() > 1 {
+            admission::headroom(view, to, &view.burden(&unit.rows, to))?;
+        }
         let mut lead = None;
         for (nth, row) in unit.rows.iter().enumerate() {
             view.ledger.burden_into(view.task(*row), kinds, &mut self.burden);

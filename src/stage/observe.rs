@@ -19,11 +19,8 @@ use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
-use crate::state::{Flight, State};
+use crate::state::{Flight, RECENT, State};
 use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView, runs_on_device};
-
-/// Samples in the recent mean: the original's five.
-const RECENT: usize = 5;
 
 /// Looks at the snapshot in the light of what is in flight.
 pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
@@ -31,8 +28,9 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     for (row, task) in snapshot.tasks().iter().enumerate() {
         ledger.places[row] = place(state, snapshot, task);
     }
-    let mut workers: Vec<WorkerView> =
-        (0..snapshot.workers().len()).map(|seat| worker(state, snapshot, &ledger, seat)).collect();
+    let mut workers: Vec<WorkerView> = (0..snapshot.workers().len())
+        .map(|seat| worker(config, state, snapshot, &ledger, seat))
+        .collect();
     claims(&mut ledger, state, snapshot, &workers);
     if let Some(stability) = &config.stability {
         project(&mut ledger, state, snapshot, stability.telemetry_lag);
@@ -77,19 +75,26 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
     }
 }
 
-fn worker(state: &State, snapshot: &Snapshot, ledger: &Ledger, seat: Seat) -> WorkerView {
+fn worker(
+    config: &Config,
+    state: &State,
+    snapshot: &Snapshot,
+    ledger: &Ledger,
+    seat: Seat,
+) -> WorkerView {
     let record = &snapshot.workers()[seat];
     let trusted = snapshot.is_usable(seat) && record.stance != Stance::Offline;
     let reported = ledger.load(seat).filter(|_| trusted);
-    let samples = state.tracks.get(&record.id).map(|track| &track.samples);
+    let samples = state.tracks.get(&record.id).map(|track| &track.recent);
     let recent = reported.map(|latest| {
         let now = measured(snapshot.at(), record.metric_age);
-        let before = samples.into_iter().flat_map(|samples| samples.last(RECENT)).copied();
-        let mut loads: Vec<f64> =
-            before.filter(|sample| sample.at < now).map(|sample| sample.load).collect();
-        loads.push(latest);
-        let last = &loads[loads.len().saturating_sub(RECENT)..];
-        last.iter().sum::<f64>() / last.len() as f64
+        let oldest = now.before(config.performance_window);
+        let before = samples.into_iter().flat_map(|samples| samples.last(RECENT));
+        let before = before.filter(|sample| sample.at < now && sample.at >= oldest);
+        let count = before.clone().count().min(RECENT - 1);
+        let skipped = before.clone().count() - count;
+        let sum: f64 = before.skip(skipped).map(|sample| sample.load).sum();
+        (sum + latest) / (count + 1) as f64
     });
     let balanced = reported.is_some() && matches!(record.stance, Stance::Accept | Stance::Hold);
     WorkerView { reported, projected: reported, recent, balanced, kinds: record.kinds() }
@@ -105,7 +110,7 @@ fn claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[Wo
             _ => None,
         };
         let [from, to] = ends(ledger.places[row]);
-        let arriving = to.filter(|to| here != Some(*to));
+        let arriving = to.filter(|to| here.or(from) != Some(*to));
         for seat in here.or(from).into_iter().chain(arriving) {
             ledger.burden_into(task, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
@@ -154,9 +159,10 @@ fn count(ledger: &mut Ledger, from: Option<Seat>, to: Option<Seat>) {
 /// A migration whose task a partial snapshot does not list.
 fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
     let from = flight.from.and_then(|from| snapshot.worker_row(from));
-    let to = snapshot.worker_row(flight.to);
+    let bound = flight.phase != Phase::Released;
+    let to = snapshot.worker_row(flight.to).filter(|_| bound);
     count(ledger, from, to);
-    for seat in from.into_iter().chain(to) {
+    for seat in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
         for column in 0..ledger.columns.len() {
             let claim = flight.claim.known(ledger.columns[column]).unwrap_or(0.0);
             ledger.row_mut(seat)[column].claimed += claim;
@@ -171,7 +177,8 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
 /// What is on its way to a worker and not in its own statement of what it has promised.
 fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, column: usize) -> f64 {
     let worker = snapshot.workers()[seat].id;
-    let flights = state.flights.values().filter(|flight| flight.to == worker);
+    let bound = |flight: &&Flight| flight.to == worker && flight.phase != Phase::Released;
+    let flights = state.flights.values().filter(bound);
     flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
 }
 

@@ -16,7 +16,7 @@ use crate::outcome::{
     Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
-use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State};
+use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
 use crate::view::{self, Adapted, Errand, Planned, View};
 
 /// Everything the stages before have found.
@@ -83,6 +83,7 @@ fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
 fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) -> Option<Command> {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
     let (to, device) = (view.worker_id(planned.to), planned.device);
+    let kinds = view.workers[planned.to].kinds;
     if let Some(flight) = state.flights.get_mut(&task.id) {
         (flight.to, flight.device, flight.phase) = (to, device, Phase::Assigned);
         (flight.since, flight.returning) = (at, None);
@@ -91,6 +92,7 @@ fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) 
     }
     let id = state.migration(0);
     state.issued += 1;
+    state.forget_release(task.id);
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
     let from = planned.from.map(|seat| view.worker_id(seat));
     let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
@@ -110,8 +112,8 @@ fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) 
         attempts: 1,
         reason,
         scorecard: planned.scorecard,
-        claim: view::claims(task),
-        load: view::loads(task),
+        claim: view::claims(task, kinds),
+        load: view::loads(task, kinds),
     };
     let command = flight.command();
     state.flights.insert(task.id, flight);
@@ -167,7 +169,10 @@ fn history(
     for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
         let Some(load) = worker.reported else { continue };
         let sample = Sample { at: measured(at, record.metric_age), load };
-        let samples = &mut state.tracks.entry(record.id).or_default().samples;
+        let Track { recent, samples, .. } = state.tracks.entry(record.id).or_default();
+        if recent.newest().is_none_or(|newest| newest.at < sample.at) {
+            recent.push(sample);
+        }
         samples.forget_while(|sample| sample.at < oldest);
         // Spaced so that those that are kept reach back as far as the line is fitted.
         let apart =

@@ -25,6 +25,9 @@ use crate::snapshot::{Mobility, Task};
 use crate::state::State;
 use crate::view::{Burden, Candidate, Errand, Seat, Unit, View};
 
+/// No single factor counts more.
+const MOST_POINTS: f64 = 1e6;
+
 /// Scores every candidate and drops those that are not worth their cost. (Without cost-benefit
 /// analysis the engine skips this stage: all stay, without a score.)
 pub(crate) fn score(
@@ -100,6 +103,9 @@ impl Scorer<'_> {
         let success = self.state.learned.success(worker.id, lead.kind);
         benefit.success = weights.success * success.map_or(0.0, |rate| 2.0 * rate - 1.0);
         benefit.health = worker.health.map_or(0.0, |health| weights.health * (health.get() - 1.0));
+        // Absurd figures in a record give absurd points, but never points that are no numbers.
+        cost.each(|points| *points = points.clamp(0.0, MOST_POINTS));
+        benefit.each(|points| *points = points.clamp(-MOST_POINTS, MOST_POINTS));
         Scorecard { cost, benefit }
     }
 

@@ -14,7 +14,7 @@ use crate::model::ids::MigrationId;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
-use crate::view::{Burden, Candidate, Errand, Place, Planned, Seat, Unit, View};
+use crate::view::{Candidate, Errand, Place, Planned, Seat, Unit, View};
 
 /// Chooses the moves of this round.
 pub(crate) fn select(
@@ -184,7 +184,7 @@ impl Chooser<'_> {
             return Err(Rejection::Filled { projected, most: take });
         }
         let (Some(stability), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
-        let burden = burden(view, unit, to);
+        let burden = view.burden(&unit.rows, to);
         admission::guards(stability, levels, view, Some(from), to, &burden)?;
         admission::no_wider(levels, view, from, to, &burden)
     }
@@ -219,15 +219,4 @@ impl Chooser<'_> {
     fn next(&self) -> MigrationId {
         self.state.migration(self.plan.len() as u64)
     }
-}
-
-/// What the whole unit takes.
-fn burden(view: &View<'_>, unit: &Unit, to: Seat) -> Burden {
-    let kinds = view.workers[to].kinds;
-    let mut sum = view.ledger.burden(view.task(unit.rows[0]), kinds);
-    for row in &unit.rows[1..] {
-        let burden = view.ledger.burden(view.task(*row), kinds);
-        sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
-    }
-    sum
 }

@@ -50,7 +50,8 @@ pub(crate) fn report(config: &Config, state: &mut State, report: &Report) -> Rep
     if let Some(bad) = report.flaw() {
         return Reply { bad: Some(bad), ..Reply::default() };
     }
-    event(config, state, report, &mut settled);
+    let latest = latest(config, state, None);
+    event(config, state, report, latest, &mut settled);
     let Settled { commands, ended, ignored } = settled;
     Reply { commands, ended, ignored: ignored > 0, bad: None }
 }
@@ -59,17 +60,23 @@ pub(crate) fn report(config: &Config, state: &mut State, report: &Report) -> Rep
 /// too long.
 pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) -> Settled {
     let mut settled = Settled::default();
+    let latest = latest(config, state, Some(snapshot.at()));
     for report in snapshot.reports() {
-        event(config, state, report, &mut settled);
+        event(config, state, report, latest, &mut settled);
     }
     shown::notice_workers(state, snapshot);
     shown::adopt(state, snapshot);
     let tasks: Vec<TaskId> = state.flights.keys().copied().collect();
     let promised = shown::promised(state, snapshot);
-    for task in tasks {
-        shown::placement(config, state, snapshot, task, &mut settled);
-        shown::workers(config, state, snapshot, &promised, task, &mut settled);
-        shown::overdue(config, state, snapshot, task, &mut settled);
+    // Each question is asked of all before the next: who has landed is not counted as on its way.
+    for task in &tasks {
+        shown::placement(config, state, snapshot, *task, &mut settled);
+    }
+    for task in &tasks {
+        shown::workers(config, state, snapshot, &promised, *task, &mut settled);
+    }
+    for task in &tasks {
+        shown::overdue(config, state, snapshot, *task, &mut settled);
     }
     // Reports and placements of one snapshot overtake each other: what a later one has settled is not
     // to be carried out any more.
@@ -83,7 +90,13 @@ pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) 
     settled
 }
 
-fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Settled) {
+fn event(
+    config: &Config,
+    state: &mut State,
+    report: &Report,
+    latest: Timestamp,
+    settled: &mut Settled,
+) {
     if let Event::Performance { worker, hardware, speed } = report.event {
         // Of unknown workers nothing is kept: what is kept is forgotten with their track.
         if !state.tracks.contains_key(&worker) {
@@ -105,7 +118,8 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
         settled.ignored += 1;
         return;
     }
-    let at = credible(config, state, &flight, report.at);
+    // Not before its migration entered its phase, and not later than can be believed.
+    let at = report.at.min(latest).max(flight.since);
     match report.event {
         Event::Released { .. } => turn::released(state, flight, at, settled),
         Event::Running { .. } => turn::running(config, state, &flight, at, settled),
@@ -115,6 +129,9 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
         Event::Diverted { worker, task, .. } => {
             let mut there = flight.clone();
             (there.task, there.to) = (task, worker);
+            if flight.phase == Phase::Assigned && worker != flight.to {
+                settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
+            }
             turn::end(config, state, &flight, Fate::Diverted, at, settled);
             turn::land(config, state, &there, at);
         }
@@ -122,21 +139,24 @@ fn event(config: &Config, state: &mut State, report: &Report, settled: &mut Sett
     }
 }
 
-/// Whether a failure was told of before: it speaks of an assignment that was over when the present
-/// one was made. Taken for a second failure, it would have the task run in two places.
+/// Whether a report speaks of an assignment that was over when the present one was made. Taken for
+/// news, a failure would have the task run in two places, and a success would have it in none.
 fn is_stale(flight: &Flight, report: &Report) -> bool {
-    let failure = matches!(report.event, Event::Failed { .. } | Event::Refused { .. });
     let first = if flight.is_placement() { 1 } else { 2 };
     let again = flight.phase == Phase::Assigned && flight.attempts > first;
-    failure && again && report.at <= flight.since
+    again
+        && match report.event {
+            Event::Failed { .. } | Event::Refused { .. } => report.at <= flight.since,
+            Event::Running { .. } => report.at < flight.since,
+            _ => false,
+        }
 }
 
-/// When a report's event can have happened: not before its migration entered its phase, and not so
-/// long after the last snapshot that time-outs and cooldowns counted from there would never end.
-fn credible(config: &Config, state: &State, flight: &Flight, at: Timestamp) -> Timestamp {
+/// The latest moment at which a report can be believed to have happened: not so long after the last
+/// snapshot that time-outs and cooldowns counted from there would never end.
+fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
     let timeout = config.migration.unwrap_or_default().timeout;
-    let latest = state.last.map_or(at, |last| last.after(timeout));
-    at.min(latest).max(flight.since)
+    state.last.max(now).map_or(Timestamp::default(), |last| last.after(timeout))
 }
 
 /// A report on a migration that is over, or that never was.

@@ -141,9 +141,10 @@ fn loads(round: &Round<'_>, basis: Basis) -> Vec<(WorkerId, f64)> {
 fn recent_mean(round: &Round<'_>, worker: &Worker, latest: f64) -> f64 {
     let now = round.snapshot.at().before(worker.metric_age);
     let track = round.before.tracks.get(&worker.id);
-    let samples = track.into_iter().flat_map(|track| track.samples.iter().rev());
-    let mut loads: Vec<f64> =
-        samples.filter(|sample| sample.at < now).take(4).map(|sample| sample.load).collect();
+    let oldest = now.before(round.config.performance_window);
+    let samples = track.into_iter().flat_map(|track| track.recent.iter().rev());
+    let samples = samples.filter(|sample| sample.at < now && sample.at >= oldest);
+    let mut loads: Vec<f64> = samples.take(4).map(|sample| sample.load).collect();
     loads.insert(0, latest);
     loads.iter().sum::<f64>() / loads.len() as f64
 }

@@ -371,7 +371,9 @@ pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
         findings.need(step.aim != Aim::Balance, || {
             format!("{command}: it cools down until {}", cooldown.until)
         });
-        let back = cooldown.left == Some(step.to) && !matches!(command.reason, Reason::Return);
+        let left =
+            cooldown.left.iter().any(|(it, until)| *it == step.to && *until > round.snapshot.at());
+        let back = left && !matches!(command.reason, Reason::Return);
         findings.need(!back, || String::from("back where it came from: ") + &format!("{command}"));
     })
     .list

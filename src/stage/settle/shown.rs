@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::outcome::{Action, Fate, Reason};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
-use crate::state::{Flight, State};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
+use crate::state::{Flight, MEMORY_PER_WORKER, State};
 use crate::view;
 
 use super::Settled;
@@ -33,10 +33,21 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
         let Placement::Moving { migration, from, to, phase, since } = task.placement else {
             continue;
         };
-        let over = state.ended.iter().any(|it| it.id == migration);
-        if over || state.flights.contains_key(&task.id) {
+        // An id of this life that is not in flight is over, whatever the host still shows.
+        let over = state.ended.iter().any(|it| it.id == migration)
+            || (migration.epoch() == state.epoch && migration.number() <= state.issued);
+        let known = state.flights.contains_key(&task.id) || state.flight(migration).is_some();
+        let full = state.flights.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
+        if over || known || full {
             continue;
         }
+        // Issued by this life, and lost with a state that was not saved: not to be issued again.
+        if migration.epoch() == state.epoch && migration.number() < u64::MAX / 2 {
+            state.issued = migration.number();
+        }
+        state.forget_release(task.id);
+        let since = since.min(snapshot.at());
+        let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
         let released = (phase != Phase::Releasing).then_some(since);
         let flight = Flight {
             id: migration,
@@ -54,8 +65,8 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
             attempts: 1,
             reason: Reason::Recover,
             scorecard: None,
-            claim: view::claims(task),
-            load: view::loads(task),
+            claim: view::claims(task, kinds),
+            load: view::loads(task, kinds),
         };
         state.flights.insert(task.id, flight);
     }
@@ -97,6 +108,7 @@ pub(super) fn placement(
         Placement::Moving { migration, phase, since, .. } => {
             let ahead = phase > flight.phase && flight.phase == Phase::Releasing;
             if migration == flight.id && ahead {
+                let since = since.min(at).max(flight.since);
                 released(state, flight, since, settled);
             }
         }
@@ -169,7 +181,8 @@ fn trouble(
     }
     // Migrations that were ordered earlier come first.
     let earlier = |resource| {
-        let flights = state.flights.values().filter(|it| it.to == worker && it.id < flight.id);
+        let bound = |it: &&Flight| it.to == worker && it.phase != Phase::Released;
+        let flights = state.flights.values().filter(bound).filter(|it| it.id < flight.id);
         flights.filter_map(|it| it.claim.known(resource)).sum::<f64>()
     };
     flight.claim.iter().find_map(|(resource, amount)| {
@@ -191,7 +204,8 @@ pub(super) fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId,
     for task in snapshot.tasks() {
         let Placement::On(worker) = task.placement else { continue };
         let Some(sum) = sums.get_mut(&worker) else { continue };
-        for (resource, claim) in view::claims(task).iter() {
+        let kinds = snapshot.worker(worker).map(Worker::kinds).unwrap_or_default();
+        for (resource, claim) in view::claims(task, kinds).iter() {
             sum.set(resource, sum.get(resource).unwrap_or(0.0) + claim);
         }
     }
@@ -231,15 +245,19 @@ pub(super) fn overdue(
         (Phase::Assigned, _) => {
             judge(config, state, &flight, false);
             settled.command(&flight, Action::Abort { worker: flight.to }, reason);
-            let record = snapshot.task(task);
-            let held = record.is_some_and(|record| matches!(record.placement, Placement::On(_)));
+            let placement = snapshot.task(task).map(|record| record.placement);
+            // On a worker somebody has it; an orphan is placed anew by this very round.
+            let held = matches!(placement, Some(Placement::On(_) | Placement::Orphaned));
             // Missing is no proof that anybody has it: the scheduler knows better.
             if !held {
                 settled.command(&flight, Action::Requeue, reason);
             }
         }
         (Phase::Released | Phase::Releasing, _) => {
-            settled.command(&flight, Action::Requeue, reason);
+            let placement = snapshot.task(task).map(|record| record.placement);
+            if placement != Some(Placement::Orphaned) {
+                settled.command(&flight, Action::Requeue, reason);
+            }
         }
     }
     end(config, state, &flight, Fate::TimedOut, at, settled);

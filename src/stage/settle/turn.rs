@@ -1,5 +1,7 @@
 //! What happens to one migration: the turns it takes, and the one place where it ends.
 
+use alloc::vec::Vec;
+
 use crate::config::{Config, CostWeights};
 use crate::math::average::learn;
 use crate::model::ids::{TaskId, WorkerId};
@@ -73,7 +75,10 @@ pub(super) fn failed(
     let fate = if flight.called_off { Fate::Aborted } else { fate };
     judge(config, state, &flight, false);
     if flight.attempts >= ATTEMPTS {
-        settled.command(&flight, Action::Requeue, Reason::Exhausted);
+        // An orphan is not given back: the next round tries to place it anew.
+        if !flight.is_placement() {
+            settled.command(&flight, Action::Requeue, Reason::Exhausted);
+        }
         end(config, state, &flight, fate, at, settled);
         return;
     }
@@ -126,18 +131,18 @@ pub(super) fn aborted(
             settled.command(&flight, Action::Abort { worker: from }, Reason::Operator);
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
-        (Phase::Assigned, Some(_)) if flight.returning.is_none() => {
+        (Phase::Assigned, Some(_)) if flight.returning.is_none() && !flight.called_off => {
             // The target may have begun: it is told to stop, and its answer decides.
             settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Operator);
             (flight.called_off, flight.since) = (true, at);
             state.flights.insert(flight.task, flight);
         }
-        (Phase::Released, _) => {
+        (Phase::Released, Some(_)) => {
             settled.command(&flight, Action::Requeue, Reason::Operator);
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
         // On its way home, or without a home: there is nothing better to do than to go on.
-        (Phase::Assigned | Phase::Releasing, _) => settled.ignored += 1,
+        (Phase::Assigned | Phase::Releasing | Phase::Released, _) => settled.ignored += 1,
     }
 }
 
@@ -151,7 +156,8 @@ pub(super) fn end(
     settled: &mut Settled,
 ) {
     state.flights.remove(&flight.task);
-    let unreleased = flight.phase == Phase::Releasing && fate != Fate::Completed;
+    let elsewhere = matches!(fate, Fate::Completed | Fate::Diverted);
+    let unreleased = flight.phase == Phase::Releasing && !elsewhere;
     state.ended.push(Remembered { id: flight.id, task: flight.task, unreleased });
     let completed = u64::from(fate == Fate::Completed);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
@@ -189,12 +195,14 @@ fn cool_down(
 ) {
     let Some(stability) = &config.stability else { return };
     let room = state.cooldowns.len() < MEMORY_PER_WORKER * state.tracks.len().max(1);
-    // A move that fails makes nobody forget where the task came from by the one before.
-    let before = state.cooldowns.get(&task).filter(|before| before.until > at);
-    let left = left.or_else(|| before.and_then(|before| before.left));
-    if room || state.cooldowns.contains_key(&task) {
-        state.cooldowns.insert(task, Cooldown { left, until: at.after(stability.cooldown) });
+    if !room && !state.cooldowns.contains_key(&task) {
+        return;
     }
+    let until = at.after(stability.cooldown);
+    let cooldown = state.cooldowns.entry(task).or_insert(Cooldown { left: Vec::new(), until });
+    cooldown.until = until;
+    cooldown.left.retain(|(worker, over)| *over > at && Some(*worker) != left);
+    cooldown.left.extend(left.map(|worker| (worker, until)));
 }
 
 /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for
