@@ -199,5 +199,8 @@ fn other_sections(config: &Config, faults: &mut Faults) {
     }
     if let Some(section) = &config.stability {
         faults.share("stability.dead_band", section.dead_band);
+        let (lag, cooldown) = (section.telemetry_lag, section.cooldown);
+        let must = alloc::format!("at most stability.cooldown ({})", Span(cooldown));
+        faults.need(lag <= cooldown, "stability.telemetry_lag", &Span(lag), &must);
     }
 }

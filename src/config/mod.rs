@@ -15,6 +15,7 @@
 //! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy |
 //! | migratable | any task | running at most 300 s | any task |
 //! | cost of running time | – | time run so far | work that would be lost |
+//! | base cost; priority costs at most | – | 2; 2 | 1; 1 |
 //! | utilization benefit | – | difference of the two workers | gap left after the move, scaled by the task's size, and relief of an overload |
 //! | order | hottest to coldest, largest task first | best net benefit first | best net benefit first |
 //! | at once | 2 | 2 | 2, or a tenth of the workers if that is more; at most 4 per source and per target |
@@ -134,7 +135,12 @@ impl Default for Config {
             cost_benefit: Some(CostBenefit {
                 rule: BenefitRule::Relief,
                 max_running: None,
-                cost: CostWeights { base: 1.0, ..CostWeights::default() },
+                cost: CostWeights {
+                    base: 1.0,
+                    priority: 0.25,
+                    priority_most: 1.0,
+                    ..CostWeights::default()
+                },
                 ..CostBenefit::default()
             }),
             migration: Some(MigrationLimits {

@@ -394,7 +394,7 @@ pub struct Stability {
     /// A move must leave the target so far below where the source was: 0.05.
     pub dead_band: f64,
     /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0.
-    /// Set it to the span over which the host's telemetry smooths.
+    /// Set it to the span over which the host's telemetry smooths; at most the cooldown.
     #[serde(with = "as_seconds")]
     pub telemetry_lag: Duration,
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{MetricsSink, MigrationExecutor, TelemetrySource};
 use crate::engine::{Engine, Stale};
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Outcome};
+use crate::outcome::{Action, Command, Outcome, Reply};
 use crate::snapshot::{Event, Report};
 
 /// An engine with its three traits: source, executor, sink.
@@ -100,11 +100,12 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         }
     }
 
-    /// Tells the engine what happened, and carries out what follows; the commands that could not be
-    /// started.
-    pub fn report(&mut self, report: &Report) -> Vec<(Command, X::Error)> {
+    /// Tells the engine what happened, and carries out what follows: the engine's reply, and the
+    /// commands that could not be started, which the engine knows.
+    pub fn report(&mut self, report: &Report) -> (Reply, Vec<(Command, X::Error)>) {
         let reply = self.engine.report(report);
-        self.carry_out(report.at, reply.commands)
+        let failures = self.carry_out(report.at, reply.commands.clone());
+        (reply, failures)
     }
 
     /// Starts commands; what cannot be started has failed, and the engine's answer to that is

@@ -211,7 +211,8 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
             (_, None) => false,
         };
         // A worker whose measurements stand still must not hold the memory for ever.
-        let young = at.since(landed.running).is_none_or(|age| age <= config.performance_window);
+        let longest = config.performance_window.max(lag.unwrap_or_default().saturating_mul(2));
+        let young = at.since(landed.running).is_none_or(|age| age <= longest);
         let left = landed.from.is_some_and(|from| unseen(from, landed.released));
         young && (left || unseen(landed.to, landed.running))
     });

@@ -325,9 +325,10 @@ impl Watch {
         let released = life.as_ref().is_none_or(|life| life.released);
         self.over.insert(id, Past { task: ended.task, released, fate: ended.fate });
         let held = shown.held.contains_key(&ended.task);
-        // An orphan is nobody's, and known to be: rounds place it anew.
+        // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
+        // place it anew.
         let orphaned = shown.orphaned.contains(&ended.task);
-        let home = shown.running.contains(&id) || held || orphaned;
+        let home = shown.running.contains(&id) || held || orphaned || ended.from.is_none();
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
             Fate::Finished => life.is_some_and(|life| life.released),

@@ -58,7 +58,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
             config.stability = steady.map(|(cooldown, dead_band, lag)| Stability {
                 cooldown: Duration::from_secs(cooldown),
                 dead_band,
-                telemetry_lag: Duration::from_secs(lag),
+                telemetry_lag: Duration::from_secs(lag.min(cooldown)),
             });
             config
         })
