@@ -127,15 +127,12 @@ fn engine(arguments: &Arguments) -> Result<Engine, Box<dyn Error>> {
 /// The specification's options, or else a whole configuration.
 fn config(text: &str) -> Result<Config, Box<dyn Error>> {
     let whole: Result<Config, _> = serde_json::from_str(text);
-    match whole {
-        Ok(config) => {
-            config.check()?;
-            Ok(config)
-        }
-        Err(_) => {
-            let options: Options = serde_json::from_str(text)?;
-            Ok(options.apply_to(Config::default())?)
-        }
+    if let Ok(config) = whole {
+        config.check()?;
+        Ok(config)
+    } else {
+        let options: Options = serde_json::from_str(text)?;
+        Ok(options.apply_to(Config::default())?)
     }
 }
 

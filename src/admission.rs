@@ -187,7 +187,8 @@ fn groups(
         match group.rule {
             GroupRule::Affinity => affinity(view, row, to, group.id, others)?,
             GroupRule::AntiAffinity => {
-                for (task, _) in others.filter(|(_, ends)| ends.contains(&Some(to))) {
+                let mut there = others.filter(|(_, ends)| ends.contains(&Some(to)));
+                if let Some((task, _)) = there.next() {
                     return Err(Rejection::AntiAffinity { group: group.id, task });
                 }
             }

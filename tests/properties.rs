@@ -103,7 +103,7 @@ proptest! {
     ) {
         let mut engine = Engine::new(config).unwrap();
         let builder = cluster.builder(secs(300));
-        let snapshot = reports.into_iter().fold(builder, |it, report| it.report(report)).build();
+        let snapshot = reports.into_iter().fold(builder, evenkeel::SnapshotBuilder::report).build();
         let (_, violations) = verify::tick(&mut engine, &snapshot).unwrap();
         prop_assert_eq!(violations, vec![]);
     }
@@ -116,7 +116,7 @@ proptest! {
         let mut engine = Engine::new(config).unwrap();
         for (cluster, reports, at) in clusters {
             let builder = cluster.builder(secs(at));
-            let snapshot = reports.into_iter().fold(builder, |it, report| it.report(report)).build();
+            let snapshot = reports.into_iter().fold(builder, evenkeel::SnapshotBuilder::report).build();
             let before = engine.state().clone();
             match verify::tick(&mut engine, &snapshot) {
                 Ok((outcome, violations)) => {

@@ -58,6 +58,7 @@ fn calculate_linear_regression_slope(x: &[f64], y: &[f64]) -> f64 {
 }
 
 impl PseudoCode {
+    #[allow(clippy::manual_clamp, reason = "word for word")]
     fn update_dynamic_thresholds(&mut self) -> &'static str {
         // The original needs five records.
         if self.system_load_history.len() < 5 {
@@ -218,7 +219,8 @@ fn accuracy_is_one_less_twice_the_mean_error_once_the_window_has_passed() {
         let loads = [random.random_range(0.2..0.8), random.random_range(0.2..0.8)];
         // A forecast of six rounds ago is due now.
         for (_, predicted) in made.iter().filter(|(at, _)| at + 6 == round) {
-            let error = ((predicted[0] - loads[0]).abs() + (predicted[1] - loads[1]).abs()) / 2.0;
+            let error =
+                f64::midpoint((predicted[0] - loads[0]).abs(), (predicted[1] - loads[1]).abs());
             let accuracy = f64::max(0.0, 1.0 - 2.0 * error);
             expected = Some(expected.map_or(accuracy, |it| it + 0.2 * (accuracy - it)));
         }

@@ -229,10 +229,10 @@ impl<'a> Account<'a> {
         }
         let Some(target) = snapshot.worker(step.to) else { return };
         let needs = task.requirements.gpu_memory_bytes.filter(|_| accelerated(task, target));
-        if let (Some(device), Some(bytes)) = (step.device, needs) {
-            if let Some(free) = self.devices.get_mut(&(step.to, device)) {
-                *free -= bytes as f64;
-            }
+        if let (Some(device), Some(bytes)) = (step.device, needs)
+            && let Some(free) = self.devices.get_mut(&(step.to, device))
+        {
+            *free -= bytes as f64;
         }
         for resource in asked(task) {
             *self.claimed.entry((step.to, resource)).or_default() += claim(task, target, resource);

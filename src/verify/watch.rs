@@ -324,15 +324,14 @@ impl Watch {
         let life = self.open.remove(&id);
         let released = life.as_ref().is_none_or(|life| life.released);
         self.over.insert(id, Past { task: ended.task, released, fate: ended.fate });
-        let held = shown.held.contains_key(&ended.task);
+        let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
         // place it anew.
-        let orphaned = shown.orphaned.contains(&ended.task);
-        let home = shown.running.contains(&id) || held || orphaned || ended.from.is_none();
+        let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
             Fate::Finished => life.is_some_and(|life| life.released),
-            _ => life.is_some_and(|life| life.released) && !requeued && !home,
+            _ => life.is_some_and(|life| life.released) && !requeued && !home && !orphaned,
         };
         findings.need(!lost, || format!("{ended}: its source let go, nobody has it: lost"));
         let seen = ended.fate != Fate::Completed || home;

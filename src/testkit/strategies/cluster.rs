@@ -175,8 +175,8 @@ pub fn grouped() -> impl Strategy<Value = Cluster> {
             max_skew: NonZeroU32::new(skew).unwrap_or(NonZeroU32::MIN)
         }),
     ];
-    let groups = list((rule, list(any::<Index>(), 1..5)), 1..4);
-    let zones = list(option::of(1..4_u64), 8);
+    let groups = list((rule, list(any::<Index>(), 1..8)), 1..4);
+    let zones = list(weighted(0.8, 1..4_u64), 8);
     (skewed(), groups, zones).prop_map(|(mut cluster, groups, zones)| {
         for (worker, zone) in cluster.workers.iter_mut().zip(zones) {
             worker.zone = zone.map(ZoneId::new);

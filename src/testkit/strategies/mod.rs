@@ -18,6 +18,9 @@
 //! });
 //! ```
 
+#![allow(clippy::cast_possible_truncation, reason = "generated counts are small")]
+#![allow(clippy::expect_used, reason = "a generator that contradicts itself fails its test")]
+
 mod cluster;
 mod history;
 mod host;
