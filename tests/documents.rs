@@ -22,6 +22,7 @@ fn the_readme_shows_the_first_example() {
 }
 
 #[test]
+#[allow(clippy::case_sensitive_file_extension_comparisons, reason = "our own file names")]
 fn every_file_that_the_specification_table_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = read("src/spec.md");

@@ -238,6 +238,10 @@ impl Watch {
                 life.told = None;
             }
         }
+        // Who is gone carries nothing out any more, and need not be told.
+        for life in self.open.values_mut() {
+            life.told = life.told.filter(|told| !shown.gone.contains(told));
+        }
         let mut back = Findings::new(Promise::NoPingPong);
         for command in begun {
             self.begin(shown, &command, &mut findings);
