@@ -152,6 +152,45 @@ fn thresholds_agree_bit_for_bit_over_ten_thousand_histories() {
     }
 }
 
+#[test]
+fn thresholds_agree_for_other_settings_and_at_the_edges_of_the_bands() {
+    let mut random = generator();
+    for history in 0..10_000 {
+        let (rate, high) = (random.random_range(0.0..0.3), random.random_range(0.6..0.95));
+        let low = random.random_range(0.1..0.3);
+        let mut config = Config::reference();
+        config.adaptation.as_mut().unwrap().rate = rate;
+        (config.thresholds.high, config.thresholds.low) = (high, low);
+        let mut engine = Engine::new(config).unwrap();
+        let mut pseudo = PseudoCode {
+            system_load_history: Vec::new(),
+            threshold_adjustment_rate: rate,
+            utilization_threshold_high: high,
+            utilization_threshold_low: low,
+        };
+        // Exactly on an edge now and then: 0.3, 0.5 and 0.75 belong to the band between.
+        let edge = [0.3, 0.5, 0.75, 0.2, 0.9][history % 5];
+        for round in 0..12 {
+            let on_edge = random.random_range(0..4) > 0;
+            let cpu = if on_edge { edge } else { random.random_range(0.0..1.0) };
+            let memory = if on_edge { edge } else { random.random_range(0.0..1.0) };
+            let worker = Worker::new(WorkerId::new(1))
+                .with_capacity(ResourceId::CPU, 1.0)
+                .with_used(ResourceId::CPU, cpu)
+                .with_capacity(ResourceId::MEMORY, 1.0)
+                .with_used(ResourceId::MEMORY, memory);
+            let at = Timestamp::from_secs(30 * (round + 1));
+            let outcome = engine.tick(&Snapshot::builder(at).worker(worker).build()).unwrap();
+            pseudo.system_load_history.push(average(&[cpu, memory]));
+            let _ = pseudo.update_dynamic_thresholds();
+            let (high, low) = (outcome.thresholds.high, outcome.thresholds.low);
+            let place = format!("history {history}, round {round}");
+            assert_eq!(high.to_bits(), pseudo.utilization_threshold_high.to_bits(), "{place}");
+            assert_eq!(low.to_bits(), pseudo.utilization_threshold_low.to_bits(), "{place}");
+        }
+    }
+}
+
 // ------------------------------------------------------------------ forecast, by a second method
 
 /// Slope as covariance over variance, by statrs; R squared as the square of the correlation.
@@ -383,6 +422,65 @@ fn past_moves_of_a_kind_are_averaged_exponentially_and_count_up_to_two() {
         let verdict = engine.consider(&snapshot, TaskId::new(id), WorkerId::new(2)).unwrap();
         let history = verdict.scorecard.unwrap().cost.history;
         assert!(close(history, f64::min(2.0, expected.unwrap())), "{history}, {expected:?}");
+    }
+}
+
+#[test]
+fn a_workers_success_with_a_kind_is_averaged_exponentially() {
+    let mut engine = Engine::new(Config::reference()).unwrap();
+    let (mut now, mut expected) = (30, None::<f64>);
+    for (id, success) in [(1, true), (2, false), (3, false), (4, true)] {
+        let cluster = |at| {
+            let source = Worker::new(WorkerId::new(1))
+                .with_capacity(ResourceId::CPU, 10.0)
+                .with_used(ResourceId::CPU, 9.9);
+            let task = Task::new(TaskId::new(id)).on(WorkerId::new(1));
+            let at = Timestamp::from_secs(at);
+            Snapshot::builder(at).workers([source, target(1.0)]).task(task).build()
+        };
+        let outcome = engine.tick(&cluster(now)).unwrap();
+        let migration = outcome.begun().next().unwrap().migration;
+        let after = |seconds| Timestamp::from_secs(now + seconds);
+        let mut report = |seconds, event| {
+            engine.report(&evenkeel::Report::new(after(seconds), event)).ended.len()
+        };
+        assert_eq!(report(1, Event::Released { migration }), 0);
+        if success {
+            assert_eq!(report(2, Event::Running { migration }), 1);
+        } else {
+            // The target does not take it, the source takes it back.
+            assert_eq!(report(2, Event::Failed { migration }), 0);
+            assert_eq!(report(3, Event::Running { migration }), 1);
+        }
+        let rate = f64::from(u8::from(success));
+        expected = Some(expected.map_or(rate, |it| it + 0.2 * (rate - it)));
+        now += 1_000;
+        let verdict = engine.consider(&cluster(now - 10), TaskId::new(id), WorkerId::new(2));
+        // 1 x (2 x rate - 1): from -1 for a worker that always fails to 1 for one that never does.
+        let benefit = verdict.unwrap().scorecard.unwrap().benefit.success;
+        assert!(close(benefit, 2.0 * expected.unwrap() - 1.0), "{benefit}, {expected:?}");
+    }
+}
+
+#[test]
+fn only_a_positive_net_benefit_is_worth_it() {
+    // 10 x (0.875 - used / 8) less 2 and 0.5 for the priority: nothing is gained at 5 of 8.
+    for (used, worth) in [(4.9, true), (5.0, false), (5.1, false)] {
+        let worker = |id, used| {
+            Worker::new(WorkerId::new(id))
+                .with_capacity(ResourceId::CPU, 8.0)
+                .with_used(ResourceId::CPU, used)
+        };
+        let mut task = Task::new(TaskId::new(1)).on(WorkerId::new(1));
+        task.priority = 1;
+        let workers = [worker(1, 7.0), worker(2, used)];
+        let at = Timestamp::from_secs(30);
+        let snapshot = Snapshot::builder(at).workers(workers).task(task).build();
+        let engine = Engine::new(Config::reference()).unwrap();
+        let verdict = engine.consider(&snapshot, TaskId::new(1), WorkerId::new(2)).unwrap();
+        let net = verdict.scorecard.unwrap().net();
+        assert!(close(net, 10.0 * (0.875 - used / 8.0) - 2.5), "{verdict}");
+        assert_eq!(verdict.admission.is_accepted(), worth, "{verdict}");
     }
 }
 

@@ -156,7 +156,10 @@ fn is_stale(flight: &Flight, report: &Report) -> bool {
 /// snapshot that time-outs and cooldowns counted from there would never end.
 fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
     let timeout = config.migration.unwrap_or_default().timeout;
-    state.last.max(now).map_or(Timestamp::default(), |last| last.after(timeout))
+    // A later life has seen no snapshot yet; what it took over has its moments.
+    let taken_over = || state.flights.values().map(|flight| flight.since).max();
+    let last = state.last.max(now).or_else(taken_over);
+    last.map_or(Timestamp::default(), |last| last.after(timeout))
 }
 
 /// A report on a migration that is over, or that never was.
