@@ -543,6 +543,24 @@ fn the_thirteen_options_have_the_documents_values() {
 }
 
 #[test]
+fn a_switch_that_is_on_brings_its_section_along() {
+    let file = r#"{"enable_predictive_balancing": true, "prediction_window": 2}"#;
+    let options: Options = serde_json::from_str(file).unwrap();
+    let config = options.apply_to(Config::fixed()).unwrap();
+    let asked = Some(Duration::from_secs(120));
+    assert_eq!(config.prediction.map(|section| section.window), asked);
+    assert_eq!(config.adaptation, None, "what the file does not name stays as it is");
+    // An interval too long for the forecast contradicts nothing where there is none.
+    for (predicts, holds) in [(true, false), (false, true)] {
+        let file = format!(
+            "check_interval = 600\nperformance_window = 20\nenable_predictive_balancing = {predicts}"
+        );
+        let options: Options = toml::from_str(&file).unwrap();
+        assert_eq!(options.apply_to(Config::reference()).is_ok(), holds, "{file}");
+    }
+}
+
+#[test]
 fn the_hardware_table_is_the_documents() {
     let document = [
         (Hardware::Cpu, 1.0, 0.7, 0.8),

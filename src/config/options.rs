@@ -78,10 +78,11 @@ const NAMES: [&str; 13] = [
 
 impl Options {
     /// Puts the options in force over `base`, whose sections give the rules; what the file leaves
-    /// out gets the specification's value, which every preset has already.
+    /// out stays as it is there.
     ///
     /// A switch that is off removes its section; numbers of a section that is off are checked all
-    /// the same.
+    /// the same. A switch that is on gives a base without the section the specification's one.
+    /// `max_simultaneous_migrations` is the cap: no share of the workers lifts it.
     ///
     /// # Errors
     ///
@@ -91,9 +92,11 @@ impl Options {
         let mut config = base;
         let mut reader = Reader { entries: &self.entries, faults: Vec::new() };
         reader.unknown_names();
+        let switches = reader.switches();
+        switches.turn_on(&mut config);
         reader.numbers(&mut config);
+        switches.turn_off(&mut config);
         reader.contradictions(&config);
-        reader.switches(&mut config);
         if reader.faults.is_empty() {
             config.check()?;
             return Ok(config);
@@ -199,37 +202,68 @@ impl Reader<'_> {
         }
     }
 
-    fn switch(&mut self, name: &str) -> bool {
-        match self.entries.get(name) {
-            None => true,
-            Some(Setting::Switch(on)) => *on,
-            Some(value) => {
+    /// What the file says of a switch, if anything.
+    fn switch(&mut self, name: &str) -> Option<bool> {
+        match self.entries.get(name)? {
+            Setting::Switch(on) => Some(*on),
+            value => {
                 self.faults.push(ConfigError::new(name, value, "true or false"));
-                true
+                None
             }
         }
     }
 
-    fn switches(&mut self, config: &mut Config) {
-        let mut off = |name| !self.switch(name);
-        if off("enable_task_migration") {
-            config.migration = None;
+    fn switches(&mut self) -> Switches {
+        Switches {
+            migration: self.switch("enable_task_migration"),
+            adaptation: self.switch("enable_dynamic_thresholds"),
+            prediction: self.switch("enable_predictive_balancing"),
+            cost_benefit: self.switch("enable_cost_benefit_analysis"),
+            hardware: self.switch("enable_hardware_specific_strategies"),
+            efficiency: self.switch("enable_resource_efficiency"),
         }
-        if off("enable_dynamic_thresholds") {
-            config.adaptation = None;
+    }
+}
+
+/// The six switches, as far as the file names them.
+struct Switches {
+    migration: Option<bool>,
+    adaptation: Option<bool>,
+    prediction: Option<bool>,
+    cost_benefit: Option<bool>,
+    hardware: Option<bool>,
+    efficiency: Option<bool>,
+}
+
+impl Switches {
+    /// Sections that are asked for and missing.
+    fn turn_on(&self, config: &mut Config) {
+        fn on<T: Default>(switch: Option<bool>, section: &mut Option<T>) {
+            if switch == Some(true) {
+                section.get_or_insert_default();
+            }
         }
-        if off("enable_predictive_balancing") {
-            config.prediction = None;
+        on(self.migration, &mut config.migration);
+        on(self.adaptation, &mut config.adaptation);
+        on(self.prediction, &mut config.prediction);
+        on(self.cost_benefit, &mut config.cost_benefit);
+        on(self.hardware, &mut config.hardware);
+        on(self.efficiency, &mut config.efficiency);
+    }
+
+    /// Sections that are there and not wanted.
+    fn turn_off(&self, config: &mut Config) {
+        fn off<T>(switch: Option<bool>, section: &mut Option<T>) {
+            if switch == Some(false) {
+                *section = None;
+            }
         }
-        if off("enable_cost_benefit_analysis") {
-            config.cost_benefit = None;
-        }
-        if off("enable_hardware_specific_strategies") {
-            config.hardware = None;
-        }
-        if off("enable_resource_efficiency") {
-            config.efficiency = None;
-        }
+        off(self.migration, &mut config.migration);
+        off(self.adaptation, &mut config.adaptation);
+        off(self.prediction, &mut config.prediction);
+        off(self.cost_benefit, &mut config.cost_benefit);
+        off(self.hardware, &mut config.hardware);
+        off(self.efficiency, &mut config.efficiency);
     }
 }
 

@@ -125,7 +125,7 @@ pub enum AdaptRule {
     #[default]
     Step,
     /// They go back to their configured values, at most one step per tick. (Under the other rule a
-    /// cluster at 0.6 ends at 0.6 / 0.3 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
+    /// cluster at 0.6 ends at 0.7 / 0.4 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
     Relax,
 }
 

@@ -299,7 +299,7 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
 
 /// Whether the states show all effects of the round: not where an arrival was forgotten as soon as it was settled,
 /// because it lies in the future, too far back, or beyond the bound of memory.
-fn is_clear(round: &Round<'_>) -> bool {
+pub(super) fn is_clear(round: &Round<'_>) -> bool {
     let at = round.snapshot.at();
     let reports = round.snapshot.reports().iter().map(|report| report.at);
     let phases = round.snapshot.tasks().iter().filter_map(|task| match task.placement {

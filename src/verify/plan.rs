@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::account::{Account, budget, room, suits};
+use super::account::{Account, budget, is_clear, room, suits};
 use super::facts::{
     Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_task,
     is_sound_worker, load, used,
@@ -297,7 +297,10 @@ fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
 /// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
 /// high threshold, or leaves the target about where the source was. What moves together is judged together.
 pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
-    let Some(section) = &round.config.stability else { return Vec::new() };
+    // What cannot be seen of the projection cannot be judged.
+    let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
+        return Vec::new();
+    };
     let mut findings = Findings::new(Promise::NoWorsening);
     let facts = Facts::new(round);
     let mut account = Account::open(&facts);
