@@ -192,12 +192,10 @@ fn groups(
                     return Err(Rejection::AntiAffinity { group: group.id, task });
                 }
             }
-            GroupRule::Spread { max_skew } if errand == Errand::Balance => {
-                let (before, transit, after) = skews(view, row, to, others);
-                let skew = transit.max(after);
+            GroupRule::Spread { max_skew } if errand >= Errand::Balance => {
                 // What is broken already may be repaired, never made worse.
-                if skew > max_skew.get().max(before) {
-                    let most = max_skew.get();
+                let most = max_skew.get();
+                if let Some(skew) = skews(view, row, to, others).broken(most) {
                     return Err(Rejection::Spread { group: group.id, skew, most });
                 }
             }
@@ -253,43 +251,56 @@ pub(crate) fn ends(place: Place) -> [Option<Seat>; 2] {
     }
 }
 
-/// The skew of a group over the zones before a move, while it is under way (counted on both ends),
-/// and after.
+/// The skew of a group over the zones: now and while a move is under way, with what moves counted on
+/// both ends; and once all has landed, without the move and with it.
+struct Skews {
+    now: u32,
+    under_way: u32,
+    landed_without: u32,
+    landed_with: u32,
+}
+
+impl Skews {
+    /// The skew that a move would make, if it is more than there is already and more than so much.
+    fn broken(&self, most: u32) -> Option<u32> {
+        let under_way = Some(self.under_way).filter(|skew| *skew > most.max(self.now));
+        let landed = Some(self.landed_with).filter(|skew| *skew > most.max(self.landed_without));
+        under_way.or(landed)
+    }
+}
+
 fn skews(
     view: &View<'_>,
     row: usize,
     to: Seat,
     others: impl Iterator<Item = (TaskId, [Option<Seat>; 2])>,
-) -> (u32, u32, u32) {
+) -> Skews {
+    type Counts = alloc::collections::BTreeMap<crate::model::ids::ZoneId, u32>;
     let zones = view.snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
-    let mut counts: alloc::collections::BTreeMap<_, u32> =
-        zones.filter_map(|worker| Some((worker.zone?, 0))).collect();
+    let none: Counts = zones.filter_map(|worker| Some((worker.zone?, 0))).collect();
     let zone = |seat: Option<Seat>| seat.and_then(|seat| view.worker(seat).zone);
-    let add = |seat, counts: &mut alloc::collections::BTreeMap<_, u32>| {
-        if let Some(zone) = zone(seat) {
-            *counts.entry(zone).or_default() += 1;
-        }
+    // One member, on one end or both.
+    let add = |counts: &mut Counts, [here, there]: [Option<Seat>; 2]| {
+        let zones = [zone(here), zone(there).filter(|it| Some(*it) != zone(here))];
+        zones.into_iter().flatten().for_each(|zone| *counts.entry(zone).or_default() += 1);
     };
-    for (_, [here, there]) in others {
-        let same = zone(here) == zone(there);
-        add(here, &mut counts);
-        if !same {
-            add(there, &mut counts);
-        }
-    }
-    let skew = |counts: &alloc::collections::BTreeMap<_, u32>| {
+    let skew = |mut counts: Counts, ends| {
+        add(&mut counts, ends);
         let (least, most) = (counts.values().min(), counts.values().max());
         most.zip(least).map_or(0, |(most, least)| most - least)
     };
-    let here = ends(view.ledger.places[row])[0];
-    let mut before = counts.clone();
-    add(here, &mut before);
-    let mut transit = before.clone();
-    if zone(here) != zone(Some(to)) {
-        add(Some(to), &mut transit);
+    let (mut both, mut landed) = (none.clone(), none);
+    for (_, [here, there]) in others {
+        add(&mut both, [here, there]);
+        add(&mut landed, [there.or(here), None]);
     }
-    add(Some(to), &mut counts);
-    (skew(&before), skew(&transit), skew(&counts))
+    let here = ends(view.ledger.places[row])[0];
+    Skews {
+        now: skew(both.clone(), [here, None]),
+        under_way: skew(both.clone(), [here, Some(to)]).max(skew(both, [Some(to), None])),
+        landed_without: skew(landed.clone(), [here, None]),
+        landed_with: skew(landed, [Some(to), None]),
+    }
 }
 
 /// The loads a move is judged by: as the ledger stands, shifted to what is forecast where that is
@@ -308,6 +319,8 @@ pub(crate) struct Levels {
     pub(crate) high: f64,
     /// No move pushes a resource of its target above this.
     pub(crate) ceiling: f64,
+    /// A spread up to this is even.
+    pub(crate) even: f64,
 }
 
 impl Levels {
@@ -359,7 +372,8 @@ pub(crate) fn guards(
     Ok(())
 }
 
-/// No resource of the target that the task adds to is pushed above the ceiling.
+/// No resource of the target that the task adds to is pushed above the ceiling. (What only has to have
+/// room has been asked for room.)
 pub(crate) fn ceiling(
     levels: &Levels,
     view: &View<'_>,
@@ -368,6 +382,9 @@ pub(crate) fn ceiling(
 ) -> Result<(), Rejection> {
     for (column, cell) in view.ledger.row(to).iter().enumerate() {
         let (Some(used), Some(capacity)) = (cell.used, cell.capacity) else { continue };
+        if view.ledger.columns[column].is_room() {
+            continue;
+        }
         let added = burden.load[column];
         let after = ((used + added) / capacity).min(MOST_LOAD) + levels.shift(to);
         if added > 0.0 && capacity > 0.0 && after > levels.ceiling {
@@ -386,6 +403,26 @@ pub(crate) fn no_wider(
     to: Seat,
     burden: &Burden,
 ) -> Result<(), Rejection> {
+    let (before, after) = spreads(levels, view, from, to, burden);
+    // One part in 10^9 forgives the rounding of taking away and adding what was the same.
+    if after > before + 1e-9 { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+}
+
+/// The spread does not grow beyond what counts as even.
+pub(crate) fn even_enough(
+    levels: &Levels,
+    view: &View<'_>,
+    from: Seat,
+    to: Seat,
+    burden: &Burden,
+) -> Result<(), Rejection> {
+    let (before, after) = spreads(levels, view, from, to, burden);
+    let before = before.max(levels.even);
+    if after > before + 1e-9 { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+}
+
+/// The spread over the balanced workers before a move and after it.
+fn spreads(levels: &Levels, view: &View<'_>, from: Seat, to: Seat, burden: &Burden) -> (f64, f64) {
     let mut before = (f64::INFINITY, f64::NEG_INFINITY);
     let mut after = before;
     let widen = |(min, max): (f64, f64), level: f64| (min.min(level), max.max(level));
@@ -399,9 +436,7 @@ pub(crate) fn no_wider(
         before = widen(before, level);
         after = widen(after, then.unwrap_or(level));
     }
-    let (before, after) = (before.1 - before.0, after.1 - after.0);
-    // One part in 10^9 forgives the rounding of taking away and adding what was the same.
-    if after > before + 1e-9 { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+    (before.1 - before.0, after.1 - after.0)
 }
 
 /// When measurements of this worker were taken.

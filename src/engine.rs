@@ -14,6 +14,7 @@ use crate::outcome::{
     Admission, Balance, Command, Ended, Fingerprints, Outcome, Rejection, Reply, Tally, Verdict,
 };
 use crate::snapshot::{Report, Snapshot};
+use crate::speed;
 use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
 use crate::stage::{adapt, candidate, detect, observe, predict, record, select, settle};
@@ -218,12 +219,20 @@ impl Engine {
     /// What would become of `task` on `worker`: yes or no, with the reasons. Nothing if either is
     /// not in the snapshot.
     ///
-    /// Judged as a move to even out the load, whether or not the cluster is uneven; budgets are not
-    /// asked, since they depend on what else a round would choose.
+    /// Judged as a move to even out the load, whether or not the cluster is uneven, and where that is
+    /// refused as a move for speed; budgets are not asked, since they depend on what else a round
+    /// would choose.
     pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
         let view = observe::observe(&self.config, &self.state, snapshot);
-        Some(self.verdict(&view, row, to, Errand::Balance))
+        let verdict = self.verdict(&view, row, to, Errand::Balance);
+        if verdict.admission.rejection().is_some() && self.is_faster(&view, row, to) {
+            let faster = self.verdict(&view, row, to, Errand::Upgrade);
+            if faster.admission.rejection().is_none() {
+                return Some(faster);
+            }
+        }
+        Some(verdict)
     }
 
     /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
@@ -288,7 +297,7 @@ impl Engine {
         let levels = self.levels(view);
         let worker = view.worker_id(to);
         let from = match view.ledger.places[row] {
-            Place::On(seat) if errand == Errand::Balance => Some(seat),
+            Place::On(seat) if errand >= Errand::Balance => Some(seat),
             _ => None,
         };
         let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
@@ -316,15 +325,31 @@ impl Engine {
             (Some(section), Errand::Balance) => {
                 admission::guards(section, &levels, view, from, to, &burden)
             }
+            (_, Errand::Upgrade) => {
+                let from = from.unwrap_or(to);
+                admission::ceiling(&levels, view, to, &burden)
+                    .and_then(|()| admission::even_enough(&levels, view, from, to, &burden))
+            }
             (Some(_), _) => admission::ceiling(&levels, view, to, &burden),
             (None, _) => Ok(()),
         };
         let worth = |()| match (&scorecard, errand) {
-            (Some(card), Errand::Balance) => score::worth(card, Pace::default()),
+            (Some(card), Errand::Balance | Errand::Upgrade) => score::worth(card, Pace::default()),
             _ => Ok(()),
         };
         let soft: Result<(), Rejection> = guarded().and_then(worth);
         Verdict { worker, admission: soft.into(), scorecard }
+    }
+
+    /// Whether a task would run so much faster there that it may move for it.
+    fn is_faster(&self, view: &View<'_>, row: usize, to: Seat) -> bool {
+        let Place::On(from) = view.ledger.places[row] else { return false };
+        let Some(section) = self.config.hardware.as_ref() else { return false };
+        let (state, task) = (&self.state, view.task(row));
+        let here = speed::here(section, state, view, task, from);
+        let there = speed::there(section, state, view, task, to);
+        let asked = section.upgrade.filter(|_| self.config.cost_benefit.is_some());
+        asked.is_some_and(|times| there >= times * here)
     }
 
     /// The levels by which a single question is judged: the present, under the thresholds in force.

@@ -96,6 +96,7 @@ mod math;
 mod model;
 mod outcome;
 mod snapshot;
+mod speed;
 mod stage;
 mod state;
 #[cfg(feature = "testkit")]
@@ -104,6 +105,8 @@ pub mod verify;
 mod view;
 
 pub mod shell;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 #[doc = include_str!("design.md")]
 pub mod design {}

@@ -43,13 +43,19 @@ pub(crate) const ENDED: usize = 100;
 /// | collection | at most |
 /// |---|---|
 /// | system history | 100 records |
-/// | samples | 64 and the last 5 per worker heard of since the last complete snapshot |
+/// | workers | those of the last complete snapshot, and those that have only passed by |
+/// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load per worker |
 /// | migrations under way | the budget, 16 placements of orphans per worker, and 64 per worker taken over |
 /// | landed moves; cooldowns | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
+///
+/// A worker passes by that only partial snapshots have named since the last complete one. It is
+/// forgotten when it has not been named for as long as samples are kept (the performance window, or
+/// the history of forecasts if that is longer), no task is said to be on it, and no migration under
+/// way comes from it or goes to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Version of this format.
@@ -163,6 +169,10 @@ pub(crate) struct Track {
     pub(crate) stance: Stance,
     /// Whether a complete snapshot came without it.
     pub(crate) gone: bool,
+    /// When it was last named, if only by partial snapshots: it may go and nobody says so. Nothing
+    /// for those of the last complete snapshot: the next one tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) passing: Option<Timestamp>,
     /// Spaced so that they reach back as far as a forecast looks.
     pub(crate) samples: Window<Sample, SAMPLES>,
     /// The last ones, however close together.

@@ -179,8 +179,14 @@ impl Ledger {
         let workers = snapshot.workers();
         let mut cells = Vec::with_capacity(workers.len() * columns.len());
         let (mut devices, mut device_start) = (Vec::new(), Vec::with_capacity(workers.len() + 1));
-        for worker in workers {
-            cells.extend(columns.iter().map(|resource| cell(worker, *resource)));
+        for (seat, worker) in workers.iter().enumerate() {
+            // One impossible field spoils the record: what else it says of its use counts for nothing.
+            let trusted = snapshot.is_usable(seat);
+            let cells_here = columns.iter().map(|resource| {
+                let cell = cell(worker, *resource);
+                Cell { used: cell.used.filter(|_| trusted), ..cell }
+            });
+            cells.extend(cells_here);
             device_start.push(devices.len());
             devices.extend(worker.devices.iter().map(|device| device_cell(*device)));
         }
@@ -227,7 +233,10 @@ impl Ledger {
             Some((self.columns[column], (used.max(0.0) / capacity).min(MOST_LOAD)))
         });
         match self.rule {
-            LoadRule::Dominant => loads.map(|(_, load)| load).reduce(f64::max),
+            LoadRule::Dominant => {
+                let busy = loads.filter(|(resource, _)| !resource.is_room());
+                busy.map(|(_, load)| load).reduce(f64::max)
+            }
             LoadRule::Mean => {
                 let counts = |resource| {
                     [ResourceId::CPU, ResourceId::MEMORY, ResourceId::GPU_MEMORY]
@@ -423,13 +432,15 @@ pub(crate) struct Candidate {
     pub(crate) unit: usize,
     pub(crate) to: Seat,
     pub(crate) device: Option<u16>,
+    /// How many times as fast the task runs there, where that is the errand.
+    pub(crate) times: f64,
     /// None where moves are not scored.
     pub(crate) scorecard: Option<Scorecard>,
 }
 
 impl Candidate {
     pub(crate) fn new(unit: usize, to: Seat, device: Option<u16>) -> Self {
-        Self { unit, to, device, scorecard: None }
+        Self { unit, to, device, times: 1.0, scorecard: None }
     }
 
     /// Net benefit; 0 where moves are not scored.
@@ -446,6 +457,8 @@ pub(crate) struct Planned {
     pub(crate) to: Seat,
     pub(crate) device: Option<u16>,
     pub(crate) errand: Errand,
+    /// How many times as fast it runs there, where that is the errand.
+    pub(crate) times: f64,
     pub(crate) scorecard: Option<Scorecard>,
 }
 
@@ -458,4 +471,6 @@ pub(crate) enum Errand {
     Drain,
     /// To even out the load: every rule counts.
     Balance,
+    /// To run faster: every rule counts, and nothing becomes uneven by it.
+    Upgrade,
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evenkeel::{
     BadRecord, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable, LabelId,
-    Options, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
-    Timestamp, Worker, WorkerId, verify,
+    Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Stance,
+    Task, TaskId, Timestamp, Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;
@@ -183,6 +183,57 @@ fn a_task_on_a_worker_that_never_was_stays_and_says_why() {
     assert_eq!(outcome.commands[0].to_string(), DECISION);
     let line = "\nrefused    t9: said to be on w77, which is unknown";
     assert!(outcome.to_string().contains(line), "{outcome}");
+}
+
+/// What a round says to a third worker, one record per stance, with a task on it.
+fn said_of_third(stances: &[Stance], unread: Option<&str>, used: f64) -> Outcome {
+    let third = |(nth, stance): (usize, &Stance)| cpu(3, nth as f64 + used).with_stance(*stance);
+    let bad =
+        |field| BadRecord::new(Record::Worker(WorkerId::new(3)), field, "gibberish", "readable");
+    let builder = sound().workers(stances.iter().enumerate().map(third)).task(task(9, 3, 1.0));
+    let snapshot = unread.map(bad).into_iter().fold(builder, SnapshotBuilder::bad_record).build();
+    let mut engine = Engine::new(Config::default()).unwrap();
+    let (outcome, violations) = verify::tick(&mut engine, &snapshot).unwrap();
+    assert_eq!(violations, []);
+    outcome
+}
+
+#[test]
+fn a_draining_worker_is_emptied_unless_its_record_as_a_whole_is_in_doubt() {
+    let drains = "t9 w3 -> w2: w3 is draining";
+    let stays = "t9: the record of w3 is in doubt";
+    for (stances, unread, expected) in [
+        (&[Stance::Drain][..], None, drains),
+        (&[Stance::Drain], Some("used.cpu"), drains),
+        (&[Stance::Drain], Some("temperature_celsius"), drains),
+        (&[Stance::Drain], Some("line"), stays),
+        (&[Stance::Drain, Stance::Drain], None, stays),
+    ] {
+        let said = said_of_third(stances, unread, 5.0).to_string();
+        assert!(said.contains(expected), "{stances:?} {unread:?}\n{said}");
+        let other = if expected == drains { stays } else { drains };
+        assert!(!said.contains(other), "{stances:?} {unread:?}\n{said}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_said_to_be_two_things_is_neither() {
+    for stances in [
+        [Stance::Accept, Stance::Offline],
+        [Stance::Offline, Stance::Accept],
+        [Stance::Drain, Stance::Offline],
+        [Stance::Hold, Stance::Drain],
+    ] {
+        // Which of the two sorts first differs from figure to figure.
+        for used in [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0] {
+            let outcome = said_of_third(&stances, None, used);
+            let moved = outcome.begun().any(|command| command.task == TaskId::new(9));
+            assert!(!moved, "{stances:?} {used}\n{outcome}");
+        }
+    }
+    // Where all agree that it is out of reach, it is.
+    let outcome = said_of_third(&[Stance::Offline; 2], None, 5.0);
+    assert!(outcome.begun().any(|command| command.task == TaskId::new(9)), "{outcome}");
 }
 
 #[test]

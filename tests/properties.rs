@@ -11,8 +11,9 @@ use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
     Action, Admission, BadRecord, Balance, Command, Config, Device, Engine, Event, Fate, Group,
-    GroupId, Hardware, Input, MigrationId, Mobility, Outcome, Output, Placement, Record, Rejection,
-    Remedy, Report, ResourceId, Snapshot, Stance, State, Task, TaskId, Timestamp, Worker, WorkerId,
+    GroupId, Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output, Placement, Ratio,
+    Record, Rejection, Remedy, Report, ResourceId, Snapshot, Stance, State, Task, TaskId,
+    Timestamp, Worker, WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -170,14 +171,59 @@ fn log_of(history: &History) -> Vec<(Input, Output)> {
     log
 }
 
+/// Records in the order of their keys.
+fn in_order<T: Clone>(records: &[T], keys: &[u64]) -> Vec<T> {
+    let mut records: Vec<(u64, T)> =
+        keys.iter().cycle().copied().zip(records.iter().cloned()).collect();
+    records.sort_by_key(|(key, _)| *key);
+    records.into_iter().map(|(_, record)| record).collect()
+}
+
+/// Adds a second record of a worker, a task or a group that differs from the first in one field that may be left out:
+/// most of them take the same number, so that only the field's place tells them apart.
+fn add_twin(cluster: &mut Cluster, at: &Index, field: u8) {
+    let Cluster { workers, tasks, groups, .. } = cluster;
+    if field < 7 && !workers.is_empty() {
+        let mut twin = at.get(workers).clone();
+        match field {
+            0 => twin.zone = Some(ZoneId::new(1)),
+            1 => twin.health = Some(Ratio::ONE),
+            2 => twin.temperature_celsius = Some(1.0),
+            3 => twin.power_watts = Some(1.0),
+            4 => twin.labels.push(LabelId::new(1)),
+            5 => twin.reserved.set(ResourceId::CPU, 1.0),
+            _ => twin.stance = Stance::Offline,
+        }
+        workers.push(twin);
+    } else if field < 16 && !tasks.is_empty() {
+        let mut twin = at.get(tasks).clone();
+        let one = Duration::from_secs(1);
+        match field {
+            7 => twin.remaining = Some(one),
+            8 => twin.progress = Some(Ratio::ONE),
+            9 => twin.checkpoint_age = Some(one),
+            10 => twin.state_bytes = Some(1),
+            11 => twin.not_before = Some(secs(1)),
+            12 => twin.extra_cost = Some(1.0),
+            13 => twin.device = Some(1),
+            14 => twin.used.set(ResourceId::CPU, 1.0),
+            _ => twin.placement = Placement::Orphaned,
+        }
+        tasks.push(twin);
+    } else if !groups.is_empty() {
+        let mut twin = at.get(groups).clone();
+        match field {
+            16 => twin.members.reverse(),
+            17 => twin.rule = evenkeel::GroupRule::Affinity,
+            18 => twin.rule = evenkeel::GroupRule::AntiAffinity,
+            _ => twin.members.push(TaskId::new(1)),
+        }
+        groups.push(twin);
+    }
+}
+
 /// The records of a snapshot, in an order of their own.
 fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
-    fn in_order<T: Clone>(records: &[T], keys: &[u64]) -> Vec<T> {
-        let mut records: Vec<(u64, T)> =
-            keys.iter().cycle().copied().zip(records.iter().cloned()).collect();
-        records.sort_by_key(|(key, _)| *key);
-        records.into_iter().map(|(_, record)| record).collect()
-    }
     let mut builder = Snapshot::builder(snapshot.at())
         .workers(in_order(snapshot.workers(), keys))
         .tasks(in_order(snapshot.tasks(), keys));
@@ -321,23 +367,28 @@ proptest! {
     #[test]
     fn the_order_of_hostile_records_never_matters(
         Settings(config) in settings(),
-        cluster in strategies::hostile(),
+        mut cluster in strategies::hostile(),
+        twins in vec((any::<Index>(), 0..20_u8), 0..4),
+        reports in strategies::reports(),
         keys in vec(any::<u64>(), 1..20),
     ) {
+        twins.iter().for_each(|(at, field)| add_twin(&mut cluster, at, *field));
         let mut shuffled = cluster.clone();
-        let by_key = |count: usize| {
-            let mut order: Vec<usize> = (0..count).collect();
-            order.sort_by_key(|at| keys[at % keys.len()]);
-            order
-        };
-        shuffled.workers = by_key(cluster.workers.len()).into_iter().map(|at| cluster.workers[at].clone()).collect();
-        shuffled.tasks = by_key(cluster.tasks.len()).into_iter().map(|at| cluster.tasks[at].clone()).collect();
-        let said = |cluster: &Cluster| {
+        shuffled.workers = in_order(&cluster.workers, &keys);
+        shuffled.tasks = in_order(&cluster.tasks, &keys);
+        shuffled.groups = in_order(&cluster.groups, &keys);
+        shuffled.groups.iter_mut().for_each(|group| group.members = in_order(&group.members, &keys));
+        shuffled.unread = in_order(&cluster.unread, &keys);
+        // Reports speak of what the first round began.
+        let said = |cluster: &Cluster, reports: &[Report]| {
             let mut engine = Engine::new(config.clone()).unwrap();
-            let outcome = engine.tick(&cluster.snapshot(secs(30))).unwrap();
-            serde_json::to_string(&(outcome, engine.state())).unwrap()
+            let first = engine.tick(&cluster.snapshot(secs(30))).unwrap();
+            let builder = cluster.builder(secs(60));
+            let builder = reports.iter().copied().fold(builder, evenkeel::SnapshotBuilder::report);
+            let second = engine.tick(&builder.build()).unwrap();
+            serde_json::to_string(&(first, second, engine.state())).unwrap()
         };
-        prop_assert_eq!(said(&shuffled), said(&cluster));
+        prop_assert_eq!(said(&shuffled, &in_order(&reports, &keys)), said(&cluster, &reports));
     }
 
     #[test]
@@ -421,7 +472,8 @@ proptest! {
         cluster in strategies::clusters(),
         at in any::<Index>(),
     ) {
-        let able = |worker: &Worker| matches!(worker.stance, Stance::Accept | Stance::Hold);
+        // To be emptied is no figure: a draining worker is emptied whether or not its load is known.
+        let able = |worker: &Worker| worker.stance != Stance::Offline;
         let rows: Vec<usize> =
             (0..cluster.workers.len()).filter(|row| able(&cluster.workers[*row])).collect();
         prop_assume!(!rows.is_empty());
@@ -536,6 +588,30 @@ proptest! {
         prop_assert_eq!(violations, vec![]);
         let moves: usize = begun.iter().sum();
         prop_assert!(moves as f64 <= most_moves(&history), "{} moves", moves);
+        // The last twenty minutes are four cooldowns and twice what a forecast looks back on.
+        let late: usize = begun[40..].iter().sum();
+        prop_assert_eq!(late, 0, "moves by round: {:?}", begun);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn wishes_for_faster_hardware_come_to_rest_too(mut history in strategies::constant_wishes()) {
+        history.config.stability = Config::default().stability;
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        let mut watch = Watch::new(&history.config);
+        let (mut violations, mut begun) = (Vec::new(), Vec::new());
+        history.play(&mut |input| {
+            let output = engine.apply(&input);
+            if let Output::Outcome(outcome) = &output {
+                begun.push(outcome.begun().count());
+            }
+            violations.extend(watch.see(&input, &output));
+            output
+        });
+        prop_assert_eq!(violations, vec![]);
         // The last twenty minutes are four cooldowns and twice what a forecast looks back on.
         let late: usize = begun[40..].iter().sum();
         prop_assert_eq!(late, 0, "moves by round: {:?}", begun);
@@ -673,6 +749,53 @@ proptest! {
     }
 }
 
+/// The first refusals of a cluster for want of room: task row, worker row, resource, and what is said to be free.
+fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, ResourceId, f64)> {
+    let engine = Engine::new(config.clone()).unwrap();
+    let snapshot = cluster.snapshot(secs(300));
+    let (tasks, workers) = (snapshot.tasks().len(), snapshot.workers().len());
+    let pairs = (0..tasks).flat_map(|task| (0..workers).map(move |worker| (task, worker)));
+    let found = pairs.filter_map(|(task, worker)| {
+        let (id, to) = (snapshot.tasks()[task].id, snapshot.workers()[worker].id);
+        match engine.consider(&snapshot, id, to)?.admission.rejection()? {
+            Rejection::NoHeadroom { resource, free, .. } => Some((task, worker, *resource, *free)),
+            _ => None,
+        }
+    });
+    found.take(4).collect()
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn what_is_said_to_be_free_fits_and_nothing_more(
+        Settings(config) in settings(),
+        mut cluster in prop_oneof![strategies::crowded(), strategies::clusters()],
+    ) {
+        cluster.workers.sort_by_key(|worker| worker.id);
+        cluster.tasks.sort_by_key(|task| task.id);
+        for (task, worker, resource, free) in without_room(&config, &cluster) {
+            // Whether it lacks room for so much of this resource; for lack of something else it may stay as well.
+            let lacks = |amount: f64| {
+                let mut cluster = cluster.clone();
+                cluster.tasks.swap(0, task);
+                cluster.tasks[0].demand.set(resource, amount);
+                let admission = verdict(&config, &cluster, secs(300), worker).unwrap();
+                match admission.rejection().copied() {
+                    Some(Rejection::NoHeadroom { resource: lacking, needed, free: told }) => {
+                        (lacking == resource).then_some((needed, told))
+                    }
+                    _ => None,
+                }
+            };
+            let (most, over) = (free.max(0.0), more(free.max(0.0)));
+            prop_assert_eq!(lacks(most), None, "{} of {} do not fit", most, resource);
+            prop_assert_eq!(lacks(over), Some((over, free)), "{} of {} fit", over, resource);
+        }
+    }
+}
+
 // ---------------------------------------------------------------- what was found once
 
 /// Feeds snapshots; the last outcome.
@@ -801,6 +924,36 @@ fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
     let stale = Snapshot::builder(secs(60)).worker(worker).task(on(1, of(1, 4.0))).build();
     let outcome = ticks(&mut engine, &[stale]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.4).abs() < 1e-9);
+}
+
+/// How many workers the engine remembers.
+fn tracked(engine: &Engine) -> usize {
+    let sizes = engine.state().sizes();
+    sizes.into_iter().find(|(name, _)| *name == "tracked workers").map_or(0, |(_, size)| size)
+}
+
+#[test]
+fn workers_that_only_pass_by_in_partial_snapshots_are_forgotten() {
+    let mut engine = Engine::new(Config::default()).unwrap();
+    // A complete snapshot with w1 to w3, then a new name every half minute and nobody else.
+    let first = Snapshot::builder(secs(30)).workers([cpu(1, 1.0), cpu(2, 1.0), cpu(3, 1.0)]);
+    let _calm = ticks(&mut engine, &[first.build()]);
+    for nth in 2..1_000 {
+        let at = secs(30 * nth);
+        let snapshot = Snapshot::builder(at).worker(cpu(100 + nth, 1.0)).partial();
+        let (worker, hardware) = (WorkerId::new(100 + nth), Hardware::Cpu);
+        let _calm = ticks(&mut engine, &[snapshot.build()]);
+        event(&mut engine, 30 * nth, Event::Performance { worker, hardware, speed: 1.5 });
+        // Three of the complete snapshot, and those of the last ten minutes.
+        assert!(tracked(&engine) <= 3 + 21, "{} after {nth} rounds", tracked(&engine));
+    }
+    let learned = engine.state().sizes().into_iter().find(|(name, _)| *name == "learned");
+    assert_eq!(learned, Some(("learned", 21)));
+    // Who was in the complete snapshot is remembered: its task is without a worker once one comes without it.
+    let last = Snapshot::builder(secs(40_000)).worker(cpu(2, 1.0)).task(on(1, of(1, 1.0))).build();
+    let outcome = ticks(&mut engine, &[last]);
+    assert_eq!(outcome.commands[0].to_string(), "m0.1 t1 placed on w2: its worker is gone");
+    assert_eq!(tracked(&engine), 2);
 }
 
 #[test]

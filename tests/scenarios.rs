@@ -46,8 +46,11 @@ stories! {
     all_hot_moves_nothing
     all_idle_moves_nothing
     all_of_needs_every_kind
+    almost_overloaded_worker_gives_along_with_the_overloaded_one
     anti_affinity_keeps_replicas_apart_in_transit_too
     any_of_needs_just_one
+    budget_grows_with_the_workers_that_must_give
+    companions_do_not_follow_one_of_them_to_a_faster_worker
     constant_load_falls_silent
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     dead_band_leaves_a_swap_of_roles_alone
@@ -56,9 +59,18 @@ stories! {
     drain_without_room_waits_for_a_new_worker
     drained_task_does_not_return_to_the_worker_it_left
     draining_worker_is_emptied_even_when_all_is_calm
+    draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
+    evening_out_goes_before_speed
     failed_target_sends_the_task_back_to_its_source
+    faster_by_less_than_twice_is_no_reason_to_move
+    faster_hardware_attracts_a_task_though_loads_are_even
+    faster_hardware_is_not_worth_the_work_that_would_be_lost
+    faster_hardware_is_not_worth_uneven_loads
+    faster_hardware_waits_until_the_task_has_cooled_down
+    faster_hardware_without_room_attracts_nobody
     fixed_preset_is_the_traditional_balancer
+    fixed_preset_sees_full_memory_behind_idle_processors
     forecast_that_was_wrong_is_trusted_less
     full_gpu_does_not_hide_behind_an_idle_cpu
     hardware_cpu_task_gains_nothing_from_a_gpu
@@ -106,6 +118,7 @@ stories! {
     rising_worker_is_relieved_before_it_is_hot
     same_situation_three_presets
     saturated_network_moves_the_talker
+    several_moves_at_once_keep_the_zones_even
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     spread_over_zones_is_repaired_never_made_worse
@@ -115,6 +128,7 @@ stories! {
     target_that_closed_meanwhile_is_called_off
     target_that_filled_up_meanwhile_is_called_off
     target_that_never_answers_gives_the_task_back
+    task_without_a_device_runs_on_its_gpu_workers_cpu
     tiny_task_is_not_worth_it
     too_little_compute_is_no_target
     too_little_memory_sends_it_past_the_coldest

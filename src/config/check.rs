@@ -108,6 +108,9 @@ fn core_fields(config: &Config, faults: &mut Faults) {
     if let Some(spread) = config.detection.sufficient {
         faults.share("detection.sufficient", spread);
     }
+    if let Some(margin) = config.detection.give_margin {
+        faults.share("detection.give_margin", margin);
+    }
 }
 
 fn adaptation(config: &Config, faults: &mut Faults) {
@@ -178,6 +181,10 @@ fn cost_benefit(config: &Config, faults: &mut Faults) {
 fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.hardware {
         faults.share("hardware.learning_rate", section.learning_rate);
+        if let Some(times) = section.upgrade {
+            let holds = times.is_finite() && times >= 1.0;
+            faults.need(holds, "hardware.upgrade", &times, "a finite number from 1 up");
+        }
         for row in section.table.rows() {
             let field = alloc::format!("hardware.table.{}.performance", row.hardware);
             let holds = row.performance.is_finite() && row.performance > 0.0;

@@ -4,12 +4,13 @@
 //!
 //! | rule | [`Config::fixed`] | [`Config::reference`] | [`Config::default`] |
 //! |---|---|---|---|
-//! | a worker's load | mean of its resources | mean of its resources | its fullest resource |
+//! | a worker's load | its fullest resource | mean of its resources | its fullest resource |
 //! | detection looks at | the latest sample | the mean of the last 5 samples | the projected load |
 //! | it triggers when | one above high *and* one below low | one above high *and* one below low | either, and another has room |
+//! | who gives while one is overloaded | the overloaded | the overloaded | who stands 0.1 above the mean, too |
 //! | an overloaded worker gives until it stands at | high | high | the mean load |
 //! | spread needed | none | 0.4 | 0.2 |
-//! | a spread that is enough by itself | – | – | 0.4 |
+//! | a spread that is enough by itself | – | – | 0.3 |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |
 //! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy |
@@ -18,8 +19,9 @@
 //! | base cost; priority costs at most | – | 2; 2 | 1; 1 |
 //! | utilization benefit | – | difference of the two workers | gap left after the move, scaled by the task's size, and relief of an overload |
 //! | order | hottest to coldest, largest task first | best net benefit first | best net benefit first |
-//! | at once | 2 | 2 | 2, or a tenth of the workers if that is more; at most 4 per source and per target |
-//! | cooldown, dead band, no worsening, in-flight loads | – | – | 300 s, 0.05, yes, yes |
+//! | at once | 2 | 2 | 2, a tenth of the workers, or 4 per worker that gives, whichever is most; at most 4 per source and per target |
+//! | a task on slow hardware while loads are even | stays | stays | may move to where it runs twice as fast or faster |
+//! | cooldown, dead band, no worsening, in-flight loads | – | – | 300 s, 0.1, yes, yes |
 //! | promises kept ([`verify`](crate::verify)) | 1, 2, 3, 7, 9, 10 | 1, 2, 3, 7, 9, 10 | 1 to 7, 9, 10 |
 //!
 //! # What "off" means
@@ -128,7 +130,8 @@ impl Default for Config {
                 basis: Basis::Projected,
                 trigger: Trigger::Either,
                 imbalance: 0.2,
-                sufficient: Some(0.4),
+                sufficient: Some(0.3),
+                give_margin: Some(0.1),
             },
             adaptation: Some(Adaptation { rule: AdaptRule::Relax, ..Adaptation::default() }),
             prediction: Some(Prediction { judged: true, ..Prediction::default() }),
@@ -145,10 +148,12 @@ impl Default for Config {
             }),
             migration: Some(MigrationLimits {
                 share_of_workers: Some(0.1),
+                per_giver: core::num::NonZeroU32::new(4),
                 per_source: core::num::NonZeroU32::new(4),
                 per_target: core::num::NonZeroU32::new(4),
                 ..MigrationLimits::default()
             }),
+            hardware: Some(HardwareStrategy { upgrade: Some(2.0), ..HardwareStrategy::default() }),
             stability: Some(Stability::default()),
             ..Self::reference()
         }
@@ -160,6 +165,7 @@ impl Config {
     /// The baseline.
     pub fn fixed() -> Self {
         Self {
+            load: LoadRule::Dominant,
             detection: Detection { basis: Basis::Latest, imbalance: 0.0, ..Detection::default() },
             adaptation: None,
             prediction: None,

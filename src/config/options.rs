@@ -82,7 +82,7 @@ impl Options {
     ///
     /// A switch that is off removes its section; numbers of a section that is off are checked all
     /// the same. A switch that is on gives a base without the section the specification's one.
-    /// `max_simultaneous_migrations` is the cap: no share of the workers lifts it.
+    /// `max_simultaneous_migrations` is the cap: no share of the workers lifts it, nor their number.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ impl Reader<'_> {
             && let Some(limits) = &mut config.migration
         {
             limits.max_simultaneous = count(most);
-            // What the operator sets is the cap: no share of the workers lifts it.
-            limits.share_of_workers = None;
+            // What the operator sets is the cap: no share of the workers lifts it, nor their need.
+            (limits.share_of_workers, limits.per_giver) = (None, None);
         }
         if let Some(rate) = self.share("threshold_adjustment_rate")
             && let Some(adaptation) = &mut config.adaptation

@@ -19,8 +19,9 @@ pub enum LoadRule {
     /// original. A worker at 0.9 CPU and 0.3 memory has load 0.6.
     #[default]
     Mean,
-    /// The fullest of CPU, memory, GPU, GPU memory, network and disk, as far as they are known. The
-    /// worker above has load 0.9: a full GPU does not hide behind an idle CPU.
+    /// The fullest of CPU, memory, GPU, network, disk and the host's own, as far as they are known. The
+    /// worker above has load 0.9: a full GPU does not hide behind an idle CPU. GPU memory does not
+    /// count: it holds a task or it does not, and full devices are no slower.
     Dominant,
 }
 
@@ -36,12 +37,17 @@ pub struct Detection {
     pub imbalance: f64,
     /// A spread that is enough by itself, with no worker out of bounds, 0 to 1; none: it never is.
     pub sufficient: Option<f64>,
+    /// While a worker is overloaded, workers that stand more than this above the mean load give as
+    /// well, 0 to 1: what is almost over would be over with the next task. At 0.1, with the mean at
+    /// 0.55 and the threshold at 0.85, one at 0.95 gives, and so does one at 0.70; one at 0.60 does
+    /// not. None: only the overloaded give.
+    pub give_margin: Option<f64>,
 }
 
 impl Default for Detection {
     fn default() -> Self {
         let (basis, trigger) = (Basis::RecentMean, Trigger::Both);
-        Self { basis, trigger, imbalance: 0.4, sufficient: None }
+        Self { basis, trigger, imbalance: 0.4, sufficient: None, give_margin: None }
     }
 }
 
@@ -318,11 +324,17 @@ pub struct HardwareStrategy {
     /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against
     /// what was known before, 0 to 1: 0.1. At 0 the table stays as it is.
     pub learning_rate: f64,
+    /// A task that would run at least so many times as fast on another worker may move there though
+    /// all loads are even, 1 and up; it must be worth its cost (so this needs
+    /// [`cost_benefit`](super::Config::cost_benefit)), leave the target below the high threshold, and
+    /// make nothing uneven. At 2, a task on a CPU (1.0) moves to CUDA (3.0) and to `ROCm` (2.8), not
+    /// to `OpenVINO` (1.8). None: hardware decides only where loads make a task move.
+    pub upgrade: Option<f64>,
 }
 
 impl Default for HardwareStrategy {
     fn default() -> Self {
-        Self { table: HardwareTable::default(), learning_rate: 0.1 }
+        Self { table: HardwareTable::default(), learning_rate: 0.1, upgrade: None }
     }
 }
 
@@ -350,6 +362,10 @@ pub struct MigrationLimits {
     pub max_simultaneous: NonZeroU32,
     /// With many workers, this share of their number if that is more, 0 to 1.
     pub share_of_workers: Option<f64>,
+    /// So many for each worker that is to give, if that is more: the budget grows with the problem.
+    /// At 4, three overloaded workers may give twelve tasks at once, as far as
+    /// [`per_source`](Self::per_source) and [`per_target`](Self::per_target) allow.
+    pub per_giver: Option<NonZeroU32>,
     /// Migrations under way from one worker at once.
     pub per_source: Option<NonZeroU32>,
     /// Migrations under way to one worker at once.
@@ -364,6 +380,7 @@ impl Default for MigrationLimits {
         Self {
             max_simultaneous: NonZeroU32::MIN.saturating_add(1),
             share_of_workers: None,
+            per_giver: None,
             per_source: None,
             per_target: None,
             timeout: Duration::from_secs(600),
@@ -372,13 +389,16 @@ impl Default for MigrationLimits {
 }
 
 impl MigrationLimits {
-    /// Migrations that may be under way at once among so many workers.
+    /// Migrations that may be under way at once among so many workers, of which so many are to give.
     ///
-    /// At 2 and a share of 0.1: 2 for ten workers, 40 for four hundred.
-    pub(crate) fn at_once(&self, workers: usize) -> usize {
+    /// At 2, a share of 0.1 and 4 per giver: 2 for ten workers of which none is to give, 12 if three
+    /// are; 40 for four hundred, and 120 if thirty of these are.
+    pub(crate) fn at_once(&self, workers: usize, givers: usize) -> usize {
         let share = self.share_of_workers.unwrap_or(0.0) * workers as f64;
         // A share of at most 1 cannot exceed the number of workers.
-        (self.max_simultaneous.get() as usize).max(usize::try_from(whole(share)).unwrap_or(workers))
+        let share = usize::try_from(whole(share)).unwrap_or(workers);
+        let problem = self.per_giver.map_or(0, |each| givers.saturating_mul(each.get() as usize));
+        (self.max_simultaneous.get() as usize).max(share).max(problem)
     }
 }
 
@@ -391,7 +411,7 @@ pub struct Stability {
     /// seconds: 300.
     #[serde(with = "as_seconds")]
     pub cooldown: Duration,
-    /// A move must leave the target so far below where the source was: 0.05.
+    /// A move must leave the target so far below where the source was: 0.1.
     pub dead_band: f64,
     /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0.
     /// Set it to the span over which the host's telemetry smooths; at most the cooldown.
@@ -401,7 +421,7 @@ pub struct Stability {
 
 impl Default for Stability {
     fn default() -> Self {
-        Self { cooldown: Duration::from_secs(300), dead_band: 0.05, telemetry_lag: Duration::ZERO }
+        Self { cooldown: Duration::from_secs(300), dead_band: 0.1, telemetry_lag: Duration::ZERO }
     }
 }
 

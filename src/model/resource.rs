@@ -53,6 +53,12 @@ impl ResourceId {
     pub const fn custom(number: u16) -> Self {
         Self(number.saturating_add(NAMED))
     }
+
+    /// Whether there is room for a task or there is not, and how full it is slows nobody down. Main
+    /// memory is not of this kind: caches and paging feel it long before its end.
+    pub(crate) const fn is_room(self) -> bool {
+        self.0 == Self::GPU_MEMORY.0
+    }
 }
 
 impl fmt::Display for ResourceId {

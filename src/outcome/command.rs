@@ -134,6 +134,13 @@ pub enum Reason {
         #[serde(with = "as_seconds")]
         horizon: Duration,
     },
+    /// It runs faster there.
+    Faster {
+        /// The source.
+        worker: WorkerId,
+        /// How many times as fast.
+        times: f64,
+    },
     /// The source is to be emptied.
     Drain {
         /// The source.
@@ -197,6 +204,9 @@ impl fmt::Display for Reason {
                 let horizon = Span(horizon);
                 write!(f, "{worker} predicted at {predicted:.3} above {high:.3}")?;
                 write!(f, " in {horizon}, confidence {confidence:.2}")
+            }
+            Self::Faster { worker, times } => {
+                write!(f, "runs {times:.2} times as fast there as on {worker}")
             }
             Self::Drain { worker } => write!(f, "{worker} is draining"),
             Self::Recover => f.write_str("its worker is gone"),

@@ -122,6 +122,12 @@ pub enum Rejection {
         /// That worker.
         worker: WorkerId,
     },
+    /// Its worker is to be emptied, but may not be what its record says: there are several, or it
+    /// could not be read.
+    DoubtfulSource {
+        /// That worker.
+        worker: WorkerId,
+    },
     /// It moves with its companions, and one of them cannot.
     Companion {
         /// The group they form.
@@ -291,6 +297,7 @@ impl Rejection {
             | Self::BadRecord
             | Self::Unplaced
             | Self::UnknownPlace { .. }
+            | Self::DoubtfulSource { .. }
             | Self::Companion { .. }
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
@@ -334,6 +341,7 @@ impl Rejection {
             Self::BadRecord => "bad record",
             Self::Unplaced => "unplaced",
             Self::UnknownPlace { .. } => "unknown place",
+            Self::DoubtfulSource { .. } => "doubtful source",
             Self::Companion { .. } => "companion",
             Self::NotAccepting { .. } => "not accepting",
             Self::UnknownLoad => "unknown load",
@@ -378,7 +386,10 @@ impl Rejection {
             Self::NearlyDone { remaining_secs, least_secs } => {
                 Remedy::AllowSeconds(least_secs - remaining_secs)
             }
-            Self::BadRecord | Self::UnknownLoad | Self::UnknownPlace { .. } => Remedy::FixTelemetry,
+            Self::BadRecord
+            | Self::UnknownLoad
+            | Self::UnknownPlace { .. }
+            | Self::DoubtfulSource { .. } => Remedy::FixTelemetry,
             Self::Pinned | Self::Companion { .. } => Remedy::Unpin,
             Self::Unplaced => Remedy::Place,
             Self::NotAccepting { .. } => Remedy::Accept,
@@ -425,6 +436,7 @@ impl fmt::Display for Rejection {
                 write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
             }
             Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
+            Self::DoubtfulSource { worker } => write!(f, "the record of {worker} is in doubt"),
             Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
             Self::NotAccepting { stance } => write!(f, "target is {stance}"),
             Self::UnknownLoad => f.write_str("target's load is unknown"),

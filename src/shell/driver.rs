@@ -1,10 +1,12 @@
 //! One turn of a synchronous host's loop.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{MetricsSink, MigrationExecutor, TelemetrySource};
-use crate::engine::{Engine, Stale};
+use crate::config::{Config, ConfigErrors};
+use crate::engine::{Engine, Input, Stale};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Outcome, Reply};
 use crate::snapshot::{Event, Report};
@@ -30,6 +32,48 @@ use crate::snapshot::{Event, Report};
 /// assert!(turn.is_some());
 /// assert_eq!(driver.executor[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
 /// assert!(driver.turn().unwrap().is_none()); // the source has come to its end
+/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// ```
+///
+/// # The log
+///
+/// What cannot be started the driver reports to the engine itself. A host that logs inputs for
+/// replay therefore has them from the sink ([`MetricsSink::input`]), which is handed every input
+/// before the engine gets it, whoever it comes from. What the host gives [`engine`](Self::engine)
+/// past the driver it logs itself.
+///
+/// ```
+/// # use evenkeel::shell::{Driver, MigrationExecutor};
+/// # use evenkeel::{Command, Config, Engine, Input, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// # let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
+/// # let worker = |id, used| {
+/// #     Worker::new(id).with_capacity(ResourceId::CPU, 10.0).with_used(ResourceId::CPU, used)
+/// # };
+/// # let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+/// #     .workers([worker(hot, 9.5), worker(idle, 1.0)])
+/// #     .task(Task::new(TaskId::new(1)).on(hot).with_demand(ResourceId::CPU, 3.0))
+/// #     .build();
+/// /// The network is down.
+/// struct Down;
+///
+/// impl MigrationExecutor for Down {
+///     type Error = &'static str;
+///     fn execute(&mut self, _: &Command) -> Result<(), &'static str> {
+///         Err("no route to host")
+///     }
+/// }
+///
+/// let log: Vec<Input> = Vec::new();
+/// let mut driver = Driver::new(Engine::new(Config::default())?, vec![snapshot], Down, log);
+/// let turn = driver.turn().unwrap().unwrap();
+/// assert_eq!(turn.failures[0].1, "no route to host");
+/// assert_eq!(driver.sink.len(), 2); // the snapshot, and the driver's report of the failure
+///
+/// let mut replay = Engine::new(Config::default())?;
+/// for input in &driver.sink {
+///     let _output = replay.apply(input);
+/// }
+/// assert_eq!(replay.state(), driver.engine.state());
 /// # Ok::<(), evenkeel::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -86,6 +130,10 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         let Some(snapshot) = self.source.snapshot().map_err(TurnError::Source)? else {
             return Ok(None);
         };
+        // Lent to the sink as an input, and taken back: a snapshot is large.
+        let input = Input::Tick(snapshot);
+        self.sink.input(&input);
+        let Input::Tick(snapshot) = input else { return Ok(None) };
         match self.engine.tick(&snapshot) {
             Ok(outcome) => {
                 let failures = self.carry_out(snapshot.at(), outcome.commands.clone());
@@ -103,9 +151,24 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
     /// Tells the engine what happened, and carries out what follows: the engine's reply, and the
     /// commands that could not be started, which the engine knows.
     pub fn report(&mut self, report: &Report) -> (Reply, Vec<(Command, X::Error)>) {
-        let reply = self.engine.report(report);
+        let reply = self.tell(*report);
         let failures = self.carry_out(report.at, reply.commands.clone());
         (reply, failures)
+    }
+
+    /// Changes settings, as [`Engine::reconfigure`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] if the new settings are impossible; the old ones stay in force.
+    pub fn reconfigure(&mut self, config: Config) -> Result<(), ConfigErrors> {
+        self.sink.input(&Input::Reconfigure(Box::new(config.clone())));
+        self.engine.reconfigure(config)
+    }
+
+    fn tell(&mut self, report: Report) -> Reply {
+        self.sink.input(&Input::Report(report));
+        self.engine.report(&report)
     }
 
     /// Starts commands; what cannot be started has failed, and the engine's answer to that is
@@ -134,10 +197,99 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         match command.action {
             Action::Release { .. } | Action::Assign { .. } | Action::Place { .. } => {
                 let event = Event::Failed { migration: command.migration };
-                self.engine.report(&Report::new(at, event)).commands
+                self.tell(Report::new(at, event)).commands
             }
             // The migration is over for the engine; the host sees the failure in its turn.
             Action::Requeue | Action::Abort { .. } => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        MigrationId, Outcome, Placement, ResourceId, Snapshot, State, Task, TaskId, Worker,
+        WorkerId,
+    };
+
+    /// Starts nothing but releases.
+    struct NoRoute;
+
+    impl MigrationExecutor for NoRoute {
+        type Error = ();
+
+        fn execute(&mut self, command: &Command) -> Result<(), ()> {
+            if matches!(command.action, Action::Release { .. }) { Ok(()) } else { Err(()) }
+        }
+    }
+
+    fn snapshot(secs: u64, riding: Option<Report>) -> Snapshot {
+        let worker = |id, used| {
+            Worker::new(WorkerId::new(id))
+                .with_capacity(ResourceId::CPU, 10.0)
+                .with_used(ResourceId::CPU, used)
+        };
+        let task = |id| Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, 2.0);
+        let mut orphan = task(9);
+        orphan.placement = Placement::Orphaned;
+        let builder = Snapshot::builder(Timestamp::from_secs(secs))
+            .workers([worker(1, 9.5), worker(2, 1.0), worker(3, 2.0)])
+            .tasks([task(1).on(WorkerId::new(1)), task(2).on(WorkerId::new(1)), orphan]);
+        riding.into_iter().fold(builder, crate::SnapshotBuilder::report).build()
+    }
+
+    fn replayed(log: &[Input]) -> State {
+        let mut engine = Engine::new(Config::default()).unwrap();
+        for input in log {
+            let _output = engine.apply(input);
+        }
+        engine.state().clone()
+    }
+
+    /// The log, and what the host itself put into it.
+    fn driven(log: impl FnOnce(&mut Driver<Vec<Snapshot>, NoRoute, Vec<Input>>) -> usize) {
+        let engine = Engine::new(Config::default()).unwrap();
+        let mut driver = Driver::new(engine, Vec::new(), NoRoute, Vec::new());
+        let own = log(&mut driver);
+        assert!(driver.sink.len() > own, "the driver reported nothing: {}", driver.sink.len());
+        assert_eq!(&replayed(&driver.sink), driver.engine.state());
+    }
+
+    fn released(outcome: &Outcome) -> (MigrationId, Event) {
+        let begun = outcome.begun().find(|it| matches!(it.action, Action::Release { .. }));
+        let migration = begun.map(|command| command.migration).unwrap();
+        (migration, Event::Released { migration })
+    }
+
+    #[test]
+    fn the_sink_has_every_input_of_rounds_reports_and_settings() {
+        driven(|driver| {
+            driver.source.push(snapshot(30, None));
+            let turn = driver.turn().unwrap().unwrap();
+            // Placed, and placed again, on a worker that cannot be reached.
+            assert!(!turn.failures.is_empty());
+            let (_, event) = released(&turn.outcome);
+            let (_, failures) = driver.report(&Report::new(Timestamp::from_secs(31), event));
+            assert!(!failures.is_empty());
+            let mut config = Config::default();
+            config.thresholds.high = 0.8;
+            assert_eq!(driver.reconfigure(config), Ok(()));
+            3
+        });
+    }
+
+    #[test]
+    fn the_sink_has_the_reports_that_follow_from_a_stale_snapshot_too() {
+        driven(|driver| {
+            driver.source.push(snapshot(30, None));
+            let turn = driver.turn().unwrap().unwrap();
+            let logged = driver.sink.len();
+            let (_, event) = released(&turn.outcome);
+            let riding = Report::new(Timestamp::from_secs(31), event);
+            driver.source.push(snapshot(30, Some(riding)));
+            assert!(matches!(driver.turn(), Err(TurnError::Stale(_))));
+            logged + 1
+        });
     }
 }

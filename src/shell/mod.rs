@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`TelemetrySource`] | say what is | `&mut T`; a `Vec` or [`VecDeque`] of snapshots; [`from_fn`] |
 //! | [`MigrationExecutor`] | do something | `&mut T`; `()` (nothing is done); a `Vec` (commands are collected) |
-//! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` (outcomes are collected) |
+//! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` of outcomes, or of inputs |
 //!
 //! [`Driver::turn`] is one turn of a synchronous host's loop. An asynchronous host calls the engine
 //! directly: it is a plain value and never blocks.
@@ -48,6 +48,7 @@ pub use row::{
     ThresholdMetrics, WallClock,
 };
 
+use crate::engine::Input;
 use crate::outcome::{Command, Outcome};
 use crate::snapshot::Snapshot;
 
@@ -88,6 +89,11 @@ pub trait MigrationExecutor {
 pub trait MetricsSink {
     /// Takes note of one round.
     fn record(&mut self, outcome: &Outcome);
+
+    /// Takes note of an input that the engine is about to get from the driver, its own reports of
+    /// what could not be started among them: in this order they are the whole log, and replay is a
+    /// loop over it ([`Engine::apply`](crate::Engine::apply)). Unless told otherwise, keeps nothing.
+    fn input(&mut self, _input: &Input) {}
 }
 
 impl<T: TelemetrySource + ?Sized> TelemetrySource for &mut T {
@@ -176,11 +182,24 @@ impl<T: MetricsSink + ?Sized> MetricsSink for &mut T {
     fn record(&mut self, outcome: &Outcome) {
         (**self).record(outcome);
     }
+
+    fn input(&mut self, input: &Input) {
+        (**self).input(input);
+    }
 }
 
 /// Nothing is kept.
 impl MetricsSink for () {
     fn record(&mut self, _: &Outcome) {}
+}
+
+/// Inputs are collected: a log, to be replayed.
+impl MetricsSink for Vec<Input> {
+    fn record(&mut self, _: &Outcome) {}
+
+    fn input(&mut self, input: &Input) {
+        self.push(input.clone());
+    }
 }
 
 /// Outcomes are collected.

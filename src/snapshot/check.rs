@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Event, Group, Placement, Report, Task, Worker};
+use super::{Coverage, Event, Group, Placement, Report, Stance, Task, Worker};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
@@ -75,10 +75,12 @@ const NUMBER: &str = "a finite number";
 
 /// Sorts records by id and keeps one of each; of several under one id, the one that sorts first by
 /// content is kept (so that the order they came in does not show) and the id is marked as bad.
+/// `settle` sees each of the others with the one that is kept.
 pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     records: &mut Vec<T>,
     id: impl Fn(&T) -> I,
     name: impl Fn(I) -> Record,
+    settle: impl Fn(&T, &mut T),
     bad: &mut Vec<BadRecord>,
 ) {
     records.sort_by_key(&id);
@@ -89,6 +91,7 @@ pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     records.dedup_by(|next, kept| {
         let again = id(next) == id(kept);
         if again {
+            settle(next, kept);
             let id = id(kept);
             bad.push(BadRecord::new(name(id), "id", &format!("{id} again"), "unique"));
         }
@@ -96,12 +99,25 @@ pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     });
 }
 
+/// Where several records of a worker disagree about its stance, none is believed: it would be
+/// emptied, or its tasks started anew, on the word of a record that may be an old one.
+pub(super) fn stance(other: &Worker, kept: &mut Worker) {
+    if other.stance != kept.stance {
+        kept.stance = Stance::default();
+    }
+}
+
+/// Whether only a figure of a worker is impossible; what the rest of its record says holds.
+pub(super) fn is_figure(bad: &BadRecord) -> bool {
+    let field = bad.field.as_str();
+    let amount = ["capacity.", "reserved.", "used."].iter().any(|it| field.starts_with(it));
+    amount || ["temperature_celsius", "power_watts"].contains(&field)
+}
+
 /// The sorted rows that bad records speak of.
-pub(super) fn rows(bad: &[BadRecord], row: impl Fn(Record) -> Option<usize>) -> Vec<u32> {
-    let mut rows: Vec<u32> = bad
-        .iter()
-        .filter_map(|bad| row(bad.record).and_then(|row| u32::try_from(row).ok()))
-        .collect();
+pub(super) fn rows(bad: &[BadRecord], row: impl Fn(&BadRecord) -> Option<usize>) -> Vec<u32> {
+    let mut rows: Vec<u32> =
+        bad.iter().filter_map(|bad| row(bad).and_then(|row| u32::try_from(row).ok())).collect();
     rows.sort_unstable();
     rows.dedup();
     rows
@@ -174,6 +190,12 @@ pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>
     }
 }
 
+/// Sorts the members: groups are told apart by who is in them, not by the order they are named in.
+pub(super) fn members(group: &mut Group) {
+    group.members.sort_unstable();
+    group.members.dedup();
+}
+
 /// Drops members that do not exist, unless the snapshot is partial and they may.
 pub(super) fn group(
     group: &mut Group,
@@ -181,8 +203,6 @@ pub(super) fn group(
     coverage: Coverage,
     bad: &mut Vec<BadRecord>,
 ) {
-    group.members.sort_unstable();
-    group.members.dedup();
     if coverage == Coverage::Partial {
         return;
     }

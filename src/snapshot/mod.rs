@@ -4,8 +4,10 @@
 //! reference to nothing) is set aside as a [`BadRecord`] that names the record, the field and the
 //! value; the rest goes on. Behind this door nothing is checked again.
 //!
-//! A worker with a bad field is not gone, it is *unusable*: it neither gives nor takes in this
-//! round. A task with a bad field stays where it is.
+//! A worker with a bad field is not gone, it is *unusable*: its load counts as unknown, so that in
+//! this round it takes nothing and is not relieved. That it is to be emptied is no figure: a
+//! draining worker is emptied all the same, unless its record is in doubt as a whole, because there
+//! are several or the host could not read it. A task with a bad field stays where it is.
 
 mod check;
 mod report;
@@ -54,6 +56,9 @@ pub struct Snapshot {
     /// Rows of `workers` that a bad record spoils, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
+    /// Those among them that are in doubt as a whole, and not only in a figure.
+    #[serde(skip)]
+    doubtful: Vec<u32>,
     /// Rows of `tasks` that a bad record spoils, in order.
     #[serde(skip)]
     frozen: Vec<u32>,
@@ -141,6 +146,12 @@ impl Snapshot {
     /// Whether the metrics of the worker in this row can be trusted this round.
     pub(crate) fn is_usable(&self, worker_row: usize) -> bool {
         !spoilt(&self.unusable, worker_row)
+    }
+
+    /// Whether the record of the worker in this row is what the host meant, impossible figures
+    /// aside: there is one, and it could be read.
+    pub(crate) fn is_certain(&self, worker_row: usize) -> bool {
+        !spoilt(&self.doubtful, worker_row)
     }
 
     /// Whether the record of the task in this row makes sense.
@@ -239,7 +250,8 @@ impl SnapshotBuilder {
 
     /// Notes a record that the host could not even read, so that it is counted and shown with the
     /// rest. If it names a worker or a task that is in the snapshot, that one is left alone this
-    /// round.
+    /// round; a draining worker is emptied all the same if only a figure of it could not be read
+    /// (a field like `used.cpu` or `temperature_celsius`).
     pub fn bad_record(mut self, bad: BadRecord) -> Self {
         self.bad_records.push(bad);
         self
@@ -248,9 +260,11 @@ impl SnapshotBuilder {
     /// Checks everything and sorts it by id.
     pub fn build(mut self) -> Snapshot {
         let mut bad = core::mem::take(&mut self.bad_records);
-        check::unique(&mut self.workers, |worker| worker.id, Record::Worker, &mut bad);
-        check::unique(&mut self.tasks, |task| task.id, Record::Task, &mut bad);
-        check::unique(&mut self.groups, |group| group.id, Record::Group, &mut bad);
+        let Self { workers, tasks, groups, .. } = &mut self;
+        check::unique(workers, |worker| worker.id, Record::Worker, check::stance, &mut bad);
+        check::unique(tasks, |task| task.id, Record::Task, |_, _| (), &mut bad);
+        groups.iter_mut().for_each(check::members);
+        check::unique(groups, |group| group.id, Record::Group, |_, _| (), &mut bad);
         self.reports.sort_by(report::reading_order);
         self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));
         for task in &mut self.tasks {
@@ -263,16 +277,29 @@ impl SnapshotBuilder {
         bad.sort();
         bad.dedup();
         let Self { at, coverage, workers, tasks, groups, reports, .. } = self;
-        let unusable = check::rows(&bad, |record| match record {
+        let worker = |bad: &BadRecord| match bad.record {
             Record::Worker(id) => workers.binary_search_by_key(&id, |worker| worker.id).ok(),
             _ => None,
-        });
-        let frozen = check::rows(&bad, |record| match record {
+        };
+        let task = |bad: &BadRecord| match bad.record {
             Record::Task(id) => tasks.binary_search_by_key(&id, |task| task.id).ok(),
             _ => None,
-        });
+        };
+        let (unusable, frozen) = (check::rows(&bad, worker), check::rows(&bad, task));
+        let doubtful = check::rows(&bad, |bad| worker(bad).filter(|_| !check::is_figure(bad)));
         let bad_records = bad;
-        Snapshot { at, coverage, workers, tasks, groups, reports, bad_records, unusable, frozen }
+        Snapshot {
+            at,
+            coverage,
+            workers,
+            tasks,
+            groups,
+            reports,
+            bad_records,
+            unusable,
+            doubtful,
+            frozen,
+        }
     }
 }
 

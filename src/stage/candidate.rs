@@ -1,16 +1,19 @@
 //! Who could move where? Every hard rule is asked here; every "no" goes into the tally.
 //!
-//! Three errands, most pressing first: tasks without a worker, workers to be emptied, loads to be
-//! evened out. A unit is what moves together: one task, or the members of an affinity group that
-//! share a worker.
+//! Four errands, most pressing first: tasks without a worker, workers to be emptied, loads to be
+//! evened out, tasks that would run faster elsewhere. A unit is what moves together: one task, or
+//! the members of an affinity group that share a worker.
 //!
 //! Under the rules of stability, cost grows linearly with the snapshot: per unit, targets are asked
 //! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
 //! pair is asked, as the specification has it.
 
+mod faster;
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use self::faster::Faster;
 use crate::admission::{self, Levels};
 use crate::config::Config;
 use crate::model::hardware::HardwareSet;
@@ -44,14 +47,19 @@ pub(crate) fn candidates(
     tally: &mut Tally,
 ) -> Candidates {
     let uneven = matches!(balance, Balance::Uneven(_));
-    let units = units(config, state, view, uneven, levels, tally);
+    let mut faster = Faster::new(config, state, view, levels);
+    let units = units(config, state, view, uneven, levels, &mut faster, tally);
     if units.is_empty() {
         return Candidates::default();
     }
     let mut search = Search::new(config, state, view, levels);
     let mut pairs = Vec::new();
     for (index, unit) in units.iter().enumerate() {
-        search.targets(index, unit, tally, &mut pairs);
+        if unit.errand == Errand::Upgrade {
+            search.upgrade(index, unit, &mut faster, tally, &mut pairs);
+        } else {
+            search.targets(index, unit, tally, &mut pairs);
+        }
     }
     tally.candidates = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
     Candidates { units, pairs }
@@ -64,6 +72,7 @@ fn units(
     view: &View<'_>,
     uneven: bool,
     levels: &Levels,
+    faster: &mut Faster<'_>,
     tally: &mut Tally,
 ) -> Vec<Unit> {
     let gives = |seat: Seat| {
@@ -72,7 +81,8 @@ fn units(
     };
     let errands: Vec<Option<Errand>> = (0..view.workers.len())
         .map(|seat| match view.worker(seat).stance {
-            Stance::Drain if view.snapshot.is_usable(seat) => Some(Errand::Drain),
+            // Emptying asks for no figure of the source, only that it is to be emptied.
+            Stance::Drain => Some(Errand::Drain),
             _ if gives(seat) => Some(Errand::Balance),
             _ => None,
         })
@@ -82,7 +92,17 @@ fn units(
         let (errand, from) = match view.ledger.places[row] {
             Place::Orphaned | Place::Stranded { .. } => (Errand::Recover, None),
             Place::On(seat) => match errands[seat] {
+                Some(Errand::Drain) if !view.snapshot.is_certain(seat) => {
+                    let rejection = Rejection::DoubtfulSource { worker: view.worker_id(seat) };
+                    tally.refuse(view.task(row).id, None, rejection);
+                    continue;
+                }
                 Some(errand) => (errand, Some(seat)),
+                None if view.workers[seat].balanced
+                    && faster.is_worth_asking(view.task(row), seat) =>
+                {
+                    (Errand::Upgrade, Some(seat))
+                }
                 None => continue,
             },
             Place::Unknown(worker) => {
@@ -222,7 +242,7 @@ impl<'a> Search<'a> {
         let lead = self.view.task(unit.rows[0]);
         // A task that has no worker, or must leave it, is worth asking everybody.
         let (targets, questions) = match (&self.config.stability, unit.errand) {
-            (Some(_), Errand::Balance) => (TARGETS, QUESTIONS),
+            (Some(_), Errand::Balance | Errand::Upgrade) => (TARGETS, QUESTIONS),
             (Some(_), Errand::Recover | Errand::Drain) => (TARGETS, usize::MAX),
             (None, _) => (usize::MAX, usize::MAX),
         };
@@ -250,6 +270,35 @@ impl<'a> Search<'a> {
             }
         }
         self.equipped(unit).seats = seats;
+    }
+
+    /// Asks the workers where a task would run faster, fastest first.
+    fn upgrade(
+        &mut self,
+        index: usize,
+        unit: &Unit,
+        faster: &mut Faster<'_>,
+        tally: &mut Tally,
+        pairs: &mut Vec<Candidate>,
+    ) {
+        // A group moves for its loads, not for the wishes of one member.
+        let ([row], Some(from)) = (unit.rows.as_slice(), unit.from) else { return };
+        let lead = self.view.task(*row);
+        let mut accepted = 0;
+        for (times, seat) in faster.targets(lead, from).into_iter().take(QUESTIONS) {
+            if accepted == TARGETS {
+                break;
+            }
+            match self.admit(unit, seat) {
+                Ok(device) => {
+                    accepted += 1;
+                    pairs.push(Candidate { times, ..Candidate::new(index, seat, device) });
+                }
+                Err(rejection) => {
+                    tally.refuse(lead.id, Some(self.view.worker_id(seat)), rejection);
+                }
+            }
+        }
     }
 
     /// The takers that have the hardware which a unit asks for.

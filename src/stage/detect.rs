@@ -149,10 +149,14 @@ impl Judge<'_> {
             let count = known.clone().count().max(1) as f64;
             known.sum::<f64>() / count
         };
+        let eager = || match self.config.detection.give_margin {
+            Some(margin) => high.min(mean() + margin),
+            None => high,
+        };
         // An overloaded worker that stopped giving at the threshold would be over it again with the
         // next breath.
         let (give_above, give_until, take_below) = match (self.config.detection.trigger, found) {
-            (Trigger::Either, Some(found)) if found.over => (high, mean().min(high), high),
+            (Trigger::Either, Some(found)) if found.over => (eager(), mean().min(high), high),
             (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
             (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
             (Trigger::Both, _) | (Trigger::Either, None) => (high, high, low),
@@ -161,6 +165,8 @@ impl Judge<'_> {
         // the others from taking up to what was configured, or a highly loaded cluster could move
         // nothing at all.
         let ceiling = thresholds.high.max(self.config.thresholds.high);
-        Levels { shift, give_above, give_until, take_below, high: thresholds.high, ceiling }
+        let even = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
+        let high = thresholds.high;
+        Levels { shift, give_above, give_until, take_below, high, ceiling, even }
     }
 }

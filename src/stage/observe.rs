@@ -83,8 +83,7 @@ fn worker(
     seat: Seat,
 ) -> WorkerView {
     let record = &snapshot.workers()[seat];
-    let trusted = snapshot.is_usable(seat) && record.stance != Stance::Offline;
-    let reported = ledger.load(seat).filter(|_| trusted);
+    let reported = ledger.load(seat).filter(|_| record.stance != Stance::Offline);
     let samples = state.tracks.get(&record.id).map(|track| &track.recent);
     let recent = reported.map(|latest| {
         let now = measured(snapshot.at(), record.metric_age);

@@ -129,11 +129,12 @@ fn reason(
     planned: &Planned,
 ) -> Reason {
     let from = planned.from.map(|seat| (view.worker_id(seat), view.workers[seat]));
-    let (Some((worker, source)), Errand::Drain | Errand::Balance) = (from, planned.errand) else {
-        return Reason::Recover;
-    };
-    if planned.errand == Errand::Drain {
-        return Reason::Drain { worker };
+    let Some((worker, source)) = from else { return Reason::Recover };
+    match planned.errand {
+        Errand::Recover => return Reason::Recover,
+        Errand::Drain => return Reason::Drain { worker },
+        Errand::Upgrade => return Reason::Faster { worker, times: planned.times },
+        Errand::Balance => {}
     }
     let (high, low) = (adapted.thresholds.high, adapted.thresholds.low);
     let load = source.projected.unwrap_or_default();
@@ -148,7 +149,8 @@ fn reason(
         Balance::Uneven(Imbalance { over: false, under: true, coldest, min, .. }) => {
             Reason::Underload { worker: *coldest, load: *min, low }
         }
-        Balance::Uneven(Imbalance { over: false, spread, .. }) => {
+        // Who is almost over gives along with those that are.
+        Balance::Uneven(Imbalance { over, spread, .. }) if !over || load <= high => {
             Reason::Spread { worker, load, spread: *spread }
         }
         _ => Reason::Overload { worker, load, high },
@@ -165,7 +167,7 @@ fn history(
 ) {
     let at = view.snapshot.at();
     let history = config.prediction.map_or(config.performance_window, |it| it.history);
-    let oldest = at.before(history.max(config.performance_window));
+    let oldest = at.before(reach(config));
     for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
         let Some(load) = worker.reported else { continue };
         let sample = Sample { at: measured(at, record.metric_age), load };
@@ -199,6 +201,12 @@ fn history(
     }
 }
 
+/// How far back samples are looked at.
+fn reach(config: &Config) -> Duration {
+    let history = config.prediction.map_or(Duration::ZERO, |section| section.history);
+    history.max(config.performance_window)
+}
+
 /// Forgets what is over: effects that telemetry shows, cooldowns, workers and tasks that are gone.
 fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
     let at = snapshot.at();
@@ -216,13 +224,20 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
         let left = landed.from.is_some_and(|from| unseen(from, landed.released));
         young && (left || unseen(landed.to, landed.running))
     });
-    let known = |task| !complete || snapshot.task_row(task).is_some();
+    // A host that does not list tasks on their way has not lost them.
+    let flights = &state.flights;
+    let known =
+        |task| !complete || snapshot.task_row(task).is_some() || flights.contains_key(&task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
-    if !complete {
-        return;
-    }
+    forget_workers(config, state, snapshot);
+}
+
+/// Forgets workers that are gone, or that only partial snapshots have named, and not for so long
+/// that nobody looks at their samples any more.
+fn forget_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
+    let (at, reach) = (snapshot.at(), reach(config));
     // A worker that is gone is remembered as long as a task is still said to be on it.
-    let needed: BTreeSet<WorkerId> = snapshot
+    let mut needed: BTreeSet<WorkerId> = snapshot
         .tasks()
         .iter()
         .filter_map(|task| match task.placement {
@@ -230,7 +245,19 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
             _ => None,
         })
         .collect();
-    state.tracks.retain(|worker, track| !track.gone || needed.contains(worker));
+    let complete = snapshot.coverage() == Coverage::Complete;
+    if !complete {
+        // One that is silent may still be asked to take a task back.
+        let flights = state.flights.values();
+        needed.extend(flights.flat_map(|flight| flight.from.into_iter().chain([flight.to])));
+    }
+    state.tracks.retain(|worker, track| {
+        // A later life may have begun with an earlier clock.
+        track.passing = track.passing.map(|heard| heard.min(at));
+        let silent = track.passing.and_then(|heard| at.since(heard));
+        let over = if complete { track.gone } else { silent.is_some_and(|it| it > reach) };
+        !over || needed.contains(worker)
+    });
     let State { tracks, learned, .. } = state;
     learned.success.retain(|worker, _| tracks.contains_key(worker));
     learned.speed.retain(|worker, _| tracks.contains_key(worker));

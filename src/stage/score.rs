@@ -17,11 +17,12 @@ use alloc::vec::Vec;
 
 use crate::admission::Levels;
 use crate::config::{BenefitRule, BenefitWeights, Config, CostBenefit, Pace};
-use crate::model::hardware::{Hardware, HardwareProfile, HardwareTable};
+use crate::model::hardware::HardwareTable;
 use crate::model::resource::{GIB, ResourceId};
 use crate::model::time::seconds;
 use crate::outcome::{Benefit, Cost, Rejection, Scorecard, Tally};
 use crate::snapshot::{Mobility, Task};
+use crate::speed;
 use crate::state::State;
 use crate::view::{Burden, Candidate, Errand, Seat, Unit, View};
 
@@ -42,7 +43,7 @@ pub(crate) fn score(
         let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.device);
         pair.scorecard = Some(scorecard);
         let verdict = match unit.errand {
-            Errand::Balance => worth(&scorecard, pace),
+            Errand::Balance | Errand::Upgrade => worth(&scorecard, pace),
             Errand::Recover | Errand::Drain => Ok(()),
         };
         if let Err(rejection) = verdict {
@@ -168,36 +169,17 @@ impl Scorer<'_> {
     /// judged.
     fn hardware(&self, task: &Task, from: Option<Seat>, to: Seat) -> f64 {
         let Some(section) = &self.config.hardware else { return 0.0 };
-        let speed = |seat| {
-            let profile = self.profile(&section.table, task, seat);
-            let observed = self.state.learned.speed(self.view.worker_id(seat), profile.hardware);
-            observed.unwrap_or(profile.performance)
-        };
-        let gained = speed(to) - from.map_or(1.0, speed);
+        let there = speed::there(section, self.state, self.view, task, to);
+        let here = from.map_or(1.0, |from| match self.section.rule {
+            BenefitRule::Difference => speed::there(section, self.state, self.view, task, from),
+            BenefitRule::Relief => speed::here(section, self.state, self.view, task, from),
+        });
+        let gained = there - here;
         let counts = match self.section.rule {
             BenefitRule::Difference => gained.max(0.0),
             BenefitRule::Relief => gained,
         };
         self.section.benefit.hardware * counts
-    }
-
-    /// The profile of the hardware that a task runs on: the fastest of the kinds it names, else the
-    /// CPU.
-    fn profile(&self, table: &HardwareTable, task: &Task, seat: Seat) -> HardwareProfile {
-        let (worker, kinds) = (self.view.worker(seat), self.view.workers[seat].kinds);
-        let named = task.requirements.hardware();
-        let usable = |kind: &Hardware| {
-            if named.intersects(kinds) {
-                named.contains(*kind)
-            } else {
-                !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu
-            }
-        };
-        let profiles = kinds.iter().filter(usable);
-        let profiles = profiles.map(|kind| table.profile(kind, worker.compute(kind)));
-        let fastest = profiles
-            .reduce(|best, next| if next.performance > best.performance { next } else { best });
-        fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
     }
 
     /// The free share of memory around the task, there after the move less here now, if that is a
@@ -226,8 +208,8 @@ impl Scorer<'_> {
         if task.requirements.power_efficient {
             let fallback = HardwareTable::default();
             let table = self.config.hardware.as_ref().map_or(&fallback, |hardware| &hardware.table);
-            let here = self.profile(table, task, from);
-            let there = self.profile(table, task, to);
+            let here = speed::profile(table, self.view, task, from);
+            let there = speed::profile(table, self.view, task, to);
             energy = weights.energy * (there.energy.get() - here.energy.get()).max(0.0);
             thermal = weights.thermal * (there.thermal.get() - here.thermal.get()).max(0.0);
         }

@@ -28,7 +28,7 @@ pub(crate) fn select(
 ) -> Vec<Planned> {
     let Some(limits) = &config.migration else { return Vec::new() };
     order(config, view, levels, units, &mut pairs);
-    let budget = budget(limits, state, view);
+    let budget = budget(limits, view, levels);
     let mut chooser = Chooser { config, state, levels, limits, budget, spent: 0, plan: Vec::new() };
     chooser.spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
     let mut done = alloc::vec![false; units.len()];
@@ -50,10 +50,14 @@ pub(crate) fn select(
 }
 
 /// Migrations that may be under way at once.
-fn budget(limits: &MigrationLimits, _state: &State, view: &View<'_>) -> usize {
+fn budget(limits: &MigrationLimits, view: &View<'_>, levels: &Levels) -> usize {
     let workers = view.snapshot.workers().iter();
     let live = workers.filter(|worker| worker.stance != Stance::Offline).count();
-    limits.at_once(live)
+    let gives = |seat: &Seat| {
+        let level = levels.of(view, *seat).filter(|_| view.workers[*seat].balanced);
+        level.is_some_and(|level| level > levels.give_above)
+    };
+    limits.at_once(live, (0..view.workers.len()).filter(gives).count())
 }
 
 /// Best first. Ties end in ids, so that no order of the input shows.
@@ -113,8 +117,10 @@ impl Chooser<'_> {
     /// Takes a candidate, or says why not; then nothing has changed.
     fn take(&mut self, view: &mut View<'_>, unit: &Unit, pair: Candidate) -> Result<(), Rejection> {
         self.budgets(view, unit, pair.to)?;
-        if unit.errand == Errand::Balance {
-            self.still_needed(view, unit, pair.to)?;
+        match unit.errand {
+            Errand::Balance => self.still_needed(view, unit, pair.to)?,
+            Errand::Upgrade => self.still_even(view, unit, pair.to)?,
+            Errand::Recover | Errand::Drain => {}
         }
         let before = unit.rows.len();
         let saved = (before > 1).then(|| view.ledger.clone());
@@ -189,6 +195,14 @@ impl Chooser<'_> {
         admission::no_wider(levels, view, from, to, &burden)
     }
 
+    /// Whether a move for speed leaves loads as even as they are, or even enough.
+    fn still_even(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+        let Some(from) = unit.from else { return Ok(()) };
+        let burden = view.burden(&unit.rows, to);
+        admission::ceiling(self.levels, view, to, &burden)?;
+        admission::even_enough(self.levels, view, from, to, &burden)
+    }
+
     /// Admits one task as the ledger stands, and carries it in the ledger.
     fn carry(
         &mut self,
@@ -212,7 +226,8 @@ impl Chooser<'_> {
             _ => self.next(),
         };
         view.ledger.places[row] = Place::Moving { migration, from, to: Some(to) };
-        self.plan.push(Planned { row, from, to, device, errand, scorecard: pair.scorecard });
+        let Candidate { times, scorecard, .. } = pair;
+        self.plan.push(Planned { row, from, to, device, errand, times, scorecard });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use super::facts::{
     is_sound_worker, load, resources, used,
 };
 use super::{Findings, Promise, Round, Violation};
+use crate::config::Basis;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::resource::ResourceId;
@@ -331,27 +332,24 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let Round { before, after, snapshot, outcome, .. } = *round;
     let before_sizes: BTreeMap<_, _> = before.sizes().into_iter().collect();
     let workers = snapshot.workers().len();
-    let homes: BTreeSet<WorkerId> = snapshot.tasks().iter().filter_map(home).collect();
-    let tracked = match snapshot.coverage() {
-        Coverage::Complete => workers + homes.len(),
-        Coverage::Partial => before.tracks.len() + workers,
-    };
+    let tracked = worth_remembering(round);
+    for worker in after.tracks.keys().filter(|worker| !tracked.contains(worker)) {
+        findings.add(format!("{worker} is remembered for no reason"));
+    }
     let remembered = MEMORY_PER_WORKER * before.tracks.len().max(after.tracks.len()).max(1);
     let kinds: BTreeSet<_> = after.learned.cost.keys().collect();
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let unknown = after.learned.speed.keys().filter(|worker| !after.tracks.contains_key(*worker));
-    let unknown = unknown.count() * hardware;
     let allowed: [(&str, usize); 8] = [
         ("system records", SYSTEM_RECORDS),
-        ("tracked workers", tracked),
+        ("tracked workers", tracked.len()),
         ("samples of one worker", SAMPLES),
         ("forecasts", FORECASTS),
         ("landed", remembered),
         ("cooldowns", remembered),
         ("ended", ENDED),
-        ("learned", learned + if snapshot.coverage() == Coverage::Partial { unknown } else { 0 }),
+        ("learned", learned),
     ];
     for (name, size) in after.sizes() {
         let bound = allowed.iter().find(|(known, _)| *known == name).map(|row| row.1);
@@ -360,8 +358,56 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
             name != "tracked workers" && before_sizes.get(name).is_some_and(|it| size <= *it);
         findings.need(size <= bound || shrinks, || format!("{size} {name}, at most {bound}"));
     }
+    heard(round, &mut findings);
     outcome_bounds(outcome, workers, before.flights.len() + snapshot.tasks().len(), &mut findings);
     findings.list
+}
+
+/// The workers that the state may remember: of a complete snapshot its own and those that tasks are said to be on; of a
+/// partial one also those of the last complete one, those that were heard of a short while ago, and the ends of
+/// migrations under way.
+fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
+    let Round { before, after, snapshot, config, .. } = *round;
+    let homes = snapshot.tasks().iter().filter_map(home);
+    let mut workers: BTreeSet<WorkerId> = homes.collect();
+    workers.extend(snapshot.workers().iter().map(|worker| worker.id));
+    if snapshot.coverage() == Coverage::Complete {
+        return workers;
+    }
+    let longest = match &config.prediction {
+        Some(section) if section.history > config.performance_window => section.history,
+        _ => config.performance_window,
+    };
+    let oldest = snapshot.at().before(longest);
+    let recent = before.tracks.iter().filter(|(_, track)| match track.passing {
+        Some(heard) => heard >= oldest,
+        None => true,
+    });
+    workers.extend(recent.map(|(worker, _)| *worker));
+    for flight in after.flights.values() {
+        workers.extend(flight.from);
+        workers.insert(flight.to);
+    }
+    workers
+}
+
+/// Whether the state says of every worker truly when it was last heard of, if only partial snapshots name it.
+fn heard(round: &Round<'_>, findings: &mut Findings) {
+    let Round { before, after, snapshot, .. } = *round;
+    let at = snapshot.at();
+    for (worker, track) in &after.tracks {
+        let known = before.tracks.get(worker);
+        let staying = known.is_some_and(|track| track.passing.is_none());
+        let expected = match snapshot.coverage() {
+            Coverage::Partial if staying => None,
+            Coverage::Partial if snapshot.worker(*worker).is_some() => Some(at),
+            Coverage::Partial => known.and_then(|track| track.passing).map(|heard| heard.min(at)),
+            Coverage::Complete => None,
+        };
+        findings.need(track.passing == expected, || {
+            format!("{worker} is said to be heard of {:?}, it was {expected:?}", track.passing)
+        });
+    }
 }
 
 /// The worker that a record says a task is on.
@@ -392,7 +438,26 @@ pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
     while (most + 1) as f64 <= limits.share_of_workers.unwrap_or(0.0) * live as f64 {
         most += 1;
     }
-    most
+    let each = limits.per_giver.map_or(0, |each| each.get() as usize);
+    most.max(each * givers(round, live))
+}
+
+/// So many workers give at most: those above the mean or above the high threshold. (Of what is judged otherwise than
+/// as projected: all.)
+fn givers(round: &Round<'_>, live: usize) -> usize {
+    if round.config.detection.basis != Basis::Projected {
+        return live;
+    }
+    let facts = Facts::new(round);
+    let account = Account::open(&facts);
+    let workers = round.snapshot.workers().iter().filter(|worker| {
+        matches!(worker.stance, Stance::Accept | Stance::Hold)
+            && is_sound_worker(round.snapshot, worker.id)
+    });
+    let levels: Vec<f64> = workers.filter_map(|worker| account.level(worker)).collect();
+    let mean = levels.iter().sum::<f64>() / levels.len().max(1) as f64;
+    let least = mean.min(round.outcome.thresholds.high);
+    levels.iter().filter(|level| **level > least - 1e-9).count()
 }
 
 fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mut Findings) {

@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::facts::{Aim, Facts, is_sound_task, is_sound_worker};
+use super::facts::{Aim, Facts, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
 use crate::config::{Basis, Pace, Trigger};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::WorkerId;
-use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Scorecard, Sight};
+use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Reason, Scorecard, Sight};
 use crate::snapshot::{Stance, Worker};
 
 /// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
@@ -24,15 +24,13 @@ pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// What a move must bring beyond its cost at the pace of this round.
-fn least_net(round: &Round<'_>) -> f64 {
-    let pace =
-        round.config.adaptation.map_or(Pace::default(), |section| match round.outcome.band {
-            LoadBand::High => section.high_pace,
-            LoadBand::Normal => Pace::default(),
-            LoadBand::Low => section.low_pace,
-        });
-    pace.least_net
+/// The pace of this round.
+pub(super) fn pace(round: &Round<'_>) -> Pace {
+    round.config.adaptation.map_or(Pace::default(), |section| match round.outcome.band {
+        LoadBand::High => section.high_pace,
+        LoadBand::Normal => Pace::default(),
+        LoadBand::Low => section.low_pace,
+    })
 }
 
 fn decisions(round: &Round<'_>, findings: &mut Findings) {
@@ -40,13 +38,13 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
         findings
             .need(!command.reason.to_string().is_empty(), || format!("{command} has no reason"));
     }
-    let least = least_net(round);
+    let least = pace(round).least_net;
     for step in &Facts::new(round).steps {
         let (command, card) = (step.command, step.scorecard);
         if let Some(card) = &card {
             findings.need(is_sum(card), || format!("{command}: the score is no sum: {card}"));
         }
-        let weighed = round.config.cost_benefit.is_some() && step.aim == Aim::Balance;
+        let weighed = round.config.cost_benefit.is_some() && step.aim.is_chosen();
         if weighed {
             let net = card.map(|card| card.net());
             findings.need(net.is_some_and(|net| net > least), || {
@@ -57,6 +55,12 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
         findings.need(step.aim != Aim::Balance || uneven, || {
             format!("{command}: moved to even out what is called even")
         });
+        if let Reason::Faster { times, .. } = command.reason {
+            let least = round.config.hardware.as_ref().and_then(|section| section.upgrade);
+            findings.need(least.is_some_and(|least| times >= least), || {
+                format!("{command}: {times} times as fast, {least:?} are asked for")
+            });
+        }
     }
 }
 
@@ -175,11 +179,7 @@ fn system_load(round: &Round<'_>, findings: &mut Findings) {
 fn verdict(round: &Round<'_>, findings: &mut Findings) {
     let config = round.config;
     let levels = loads(round, config.detection.basis);
-    let factor = config.adaptation.map_or(1.0, |section| match round.outcome.band {
-        LoadBand::High => section.high_pace.imbalance_factor,
-        LoadBand::Normal => 1.0,
-        LoadBand::Low => section.low_pace.imbalance_factor,
-    });
+    let factor = pace(round).imbalance_factor;
     let needed = config.detection.imbalance * factor;
     let uneven = is_uneven(round, &levels, 0.0, needed).map(|uneven| {
         let enough = config.detection.sufficient.map(|it| it * factor);
@@ -274,15 +274,15 @@ fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut F
     evident(found, &levels, findings);
 }
 
-/// Promise 10, as far as one round shows it: no decision concerns a record that was set aside, the outcome tells
-/// of them, and no number in it is not one.
+/// Promise 10, as far as one round shows it: no decision rests on a record that was set aside, the outcome tells
+/// of them, and no number in it is not one. (To empty a worker no figure of it need be known, only that it drains.)
 pub fn bad_input(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::BadInput);
     let Round { snapshot, outcome, .. } = *round;
     for step in &Facts::new(round).steps {
-        let ends = step.from.into_iter().chain([step.to]);
-        let sound = is_sound_task(snapshot, step.task.id)
-            && ends.into_iter().all(|worker| is_sound_worker(snapshot, worker));
+        let source = step.from.is_none_or(|from| is_sound_source(snapshot, from, step.aim));
+        let target = is_sound_worker(snapshot, step.to);
+        let sound = source && target && is_sound_task(snapshot, step.task.id);
         findings.need(sound, || format!("{} rests on a bad record", step.command));
     }
     let all = snapshot.bad_records();

@@ -50,6 +50,14 @@ pub(super) enum Aim {
     Recover,
     Drain,
     Balance,
+    Faster,
+}
+
+impl Aim {
+    /// Whether it is a move that nothing forces.
+    pub(super) fn is_chosen(self) -> bool {
+        matches!(self, Self::Balance | Self::Faster)
+    }
 }
 
 /// One decision of the plan.
@@ -129,6 +137,7 @@ impl<'a> Facts<'a> {
         let aim = match (command.reason, from) {
             (_, None) => Aim::Recover,
             (Reason::Drain { .. }, _) => Aim::Drain,
+            (Reason::Faster { .. }, _) => Aim::Faster,
             _ => Aim::Balance,
         };
         let Some(task) = round.snapshot.task(command.task) else { return Some(Err(command)) };
@@ -260,6 +269,20 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
     snapshot.bad_records().iter().all(|bad| bad.record != record)
 }
 
+/// Whether a worker's record can be relied on as far as a step leaves it: to empty it no figure of it need be known
+/// (what it has, uses, and has promised, its heat and its power).
+pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, aim: Aim) -> bool {
+    let record = crate::snapshot::Record::Worker(worker);
+    let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
+    bad.all(|bad| {
+        let figure = match bad.field.split_once('.') {
+            Some((amounts, _)) => matches!(amounts, "capacity" | "reserved" | "used"),
+            None => matches!(bad.field.as_str(), "temperature_celsius" | "power_watts"),
+        };
+        aim == Aim::Drain && figure
+    })
+}
+
 /// Whether a task's record can be relied on.
 pub(super) fn is_sound_task(snapshot: &Snapshot, task: TaskId) -> bool {
     let record = crate::snapshot::Record::Task(task);
@@ -314,7 +337,7 @@ pub(super) fn load(
     let mut shares = Vec::new();
     for resource in resources(worker) {
         let counts = match rule {
-            LoadRule::Dominant => true,
+            LoadRule::Dominant => resource != ResourceId::GPU_MEMORY,
             LoadRule::Mean => {
                 resource == ResourceId::CPU
                     || resource == ResourceId::MEMORY

@@ -6,9 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::{Account, budget, is_clear, room, suits};
+use super::evidence::pace;
 use super::facts::{
-    Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_task,
-    is_sound_worker, load, used,
+    Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
+    is_sound_task, is_sound_worker, load, used,
 };
 use super::{Findings, Promise, Round, Violation, about};
 use crate::model::hardware::Hardware;
@@ -75,8 +76,8 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(task.mobility != Mobility::Pinned, || format!("{command}: it is pinned"));
     let early = task.not_before.filter(|until| *until > snapshot.at());
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
-    findings
-        .need(is_sound_worker(snapshot, from), || format!("{command}: {from} has a bad record"));
+    let believed = is_sound_source(snapshot, from, step.aim);
+    findings.need(believed, || format!("{command}: {from} has a bad record"));
     let stance = snapshot.worker(from).map(|worker| worker.stance);
     let gives = match step.aim {
         Aim::Drain => stance == Some(Stance::Drain),
@@ -164,23 +165,29 @@ fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) 
 /// The spread over zones does not exceed its bound by a move to even out loads, in transit or after; where it does
 /// already, it does not grow.
 fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
-    let (Aim::Balance, Some(from)) = (step.aim, step.from) else { return };
+    let Some(from) = step.from.filter(|_| step.aim.is_chosen()) else { return };
     for group in groups_of(account.facts.round, step.task.id) {
         let GroupRule::Spread { max_skew } = group.rule else { continue };
-        let skew = |stay| skew(account, group, step.task.id, stay);
-        let before = skew(Stay::On(from));
-        let transit = skew(Stay::Between(Some(from), step.to));
-        let after = skew(Stay::On(step.to));
+        let skew = |stay, landed| skew(account, group, step.task.id, stay, landed);
+        let (command, id) = (step.command, group.id);
+        let before = skew(Stay::On(from), false);
+        let transit = skew(Stay::Between(Some(from), step.to), false);
+        let after = skew(Stay::On(step.to), false);
         let most = max_skew.get().max(before);
         findings.need(transit.max(after) <= most, || {
-            let (command, id) = (step.command, group.id);
             format!("{command}: {id} is skewed by {transit} in transit and {after} after, {most} at most")
+        });
+        let landed = skew(Stay::On(step.to), true);
+        let most = max_skew.get().max(skew(Stay::On(from), true));
+        findings.need(landed <= most, || {
+            format!("{command}: {id} is skewed by {landed} once all has landed, {most} at most")
         });
     }
 }
 
-/// How much the fullest zone exceeds the emptiest, with one member in a given place.
-fn skew(account: &Account<'_>, group: &Group, moved: TaskId, place: Stay) -> u32 {
+/// How much the fullest zone exceeds the emptiest, with one member in a given place: with the others on both ends of
+/// their way, or where they will have landed.
+fn skew(account: &Account<'_>, group: &Group, moved: TaskId, place: Stay, landed: bool) -> u32 {
     let snapshot = account.facts.round.snapshot;
     let zone = |worker: WorkerId| snapshot.worker(worker).and_then(|worker| worker.zone);
     let open = snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
@@ -188,6 +195,10 @@ fn skew(account: &Account<'_>, group: &Group, moved: TaskId, place: Stay) -> u32
     for member in &group.members {
         let stay = account.stays.get(member).copied().unwrap_or(Stay::Nowhere);
         let stay = if *member == moved { place } else { stay };
+        let stay = match stay {
+            Stay::Between(_, to) if landed => Stay::On(to),
+            stay => stay,
+        };
         let mut zones: Vec<ZoneId> = stay.ends().filter_map(zone).collect();
         zones.dedup();
         zones.into_iter().for_each(|zone| *counts.entry(zone).or_default() += 1);
@@ -295,7 +306,8 @@ fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
-/// high threshold, or leaves the target about where the source was. What moves together is judged together.
+/// high threshold, or leaves the target about where the source was. No move for speed pushes a resource over the
+/// threshold either, or makes loads uneven. What moves together is judged together.
 pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     // What cannot be seen of the projection cannot be judged.
     let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
@@ -304,23 +316,26 @@ pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::NoWorsening);
     let facts = Facts::new(round);
     let mut account = Account::open(&facts);
+    let even = round.config.detection.imbalance * pace(round).imbalance_factor;
     let record = |worker: Option<WorkerId>| worker.and_then(|id| round.snapshot.worker(id));
     for unit in facts.units() {
         let Some(first) = unit.first() else { continue };
         let (source, target) = (record(first.from), record(Some(first.to)));
         let before = (spread(&account), source.and_then(|it| account.level(it)));
         unit.iter().for_each(|step| account.enter(step));
-        let (Aim::Balance, Some(target)) = (first.aim, target) else { continue };
+        let Some(target) = target.filter(|_| first.aim.is_chosen()) else { continue };
         within_ceiling(&account, unit, target, &mut findings);
         let after = (spread(&account), account.level(target));
         let command = first.command;
-        if let (Some(here), Some(there)) = (before.1, after.1) {
+        if let (Aim::Balance, Some(here), Some(there)) = (first.aim, before.1, after.1) {
             let most = here - section.dead_band;
             findings.need(there <= about(most), || {
                 format!("{command}: leaves the target at {there}, {most} at most")
             });
         }
         if let (Some(before), Some(after)) = (before.0, after.0) {
+            // A move for speed may use up what counts as even.
+            let before = if first.aim == Aim::Faster { before.max(even) } else { before };
             findings.need(after <= about(before) + 1e-9, || {
                 format!("{command}: widens the spread from {before} to {after}")
             });
@@ -339,7 +354,8 @@ fn within_ceiling(
     let round = account.facts.round;
     let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
     for step in unit {
-        for resource in asked(step.task) {
+        // Device memory is a matter of room, device by device.
+        for resource in asked(step.task).into_iter().filter(|it| *it != ResourceId::GPU_MEMORY) {
             let added = burden(step.task, target, resource);
             let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
             let used = account.in_use(target.id, resource);
@@ -371,7 +387,7 @@ pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
         let command = step.command;
         let cooldown = round.after.cooldowns.get(&step.task.id).filter(|it| it.until > at);
         let Some(cooldown) = cooldown else { return };
-        findings.need(step.aim != Aim::Balance, || {
+        findings.need(!step.aim.is_chosen(), || {
             format!("{command}: it cools down until {}", cooldown.until)
         });
         let left =

@@ -45,7 +45,9 @@ impl Quiet {
             self.load = load;
             self.seen.clear();
         }
-        let print = fingerprint(&now);
+        // A task that comes back to a device it did not have is not where it was.
+        let devices: Vec<_> = snapshot.tasks().iter().map(|task| task.device).collect();
+        let print = fingerprint(&(&now, devices));
         let back = now != self.last && self.seen.contains(&print);
         findings.need(!back, || format!("round {}: the same arrangement again", outcome.tick));
         if self.seen.len() < MOST {

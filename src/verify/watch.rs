@@ -179,6 +179,10 @@ impl Watch {
 
     fn records(&mut self, snapshot: &Snapshot, shown: &mut Shown) {
         let complete = snapshot.coverage() == Coverage::Complete;
+        let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
+        // A task that nobody lists any more is over: what has its name later is another one.
+        self.left
+            .retain(|task, _| !complete || snapshot.task(*task).is_some() || moving.contains(task));
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
             Some(worker) => worker.stance == Stance::Offline,
             None => complete,
@@ -327,6 +331,10 @@ impl Watch {
             return;
         }
         let life = self.open.remove(&id);
+        if ended.fate == Fate::Finished {
+            // The task is over; what has its name later is another one.
+            self.left.remove(&ended.task);
+        }
         let released = life.as_ref().is_none_or(|life| life.released);
         self.over.insert(id, Past { task: ended.task, released, fate: ended.fate });
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);

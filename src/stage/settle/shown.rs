@@ -7,7 +7,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::outcome::{Action, Fate, Reason};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
-use crate::state::{Flight, MEMORY_PER_WORKER, State};
+use crate::state::{Flight, MEMORY_PER_WORKER, State, Track};
 use crate::view;
 
 use super::Settled;
@@ -15,14 +15,18 @@ use super::turn::{end, failed, judge, land, released, running, strand};
 
 /// What the snapshot says of workers, as far as migrations care.
 pub(super) fn notice_workers(state: &mut State, snapshot: &Snapshot) {
-    if snapshot.coverage() == Coverage::Complete {
+    let partial = snapshot.coverage() == Coverage::Partial;
+    if !partial {
         for (id, track) in &mut state.tracks {
-            track.gone = snapshot.worker_row(*id).is_none();
+            (track.gone, track.passing) = (snapshot.worker_row(*id).is_none(), None);
         }
     }
+    let passing = partial.then_some(snapshot.at());
     for worker in snapshot.workers() {
-        let track = state.tracks.entry(worker.id).or_default();
+        let new = || Track { passing, ..Track::default() };
+        let track = state.tracks.entry(worker.id).or_insert_with(new);
         (track.stance, track.gone) = (worker.stance, false);
+        track.passing = track.passing.and(passing);
     }
 }
 

@@ -11,6 +11,7 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use super::wish::wishful;
 use crate::{
     BadRecord, ComputeCapability, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, KindId,
     LabelId, MigrationId, Mobility, Phase, Placement, Ratio, Record, Requirements, ResourceId,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Bytes in a GiB, which every amount of memory is a multiple of.
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// The records of a cluster, before they are checked. Its debug form is one line of JSON per record.
 #[derive(Clone, Default, PartialEq)]
@@ -75,6 +76,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         4 => skewed(),
         4 => heterogeneous(),
         3 => accelerated(),
+        3 => wishful(),
         3 => grouped(),
         2 => crowded(),
         1 => degenerate(),
@@ -404,7 +406,7 @@ pub(super) fn measured(mut worker: Worker, tasks: &[Task]) -> Worker {
     worker
 }
 
-fn compute() -> impl Strategy<Value = ComputeCapability> + Clone {
+pub(super) fn compute() -> impl Strategy<Value = ComputeCapability> + Clone {
     select(vec![(5, 2), (6, 0), (7, 5), (8, 6), (9, 0)])
         .prop_map(|(major, minor)| ComputeCapability::new(major, minor))
 }

@@ -25,6 +25,7 @@ mod cluster;
 mod history;
 mod host;
 mod settings;
+mod wish;
 
 pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, grouped, heterogeneous, hostile, partial,
@@ -35,3 +36,4 @@ pub use history::{
 };
 pub use host::Host;
 pub use settings::{any_config, configs, presets, reports};
+pub use wish::{constant_wishes, wishful};

@@ -42,16 +42,23 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let adapt = (share(), ordered(), 0.0..0.1_f64, ordered(), ordered(), share(), any::<bool>());
     let predict = (1..600_u64, share(), share(), share(), any::<bool>());
     let weigh = (any::<bool>(), option::of(1..900_u64), share(), 0.0..5.0_f64, 0.0..20.0_f64);
-    let limits = (1..6_u32, option::of(share()), option::of(1..4_u32), option::of(1..4_u32));
+    let few = || option::of(1..4_u32);
+    let limits = (1..6_u32, option::of(share()), few(), few(), few());
     let steady = option::of((1..600_u64, 0.0..0.2_f64, 0..60_u64));
-    (configs(), core, adapt, predict, weigh, limits, steady)
-        .prop_map(|(config, core, adapt, predict, weigh, limits, steady)| {
+    let eager = (option::of(0.0..0.4_f64), option::of(1.0..4.0_f64));
+    (configs(), core, adapt, predict, weigh, limits, (steady, eager))
+        .prop_map(|(config, core, adapt, predict, weigh, limits, (steady, eager))| {
             let mut config = with_core(config, core);
+            config.detection.give_margin = eager.0;
+            if let Some(section) = &mut config.hardware {
+                section.upgrade = eager.1;
+            }
             with_sections(&mut config, adapt, predict, weigh);
             if let Some(section) = &mut config.migration {
-                let (at_once, share, per_source, per_target) = limits;
+                let (at_once, share, per_giver, per_source, per_target) = limits;
                 section.max_simultaneous = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
                 section.share_of_workers = share;
+                section.per_giver = per_giver.and_then(NonZeroU32::new);
                 section.per_source = per_source.and_then(NonZeroU32::new);
                 section.per_target = per_target.and_then(NonZeroU32::new);
             }

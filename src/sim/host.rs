@@ -1,0 +1,346 @@
+//! The host: to the engine it is like any other. It says what it sees, and carries out what it is told.
+
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::convert::Infallible;
+use core::time::Duration;
+
+use super::machine::{Job, Machine, Trip, Where, stamp};
+use super::plan::{Micros, UsesGpu, micros};
+use super::probe::{Sample, exact};
+use super::scenario::What;
+use super::world::{Due, MESSAGE, World};
+use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
+use crate::model::ids::{KindId, WorkerId};
+use crate::model::resource::{GIB, ResourceId};
+use crate::outcome::{Action, Command, Outcome};
+use crate::shell::{MetricsSink, MigrationExecutor, TelemetrySource};
+use crate::snapshot::{
+    Device, Event, Mobility, Phase, Placement, Report, Requirements, Snapshot, Task, Worker,
+};
+
+/// A host in virtual time. Its clones are the same host.
+#[derive(Clone, Debug)]
+pub(super) struct Host(pub(super) Rc<RefCell<World>>);
+
+impl TelemetrySource for Host {
+    type Error = Infallible;
+
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, Infallible> {
+        let mut world = self.0.borrow_mut();
+        let world = &mut *world;
+        let now = world.now;
+        let mut builder = Snapshot::builder(stamp(now));
+        // The last measurement of each task, which may be that of the worker it has left.
+        let mut seen = alloc::vec![None; world.jobs.len()];
+        for seat in 0..world.machines.len() {
+            if !world.machines[seat].present {
+                continue;
+            }
+            let sample = if world.oracle {
+                Some(world.truth(seat))
+            } else {
+                world.probes[seat].look(now).cloned()
+            };
+            if let Some(sample) = &sample {
+                for (job, cores, memory) in &sample.jobs {
+                    if seen[*job].is_none_or(|(at, _)| at <= sample.at) {
+                        seen[*job] = Some((sample.at, (*cores, *memory)));
+                    }
+                }
+            }
+            let machine = &world.machines[seat];
+            builder = builder.worker(worker(machine, sample.as_ref(), now));
+            builder = world
+                .speeds(seat)
+                .into_iter()
+                .fold(builder, |builder, event| builder.report(Report::new(stamp(now), event)));
+        }
+        let devices = world.devices();
+        for index in &world.live {
+            let job = &world.jobs[*index];
+            if job.at != Where::Queue {
+                builder =
+                    builder.task(task(world, job, seen[*index].map(|(_, use_)| use_), devices));
+            }
+        }
+        Ok(Some(builder.build()))
+    }
+}
+
+impl MigrationExecutor for Host {
+    type Error = Infallible;
+
+    fn execute(&mut self, command: &Command) -> Result<(), Infallible> {
+        self.0.borrow_mut().obey(command);
+        Ok(())
+    }
+}
+
+impl MetricsSink for Host {
+    fn record(&mut self, outcome: &Outcome) {
+        let mut world = self.0.borrow_mut();
+        let moves = outcome.commands.iter();
+        if moves.filter(|command| matches!(command.action, Action::Release { .. })).count() > 0 {
+            world.meter.last_move = Some(world.now);
+        }
+    }
+}
+
+impl World {
+    /// Kinds of the devices in the cluster.
+    fn devices(&self) -> HardwareSet {
+        let devices = self.machines.iter().flat_map(|machine| &machine.class.devices);
+        devices.fold(HardwareSet::EMPTY, |set, device| set.with(device.hardware))
+    }
+
+    /// What is, and what will be at the next round: each demand at its larger.
+    fn truth(&self, seat: usize) -> Sample {
+        let machine = &self.machines[seat];
+        let mut sample = exact(machine, &self.jobs, &self.scenario, self.now);
+        let next = self.now + micros(self.scenario.round);
+        let coming: f64 = self
+            .incidents
+            .iter()
+            .filter(|it| it.at > self.now && it.at <= next && it.seats.contains(&seat))
+            .map(|it| if let What::Demand(factor) = it.what { factor } else { 1.0 })
+            .product();
+        for (index, cores, _) in &mut sample.jobs {
+            let job = &self.jobs[*index];
+            let (now, then) =
+                (job.demand(&self.scenario, self.now), job.demand(&self.scenario, next) * coming);
+            if then > now && now > 0.0 {
+                sample.cores += *cores * (then / now - 1.0);
+                *cores *= then / now;
+            }
+        }
+        sample
+    }
+
+    /// What a worker's hardware is measured to do.
+    fn speeds(&self, seat: usize) -> alloc::vec::Vec<Event> {
+        let machine = &self.machines[seat];
+        let share = if machine.throttled { self.scenario.physics.throttle_speed } else { 1.0 };
+        let worker = machine.id;
+        let plain = machine.class.hardware.iter().map(|kind| (*kind, machine.class.speed));
+        let devices = machine.class.devices.iter().map(|it| (it.hardware, it.speed));
+        let event =
+            |(hardware, speed)| Event::Performance { worker, hardware, speed: speed * share };
+        plain.chain(devices).map(event).collect()
+    }
+
+    /// Carries out one command.
+    fn obey(&mut self, command: &Command) {
+        let Ok(job) = usize::try_from(command.task.raw() - 1) else { return };
+        match command.action {
+            Action::Release { from, to } => self.release(job, command, seat(from), seat(to)),
+            Action::Assign { to, device } => {
+                // A command that is repeated starts nothing anew.
+                if let Where::Moving(trip) = self.jobs[job].at
+                    && trip.migration <= command.migration
+                    && trip.phase != Phase::Releasing
+                    && (trip.phase != Phase::Assigned || trip.to != seat(to))
+                {
+                    self.assign(
+                        job,
+                        Trip { migration: command.migration, ..trip },
+                        seat(to),
+                        device,
+                    );
+                }
+            }
+            Action::Place { to, device } => {
+                if self.jobs[job].at == Where::Orphan {
+                    let trip = self.trip(command, None, seat(to), Phase::Released);
+                    self.assign(job, trip, seat(to), device);
+                }
+            }
+            Action::Requeue => self.requeue(job, command),
+            Action::Abort { worker } => self.abort(job, command, seat(worker)),
+        }
+    }
+
+    fn trip(&mut self, command: &Command, from: Option<usize>, to: usize, phase: Phase) -> Trip {
+        self.tokens += 1;
+        let doomed = self.luck.chance(self.scenario.migration.failures);
+        let early = self.luck.chance(0.5) && from.is_some();
+        let doom = if early { Phase::Releasing } else { Phase::Assigned };
+        Trip {
+            migration: command.migration,
+            from,
+            to,
+            phase,
+            since: self.now,
+            doom: doomed.then_some(doom),
+            token: self.tokens,
+        }
+    }
+
+    /// The scheduler's again, unless a source still has it.
+    fn requeue(&mut self, job: usize, command: &Command) {
+        let free = match self.jobs[job].at {
+            Where::Orphan => true,
+            Where::Moving(trip) => {
+                trip.migration <= command.migration && trip.phase != Phase::Releasing
+            }
+            Where::Queue | Where::On { .. } | Where::Done => false,
+        };
+        if free {
+            self.transfers.cancel(self.now, job);
+            self.schedule_transfers();
+            self.jobs[job].at = Where::Queue;
+            self.queue.push(job);
+        }
+    }
+
+    /// The source saves the task's state. What has not begun needs none.
+    fn release(&mut self, job: usize, command: &Command, from: usize, to: usize) {
+        let Where::On { seat, .. } = self.jobs[job].at else {
+            // It was done before the message came; the next snapshot shows that.
+            if self.jobs[job].at != Where::Done {
+                self.tell(Event::Refused { migration: command.migration });
+            }
+            return;
+        };
+        if seat != from {
+            self.tell(Event::Refused { migration: command.migration });
+            return;
+        }
+        let trip = self.trip(command, Some(from), to, Phase::Releasing);
+        self.catch_up(from);
+        let state = if self.jobs[job].started.is_some() { self.jobs[job].spec.state } else { 0.0 };
+        let restarts = self.jobs[job].spec.mobility == Mobility::Restart;
+        let seconds =
+            if restarts { 0.0 } else { state / (self.scenario.migration.checkpoint_gib * GIB) };
+        self.jobs[job].at = Where::Moving(trip);
+        self.jobs[job].stalled = self.jobs[job].started.map(|_| self.now);
+        self.settle(from);
+        self.at(self.now + MESSAGE + micros(seconds), Due::Step { job, token: trip.token });
+    }
+
+    /// The state goes to the target, which starts the task from it.
+    fn assign(&mut self, job: usize, trip: Trip, to: usize, device: Option<u16>) {
+        self.tokens += 1;
+        let (since, token) = (self.now, self.tokens);
+        let trip = Trip { to, phase: Phase::Assigned, since, token, ..trip };
+        let here = &mut self.jobs[job];
+        here.at = Where::Moving(trip);
+        here.device = device.map(usize::from);
+        let restarts = here.spec.mobility == Mobility::Restart;
+        if here.started.is_none() {
+            self.at(self.now + MESSAGE, Due::Step { job, token });
+        } else if restarts || trip.from == Some(to) {
+            let restart = micros(self.scenario.migration.restart);
+            self.at(self.now + MESSAGE + restart, Due::Step { job, token });
+        } else {
+            let bytes = here.spec.state;
+            self.transfers.start(self.now, job, token, [trip.from, Some(to)], bytes);
+            self.schedule_transfers();
+        }
+    }
+
+    /// A source keeps its task; a target does not start it.
+    fn abort(&mut self, job: usize, command: &Command, worker: usize) {
+        let Where::Moving(trip) = self.jobs[job].at else { return };
+        if trip.migration != command.migration {
+            return;
+        }
+        if trip.phase == Phase::Releasing && trip.from == Some(worker) {
+            self.catch_up(worker);
+            self.jobs[job].at = Where::On { seat: worker, runs: false };
+            self.meter.resumed(&mut self.jobs[job], self.now);
+            self.settle(worker);
+        } else if trip.phase == Phase::Assigned && trip.to == worker {
+            self.transfers.cancel(self.now, job);
+            self.schedule_transfers();
+            self.tokens += 1;
+            let token = self.tokens;
+            self.jobs[job].at = Where::Moving(Trip { phase: Phase::Released, token, ..trip });
+        }
+    }
+}
+
+fn seat(worker: WorkerId) -> usize {
+    usize::try_from(worker.raw()).unwrap_or(usize::MAX).saturating_sub(1)
+}
+
+/// A worker's record.
+fn worker(machine: &Machine, sample: Option<&Sample>, now: Micros) -> Worker {
+    let class = &machine.class;
+    let mut worker = Worker::new(machine.id)
+        .with_capacity(ResourceId::CPU, class.cores)
+        .with_capacity(ResourceId::MEMORY, class.memory_gib * GIB)
+        .with_stance(machine.stance);
+    worker.hardware = class.hardware.iter().fold(HardwareSet::EMPTY, |set, kind| set.with(*kind));
+    for (number, device) in class.devices.iter().enumerate() {
+        let used = sample.and_then(|sample| sample.devices.get(number));
+        let mut record = Device::new(device.hardware);
+        record.memory_bytes = Some((device.memory_gib * GIB) as u64);
+        record.used_bytes = used.map(|bytes| *bytes as u64);
+        record.compute = device.compute.or((device.hardware == Hardware::Cuda).then_some(LEAST));
+        worker = worker.with_device(record);
+    }
+    if let Some(sample) = sample {
+        worker = worker
+            .with_used(ResourceId::CPU, sample.cores)
+            .with_used(ResourceId::MEMORY, sample.memory);
+        worker.metric_age = Duration::from_micros(now - sample.at);
+        worker.temperature_celsius = Some(sample.celsius);
+        worker.power_watts = Some(sample.watts);
+    }
+    worker
+}
+
+/// CUDA devices whose compute capability a scenario does not say.
+const LEAST: ComputeCapability = ComputeCapability::new(1, 0);
+
+/// A task's record.
+fn task(world: &World, job: &Job, seen: Option<(f64, f64)>, devices: HardwareSet) -> Task {
+    let spec = &job.spec;
+    let requirements = Requirements {
+        any_of: spec.any_of(devices),
+        gpu_memory_bytes: spec.device_bytes().map(|bytes| bytes as u64),
+        power_efficient: spec.efficient,
+        ..Requirements::NONE
+    };
+    let mut task = Task::new(job.id)
+        .with_demand(ResourceId::CPU, spec.cores)
+        .with_demand(ResourceId::MEMORY, spec.memory)
+        .with_requirements(requirements)
+        .with_mobility(match (job.started, spec.mobility) {
+            (None, Mobility::Checkpoint | Mobility::Restart) => Mobility::Queued,
+            (_, mobility) => mobility,
+        });
+    if let Some((cores, memory)) = seen.filter(|_| job.runs()) {
+        task = task.with_used(ResourceId::CPU, cores).with_used(ResourceId::MEMORY, memory);
+    }
+    let since = |at: Micros| Duration::from_micros(world.now - at.min(world.now));
+    task.running = job.started.map(since).unwrap_or_default();
+    task.checkpoint_age = job.started.map(|_| Duration::ZERO);
+    task.state_bytes = Some(spec.state as u64);
+    task.priority = spec.priority;
+    task.kind = KindId::new(match spec.gpu {
+        UsesGpu::No => 1,
+        UsesGpu::Maybe(_) => 2,
+        UsesGpu::Only(_) => 3,
+    });
+    task.device = job.device.and_then(|device| u16::try_from(device).ok());
+    task.placement = placement(world, job);
+    task
+}
+
+fn placement(world: &World, job: &Job) -> Placement {
+    let id = |seat: usize| world.machines[seat].id;
+    match job.at {
+        Where::On { seat, .. } => Placement::On(id(seat)),
+        Where::Moving(trip) => Placement::Moving {
+            migration: trip.migration,
+            from: trip.from.map(id),
+            to: id(trip.to),
+            phase: trip.phase,
+            since: stamp(trip.since),
+        },
+        Where::Orphan => Placement::Orphaned,
+        Where::Queue | Where::Done => Placement::Unplaced,
+    }
+}

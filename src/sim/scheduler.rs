@@ -1,0 +1,105 @@
+//! The scheduler that the balancer helps: it gives every new task a worker, and knows no better than
+//! the scenario says.
+
+use alloc::vec::Vec;
+
+use super::machine::{Job, Machine};
+use super::plan::UsesGpu;
+use super::scenario::{Placer, Placing};
+use super::world::World;
+use crate::model::hardware::Hardware;
+use crate::model::resource::GIB;
+use crate::snapshot::Stance;
+
+/// Gives new tasks a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Scheduler {
+    /// Each worker's place in an order drawn once.
+    rank: Vec<usize>,
+    placing: Placing,
+    /// Whose turn it is, where it goes by turns.
+    pub(super) turn: usize,
+}
+
+impl Scheduler {
+    pub(super) const fn new(rank: Vec<usize>, placing: Placing) -> Self {
+        Self { rank, placing, turn: 0 }
+    }
+
+    /// A worker for a task; none if no worker could run it now.
+    pub(super) fn choose(&self, world: &World, job: usize, initial: bool) -> Option<usize> {
+        let job = &world.jobs[job];
+        let waits = world.scenario.tasks.wait;
+        let able = |seat: &usize| can_take(&world.machines[*seat], job, waits);
+        let able: Vec<usize> = (0..world.machines.len()).filter(able).collect();
+        let placer = if initial { self.placing.initial } else { self.placing.arrivals };
+        match placer {
+            Placer::LeastLoaded => least_loaded(world, job, &able),
+            Placer::Proportional => {
+                pick(job.spec.luck, &able, |seat| world.machines[seat].class.cores)
+            }
+            Placer::Skewed(exponent) => pick(job.spec.luck, &able, |seat| {
+                let rank = self.rank.get(seat).map_or(world.machines.len(), |rank| rank + 1);
+                libm::pow(rank as f64, -exponent)
+            }),
+            Placer::RoundRobin => {
+                let next = able.iter().find(|seat| **seat >= self.turn);
+                next.or(able.first()).copied()
+            }
+        }
+    }
+}
+
+/// Whether a worker has what a task must have. A task that must have a GPU waits for one at a worker
+/// only where tasks wait at workers.
+fn can_take(machine: &Machine, job: &Job, waits: bool) -> bool {
+    if !machine.present || machine.stance != Stance::Accept {
+        return false;
+    }
+    let class = &machine.class;
+    let bytes = match job.spec.gpu {
+        UsesGpu::No => return true,
+        UsesGpu::Maybe(_) => {
+            return class.hardware.contains(&Hardware::Cpu) || !class.devices.is_empty();
+        }
+        UsesGpu::Only(bytes) => bytes,
+    };
+    let mut devices = machine.class.devices.iter().zip(&machine.promised);
+    devices.any(|(device, promised)| {
+        let taken = if waits { 0.0 } else { *promised };
+        device.memory_gib * GIB - taken >= bytes
+    })
+}
+
+/// The least loaded worker that fits by demand; if none does, the least loaded.
+fn least_loaded(world: &World, job: &Job, able: &[usize]) -> Option<usize> {
+    let promised = |seat: usize| {
+        let machine = &world.machines[seat];
+        let jobs = machine.jobs.iter().map(|job| &world.jobs[*job]);
+        let (cores, memory) = jobs.fold((0.0, 0.0), |(cores, memory), job| {
+            (cores + job.demand(&world.scenario, world.now), memory + job.spec.memory)
+        });
+        (cores + job.demand(&world.scenario, world.now), memory + job.spec.memory)
+    };
+    let rows = able.iter().map(|seat| {
+        let machine = &world.machines[*seat];
+        let (cores, memory) = promised(*seat);
+        let fits = cores <= machine.class.cores && memory <= machine.memory_bytes();
+        (!fits, cores / machine.class.cores, *seat)
+    });
+    let best = rows.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    best.map(|(_, _, seat)| seat)
+}
+
+/// The worker at this share of all weight.
+fn pick(luck: f64, able: &[usize], weight: impl Fn(usize) -> f64) -> Option<usize> {
+    let total: f64 = able.iter().map(|seat| weight(*seat)).sum();
+    let mut left = luck * total;
+    for seat in able {
+        left -= weight(*seat);
+        if left < 0.0 {
+            return Some(*seat);
+        }
+    }
+    able.last().copied()
+}

@@ -1,0 +1,75 @@
+//! How fast would a task run on a worker, relative to one CPU worker?
+
+use crate::config::HardwareStrategy;
+use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTable};
+use crate::snapshot::Task;
+use crate::state::State;
+use crate::view::{Seat, View, runs_on_device};
+
+/// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
+/// CPU.
+pub(crate) fn profile(
+    table: &HardwareTable,
+    view: &View<'_>,
+    task: &Task,
+    seat: Seat,
+) -> HardwareProfile {
+    let (worker, kinds) = (view.worker(seat), view.workers[seat].kinds);
+    let named = task.requirements.hardware();
+    let usable = |kind: &Hardware| {
+        if named.intersects(kinds) {
+            named.contains(*kind)
+        } else {
+            !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu
+        }
+    };
+    let profiles = kinds.iter().filter(usable);
+    let profiles = profiles.map(|kind| table.profile(kind, worker.compute(kind)));
+    let fastest =
+        profiles.reduce(|best, next| if next.performance > best.performance { next } else { best });
+    fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
+}
+
+/// Its speed there: as observed, else as the table has it.
+pub(crate) fn there(
+    section: &HardwareStrategy,
+    state: &State,
+    view: &View<'_>,
+    task: &Task,
+    seat: Seat,
+) -> f64 {
+    known(state, view, seat, profile(&section.table, view, task, seat))
+}
+
+/// Its speed where it is: without a device, that of the worker's CPU.
+pub(crate) fn here(
+    section: &HardwareStrategy,
+    state: &State,
+    view: &View<'_>,
+    task: &Task,
+    seat: Seat,
+) -> f64 {
+    let kinds = view.workers[seat].kinds;
+    let without = kinds.contains(Hardware::Cpu)
+        && task.requirements.hardware().contains(Hardware::Cpu)
+        && runs_on_device(&task.requirements, kinds)
+        && task.requirements.gpu_memory_bytes.is_some()
+        && task.device.is_none();
+    if without {
+        return known(state, view, seat, section.table.profile(Hardware::Cpu, None));
+    }
+    there(section, state, view, task, seat)
+}
+
+fn known(state: &State, view: &View<'_>, seat: Seat, profile: HardwareProfile) -> f64 {
+    let observed = state.learned.speed(view.worker_id(seat), profile.hardware);
+    observed.unwrap_or(profile.performance)
+}
+
+/// What decides how fast a task runs on a given worker, beside that worker: the hardware it names.
+pub(crate) type Wish = (HardwareSet, HardwareSet);
+
+/// The wish of a task.
+pub(crate) fn wish(task: &Task) -> Wish {
+    (task.requirements.all_of, task.requirements.any_of)
+}

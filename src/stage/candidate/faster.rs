@@ -1,0 +1,93 @@
+//! Where would a task run faster? Asked when nothing presses: loads are even, and hardware is not.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::admission::{self, Levels};
+use crate::config::{Config, HardwareStrategy};
+use crate::model::hardware::HardwareSet;
+use crate::snapshot::Task;
+use crate::speed::{self, Wish};
+use crate::state::State;
+use crate::view::{Seat, View};
+
+/// Workers by speed, per hardware that tasks name.
+pub(super) struct Faster<'a> {
+    section: Option<(&'a HardwareStrategy, f64)>,
+    state: &'a State,
+    view: &'a View<'a>,
+    /// Workers that may take, coldest first.
+    open: Vec<Seat>,
+    by_wish: BTreeMap<Wish, Vec<(f64, Seat)>>,
+}
+
+impl<'a> Faster<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        state: &'a State,
+        view: &'a View<'a>,
+        levels: &Levels,
+    ) -> Self {
+        let section = config.hardware.as_ref();
+        let section = section.and_then(|section| Some((section, section.upgrade?)));
+        // Points say whether it is worth it; without them every task would run after every device.
+        let section = section.filter(|_| config.cost_benefit.is_some());
+        let mut open = Vec::new();
+        if section.is_some() {
+            let takes = |seat: &Seat| {
+                view.workers[*seat].balanced && admission::target(view, *seat).is_ok()
+            };
+            let level = |seat: &Seat| levels.of(view, *seat).unwrap_or(f64::INFINITY);
+            open.extend((0..view.workers.len()).filter(takes));
+            open.retain(|seat| level(seat) < levels.ceiling);
+            open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
+        }
+        Self { section, state, view, open, by_wish: BTreeMap::new() }
+    }
+
+    /// Whether a task on this worker would run so much faster somewhere that it may move for it.
+    pub(super) fn is_worth_asking(&mut self, task: &Task, from: Seat) -> bool {
+        let Some(least) = self.least(task, from) else { return false };
+        self.ranked(task).first().is_some_and(|(speed, _)| *speed >= least)
+    }
+
+    /// Workers where it would, fastest first, each with how many times as fast.
+    pub(super) fn targets(&mut self, task: &Task, from: Seat) -> Vec<(f64, Seat)> {
+        let (Some(least), Some((section, _))) = (self.least(task, from), self.section) else {
+            return Vec::new();
+        };
+        let here = speed::here(section, self.state, self.view, task, from);
+        let faster = self.ranked(task).iter().take_while(|(speed, _)| *speed >= least);
+        faster
+            .filter(|(_, seat)| *seat != from)
+            .map(|(speed, seat)| (speed / here, *seat))
+            .collect()
+    }
+
+    /// The least speed that is worth a move.
+    fn least(&self, task: &Task, from: Seat) -> Option<f64> {
+        let (section, times) = self.section?;
+        Some(times * speed::here(section, self.state, self.view, task, from))
+    }
+
+    /// The open workers that have the hardware a task names, fastest first, the coldest of equals
+    /// first.
+    fn ranked(&mut self, task: &Task) -> &[(f64, Seat)] {
+        let (open, state, view) = (&self.open, self.state, self.view);
+        let section = self.section;
+        self.by_wish.entry(speed::wish(task)).or_insert_with(|| {
+            let (all, any) = speed::wish(task);
+            let has = |kinds: HardwareSet| {
+                all.without(kinds).is_empty() && (any.is_empty() || any.intersects(kinds))
+            };
+            let able = open.iter().copied().filter(|seat| has(view.workers[*seat].kinds));
+            let speed = |seat| {
+                section.map_or(1.0, |(section, _)| speed::there(section, state, view, task, seat))
+            };
+            let mut ranked: Vec<(f64, Seat)> = able.map(|seat| (speed(seat), seat)).collect();
+            // Stable: the coldest stay first among equals.
+            ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+            ranked
+        })
+    }
+}

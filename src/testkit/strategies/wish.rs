@@ -1,0 +1,72 @@
+//! Tasks that run anywhere, and would rather run on an accelerator.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::collection::vec as list;
+use proptest::option::{self, weighted};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::cluster::{Cluster, GIB, compute, plain, traits};
+use super::history::{History, constant_histories};
+use crate::{Device, Hardware, Placement, ResourceId, Task, TaskId, Worker};
+
+/// Workers at about equal loads, some of them with an idle device, and tasks that run on a CPU but would rather run on
+/// a device.
+pub fn wishful() -> impl Strategy<Value = Cluster> {
+    let device = (select(vec![Hardware::Cuda, Hardware::Rocm]), select(vec![24_u64, 48, 80]));
+    let fleet = list((option::of((device, option::of(0..8_u64), compute())), 0.0..0.15_f64), 2..6);
+    let wish = (weighted(0.8, any::<bool>()), weighted(0.7, 1..12_u64), weighted(0.3, 0..1_u16));
+    let work = list((wish, any::<Index>(), 0.1..2.5_f64, traits()), 1..12);
+    (fleet, 0.2..0.85_f64, work).prop_map(|(fleet, level, work)| {
+        let workers = (1..).zip(fleet).map(|(id, (device, noise))| {
+            let used = ((level + noise) * 16.0).min(16.0);
+            let worker = plain(id, 16.0, 64 * GIB).with_used(ResourceId::CPU, used);
+            device.into_iter().fold(worker, |worker, ((kind, gib), used, compute)| {
+                let mut device =
+                    Device::new(kind).with_memory_bytes(gib * GIB).with_compute(compute);
+                device.used_bytes = used.map(|used| used * GIB);
+                worker.with_device(device)
+            })
+        });
+        let workers: Vec<Worker> = workers.collect();
+        let tasks = (1..).zip(work).map(|(id, ((wish, gib, device), at, cores, traits))| {
+            let on = &workers[at.index(workers.len())];
+            let mut task = Task::new(TaskId::new(id)).on(on.id).with_demand(ResourceId::CPU, cores);
+            if let Some(either) = wish {
+                let kinds = [Hardware::Cpu, Hardware::Cuda, Hardware::Rocm];
+                task.requirements.any_of =
+                    kinds.into_iter().take(if either { 3 } else { 2 }).collect();
+                task.requirements.gpu_memory_bytes = gib.map(|gib| gib * GIB);
+                task.device = device.filter(|_| !on.devices.is_empty() && gib.is_some());
+            }
+            traits.give(task)
+        });
+        let tasks = tasks.collect();
+        Cluster { workers, tasks, ..Cluster::default() }
+    })
+}
+
+/// Histories like [`constant_histories`], in which some workers have a device and some tasks would rather run on one
+/// than on a CPU.
+pub fn constant_wishes() -> impl Strategy<Value = History> {
+    let devices = list(weighted(0.4, select(vec![24_u64, 80])), 6);
+    let wishes = list(weighted(0.6, (weighted(0.8, 1..12_u64), any::<bool>())), 19);
+    (constant_histories(), devices, wishes).prop_map(|(mut history, devices, wishes)| {
+        let Cluster { workers, tasks, .. } = &mut history.cluster;
+        for (worker, gib) in workers.iter_mut().zip(devices) {
+            let device = gib.map(|gib| Device::new(Hardware::Cuda).with_memory_bytes(gib << 30));
+            worker.devices.extend(device);
+        }
+        for (task, wish) in tasks.iter_mut().zip(wishes) {
+            let Some((gib, has_device)) = wish else { continue };
+            task.requirements.any_of = [Hardware::Cpu, Hardware::Cuda].into_iter().collect();
+            task.requirements.gpu_memory_bytes = gib.map(|gib| gib << 30);
+            let here = workers.iter().find(|worker| task.placement == Placement::On(worker.id));
+            let equipped = here.is_some_and(|worker| !worker.devices.is_empty());
+            task.device = (has_device && equipped && gib.is_some()).then_some(0);
+        }
+        history
+    })
+}
