@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let task = |id, cores| Task::new(TaskId::new(id)).on(hot).with_demand(ResourceId::CPU, cores);
     let snapshot = Snapshot::builder(Timestamp::from_secs(30))
         .workers([worker(hot, 15.2), worker(idle, 1.6)])
-        .tasks([task(1, 4.0), task(2, 7.0), task(3, 4.2)])
+        .tasks([task(1, 3.6), task(2, 7.0), task(3, 4.0)])
         .build();
 
     let mut engine = Engine::new(Config::default())?;

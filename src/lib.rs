@@ -19,14 +19,14 @@
 //! let task = |id, cores| Task::new(TaskId::new(id)).on(hot).with_demand(ResourceId::CPU, cores);
 //! let snapshot = Snapshot::builder(Timestamp::from_secs(30))
 //!     .workers([worker(hot, 15.2), worker(idle, 1.6)])
-//!     .tasks([task(1, 4.0), task(2, 7.0), task(3, 4.2)])
+//!     .tasks([task(1, 3.6), task(2, 7.0), task(3, 4.0)])
 //!     .build();
 //!
 //! let mut engine = Engine::new(Config::default())?;
 //! let outcome = engine.tick(&snapshot)?;
 //!
 //! assert_eq!(outcome.commands[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
-//! // With t1 and t3 promised the two workers stand at 0.437 and 0.612: t2 stays where it is.
+//! // With t1 and t3 promised the two workers stand at 0.475 and 0.575: t2 stays where it is.
 //! assert_eq!(outcome.commands.len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
