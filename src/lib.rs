@@ -71,7 +71,8 @@
 //!
 //! # Features
 //!
-//! The default set is empty and stays so. `testkit` brings proptest strategies, the scenario
+//! The default set is empty and stays so. `sim` brings a simulator in virtual time around the same
+//! engine; it uses rand and statrs. `testkit` brings proptest strategies, the scenario
 //! language and a reference host, for our tests and yours; it links the standard library.
 //!
 //! # Where to go next

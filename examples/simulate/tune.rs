@@ -22,9 +22,11 @@ const FILE: &str = "fixed-best.toml";
 /// What the file says about itself.
 const HEADER: &str = "\
 # The best setting of the traditional balancer per scenario, size and cluster: by the scenario's own metric, the
-# median over the tuning seeds 1 to 5; where that is a tie, by overload-seconds. Written by
+# median over the tuning seeds 1 to 5; where that is a tie, by overload-seconds. Written, entry by entry, by
 #
-#     cargo run --release --example simulate --features sim -- --tune --scenario all --size small,medium
+#     cargo run --release --example simulate --features sim -- --tune --scenario NAME --size SIZE
+#
+# An entry that is missing is sought when a run needs it.
 ";
 
 /// By scenario, size and cluster.

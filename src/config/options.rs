@@ -82,7 +82,8 @@ impl Options {
     ///
     /// A switch that is off removes its section; numbers of a section that is off are checked all
     /// the same. A switch that is on gives a base without the section the specification's one.
-    /// `max_simultaneous_migrations` is the cap: no share of the workers lifts it, nor their number.
+    /// `max_simultaneous_migrations` is the cap: neither a share of the workers nor the number of those
+    /// that are to give lifts it.
     ///
     /// # Errors
     ///

@@ -324,11 +324,13 @@ pub struct HardwareStrategy {
     /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against
     /// what was known before, 0 to 1: 0.1. At 0 the table stays as it is.
     pub learning_rate: f64,
-    /// A task that would run at least so many times as fast on another worker may move there though
-    /// all loads are even, 1 and up; it must be worth its cost (so this needs
-    /// [`cost_benefit`](super::Config::cost_benefit)), leave the target below the high threshold, and
-    /// make nothing uneven. At 2, a task on a CPU (1.0) moves to CUDA (3.0) and to `ROCm` (2.8), not
-    /// to `OpenVINO` (1.8). None: hardware decides only where loads make a task move.
+    /// A task that would run at least so many times as fast on another worker may move there though all
+    /// loads are even, 1 and up; it must be worth its cost (so this needs
+    /// [`cost_benefit`](super::Config::cost_benefit)), leave the target below the high threshold (as
+    /// adapted or as configured, whichever is higher), and not widen the spread beyond
+    /// [`imbalance`](Detection::imbalance). Workers that have to give are relieved first. At 2, a task
+    /// on a CPU (1.0) moves to CUDA (3.0) and to `ROCm` (2.8), not to `OpenVINO` (1.8). None: hardware
+    /// decides only where loads make a task move.
     pub upgrade: Option<f64>,
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::curve::{Curve, Shape};
-use super::scenario::{Arrivals, Overcommit, Placer, Scenario, Spread, What};
+use super::scenario::{Arrivals, Match, Overcommit, Placer, Scenario, Spread, What};
 
 /// What is wrong with a scenario: all faults at once, each with its field and value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,10 @@ impl Scenario {
         self.check_tasks(&mut checker);
         self.check_events(&mut checker);
         checker.curve("load.level", &self.load.level);
+        if self.load.by == Match::Scaling {
+            // Amounts that are scaled to nothing never come to a level above it.
+            checker.above_0("load.level at the start", self.load.level.at(0.0));
+        }
         if let Arrivals::Poisson(rate) = self.load.arrivals {
             checker.above_0("load.arrivals.poisson", rate);
         }

@@ -45,7 +45,7 @@ pub struct Metrics {
     pub migrations_undone: u64,
     /// Moves that failed at some step.
     pub migrations_failed: u64,
-    /// Worker-seconds with more CPU demanded than there was.
+    /// Worker-seconds with more CPU demanded than there was; what waits at a worker demands too.
     pub overload_seconds: f64,
     /// Worker-seconds with more memory in use than there was.
     pub memory_overload_seconds: f64,
@@ -55,7 +55,8 @@ pub struct Metrics {
     pub work_lost: f64,
     /// The total variation of all worker loads from round to round.
     pub variation: f64,
-    /// The variation, relative to that without balancing and the same seed.
+    /// The variation, relative to that without balancing and the same seed: for whoever runs both to
+    /// set; a single run has none.
     pub thrash: Option<f64>,
     /// The round in which a move began last, in seconds.
     pub last_move: Option<f64>,

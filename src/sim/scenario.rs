@@ -258,15 +258,16 @@ pub struct Happening {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum What {
-    /// The demand of every task there now is multiplied, for good.
+    /// The demand of every task there now is multiplied, until `until` or for good.
     Demand(f64),
     /// Something else uses the cores: a share of them, over the seconds since.
     Background(Curve),
-    /// The workers die; their tasks are orphans.
+    /// The workers die; their tasks are orphans (under no policy the scheduler's).
     Crash,
     /// The workers are to be emptied.
     Drain,
-    /// So many workers more, empty, of the cluster's classes.
+    /// So many workers more, empty, of the cluster's classes; after `until` they are gone as if they
+    /// had crashed.
     Join,
     /// The air around them gets warmer, by so many degrees.
     Ambient(f64),
@@ -354,9 +355,10 @@ pub enum Metric {
     SecondsToRebalance,
     /// Deviation of worker utilization over the workers, averaged over time.
     LoadStddev,
-    /// Work done, as a share of what the cluster could do with every task on its best free hardware.
+    /// Work done and not lost, as a share of what the cluster could do with every task on its best free
+    /// hardware.
     UsefulUtilization,
-    /// Joules per core-second of work done.
+    /// Joules per core-second of work done and not lost.
     EnergyPerWork,
     /// Mean seconds from arrival to completion.
     CompletionMean,
