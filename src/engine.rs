@@ -344,6 +344,10 @@ impl Engine {
     /// Whether a task would run so much faster there that it may move for it.
     fn is_faster(&self, view: &View<'_>, row: usize, to: Seat) -> bool {
         let Place::On(from) = view.ledger.places[row] else { return false };
+        // A group moves for its loads, not for the wishes of one member.
+        if !candidate::companions(view, row, Some(from)).is_empty() {
+            return false;
+        }
         let Some(section) = self.config.hardware.as_ref() else { return false };
         let (state, task) = (&self.state, view.task(row));
         let here = speed::here(section, state, view, task, from);

@@ -41,7 +41,8 @@ pub(crate) fn there(
     known(state, view, seat, profile(&section.table, view, task, seat))
 }
 
-/// Its speed where it is: without a device, that of the worker's CPU.
+/// Its speed where it is: without a device, that of the worker's CPU. A host that says of no task which
+/// device it uses has not said that this one uses none.
 pub(crate) fn here(
     section: &HardwareStrategy,
     state: &State,
@@ -50,7 +51,8 @@ pub(crate) fn here(
     seat: Seat,
 ) -> f64 {
     let kinds = view.workers[seat].kinds;
-    let without = kinds.contains(Hardware::Cpu)
+    let without = view.names_devices
+        && kinds.contains(Hardware::Cpu)
         && task.requirements.hardware().contains(Hardware::Cpu)
         && runs_on_device(&task.requirements, kinds)
         && task.requirements.gpu_memory_bytes.is_some()

@@ -28,6 +28,8 @@ pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) workers: Vec<WorkerView>,
     pub(crate) ledger: Ledger,
+    /// Whether the host says of any task which device it uses.
+    pub(crate) names_devices: bool,
     /// The balanced workers' reported loads taken together.
     pub(crate) load: Option<SystemLoad>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.

@@ -79,9 +79,9 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_cost: Option<f64>,
     /// Which of its worker's devices it uses: an index into
-    /// [`Worker::devices`](crate::Worker::devices). A task with device memory that names the CPU too
-    /// counts as running on the CPU without it, and may be moved to where it runs faster: a host whose
-    /// tasks hold devices should say which.
+    /// [`Worker::devices`](crate::Worker::devices). Where the host says so of any task, a task with
+    /// device memory that names the CPU too and says nothing counts as running on the CPU, and may be
+    /// moved to where it runs faster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
 }

@@ -160,7 +160,7 @@ pub(crate) fn companions_may(
 
 /// The tasks on the same worker that stay together with this one, by row, each with the group that
 /// binds it.
-fn companions(
+pub(crate) fn companions(
     view: &View<'_>,
     row: usize,
     from: Option<Seat>,

@@ -40,7 +40,8 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     }
     let load = system(snapshot, &workers);
     let memberships = memberships(snapshot);
-    View { snapshot, workers, ledger, load, memberships }
+    let names_devices = snapshot.tasks().iter().any(|task| task.device.is_some());
+    View { snapshot, workers, ledger, names_devices, load, memberships }
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
