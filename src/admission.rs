@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use crate::config::{Config, Stability};
+use crate::config::Config;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::{ResourceId, whole};
@@ -321,6 +321,8 @@ pub(crate) struct Levels {
     pub(crate) ceiling: f64,
     /// A spread up to this is even.
     pub(crate) even: f64,
+    /// A move leaves its target so far below where its source was.
+    pub(crate) dead_band: f64,
 }
 
 impl Levels {
@@ -349,7 +351,6 @@ impl Levels {
 /// No worsening: the target stays below its ceiling in every resource, and below where the source
 /// was.
 pub(crate) fn guards(
-    stability: &Stability,
     levels: &Levels,
     view: &View<'_>,
     from: Option<Seat>,
@@ -364,7 +365,7 @@ pub(crate) fn guards(
     }
     let after = levels.after(view, to, burden);
     if let (Some(source), Some(after)) = (source, after) {
-        let most = source - stability.dead_band;
+        let most = source - levels.dead_band;
         if after > most {
             return Err(Rejection::NoGain { after, most });
         }

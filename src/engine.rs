@@ -322,9 +322,7 @@ impl Engine {
             scorer.scorecard(&[row], from, to, device)
         });
         let guarded = || match (&self.config.stability, errand) {
-            (Some(section), Errand::Balance) => {
-                admission::guards(section, &levels, view, from, to, &burden)
-            }
+            (Some(_), Errand::Balance) => admission::guards(&levels, view, from, to, &burden),
             (_, Errand::Upgrade) => {
                 let from = from.unwrap_or(to);
                 admission::ceiling(&levels, view, to, &burden)
@@ -359,7 +357,7 @@ impl Engine {
     /// The levels by which a single question is judged: the present, under the thresholds in force.
     fn levels(&self, view: &View<'_>) -> Levels {
         let adapted = Adapted::fixed(self.state.thresholds(self.config.thresholds));
-        detect::detect(&self.config, view, &adapted, None).levels
+        detect::detect(&self.config, self.state.evening, view, &adapted, None).levels
     }
 }
 
@@ -387,7 +385,7 @@ fn step(
         config.prediction.as_ref().and_then(|section| predict::predict(section, state, &view));
     let accuracy = config.prediction.and_then(|_| predict::judged(state, &view));
     let detect::Detected { balance, levels } =
-        detect::detect(config, &view, &adapted, forecast.as_ref());
+        detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
     let found = candidate::candidates(config, state, &view, &balance, &levels, &mut tally);
     let candidate::Candidates { units, pairs } = found;
     let scored = match &config.cost_benefit {

@@ -63,6 +63,9 @@ pub struct State {
     pub(crate) epoch: Epoch,
     /// Rounds in this epoch.
     pub(crate) ticks: u64,
+    /// Whether the last round moved something to even out the loads.
+    #[serde(default)]
+    pub(crate) evening: bool,
     /// The number of the last migration issued in this epoch.
     pub(crate) issued: u64,
     /// The moment of the last snapshot.
@@ -91,6 +94,7 @@ impl State {
             schema: Self::SCHEMA,
             epoch,
             ticks: 0,
+            evening: false,
             issued: 0,
             last: None,
             thresholds: None,

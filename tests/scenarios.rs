@@ -62,6 +62,7 @@ stories! {
     draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
     evening_out_goes_before_speed
+    evening_out_goes_on_until_the_loads_have_settled
     failed_target_sends_the_task_back_to_its_source
     faster_by_less_than_twice_is_no_reason_to_move
     faster_hardware_attracts_a_task_though_loads_are_even
@@ -96,15 +97,18 @@ stories! {
     migration_off_observes_and_explains
     nan_report_sets_one_worker_aside
     nearly_done_is_left_to_finish
+    noisy_measurements_widen_the_dead_band
     not_before_keeps_a_task_for_now
     observed_speed_outweighs_the_table
     offline_worker_leaves_orphans_that_are_placed
     old_metrics_do_not_see_the_move_yet
+    one_stray_sample_sets_nothing_in_motion
     one_target_takes_only_so_many_at_once
     operator_calls_it_off_before_and_after_the_release
     orphan_that_nobody_can_take_waits
     ping_pong_is_damped
     pinned_task_stays_in_the_heat
+    placement_newer_than_the_measurements_counts
     prediction_off_waits_for_the_overload
     queued_task_moves_at_the_price_of_a_message
     rank_finds_a_place_for_a_new_task

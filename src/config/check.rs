@@ -108,6 +108,14 @@ fn core_fields(config: &Config, faults: &mut Faults) {
     if let Some(spread) = config.detection.sufficient {
         faults.share("detection.sufficient", spread);
     }
+    if let Some(spread) = config.detection.settled {
+        faults.share("detection.settled", spread);
+        let most = config.detection.sufficient.unwrap_or(1.0);
+        let must = alloc::format!("at most detection.sufficient ({most})");
+        // What is no share is one fault, not two.
+        let holds = !(0.0..=1.0).contains(&spread) || spread <= most || most.is_nan();
+        faults.need(holds, "detection.settled", &spread, &must);
+    }
     if let Some(margin) = config.detection.give_margin {
         faults.share("detection.give_margin", margin);
     }
@@ -206,6 +214,7 @@ fn other_sections(config: &Config, faults: &mut Faults) {
     }
     if let Some(section) = &config.stability {
         faults.share("stability.dead_band", section.dead_band);
+        faults.points("stability.noise_margin", section.noise_margin);
         let (lag, cooldown) = (section.telemetry_lag, section.cooldown);
         let must = alloc::format!("at most stability.cooldown ({})", Span(cooldown));
         faults.need(lag <= cooldown, "stability.telemetry_lag", &Span(lag), &must);

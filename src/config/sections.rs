@@ -37,6 +37,11 @@ pub struct Detection {
     pub imbalance: f64,
     /// A spread that is enough by itself, with no worker out of bounds, 0 to 1; none: it never is.
     pub sufficient: Option<f64>,
+    /// Once something is being done, a spread is enough down to this one, 0 to 1, at most
+    /// [`sufficient`](Self::sufficient); and to begin with, the spread that is enough must show in the
+    /// means of the workers' last five samples too, so that one stray sample sets nothing in motion.
+    /// None: the same spread from beginning to end, as measured last.
+    pub settled: Option<f64>,
     /// While a worker is overloaded, workers that stand more than this above the mean load give as
     /// well, 0 to 1: what is almost over would be over with the next task. At 0.1, with the mean at
     /// 0.55 and the threshold at 0.85, one at 0.95 gives, and so does one at 0.70; one at 0.60 does
@@ -47,7 +52,7 @@ pub struct Detection {
 impl Default for Detection {
     fn default() -> Self {
         let (basis, trigger) = (Basis::RecentMean, Trigger::Both);
-        Self { basis, trigger, imbalance: 0.4, sufficient: None, give_margin: None }
+        Self { basis, trigger, imbalance: 0.4, sufficient: None, settled: None, give_margin: None }
     }
 }
 
@@ -413,8 +418,13 @@ pub struct Stability {
     /// seconds: 300.
     #[serde(with = "as_seconds")]
     pub cooldown: Duration,
-    /// A move must leave the target so far below where the source was: 0.1.
+    /// A move must leave the target so far below where the source was: 0.12. What a move evens out, per
+    /// unit of load that it carries, is just this distance, so moves of little use are the ones it refuses.
     pub dead_band: f64,
+    /// The dead band is at least so many times the noise of the measured loads: 4, which is about the
+    /// spread that noise alone makes of forty equal workers. The noise is the lower quartile of the
+    /// changes from sample to sample, as a standard deviation. At 0: the dead band alone.
+    pub noise_margin: f64,
     /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0.
     /// Set it to the span over which the host's telemetry smooths; at most the cooldown.
     #[serde(with = "as_seconds")]
@@ -423,7 +433,12 @@ pub struct Stability {
 
 impl Default for Stability {
     fn default() -> Self {
-        Self { cooldown: Duration::from_secs(300), dead_band: 0.1, telemetry_lag: Duration::ZERO }
+        Self {
+            cooldown: Duration::from_secs(300),
+            dead_band: 0.12,
+            noise_margin: 4.0,
+            telemetry_lag: Duration::ZERO,
+        }
     }
 }
 

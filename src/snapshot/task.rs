@@ -43,7 +43,9 @@ pub struct Task {
     /// 0 to 10; higher is more important, and dearer to interrupt.
     #[serde(default)]
     pub priority: u8,
-    /// How long it has been running.
+    /// How long it has been running; zero: it has not begun, or that is not known. Under
+    /// [`Config::stability`](crate::Config::stability), one that began after its worker was measured
+    /// ([`Worker::metric_age`](crate::Worker::metric_age)) is added to what was measured.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub running: Duration,
     /// How much longer it is expected to run.

@@ -48,7 +48,7 @@ pub struct Worker {
     #[serde(default)]
     pub used: Amounts,
     /// How old the measurement was when the snapshot was taken: effects of moves younger than that
-    /// are not in it yet.
+    /// are not in it yet, nor are tasks that began since.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub metric_age: Duration,
     /// The failure zone it stands in.

@@ -355,8 +355,8 @@ impl<'a> Search<'a> {
             let burden = &self.burden;
             let device = admission::pair(self.state, view, *row, to, burden, unit.errand)?;
             let from = unit.from;
-            if let (Some(section), Errand::Balance) = (&self.config.stability, unit.errand) {
-                admission::guards(section, self.levels, view, from, to, burden)?;
+            if self.config.stability.is_some() && unit.errand == Errand::Balance {
+                admission::guards(self.levels, view, from, to, burden)?;
             }
             if nth == 0 {
                 lead = device;

@@ -2,8 +2,9 @@
 //!
 //! The specification: some worker above the high threshold *and* some worker below the low one *and*
 //! a spread above 0.4. With 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets help;
-//! under [`Trigger::Either`] one of the two is enough. What is coming is asked only when nothing is
-//! there, with wider margins.
+//! under [`Trigger::Either`] one of the two is enough, and so is a wide spread that lasts: one to begin
+//! at, a smaller one to go on until. What is coming is asked only when nothing is there, with wider
+//! margins.
 
 use alloc::vec::Vec;
 
@@ -22,6 +23,7 @@ pub(crate) struct Detected {
 /// Looks at what is, then at what is coming.
 pub(crate) fn detect(
     config: &Config,
+    acting: bool,
     view: &View<'_>,
     adapted: &Adapted,
     forecast: Option<&Forecast>,
@@ -37,7 +39,7 @@ pub(crate) fn detect(
     });
     let present: Vec<Option<f64>> = present.collect();
     let needed = config.detection.imbalance * adapted.pace.imbalance_factor;
-    let judge = Judge { config, view, adapted };
+    let judge = Judge { config, acting, view, adapted };
     let Some(found) = judge.extremes(&present, 0.0, needed, Sight::Present) else {
         let levels = judge.levels(None, &present, 0.0, Vec::new());
         return Detected { balance: Balance::Unknown, levels };
@@ -57,6 +59,8 @@ pub(crate) fn detect(
 
 struct Judge<'a> {
     config: &'a Config,
+    /// Whether the last round moved something to even out the loads.
+    acting: bool,
     view: &'a View<'a>,
     adapted: &'a Adapted,
 }
@@ -100,10 +104,25 @@ impl Judge<'_> {
         out_of_bounds && found.spread > found.needed
     }
 
-    /// The same imbalance by the spread that is enough with nobody out of bounds.
+    /// The same imbalance by the spread that is enough with nobody out of bounds: one to begin at, and
+    /// one to go on until.
     fn wide(&self, found: &Imbalance) -> Option<Imbalance> {
-        let needed = self.config.detection.sufficient? * self.adapted.pace.imbalance_factor;
-        (found.spread > needed).then_some(Imbalance { needed, ..*found })
+        let section = &self.config.detection;
+        let goes_on = section.settled.filter(|_| self.acting);
+        let needed = goes_on.or(section.sufficient)? * self.adapted.pace.imbalance_factor;
+        let wide = |found: &Imbalance| found.spread > needed;
+        let confirmed = || match (section.settled, goes_on) {
+            (Some(_), None) => self.lasting(needed).is_none_or(|lasting| wide(&lasting)),
+            _ => true,
+        };
+        (wide(found) && confirmed()).then_some(Imbalance { needed, ..*found })
+    }
+
+    /// What the means of the last samples say.
+    fn lasting(&self, needed: f64) -> Option<Imbalance> {
+        let means = self.view.workers.iter().map(|it| it.recent.filter(|_| it.balanced));
+        let means: Vec<Option<f64>> = means.collect();
+        self.extremes(&means, 0.0, needed, Sight::Present)
     }
 
     /// What the forecast shows, if it is confident enough to be acted upon.
@@ -159,7 +178,9 @@ impl Judge<'_> {
             (Trigger::Either, Some(found)) if found.over => (eager(), mean().min(high), high),
             (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
             (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
-            (Trigger::Both, _) | (Trigger::Either, None) => (high, high, low),
+            (Trigger::Both, Some(_)) => (high, high, low),
+            // Loads are even: nobody has to give.
+            (_, None) => (f64::INFINITY, high, low),
         };
         // A high threshold that adaptation has lowered makes workers give sooner; it does not keep
         // the others from taking up to what was configured, or a highly loaded cluster could move
@@ -167,6 +188,9 @@ impl Judge<'_> {
         let ceiling = thresholds.high.max(self.config.thresholds.high);
         let even = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
         let high = thresholds.high;
-        Levels { shift, give_above, give_until, take_below, high, ceiling, even }
+        let dead_band = self.config.stability.map_or(0.0, |section| {
+            section.dead_band.max(section.noise_margin * self.view.noise.unwrap_or(0.0))
+        });
+        Levels { shift, give_above, give_until, take_below, high, ceiling, even, dead_band }
     }
 }

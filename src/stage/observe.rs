@@ -4,7 +4,8 @@
 //! measurements cannot have seen it yet: w1 reports 0.90, a task of 0.30 is being released there
 //! and will go to w2 at 0.10; projected, w1 stands at 0.60 and w2 at 0.40. Ten seconds after the
 //! task has arrived, a report of w2 that is five seconds old has it already, and nothing is added
-//! twice.
+//! twice. What a scheduler has placed since is added too: it is in the list of tasks, and in no
+//! measurement.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,6 +23,9 @@ use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Flight, RECENT, State};
 use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView, runs_on_device};
 
+/// From fewer changes between samples nothing is said of their noise.
+const LEAST_CHANGES: usize = 8;
+
 /// Looks at the snapshot in the light of what is in flight.
 pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
     let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
@@ -34,6 +38,7 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     claims(&mut ledger, state, snapshot, &workers);
     if let Some(stability) = &config.stability {
         project(&mut ledger, state, snapshot, stability.telemetry_lag);
+        add_begun(&mut ledger, state, snapshot, &workers);
     }
     for (seat, worker) in workers.iter_mut().enumerate() {
         worker.projected = worker.reported.and_then(|_| ledger.load(seat));
@@ -41,7 +46,8 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     let load = system(snapshot, &workers);
     let memberships = memberships(snapshot);
     let names_devices = snapshot.tasks().iter().any(|task| task.device.is_some());
-    View { snapshot, workers, ledger, names_devices, load, memberships }
+    let noise = noise(state, snapshot, &workers);
+    View { snapshot, workers, ledger, names_devices, load, noise, memberships }
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
@@ -231,6 +237,50 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
             add_use(ledger, to, &landed.load, 1.0);
         }
     }
+}
+
+/// Adds what tasks use that began after their worker was measured: a scheduler has put them there, and
+/// no measurement has seen them.
+fn add_begun(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
+    let mut burden = Burden::default();
+    for (row, task) in snapshot.tasks().iter().enumerate() {
+        let Place::On(seat) = ledger.places[row] else { continue };
+        // A task that has run for no time at all has not begun, or nobody says how long it has.
+        let age = snapshot.workers()[seat].metric_age;
+        let is_new = !task.running.is_zero() && task.running < age;
+        // What came by a move of ours has been added for that.
+        if !is_new || state.landed.iter().any(|landed| landed.task == task.id) {
+            continue;
+        }
+        ledger.burden_into(task, workers[seat].kinds, &mut burden);
+        for (cell, load) in ledger.row_mut(seat).iter_mut().zip(&burden.load) {
+            cell.used = cell.used.map(|used| used + load);
+        }
+    }
+}
+
+/// How much loads change from one sample to the next for no reason: the lower quartile of the changes of
+/// all workers over their last samples, as a standard deviation. What really changed, be it by our own
+/// moves, does not show in it as long as a quarter of the samples kept still.
+///
+/// A quarter of all differences of two normal variables are below 0.3186 x sqrt(2) of their deviation.
+fn noise(state: &State, snapshot: &Snapshot, workers: &[WorkerView]) -> Option<f64> {
+    let mut changes = Vec::new();
+    for (record, worker) in snapshot.workers().iter().zip(workers) {
+        let (Some(latest), Some(track)) = (worker.reported, state.tracks.get(&record.id)) else {
+            continue;
+        };
+        let now = measured(snapshot.at(), record.metric_age);
+        let before = track.recent.iter().filter(|sample| sample.at < now).map(|it| it.load);
+        let loads = before.chain([latest]);
+        changes.extend(loads.clone().zip(loads.skip(1)).map(|(a, b)| (b - a).abs()));
+    }
+    if changes.len() < LEAST_CHANGES {
+        return None;
+    }
+    let quarter = changes.len() / 4;
+    let (_, quartile, _) = changes.select_nth_unstable_by(quarter, f64::total_cmp);
+    Some(*quartile / (0.3186 * core::f64::consts::SQRT_2))
 }
 
 fn add_use(ledger: &mut Ledger, seat: Seat, load: &Amounts, sign: f64) {

@@ -44,6 +44,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     }
     history(config, state, &view, &adapted, forecast.as_ref());
     state.accuracy = accuracy;
+    state.evening = plan.iter().any(|planned| planned.errand == Errand::Balance);
     forget(config, state, view.snapshot);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();

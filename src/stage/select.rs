@@ -189,9 +189,9 @@ impl Chooser<'_> {
         if let Some(projected) = levels.of(view, to).filter(|it| *it >= take) {
             return Err(Rejection::Filled { projected, most: take });
         }
-        let (Some(stability), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
+        let (Some(_), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
         let burden = view.burden(&unit.rows, to);
-        admission::guards(stability, levels, view, Some(from), to, &burden)?;
+        admission::guards(levels, view, Some(from), to, &burden)?;
         admission::no_wider(levels, view, from, to, &burden)
     }
 

@@ -182,6 +182,22 @@ impl<'a> Account<'a> {
                 }
             }
         }
+        self.count_new();
+    }
+
+    /// What tasks use that a scheduler has put on a worker since it was measured.
+    fn count_new(&mut self) {
+        let snapshot = self.facts.round.snapshot;
+        let landed: BTreeSet<TaskId> = self.facts.landed().iter().map(|it| it.task).collect();
+        for task in snapshot.tasks().iter().filter(|task| !landed.contains(&task.id)) {
+            let Stay::On(id) = self.stays[&task.id] else { continue };
+            let Some(worker) = snapshot.worker(id) else { continue };
+            if task.running > Duration::ZERO && task.running < worker.metric_age {
+                for resource in asked(task) {
+                    self.change(id, resource, burden(task, worker, resource));
+                }
+            }
+        }
     }
 
     /// Adds to what is in use, where that is known; it never falls below nothing.

@@ -181,10 +181,8 @@ fn verdict(round: &Round<'_>, findings: &mut Findings) {
     let levels = loads(round, config.detection.basis);
     let factor = pace(round).imbalance_factor;
     let needed = config.detection.imbalance * factor;
-    let uneven = is_uneven(round, &levels, 0.0, needed).map(|uneven| {
-        let enough = config.detection.sufficient.map(|it| it * factor);
-        uneven || enough.is_some_and(|enough| spread(&levels) > enough)
-    });
+    let uneven = is_uneven(round, &levels, 0.0, needed)
+        .map(|uneven| uneven || is_wide(round, &levels, factor));
     match &round.outcome.balance {
         Balance::Unknown => {
             findings.need(levels.len() < 2, || format!("{} loads are known", levels.len()));
@@ -200,6 +198,25 @@ fn verdict(round: &Round<'_>, findings: &mut Findings) {
             findings.need(uneven == Some(false), || format!("it is there, not coming: {found}"));
             predicted(round, found, factor, findings);
         }
+    }
+}
+
+/// Whether the spread alone is enough: to begin with, in the means of the last samples too, or to go on.
+fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
+    let section = &round.config.detection;
+    let exceeds = |levels: &[(WorkerId, f64)], enough: Option<f64>| {
+        enough.is_some_and(|enough| spread(levels) > enough * factor)
+    };
+    match section.settled {
+        Some(_) if section.sufficient.is_none() => {
+            round.before.evening && exceeds(levels, section.settled)
+        }
+        Some(_) if round.before.evening => exceeds(levels, section.settled),
+        Some(_) => {
+            let means = loads(round, Basis::RecentMean);
+            exceeds(levels, section.sufficient) && exceeds(&means, section.sufficient)
+        }
+        None => exceeds(levels, section.sufficient),
     }
 }
 

@@ -305,6 +305,28 @@ fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
     findings.need(twice.is_none(), || format!("{twice:?} is begun twice in one round"));
 }
 
+/// The noise of the measured loads: the lower quartile of the changes from sample to sample, as a standard deviation;
+/// nothing where there are too few.
+fn noise(round: &Round<'_>) -> f64 {
+    let mut changes = Vec::new();
+    for worker in round.snapshot.workers() {
+        let row = round.outcome.workers.iter().find(|row| row.worker == worker.id);
+        let Some(latest) = row.and_then(|row| row.reported) else { continue };
+        let Some(track) = round.before.tracks.get(&worker.id) else { continue };
+        let measured = round.snapshot.at().before(worker.metric_age);
+        let earlier = track.recent.iter().filter(|sample| sample.at < measured);
+        let mut loads: Vec<f64> = earlier.map(|sample| sample.load).collect();
+        loads.push(latest.get());
+        changes.extend(loads.windows(2).map(|pair| (pair[1] - pair[0]).abs()));
+    }
+    changes.sort_by(f64::total_cmp);
+    if changes.len() < 8 {
+        0.0
+    } else {
+        changes[changes.len() / 4] / (0.3186 * core::f64::consts::SQRT_2)
+    }
+}
+
 /// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
 /// high threshold, or leaves the target about where the source was. No move for speed pushes a resource over the
 /// threshold either, or makes loads uneven. What moves together is judged together.
@@ -313,6 +335,7 @@ pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
         return Vec::new();
     };
+    let dead_band = section.dead_band.max(section.noise_margin * noise(round));
     let mut findings = Findings::new(Promise::NoWorsening);
     let facts = Facts::new(round);
     let mut account = Account::open(&facts);
@@ -328,7 +351,7 @@ pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
         let after = (spread(&account), account.level(target));
         let command = first.command;
         if let (Aim::Balance, Some(here), Some(there)) = (first.aim, before.1, after.1) {
-            let most = here - section.dead_band;
+            let most = here - dead_band;
             findings.need(there <= about(most), || {
                 format!("{command}: leaves the target at {there}, {most} at most")
             });

@@ -44,12 +44,17 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let weigh = (any::<bool>(), option::of(1..900_u64), share(), 0.0..5.0_f64, 0.0..20.0_f64);
     let few = || option::of(1..4_u32);
     let limits = (1..6_u32, option::of(share()), few(), few(), few());
-    let steady = option::of((1..600_u64, 0.0..0.2_f64, 0..60_u64));
-    let eager = (option::of(0.0..0.4_f64), option::of(1.0..4.0_f64));
+    let steady = option::of((1..600_u64, 0.0..0.2_f64, 0.0..6.0_f64, 0..60_u64));
+    let eager =
+        (option::of(0.0..0.4_f64), option::of(1.0..4.0_f64), option::of((share(), share())));
     (configs(), core, adapt, predict, weigh, limits, (steady, eager))
         .prop_map(|(config, core, adapt, predict, weigh, limits, (steady, eager))| {
             let mut config = with_core(config, core);
             config.detection.give_margin = eager.0;
+            if let Some((begin, go_on)) = eager.2 {
+                config.detection.sufficient = Some(begin.max(go_on));
+                config.detection.settled = Some(begin.min(go_on));
+            }
             if let Some(section) = &mut config.hardware {
                 section.upgrade = eager.1;
             }
@@ -62,9 +67,10 @@ pub fn any_config() -> impl Strategy<Value = Config> {
                 section.per_source = per_source.and_then(NonZeroU32::new);
                 section.per_target = per_target.and_then(NonZeroU32::new);
             }
-            config.stability = steady.map(|(cooldown, dead_band, lag)| Stability {
+            config.stability = steady.map(|(cooldown, dead_band, noise_margin, lag)| Stability {
                 cooldown: Duration::from_secs(cooldown),
                 dead_band,
+                noise_margin,
                 telemetry_lag: Duration::from_secs(lag.min(cooldown)),
             });
             config
