@@ -10,7 +10,7 @@
 //! | who gives while one is overloaded | the overloaded | the overloaded | who stands 0.1 above the mean, too |
 //! | an overloaded worker gives until it stands at | high | high | the mean load |
 //! | spread needed | none | 0.4 | 0.2 |
-//! | a spread that is enough by itself | – | – | 0.3 to begin, lasting; 0.2 to go on |
+//! | a spread that is enough by itself | – | – | 0.3 to begin, lasting; 0.15 to go on |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |
 //! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy |
@@ -21,7 +21,7 @@
 //! | order | hottest to coldest, largest task first | best net benefit first | best net benefit first |
 //! | at once | 2 | 2 | 2, a tenth of the workers, or 4 per worker that gives, whichever is most; at most 4 per source and per target |
 //! | a task on slow hardware while loads are even | stays | stays | may move to where it runs twice as fast or faster |
-//! | cooldown, dead band, no worsening, in-flight loads | – | – | 300 s, 0.12 or 4 times the noise, yes, yes |
+//! | cooldown, dead band, no worsening, in-flight loads | – | – | 300 s, 0.12 or 5 times the noise, yes, yes |
 //! | what a scheduler has placed since the measurements | not seen | not seen | counts |
 //! | promises kept ([`verify`](crate::verify)) | 1, 2, 3, 7, 9, 10 | 1, 2, 3, 7, 9, 10 | 1 to 7, 9, 10 |
 //!
@@ -132,7 +132,7 @@ impl Default for Config {
                 trigger: Trigger::Either,
                 imbalance: 0.2,
                 sufficient: Some(0.3),
-                settled: Some(0.2),
+                settled: Some(0.15),
                 give_margin: Some(0.1),
             },
             adaptation: Some(Adaptation { rule: AdaptRule::Relax, ..Adaptation::default() }),

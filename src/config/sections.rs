@@ -421,8 +421,8 @@ pub struct Stability {
     /// A move must leave the target so far below where the source was: 0.12. What a move evens out, per
     /// unit of load that it carries, is just this distance, so moves of little use are the ones it refuses.
     pub dead_band: f64,
-    /// The dead band is at least so many times the noise of the measured loads: 4, which is about the
-    /// spread that noise alone makes of forty equal workers. The noise is the lower quartile of the
+    /// The dead band is at least so many times the noise of the measured loads: 5, which is about the
+    /// spread that noise alone makes of a hundred equal workers. The noise is the lower quartile of the
     /// changes from sample to sample, as a standard deviation. At 0: the dead band alone.
     pub noise_margin: f64,
     /// How long after a task has arrived (or left) measurements still lag behind, in seconds: 0.
@@ -436,7 +436,7 @@ impl Default for Stability {
         Self {
             cooldown: Duration::from_secs(300),
             dead_band: 0.12,
-            noise_margin: 4.0,
+            noise_margin: 5.0,
             telemetry_lag: Duration::ZERO,
         }
     }
