@@ -152,19 +152,23 @@ fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejecti
     let on_device = runs_on_device(needs, view.workers[to].kinds);
     let Some(needs_bytes) = needs.gpu_memory_bytes.filter(|_| on_device) else { return Ok(None) };
     let device = view.ledger.tightest(to, needs, needs_bytes as f64);
-    device
-        .map(Some)
-        .map_err(|free| Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes: whole(free) })
+    device.map(Some).map_err(|widest| {
+        let free = widest.map_or(0.0, |(free, _)| free);
+        let (free_bytes, lacking_bytes) = (whole(free), whole(needs_bytes as f64 - free));
+        let device = widest.map(|(_, device)| device);
+        Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }
+    })
 }
 
 /// Room in every resource that the task asks for.
 pub(crate) fn headroom(view: &View<'_>, to: Seat, burden: &Burden) -> Result<(), Rejection> {
     for (column, cell) in view.ledger.row(to).iter().enumerate() {
         let Some(needed) = burden.claim[column].filter(|claim| *claim > 0.0) else { continue };
-        let free = cell.capacity.map_or(0.0, |capacity| capacity - cell.claimed);
+        let capacity = cell.capacity.unwrap_or(0.0);
+        let free = capacity - cell.claimed;
         if needed > free {
             let resource = view.ledger.columns[column];
-            return Err(Rejection::NoHeadroom { resource, needed, free });
+            return Err(Rejection::NoHeadroom { resource, needed, free, capacity });
         }
     }
     Ok(())
@@ -390,7 +394,8 @@ pub(crate) fn ceiling(
         let after = ((used + added) / capacity).min(MOST_LOAD) + levels.shift(to);
         if added > 0.0 && capacity > 0.0 && after > levels.ceiling {
             let (resource, most) = (view.ledger.columns[column], levels.ceiling);
-            return Err(Rejection::WouldOverload { resource, after, most });
+            let added = added / capacity;
+            return Err(Rejection::WouldOverload { resource, after, most, added });
         }
     }
     Ok(())

@@ -307,19 +307,20 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// The most that is free on one suitable device.
+    /// The suitable device with the most free memory, and how much that is; none if none is suitable.
     pub(crate) fn tightest(
         &self,
         seat: Seat,
         needs: &Requirements,
         bytes: f64,
-    ) -> Result<u16, f64> {
+    ) -> Result<u16, Option<(f64, u16)>> {
         let devices = (0..=u16::MAX).zip(self.devices_of(seat));
         let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
         let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes()?, index)));
         let fits = free.clone().filter(|(free, _)| *free >= bytes);
         let tightest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        tightest.map(|(_, index)| index).ok_or_else(|| free.map(|it| it.0).fold(0.0, f64::max))
+        let widest = || free.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        tightest.map(|(_, index)| index).ok_or_else(widest)
     }
 }
 

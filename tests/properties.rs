@@ -10,10 +10,10 @@ use std::time::Duration;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
-    Action, Admission, BadRecord, Balance, Command, Config, Device, Engine, Event, Fate, Group,
-    GroupId, Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output, Placement, Ratio,
-    Record, Rejection, Remedy, Report, ResourceId, Snapshot, Stance, State, Task, TaskId,
-    Timestamp, Worker, WorkerId, ZoneId,
+    Action, Admission, BadRecord, Balance, Command, Config, Engine, Event, Fate, Group, GroupId,
+    Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output, Placement, Ratio, Record,
+    Rejection, Report, ResourceId, Snapshot, Stance, State, Task, TaskId, Timestamp, Worker,
+    WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -618,7 +618,7 @@ proptest! {
     }
 }
 
-// ---------------------------------------------------------------- 7. remedies
+// ---------------------------------------------------------------- 7. what is free (all remedies: tests/remedies.rs)
 
 /// The verdict on the first task of the cluster going to the worker in this row.
 fn verdict(config: &Config, cluster: &Cluster, at: Timestamp, worker: usize) -> Option<Admission> {
@@ -631,122 +631,6 @@ fn verdict(config: &Config, cluster: &Cluster, at: Timestamp, worker: usize) -> 
 /// A little more than `amount`, whatever its size: room for the rounding of a sum.
 fn more(amount: f64) -> f64 {
     amount * (1.0 + 1e-9) + f64::MIN_POSITIVE
-}
-
-/// Does what a remedy says; whether it is one that this test can carry out.
-fn apply(
-    remedy: Remedy,
-    rejection: &Rejection,
-    cluster: &mut Cluster,
-    worker: usize,
-    at: &mut Timestamp,
-) -> bool {
-    let task = cluster.tasks[0].clone();
-    let worker = &mut cluster.workers[worker];
-    match (remedy, rejection) {
-        (Remedy::WaitUntil(until), _) => *at = until,
-        (Remedy::Unpin, Rejection::Pinned) => cluster.tasks[0].mobility = Mobility::Checkpoint,
-        (Remedy::Accept, _) => worker.stance = Stance::Accept,
-        (Remedy::AddHardware(kinds), Rejection::MissingHardware { all: true, .. }) => {
-            worker.hardware = worker.hardware.union(kinds);
-        }
-        (Remedy::AddHardware(kinds), _) => {
-            let first = kinds.iter().next().expect("a remedy names hardware");
-            worker.hardware = worker.hardware.with(first);
-        }
-        (Remedy::AddLabel(label), _) => worker.labels.push(label),
-        (Remedy::RemoveLabel(label), _) => worker.labels.retain(|it| *it != label),
-        (Remedy::AddCompute(compute), _) => {
-            worker.devices.push(Device::new(Hardware::Cuda).with_compute(compute));
-        }
-        (Remedy::AddBytes(bytes), Rejection::TooLittleMemory { .. }) => {
-            let has = worker.capacity.get(ResourceId::MEMORY).unwrap_or(0.0);
-            worker.capacity.set(ResourceId::MEMORY, has + bytes as f64);
-        }
-        (Remedy::AddBytes(bytes), Rejection::TooLittleDeviceMemory { free_bytes, .. }) => {
-            // Tasks there of which nobody knows the device would take the new one.
-            let here = cluster.tasks.iter().filter(|it| it.placement == Placement::On(worker.id));
-            let unsettled = here.filter(|it| it.device.is_none());
-            let asked = unsettled.filter_map(|it| it.requirements.gpu_memory_bytes).sum::<u64>();
-            return add_device_memory(worker, &task, bytes + asked, *free_bytes);
-        }
-        (Remedy::Free(resource, amount), _) => {
-            let Some(has) = worker.capacity.get(resource) else { return false };
-            worker.capacity.set(resource, more(has) + more(amount));
-        }
-        (Remedy::AllowSeconds(secs), Rejection::LongRunning { .. }) => {
-            let most = task.running.as_secs_f64() - secs;
-            cluster.tasks[0].running = Duration::from_secs_f64(most.max(0.0));
-        }
-        (Remedy::AllowSeconds(secs), Rejection::NearlyDone { remaining_secs, .. }) => {
-            cluster.tasks[0].remaining = Some(Duration::from_secs_f64(remaining_secs + secs));
-        }
-        _ => return false,
-    }
-    true
-}
-
-/// Puts memory on the device that the remedy speaks of: one that has so much free, or else a new one.
-fn add_device_memory(worker: &mut Worker, task: &Task, bytes: u64, free: u64) -> bool {
-    let named = task.requirements.all_of.union(task.requirements.any_of);
-    let kind = named.iter().find(|kind| *kind != Hardware::Cpu).unwrap_or(Hardware::Cuda);
-    let compute = task.requirements.min_cuda_compute;
-    let fits = |device: &&mut Device| {
-        let suits =
-            named.iter().all(|kind| kind == Hardware::Cpu) || named.contains(device.hardware);
-        suits && (compute.is_none() || device.compute >= compute) && device.memory_bytes.is_some()
-    };
-    if free == 0 {
-        let mut device = Device::new(kind).with_memory_bytes(bytes);
-        device.compute = compute;
-        worker.devices.push(device);
-        return compute.is_none() || kind == Hardware::Cuda;
-    }
-    // Which of them has so much free only the engine knows: all are given the same.
-    worker.devices.iter_mut().filter(fits).for_each(|device| {
-        device.memory_bytes = device.memory_bytes.map(|has| has + bytes);
-    });
-    true
-}
-
-/// A cluster whose first task runs, and a row of a worker.
-fn a_pair() -> impl Strategy<Value = (Cluster, usize)> {
-    (with_a_running_task(), any::<Index>()).prop_map(|((mut cluster, row), at)| {
-        cluster.tasks.swap(0, row);
-        let worker = at.index(cluster.workers.len());
-        (cluster, worker)
-    })
-}
-
-proptest! {
-    #![proptest_config(cases())]
-
-    #[test]
-    fn a_remedy_lifts_its_refusal(
-        Settings(config) in settings(),
-        (mut cluster, worker) in a_pair(),
-    ) {
-        let mut at = secs(300);
-        let mut lifted: Vec<String> = Vec::new();
-        for _ in 0..40 {
-            let admission = verdict(&config, &cluster, at, worker).unwrap();
-            let Some(rejection) = admission.rejection().copied() else { break };
-            // A refusal that was lifted does not come back, resource by resource and label by label.
-            let name = match rejection {
-                Rejection::NoHeadroom { resource, .. } => format!("{} {resource}", rejection.name()),
-                Rejection::MissingHardware { all, .. } => format!("{} {all}", rejection.name()),
-                Rejection::MissingLabel { label } | Rejection::ForbiddenLabel { label } => {
-                    format!("{} {label}", rejection.name())
-                }
-                _ => rejection.name().to_string(),
-            };
-            prop_assert!(!lifted.contains(&name), "still {}: {}", name, rejection);
-            if !apply(rejection.remedy(), &rejection, &mut cluster, worker, &mut at) {
-                break;
-            }
-            lifted.push(name);
-        }
-    }
 }
 
 /// The first refusals of a cluster for want of room: task row, worker row, resource, and what is said to be free.
@@ -783,7 +667,7 @@ proptest! {
                 cluster.tasks[0].demand.set(resource, amount);
                 let admission = verdict(&config, &cluster, secs(300), worker).unwrap();
                 match admission.rejection().copied() {
-                    Some(Rejection::NoHeadroom { resource: lacking, needed, free: told }) => {
+                    Some(Rejection::NoHeadroom { resource: lacking, needed, free: told, .. }) => {
                         (lacking == resource).then_some((needed, told))
                     }
                     _ => None,

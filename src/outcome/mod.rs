@@ -5,6 +5,7 @@
 
 mod command;
 mod rejection;
+mod remedy;
 mod scorecard;
 mod tally;
 
@@ -15,7 +16,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Action, Command, Ended, Fate, Reason};
-pub use rejection::{Admission, Reach, Rejection, Remedy};
+pub use rejection::{Admission, Reach, Rejection};
+pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
 pub use tally::{Refusals, Refused, Tally};
 

@@ -1,14 +1,13 @@
-//! Why a task does not move: every "no" with its numbers, its reach, and what would lift it.
+//! Why a task does not move: every "no" with its numbers and its reach.
 
 use core::fmt;
-use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{GIB, Quantity, ResourceId};
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 use crate::snapshot::Stance;
 
 /// Whether a task may go to a worker, and if not, how far the "no" reaches.
@@ -146,16 +145,25 @@ pub enum Rejection {
     TargetBusy {
         /// The limit.
         limit: u32,
+        /// So many it would be over the limit.
+        #[serde(default = "one")]
+        over: u32,
     },
     /// So many migrations are already on their way from the task's worker.
     SourceBusy {
         /// The limit.
         limit: u32,
+        /// So many it would be over the limit.
+        #[serde(default = "one")]
+        over: u32,
     },
     /// So many migrations are already under way.
     BudgetSpent {
         /// The limit.
         limit: u32,
+        /// So many it would be over the limit.
+        #[serde(default = "one")]
+        over: u32,
     },
     /// It lacks hardware.
     MissingHardware {
@@ -177,6 +185,12 @@ pub enum Rejection {
         needs_bytes: u64,
         /// The most that is free on one suitable device, in bytes.
         free_bytes: u64,
+        /// That device, by its place in the worker's list; none if no device is suitable.
+        #[serde(default)]
+        device: Option<u16>,
+        /// What it lacks, in bytes: more than the difference where it is overfull.
+        #[serde(default)]
+        lacking_bytes: u64,
     },
     /// No CUDA device is capable enough.
     TooLittleCompute {
@@ -201,9 +215,12 @@ pub enum Rejection {
         resource: ResourceId,
         /// So much is needed (unit: [`ResourceId`]).
         needed: f64,
-        /// So much is free: less than nothing where too much is promised already, nothing where the
-        /// capacity is unknown.
+        /// So much is free: less than nothing where too much is promised already. A capacity that is
+        /// unknown counts as none.
         free: f64,
+        /// So much the worker has in all; 0 if unknown.
+        #[serde(default)]
+        capacity: f64,
     },
     /// The group stays together, and is elsewhere.
     Affinity {
@@ -236,6 +253,9 @@ pub enum Rejection {
         after: f64,
         /// The load it may have.
         most: f64,
+        /// What the task adds to it.
+        #[serde(default)]
+        added: f64,
     },
     /// It carries nothing of what its worker is full of.
     NoRelief,
@@ -275,13 +295,27 @@ pub enum Rejection {
         benefit: f64,
         /// The net benefit must exceed this.
         least: f64,
+        /// Points of cost beyond the top of the scale, which do not count.
+        #[serde(default)]
+        beyond: f64,
+        /// Points by which what speaks against the target outweighs the benefit, which do not count.
+        #[serde(default)]
+        below: f64,
     },
     /// The engine remembers as many recent moves as it may; it makes no new ones before it can
     /// forget some.
     MemoryFull {
         /// The limit.
         limit: u32,
+        /// So many it would be over the limit.
+        #[serde(default = "one")]
+        over: u32,
     },
+}
+
+/// What a log says that was written before it was counted.
+const fn one() -> u32 {
+    1
 }
 
 impl Rejection {
@@ -368,58 +402,6 @@ impl Rejection {
             Self::MemoryFull { .. } => "memory full",
         }
     }
-
-    /// The smallest change that would lift it. Another refusal may stand behind it.
-    pub const fn remedy(&self) -> Remedy {
-        match *self {
-            Self::NotBefore { until }
-            | Self::CoolingDown { until }
-            | Self::LeftRecently { until } => Remedy::WaitUntil(until),
-            Self::InFlight { .. }
-            | Self::TargetBusy { .. }
-            | Self::SourceBusy { .. }
-            | Self::BudgetSpent { .. }
-            | Self::MemoryFull { .. } => Remedy::WaitForMigrations,
-            Self::LongRunning { running_secs, most_secs } => {
-                Remedy::AllowSeconds(running_secs - most_secs)
-            }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                Remedy::AllowSeconds(least_secs - remaining_secs)
-            }
-            Self::BadRecord
-            | Self::UnknownLoad
-            | Self::UnknownPlace { .. }
-            | Self::DoubtfulSource { .. } => Remedy::FixTelemetry,
-            Self::Pinned | Self::Companion { .. } => Remedy::Unpin,
-            Self::Unplaced => Remedy::Place,
-            Self::NotAccepting { .. } => Remedy::Accept,
-            Self::MissingHardware { needs, .. } => Remedy::AddHardware(needs),
-            Self::TooLittleMemory { needs_bytes, has_bytes } => {
-                let has = match has_bytes {
-                    Some(bytes) => bytes,
-                    None => 0,
-                };
-                Remedy::AddBytes(needs_bytes.saturating_sub(has))
-            }
-            Self::TooLittleDeviceMemory { needs_bytes, free_bytes } => {
-                Remedy::AddBytes(needs_bytes.saturating_sub(free_bytes))
-            }
-            Self::TooLittleCompute { needs, .. } => Remedy::AddCompute(needs),
-            Self::MissingLabel { label } => Remedy::AddLabel(label),
-            Self::ForbiddenLabel { label } => Remedy::RemoveLabel(label),
-            Self::NoHeadroom { resource, needed, free } => Remedy::Free(resource, needed - free),
-            Self::Affinity { group, .. }
-            | Self::AntiAffinity { group, .. }
-            | Self::Spread { group, .. } => Remedy::RelaxGroup(group),
-            Self::WouldOverload { after, most, .. }
-            | Self::NoGain { after, most }
-            | Self::Filled { projected: after, most } => Remedy::LowerTarget(after - most),
-            Self::WiderSpread { after, before } => Remedy::LowerTarget(after - before),
-            Self::Relieved { projected, least } => Remedy::RaiseSource(least - projected),
-            Self::NotWorthIt { cost, benefit, least } => Remedy::GainPoints(cost + least - benefit),
-            Self::AlreadyThere | Self::NoRelief => Remedy::Nothing,
-        }
-    }
 }
 
 impl fmt::Display for Rejection {
@@ -440,35 +422,35 @@ impl fmt::Display for Rejection {
             Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
             Self::NotAccepting { stance } => write!(f, "target is {stance}"),
             Self::UnknownLoad => f.write_str("target's load is unknown"),
-            Self::TargetBusy { limit } => write!(f, "{limit} migrations to the target already"),
-            Self::SourceBusy { limit } => write!(f, "{limit} migrations from the source already"),
-            Self::BudgetSpent { limit } => write!(f, "budget of {limit} migrations spent"),
+            Self::TargetBusy { limit, .. } => write!(f, "{limit} migrations to the target already"),
+            Self::SourceBusy { limit: n, .. } => {
+                write!(f, "{n} migrations from the source already")
+            }
+            Self::BudgetSpent { limit, .. } => write!(f, "budget of {limit} migrations spent"),
             Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
             Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
             Self::TooLittleMemory { needs_bytes, has_bytes } => {
                 let (needs, has) = (Gib(needs_bytes), Known(has_bytes.map(Gib)));
                 write!(f, "needs {needs} of memory, target has {has}")
             }
-            Self::TooLittleDeviceMemory { needs_bytes, free_bytes } => {
-                let (needs, free) = (Gib(needs_bytes), Gib(free_bytes));
-                write!(f, "needs {needs} on one device, at most {free} free")
+            Self::TooLittleDeviceMemory { needs_bytes: needs, free_bytes: free, .. } => {
+                write!(f, "needs {} on one device, at most {} free", Gib(needs), Gib(free))
             }
             Self::TooLittleCompute { needs, has } => {
                 write!(f, "needs compute capability {needs}, target has {}", Known(has))
             }
             Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
             Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
-            Self::NoHeadroom { resource, needed, free } => {
-                let (needed, free) =
-                    (Quantity(resource, needed), Quantity(resource, free.max(0.0)));
-                write!(f, "needs {needed} of {resource}, {free} free")
+            Self::NoHeadroom { resource, needed, free, .. } => {
+                let free = Quantity(resource, free.max(0.0));
+                write!(f, "needs {} of {resource}, {free} free", Quantity(resource, needed))
             }
             Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),
             Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
             Self::Spread { group, skew, most } => {
                 write!(f, "{group} would have a skew of {skew}, at most {most}")
             }
-            Self::WouldOverload { resource, after, most } => {
+            Self::WouldOverload { resource, after, most, .. } => {
                 write!(f, "target's {resource} would stand at {after:.3}, above {most:.3}")
             }
             Self::NoGain { after, most } => {
@@ -483,10 +465,10 @@ impl fmt::Display for Rejection {
             Self::Filled { projected, most } => {
                 write!(f, "target filled, projected {projected:.3} (takes below {most:.3})")
             }
-            Self::NotWorthIt { cost, benefit, least } => {
+            Self::NotWorthIt { cost, benefit, least, .. } => {
                 write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
             }
-            Self::MemoryFull { limit } => write!(f, "{limit} recent moves remembered already"),
+            Self::MemoryFull { limit, .. } => write!(f, "{limit} recent moves remembered already"),
             Self::NoRelief => f.write_str("carries nothing of what its worker is full of"),
             Self::AlreadyThere | Self::Pinned | Self::BadRecord | Self::Unplaced => {
                 f.write_str(self.name())
@@ -496,7 +478,7 @@ impl fmt::Display for Rejection {
 }
 
 /// Prints bytes in GiB.
-struct Gib(u64);
+pub(super) struct Gib(pub(super) u64);
 
 impl fmt::Display for Gib {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -512,79 +494,6 @@ impl<T: fmt::Display> fmt::Display for Known<T> {
         match &self.0 {
             Some(value) => value.fmt(f),
             None => f.write_str("an unknown one"),
-        }
-    }
-}
-
-/// The smallest change that would lift a [`Rejection`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Remedy {
-    /// Nothing is to be changed.
-    Nothing,
-    /// Wait until then.
-    WaitUntil(Timestamp),
-    /// Wait until migrations end, or raise their limit.
-    WaitForMigrations,
-    /// Allow so many seconds more.
-    AllowSeconds(f64),
-    /// Report sensible figures.
-    FixTelemetry,
-    /// Let the task, or its companion, move.
-    Unpin,
-    /// Let the scheduler place it.
-    Place,
-    /// Let the worker accept tasks.
-    Accept,
-    /// Add hardware to the worker.
-    AddHardware(HardwareSet),
-    /// Add so many bytes of memory.
-    AddBytes(u64),
-    /// Add a device of this compute capability.
-    AddCompute(ComputeCapability),
-    /// Put this label on the worker.
-    AddLabel(LabelId),
-    /// Take this label from the worker.
-    RemoveLabel(LabelId),
-    /// Free so much of a resource on the worker.
-    Free(ResourceId, f64),
-    /// Relax the group's rule.
-    RelaxGroup(GroupId),
-    /// Lower the target's load by so much.
-    LowerTarget(f64),
-    /// The source would have to be loaded so much more.
-    RaiseSource(f64),
-    /// So many points of net benefit more.
-    GainPoints(f64),
-}
-
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Nothing => f.write_str("nothing to change"),
-            Self::WaitUntil(until) => write!(f, "wait until {until}"),
-            Self::WaitForMigrations => f.write_str("wait for migrations to end"),
-            Self::AllowSeconds(secs) => {
-                let span = Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX);
-                write!(f, "allow {} more", Span(span))
-            }
-            Self::FixTelemetry => f.write_str("report sensible figures"),
-            Self::Unpin => f.write_str("let it move"),
-            Self::Place => f.write_str("let the scheduler place it"),
-            Self::Accept => f.write_str("let the target accept tasks"),
-            Self::AddHardware(kinds) => write!(f, "add {kinds}"),
-            Self::AddBytes(bytes) => write!(f, "add {}", Gib(bytes)),
-            Self::AddCompute(compute) => write!(f, "add a device of {compute}"),
-            Self::AddLabel(label) => write!(f, "label the target {label}"),
-            Self::RemoveLabel(label) => write!(f, "take label {label} from the target"),
-            Self::Free(resource, amount) => {
-                write!(f, "free {} of {resource}", Quantity(resource, amount))
-            }
-            Self::RelaxGroup(group) => write!(f, "relax the rule of {group}"),
-            Self::LowerTarget(by) => write!(f, "lower the target's load by {by:.3}"),
-            Self::RaiseSource(by) => write!(f, "a source loaded {by:.3} more"),
-            Self::GainPoints(points) => write!(f, "{points:.2} points more of net benefit"),
         }
     }
 }

@@ -66,8 +66,12 @@ impl Cost {
 
     /// The sum, from 0 to 10.
     pub fn total(&self) -> f64 {
-        let sum: f64 = self.factors().iter().map(|(_, points)| points).sum();
-        sum.clamp(0.0, Self::MOST)
+        self.sum().clamp(0.0, Self::MOST)
+    }
+
+    /// The sum, wherever it comes to.
+    pub(crate) fn sum(&self) -> f64 {
+        self.factors().iter().map(|(_, points)| points).sum()
     }
 
     pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
@@ -115,8 +119,12 @@ pub struct Benefit {
 impl Benefit {
     /// The sum, from 0 up.
     pub fn total(&self) -> f64 {
-        let sum: f64 = self.factors().iter().map(|(_, points)| points).sum();
-        sum.max(0.0)
+        self.sum().max(0.0)
+    }
+
+    /// The sum, wherever it comes to.
+    pub(crate) fn sum(&self) -> f64 {
+        self.factors().iter().map(|(_, points)| points).sum()
     }
 
     pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {

@@ -62,7 +62,8 @@ pub(crate) fn worth(scorecard: &Scorecard, pace: Pace) -> Result<(), Rejection> 
         return Ok(());
     }
     let (cost, benefit) = (scorecard.cost.total(), scorecard.benefit.total());
-    Err(Rejection::NotWorthIt { cost, benefit, least: pace.least_net })
+    let (beyond, below) = (scorecard.cost.sum() - cost, benefit - scorecard.benefit.sum());
+    Err(Rejection::NotWorthIt { cost, benefit, least: pace.least_net, beyond, below })
 }
 
 /// What scoring reads.

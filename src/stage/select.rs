@@ -143,35 +143,41 @@ impl Chooser<'_> {
 
     fn budgets(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
         let count = unit.rows.len();
-        let limit = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let Some(from) = unit.from else {
             let there = view.ledger.placements[to] as usize;
             return if there + count > PLACEMENTS_PER_WORKER {
-                Err(Rejection::TargetBusy { limit: limit(PLACEMENTS_PER_WORKER) })
+                let over = short(there + count - PLACEMENTS_PER_WORKER);
+                Err(Rejection::TargetBusy { limit: short(PLACEMENTS_PER_WORKER), over })
             } else {
                 Ok(())
             };
         };
         if self.spent + count > self.budget {
-            return Err(Rejection::BudgetSpent { limit: limit(self.budget) });
+            let over = short(self.spent + count - self.budget);
+            return Err(Rejection::BudgetSpent { limit: short(self.budget), over });
         }
         if let Some(most) = self
             .limits
             .per_source
             .filter(|most| view.ledger.outgoing[from] as usize + count > most.get() as usize)
         {
-            return Err(Rejection::SourceBusy { limit: most.get() });
+            let over = view.ledger.outgoing[from] + short(count) - most.get();
+            return Err(Rejection::SourceBusy { limit: most.get(), over });
         }
         if let Some(most) = self
             .limits
             .per_target
             .filter(|most| view.ledger.incoming[to] as usize + count > most.get() as usize)
         {
-            return Err(Rejection::TargetBusy { limit: most.get() });
+            let over = view.ledger.incoming[to] + short(count) - most.get();
+            return Err(Rejection::TargetBusy { limit: most.get(), over });
         }
-        let most = MEMORY_PER_WORKER * view.workers.len().max(1);
-        if self.state.cooldowns.len() + self.spent + count > most {
-            return Err(Rejection::MemoryFull { limit: limit(most) });
+        let (most, held) =
+            (MEMORY_PER_WORKER * view.workers.len().max(1), self.state.cooldowns.len());
+        if held + self.spent + count > most {
+            let over = short(held + self.spent + count - most);
+            return Err(Rejection::MemoryFull { limit: short(most), over });
         }
         Ok(())
     }

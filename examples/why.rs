@@ -1,0 +1,425 @@
+//! Why did it move, and why did it not? Asks a recorded log about one task or one worker.
+//!
+//! ```text
+//! cargo run --example why -- LOG (--task 7 | --worker 2) [--at SECONDS] [--config FILE] [--json]
+//! ```
+//!
+//! `LOG` holds one [`Input`] as JSON per line, as `replay` reads it and `live-cluster --log` writes it; `-` is
+//! standard input. The log is played up to the last round at or before `--at` (seconds on the host's clock), or to
+//! its last round. Then the engine says what that round did, and by worker what stood in the way of every other move
+//! and the smallest change that would have changed the answer ([`Engine::consider`], [`Rejection::remedy`]).
+//! `--config` holds the [`Config`] that the host began with, if that was not the default. `--json` prints the same as
+//! one JSON document.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
+
+use evenkeel::config::{Pace, Trigger};
+use evenkeel::{
+    Action, Balance, Command, Config, Engine, Input, LoadBand, Outcome, Output, Placement, Reach,
+    Rejection, Remedy, Snapshot, Task, TaskId, Thresholds, Timestamp, Verdict, WorkerId,
+};
+use serde_json::{Value, json};
+
+fn main() -> ExitCode {
+    let answer = Question::read(std::env::args().skip(1)).and_then(|question| ask(&question));
+    match answer {
+        // Whoever reads it may have read enough.
+        Ok(text) => {
+            writeln!(io::stdout(), "{text}").map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("why: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+enum About {
+    Task(TaskId),
+    Worker(WorkerId),
+}
+
+struct Question {
+    log: String,
+    about: About,
+    at: Option<Timestamp>,
+    config: Option<String>,
+    json: bool,
+}
+
+impl Question {
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let (mut log, mut about, mut at, mut config, mut json) = (None, None, None, None, false);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--task" => about = Some(About::Task(number(&value()?, 't')?.into())),
+                "--worker" => about = Some(About::Worker(number(&value()?, 'w')?.into())),
+                "--at" => at = Some(moment(&value()?)?),
+                "--config" => config = Some(value()?),
+                "--json" => json = true,
+                path if log.is_none() && !path.starts_with("--") => log = Some(word),
+                other => return Err(format!("unexpected argument {other:?}").into()),
+            }
+        }
+        let log = log.ok_or("which log? give a file, or - for standard input")?;
+        let about = about.ok_or("about what? give --task or --worker")?;
+        Ok(Self { log, about, at, config, json })
+    }
+}
+
+/// The number of an id, with or without its letter.
+fn number(text: &str, letter: char) -> Result<u64, Box<dyn Error>> {
+    let digits = text.strip_prefix(letter).unwrap_or(text);
+    digits.parse().map_err(|_| format!("{text:?} is no id; expected {letter}7, or 7").into())
+}
+
+fn moment(text: &str) -> Result<Timestamp, Box<dyn Error>> {
+    let secs: f64 = text.trim_end_matches('s').parse()?;
+    let span = std::time::Duration::try_from_secs_f64(secs)?;
+    Ok(Timestamp::default().after(span))
+}
+
+// ---------------------------------------------------------------- the round
+
+/// The round that is asked about: the engine as it chose, and what came of it.
+struct Round {
+    before: Engine,
+    snapshot: Snapshot,
+    outcome: Outcome,
+}
+
+/// Plays the log up to the round.
+fn play(question: &Question) -> Result<Round, Box<dyn Error>> {
+    let config = match &question.config {
+        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        None => Config::default(),
+    };
+    let mut engine = Engine::new(config)?;
+    let log: Box<dyn BufRead> = match question.log.as_str() {
+        "-" => Box::new(io::stdin().lock()),
+        path => {
+            let file = fs::File::open(path).map_err(|error| format!("{path}: {error}"))?;
+            Box::new(BufReader::new(file))
+        }
+    };
+    let mut last = None;
+    for (line, number) in log.lines().zip(1_u64..) {
+        let input = match serde_json::from_str(&line?) {
+            Ok(input) => input,
+            Err(error) => {
+                eprintln!("why: line {number} is no input and is skipped: {error}");
+                continue;
+            }
+        };
+        let snapshot = match &input {
+            Input::Tick(snapshot) => Some(snapshot.clone()),
+            _ => None,
+        };
+        if snapshot.as_ref().zip(question.at).is_some_and(|(snapshot, at)| snapshot.at() > at) {
+            break;
+        }
+        let before = snapshot.as_ref().map(|snapshot| {
+            let mut engine = engine.clone();
+            // A round settles the reports that ride in its snapshot before it looks at anything else.
+            snapshot.reports().iter().for_each(|report| drop(engine.report(report)));
+            engine
+        });
+        let output = engine.apply(&input);
+        if let (Some(before), Some(snapshot), Output::Outcome(outcome)) = (before, snapshot, output)
+        {
+            last = Some(Round { before, snapshot, outcome: *outcome });
+        }
+    }
+    Ok(last.ok_or("the log holds no round up to then")?)
+}
+
+// ---------------------------------------------------------------- the answer
+
+/// One move that was possible to think of, and what the engine says to it.
+struct Thought {
+    task: TaskId,
+    verdict: Verdict,
+    /// What the round refused it for beside: its budgets, or its other moves.
+    in_round: Option<Rejection>,
+}
+
+impl Thought {
+    /// What stood in the way.
+    fn obstacle(&self) -> Option<&Rejection> {
+        self.verdict.admission.rejection().or(self.in_round.as_ref())
+    }
+
+    /// The task and the worker, or the task alone where that is what the refusal is about.
+    fn pair(&self) -> String {
+        match self.obstacle() {
+            Some(no) if no.reach() == Reach::Task => self.task.to_string(),
+            _ => format!("{} -> {}", self.task, self.verdict.worker),
+        }
+    }
+
+    /// How far it is from a yes, as a load: ten points of benefit are as much. What is no amount is far.
+    fn distance(&self) -> f64 {
+        match self.obstacle().map(Rejection::remedy) {
+            None => 0.0,
+            Some(Remedy::Gain { benefit, .. }) => benefit / 10.0,
+            Some(
+                Remedy::LowerUse(_, by)
+                | Remedy::WidenGap(by)
+                | Remedy::NarrowSpread(by)
+                | Remedy::RaiseSource(by)
+                | Remedy::LowerTarget(by),
+            ) => by,
+            Some(_) => f64::INFINITY,
+        }
+    }
+
+    fn net(&self) -> f64 {
+        self.verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net())
+    }
+}
+
+/// The answer, in the order in which it is printed.
+struct Answer {
+    round: Round,
+    /// The moves that were made.
+    chosen: Vec<Command>,
+    /// All others, the nearest to a yes first.
+    others: Vec<Thought>,
+}
+
+fn ask(question: &Question) -> Result<String, Box<dyn Error>> {
+    let round = play(question)?;
+    let chosen = round.outcome.begun().filter(|command| match question.about {
+        About::Task(task) => command.task == task,
+        About::Worker(worker) => ends(command).contains(&Some(worker)),
+    });
+    let chosen: Vec<Command> = chosen.copied().collect();
+    let mut others = Vec::new();
+    for (task, worker) in round.pairs(question.about)? {
+        let made = chosen.iter().any(|it| it.task == task && ends(it)[1] == Some(worker));
+        others.extend(round.think(task, worker).filter(|_| !made));
+    }
+    others.sort_by(|a, b| a.distance().total_cmp(&b.distance()).then(b.net().total_cmp(&a.net())));
+    let answer = Answer { round, chosen, others };
+    if question.json {
+        return Ok(serde_json::to_string_pretty(&answer.json())?);
+    }
+    Ok(answer.text(question.about))
+}
+
+/// Source and target of a command that begins a migration.
+fn ends(command: &Command) -> [Option<WorkerId>; 2] {
+    match command.action {
+        Action::Release { from, to } => [Some(from), Some(to)],
+        Action::Place { to, .. } => [None, Some(to)],
+        _ => [None, None],
+    }
+}
+
+impl Round {
+    /// The pairs that a question is about: a task and all workers; or a worker, what is elsewhere and could come,
+    /// and what is there and could leave.
+    fn pairs(&self, about: About) -> Result<Vec<(TaskId, WorkerId)>, String> {
+        let workers = || self.snapshot.workers().iter().map(|worker| worker.id);
+        match about {
+            About::Task(id) => {
+                let task = self.snapshot.task(id).ok_or(format!("{id} is not in that round"))?;
+                let elsewhere = workers().filter(|it| task.placement != Placement::On(*it));
+                Ok(elsewhere.map(|worker| (id, worker)).collect())
+            }
+            About::Worker(id) => {
+                self.snapshot.worker(id).ok_or(format!("{id} is not in that round"))?;
+                let mut pairs = Vec::new();
+                for task in self.snapshot.tasks() {
+                    if task.placement == Placement::On(id) {
+                        let others = workers().filter(|it| *it != id);
+                        pairs.extend(others.map(|worker| (task.id, worker)));
+                    } else {
+                        pairs.push((task.id, id));
+                    }
+                }
+                Ok(pairs)
+            }
+        }
+    }
+
+    fn think(&self, task: TaskId, worker: WorkerId) -> Option<Thought> {
+        let verdict = self.before.consider(&self.snapshot, task, worker)?;
+        let examples = self.outcome.tally.refusals.iter().flat_map(|row| &row.examples);
+        let mut here = examples.filter(|it| it.task == task && it.to.is_none_or(|to| to == worker));
+        let in_round = here.next().map(|refused| refused.rejection);
+        Some(Thought { task, verdict, in_round })
+    }
+
+    /// Why a move that the rules allow was not made.
+    fn passed_over(&self, thought: &Thought) -> String {
+        let moved = self.outcome.begun().find(|command| command.task == thought.task);
+        if let Some(command) = moved {
+            let better = command.scorecard.map(|card| card.net() - thought.net());
+            let better = better.filter(|points| points.is_finite() && *points > 0.0);
+            return match (ends(command)[1], better) {
+                (Some(to), Some(points)) => format!("{to} is better by {points:.2} points"),
+                (Some(to), None) => format!("{to} came first"),
+                (None, _) => "it moved otherwise".into(),
+            };
+        }
+        match self.outcome.balance {
+            Balance::Uneven(_) => {
+                let spent =
+                    self.outcome.tally.refusals.iter().find(|row| row.name() == "budget spent");
+                match spent.and_then(|row| row.examples.first()) {
+                    Some(refused) => format!("others were better; {}", refused.rejection),
+                    None => "its worker does not have to give, or others were better".into(),
+                }
+            }
+            Balance::Even { spread } => {
+                format!("loads are even, {}", self.to_be_uneven(spread))
+            }
+            _ => "the loads of fewer than two workers are known".into(),
+        }
+    }
+
+    /// What would make even loads uneven.
+    fn to_be_uneven(&self, spread: f64) -> String {
+        let config = self.before.config();
+        let pace = config.adaptation.map(|section| match self.outcome.band {
+            LoadBand::High => section.high_pace,
+            LoadBand::Normal => Pace::default(),
+            LoadBand::Low => section.low_pace,
+        });
+        let factor = pace.unwrap_or_default().imbalance_factor;
+        let detection = &config.detection;
+        let Thresholds { high, low } = self.outcome.thresholds;
+        let both = if detection.trigger == Trigger::Both { "and one" } else { "or" };
+        let needed = detection.imbalance * factor;
+        let enough = detection.sufficient.map_or(String::new(), |enough| {
+            format!(", or more than {:.3} by itself", enough * factor)
+        });
+        format!(
+            "spread {spread:.3}: it takes more than {needed:.3} with a worker above {high:.3} {both} \
+             below {low:.3}{enough}"
+        )
+    }
+
+    fn place(&self, task: &Task) -> String {
+        match task.placement {
+            Placement::On(worker) => format!("on {}", self.load(worker)),
+            Placement::Unplaced => "not placed yet".into(),
+            Placement::Orphaned => "without a worker".into(),
+            Placement::Moving { migration, to, .. } => format!("on its way to {to} as {migration}"),
+            _ => "somewhere".into(),
+        }
+    }
+
+    fn load(&self, worker: WorkerId) -> String {
+        let row = self.outcome.workers.iter().find(|row| row.worker == worker);
+        row.map_or_else(|| format!("{worker}, unknown"), ToString::to_string)
+    }
+}
+
+/// So many moves are told of one by one; more are told by reason.
+const LISTED: usize = 12;
+
+impl Answer {
+    fn text(&self, about: About) -> String {
+        let Round { snapshot, outcome, .. } = &self.round;
+        let mut lines =
+            vec![format!("round {} at {}: {}", outcome.tick, outcome.at, outcome.balance)];
+        lines.extend(match about {
+            About::Task(id) => {
+                snapshot.task(id).map(|task| format!("{id} is {}", self.round.place(task)))
+            }
+            About::Worker(id) => Some(self.round.load(id)),
+        });
+        lines.push(format!("considered {} moves", self.others.len() + self.chosen.len()));
+        lines.push(String::new());
+        if self.chosen.is_empty() {
+            lines.push("chosen       nothing".into());
+        }
+        for command in &self.chosen {
+            lines.push(format!("chosen       {command}"));
+            lines.extend(command.scorecard.map(|card| format!("             {card}")));
+        }
+        lines.push(String::new());
+        lines.extend(self.told().into_iter().flat_map(|(thought, more)| self.said(thought, more)));
+        if let Some(thought) = self.others.first() {
+            lines.push(String::new());
+            lines.push(format!("smallest change: {}: {}", thought.pair(), self.change(thought)));
+        }
+        lines.join("\n")
+    }
+
+    /// The moves to tell of, each with how many more there are like it.
+    fn told(&self) -> Vec<(&Thought, usize)> {
+        let mut told: Vec<(&Thought, usize)> = Vec::new();
+        for thought in &self.others {
+            let reason = |thought: &Thought| thought.obstacle().map(Rejection::name);
+            let is_told = |(first, _): &&mut (&Thought, usize)| {
+                // What is said of the task is said once.
+                let same = first.pair() == thought.pair();
+                reason(first) == reason(thought) && (same || self.others.len() > LISTED)
+            };
+            match told.iter_mut().find(is_told) {
+                Some((first, more)) => *more += usize::from(first.pair() != thought.pair()),
+                None => told.push((thought, 0)),
+            }
+        }
+        told
+    }
+
+    /// A move that was not made: what stood in the way, and what would lift it.
+    fn said(&self, thought: &Thought, more: usize) -> Vec<String> {
+        let pair = thought.pair();
+        let others = match more {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        match thought.obstacle() {
+            Some(no) => {
+                let change = format!("{:12} to change it: {}", "", no.remedy());
+                vec![format!("{pair:<12} {no}{others}"), change]
+            }
+            None => vec![format!("{pair:<12} may move, but {}{others}", self.change(thought))],
+        }
+    }
+
+    /// What would have changed the answer.
+    fn change(&self, thought: &Thought) -> String {
+        let lifted = thought.obstacle().map(|no| no.remedy().to_string());
+        lifted.unwrap_or_else(|| self.round.passed_over(thought))
+    }
+
+    fn json(&self) -> Value {
+        let Round { outcome, .. } = &self.round;
+        let others = self.others.iter().map(|thought| {
+            let obstacle = thought.obstacle();
+            json!({
+                "task": thought.task,
+                "worker": thought.verdict.worker,
+                "scorecard": thought.verdict.scorecard,
+                "rejection": obstacle,
+                "remedy": obstacle.map(Rejection::remedy),
+                "said": self.said(thought, 0),
+            })
+        });
+        json!({
+            "tick": outcome.tick,
+            "at": outcome.at,
+            "balance": outcome.balance,
+            "chosen": self.chosen,
+            "others": others.collect::<Vec<_>>(),
+            "smallest_change": self.others.first().map(|thought| json!({
+                "task": thought.task,
+                "worker": thought.verdict.worker,
+                "remedy": thought.obstacle().map(Rejection::remedy),
+                "said": self.change(thought),
+            })),
+        })
+    }
+}

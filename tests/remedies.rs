@@ -1,0 +1,195 @@
+//! Every refusal says the smallest change that would lift it: is that true?
+//!
+//! Random clusters and settings are asked about every pair, and rounds are run where a rule depends on what else a
+//! round does. For each refusal the remedy is applied to the records, the settings or the time, and the question is
+//! asked again: the rule no longer says no, whatever other rule may. With half of the amount it still does.
+#![forbid(unsafe_code)]
+
+#[path = "remedies/apply.rs"]
+mod apply;
+#[path = "remedies/case.rs"]
+mod case;
+#[path = "remedies/cases.rs"]
+mod cases;
+
+use std::collections::BTreeMap;
+
+use evenkeel::{Rejection, Remedy};
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
+
+use apply::apply;
+use case::{Answer, Case, Door};
+
+/// So many refusals of every kind are tried, at least.
+const EACH: u32 = 50;
+/// And so many of one kind, at most.
+const MOST: u32 = 400;
+/// What the dice begin with unless `PROPTEST_RNG_SEED` says otherwise; printed in any case.
+const SEED: u64 = 20_261_121;
+
+/// Every kind of refusal, in the order in which the rules are asked; the rules of groups are asked together.
+const KINDS: &[&[&str]] = &[
+    &["bad record"],
+    &["in flight", "unplaced", "unknown place"],
+    &["doubtful source"],
+    &["pinned"],
+    &["not before"],
+    &["cooling down"],
+    &["long running"],
+    &["nearly done"],
+    &["not accepting"],
+    &["unknown load"],
+    &["already there"],
+    &["missing hardware"],
+    &["missing label"],
+    &["forbidden label"],
+    &["too little memory"],
+    &["too little compute"],
+    &["too little device memory"],
+    &["no headroom"],
+    &["affinity", "anti-affinity", "spread"],
+    &["left recently"],
+    &["companion"],
+    &["would overload"],
+    &["no relief"],
+    &["no gain"],
+    &["not worth it"],
+    &["budget spent", "source busy", "target busy", "memory full"],
+    &["relieved"],
+    &["filled"],
+    &["wider spread"],
+];
+
+/// When the rule of a refusal is asked.
+fn turn(no: &Rejection) -> usize {
+    let turn = KINDS.iter().position(|names| names.contains(&no.name()));
+    turn.unwrap_or_else(|| panic!("{} is not on the list", no.name()))
+}
+
+/// Whether it is the same rule over the same thing: another label or resource is another question.
+fn is_same(a: &Rejection, b: &Rejection) -> bool {
+    use Rejection as R;
+    match (a, b) {
+        (R::MissingLabel { label: a }, R::MissingLabel { label: b })
+        | (R::ForbiddenLabel { label: a }, R::ForbiddenLabel { label: b }) => a == b,
+        (R::NoHeadroom { resource: a, .. }, R::NoHeadroom { resource: b, .. })
+        | (R::WouldOverload { resource: a, .. }, R::WouldOverload { resource: b, .. }) => a == b,
+        (R::MissingHardware { all: a, .. }, R::MissingHardware { all: b, .. }) => a == b,
+        (R::Companion { group: a, task: s }, R::Companion { group: b, task: t })
+        | (R::AntiAffinity { group: a, task: s }, R::AntiAffinity { group: b, task: t }) => {
+            (a, s) == (b, t)
+        }
+        (R::Affinity { group: a, .. }, R::Affinity { group: b, .. })
+        | (R::Spread { group: a, .. }, R::Spread { group: b, .. }) => a == b,
+        _ => a.name() == b.name(),
+    }
+}
+
+/// The limit of a budget. With one more allowed another unit may take it, and the limit is another one.
+fn limit(no: &Rejection) -> Option<u32> {
+    match *no {
+        Rejection::BudgetSpent { limit, .. }
+        | Rejection::SourceBusy { limit, .. }
+        | Rejection::TargetBusy { limit, .. } => Some(limit),
+        _ => None,
+    }
+}
+
+/// Whether the remedy is an amount that has a half: a fact has none, nor has what is all rounding.
+fn has_half(no: &Rejection) -> bool {
+    match no.remedy() {
+        Remedy::WaitUntil(_) => true,
+        Remedy::AllowMigrations(count) | Remedy::ForgetMoves(count) => count > 1,
+        Remedy::AllowSkew { by, .. } => by > 1,
+        Remedy::AllowRunning(secs) | Remedy::RunLonger(secs) => secs > 1e-6,
+        Remedy::AddMemory(bytes) | Remedy::AddDevice(bytes) | Remedy::FreeDevice { bytes, .. } => {
+            bytes > 1
+        }
+        Remedy::Free(_, amount) => match *no {
+            Rejection::NoHeadroom { needed, free, capacity, .. } => {
+                amount > 1e-6 * needed.max(free.abs()).max(capacity)
+            }
+            _ => false,
+        },
+        Remedy::LowerUse(_, by)
+        | Remedy::WidenGap(by)
+        | Remedy::NarrowSpread(by)
+        | Remedy::RaiseSource(by)
+        | Remedy::LowerTarget(by) => by > 1e-6,
+        Remedy::Enlarge(_, times) => times > 1.0 + 1e-6,
+        Remedy::Gain { benefit, cost } => benefit > 1e-6 && cost.is_none_or(|cost| cost > 1e-6),
+        _ => false,
+    }
+}
+
+/// Tries the remedy of one refusal. Whether this test could do it; what is wrong, if anything is.
+fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
+    let remedy = no.remedy();
+    let wrong = |what: &str, answer: Answer, tried: &Case| {
+        let (before, after) = (case.describe(), tried.describe());
+        format!("{no}: {remedy} ({remedy:?})\n{what}: {answer:?}\nbefore {before}\nafter {after}")
+    };
+    let Some(lifted) = apply(case, no, 1.0) else { return Ok(false) };
+    let Some(answer) = lifted.ask(no) else { return Ok(false) };
+    match answer {
+        Answer::Yes | Answer::Unseen => {}
+        // What a rule asked before now says hides whether this one has been lifted.
+        Answer::No(other) if case.door == Door::Consider && turn(&other) < turn(no) => {
+            return Ok(false);
+        }
+        Answer::No(other) if !is_same(no, &other) || limit(no) != limit(&other) => {}
+        answer => return Err(wrong("not lifted", answer, &lifted)),
+    }
+    if !has_half(no) {
+        return Ok(true);
+    }
+    let Some(halfway) = apply(case, no, 0.5) else { return Ok(false) };
+    match halfway.ask(no) {
+        Some(Answer::No(still)) if is_same(no, &still) => Ok(true),
+        // What may not move for the loads may move for speed.
+        Some(Answer::Yes) if case.moves_for_speed() => Ok(false),
+        Some(Answer::Unseen) | None => Ok(false),
+        Some(answer) => Err(wrong("half of it is enough", answer, &halfway)),
+    }
+}
+
+/// Tries every refusal of a case's cluster, or of its round.
+fn try_all(case: &Case, tried: &mut BTreeMap<&'static str, u32>) -> Result<(), String> {
+    for (case, no) in cases::refusals(case) {
+        let count = tried.entry(no.name()).or_default();
+        if *count < MOST && try_remedy(&case, &no)? {
+            *count += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A strategy for cases, and how many of it are tried.
+type Source = (usize, BoxedStrategy<Case>);
+
+#[test]
+fn the_stated_change_lifts_every_refusal_and_half_of_it_does_not() {
+    let asked = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = asked.unwrap_or(SEED);
+    println!("seed {seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let dice = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Runs::default(), dice);
+    let mut tried = BTreeMap::new();
+    for (times, strategy) in cases::sources() {
+        for _ in 0..times {
+            let case = strategy.new_tree(&mut runner).unwrap().current();
+            if let Err(wrong) = try_all(&case, &mut tried) {
+                panic!("seed {seed}: {wrong}");
+            }
+        }
+    }
+    let named = KINDS.iter().copied().flatten();
+    let counts: Vec<(u32, &str)> =
+        named.map(|name| (tried.get(name).copied().unwrap_or(0), *name)).collect();
+    counts.iter().for_each(|(count, name)| println!("{count:4} {name}"));
+    let few: Vec<_> = counts.iter().filter(|(count, _)| *count < EACH).collect();
+    assert!(few.is_empty(), "fewer than {EACH} of {few:?}");
+}

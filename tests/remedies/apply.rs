@@ -1,0 +1,334 @@
+//! Does what a remedy says, to the records, the settings or the time of a case; or a share of it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use evenkeel::testkit::strategies::Cluster;
+use evenkeel::{
+    Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement, Record,
+    Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+};
+
+use crate::case::Case;
+
+/// The case with a share of the remedy applied; none where this test cannot do it.
+pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
+    let mut case = case.clone();
+    let done = match no.remedy() {
+        Remedy::WaitUntil(until) => wait(&mut case, until, share),
+        Remedy::AllowMigrations(count) => allow(&mut case, no, part(count, share)),
+        Remedy::ForgetMoves(count) => {
+            let remembered = case.cooldowns.len();
+            let kept = remembered - part(count, share) as usize;
+            case.cooldowns = case.cooldowns.into_iter().take(kept).collect();
+            Some(())
+        }
+        Remedy::AllowRunning(secs) => {
+            let most = &mut case.config.cost_benefit.as_mut()?.max_running;
+            *most = Some((*most)? + Duration::from_secs_f64(secs * share));
+            Some(())
+        }
+        Remedy::RunLonger(secs) => {
+            let task = case.cluster.task(case.task)?;
+            let rest = task.expected_remaining()?;
+            task.remaining = Some(rest + Duration::from_secs_f64(secs * share));
+            Some(())
+        }
+        Remedy::Gain { benefit, cost } => {
+            gain(&mut case, benefit * share, cost.map(|it| it * share))
+        }
+        remedy => of_the_task(&mut case, remedy)
+            .or_else(|| of_the_group(&mut case.cluster, case.task, remedy, share))
+            .or_else(|| of_the_worker(&mut case, no, remedy, share))
+            .or_else(|| of_the_loads(&mut case, remedy, share)),
+    };
+    done.map(|()| case)
+}
+
+/// A share of a count, rounded down.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small")]
+fn part(count: u32, share: f64) -> u32 {
+    (f64::from(count) * share) as u32
+}
+
+/// A share of so many bytes, rounded down.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes stay below 2^53"
+)]
+fn bytes_of(bytes: u64, share: f64) -> u64 {
+    (bytes as f64 * share) as u64
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the others")]
+fn wait(case: &mut Case, until: Timestamp, share: f64) -> Option<()> {
+    let span = until.since(case.at).unwrap_or_default();
+    case.at = case.at.after(span.mul_f64(share));
+    Some(())
+}
+
+/// Raises the limit that was reached.
+fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
+    let limits = case.config.migration.as_mut()?;
+    match *no {
+        Rejection::BudgetSpent { limit, .. } => {
+            limits.max_simultaneous = NonZeroU32::new(limit + more)?;
+        }
+        Rejection::SourceBusy { limit, .. } => limits.per_source = NonZeroU32::new(limit + more),
+        Rejection::TargetBusy { limit, .. } => {
+            // The limit of placements is no setting.
+            limits.per_target.filter(|most| most.get() == limit)?;
+            limits.per_target = NonZeroU32::new(limit + more);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// More benefit by weight, or else less cost.
+fn gain(case: &mut Case, benefit: f64, cost: Option<f64>) -> Option<()> {
+    let card = case.verdict()?.scorecard?;
+    let section = case.config.cost_benefit.as_mut()?;
+    // The two ways take turns.
+    if case.task.raw().is_multiple_of(2) && card.benefit.utilization > 1e-3 {
+        let has = card.benefit.utilization;
+        section.benefit.utilization *= (has + benefit) / has;
+        return Some(());
+    }
+    let cost = cost?;
+    let task = case.cluster.task(case.task)?;
+    if card.cost.base >= cost {
+        section.cost.base -= cost;
+        return Some(());
+    }
+    task.extra_cost = Some(task.extra_cost.filter(|extra| *extra >= cost)? - cost);
+    Some(())
+}
+
+/// Facts of the task.
+fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
+    if remedy == Remedy::CorrectRecord {
+        case.cluster = case.sound.clone()?;
+        return Some(());
+    }
+    let elsewhere = case.cluster.elsewhere(case.worker);
+    let source = case.source();
+    let task = case.cluster.task(case.task)?;
+    match remedy {
+        Remedy::BeElsewhere | Remedy::Place | Remedy::LetEnd(_) => {
+            task.placement = Placement::On(elsewhere?);
+        }
+        Remedy::Unpin => task.mobility = Mobility::Checkpoint,
+        Remedy::CarryFullest => {
+            // A hundredth of all that is in use there.
+            let source = source?;
+            for (resource, used) in source.used.iter().filter(|(_, used)| *used > 0.0) {
+                is_possible(used, source.capacity.get(resource)?).then_some(())?;
+                task.used.set(resource, used / 100.0);
+            }
+            (!task.used.is_empty()).then_some(())?;
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Facts and figures of a group.
+fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) -> Option<()> {
+    let leave = |cluster: &mut Cluster, id: GroupId, task: TaskId| {
+        let group = cluster.group(id)?;
+        group.members.retain(|member| *member != task);
+        Some(())
+    };
+    match remedy {
+        Remedy::LeaveGroup(group) => leave(cluster, group, own),
+        Remedy::FreeCompanion { group, task } => leave(cluster, group, task),
+        Remedy::MoveAway(task) => {
+            cluster.task(task)?.placement = Placement::Unplaced;
+            Some(())
+        }
+        Remedy::AllowSkew { group, by } => {
+            let group = cluster.group(group)?;
+            let GroupRule::Spread { max_skew } = &mut group.rule else { return None };
+            *max_skew = max_skew.saturating_add(part(by, share));
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+/// What the worker has, and what is known of it.
+fn of_the_worker(case: &mut Case, no: &Rejection, remedy: Remedy, share: f64) -> Option<()> {
+    let needs = case.cluster.task(case.task)?.requirements.clone();
+    if let Remedy::Report(id) | Remedy::ReportOnce(id) = remedy {
+        return report(&mut case.cluster, id);
+    }
+    if remedy == Remedy::ReportLoad {
+        report(&mut case.cluster, case.worker)?;
+    }
+    let unsettled = case.cluster.has_unsettled(case.worker);
+    let worker = case.cluster.worker(case.worker)?;
+    match remedy {
+        Remedy::ReportLoad => {}
+        Remedy::Accept => worker.stance = Stance::Accept,
+        Remedy::AddHardware(kinds) => worker.hardware = worker.hardware.union(kinds),
+        Remedy::AddAnyHardware(kinds) => {
+            worker.hardware = worker.hardware.with(kinds.iter().next()?);
+        }
+        Remedy::AddMemory(bytes) => {
+            let has = worker.capacity.get(ResourceId::MEMORY).unwrap_or(0.0);
+            worker.capacity.set(ResourceId::MEMORY, has + bytes_of(bytes, share) as f64);
+        }
+        // Tasks there of which nobody knows the device would take what is added.
+        Remedy::FreeDevice { .. } | Remedy::AddDevice(_) if unsettled => return None,
+        Remedy::FreeDevice { device, bytes } => {
+            let memory = &mut worker.devices.get_mut(usize::from(device))?.memory_bytes;
+            *memory = Some((*memory)? + bytes_of(bytes, share));
+        }
+        Remedy::AddDevice(bytes) => {
+            let device = suitable(&needs)?.with_memory_bytes(bytes_of(bytes, share));
+            worker.devices.push(device);
+        }
+        Remedy::AddCompute(compute) => {
+            worker.devices.push(Device::new(Hardware::Cuda).with_compute(compute));
+        }
+        Remedy::AddLabel(label) => worker.labels.push(label),
+        Remedy::RemoveLabel(label) => worker.labels.retain(|it| *it != label),
+        Remedy::Free(resource, amount) => {
+            let Rejection::NoHeadroom { capacity, .. } = *no else { return None };
+            worker.capacity.set(resource, capacity + amount * share);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A device without memory that a task can use; none where it asks for what no device is.
+fn suitable(needs: &Requirements) -> Option<Device> {
+    let named = needs.all_of.union(needs.any_of).without(HardwareSet::of(Hardware::Cpu));
+    let Some(compute) = needs.min_cuda_compute else {
+        return Some(Device::new(named.iter().next().unwrap_or(Hardware::Cuda)));
+    };
+    let may_be_cuda = named.is_empty() || named.contains(Hardware::Cuda);
+    may_be_cuda.then(|| Device::new(Hardware::Cuda).with_compute(compute))
+}
+
+/// Reports a worker once, in figures that make sense; adds it if it is not there.
+#[expect(clippy::unnecessary_wraps, reason = "as the others")]
+fn report(cluster: &mut Cluster, id: WorkerId) -> Option<()> {
+    let mut worker = cluster.worker(id).cloned().unwrap_or_else(|| Worker::new(id));
+    cluster.workers.retain(|other| other.id != id);
+    cluster.unread.retain(|bad| bad.record != Record::Worker(id));
+    let sensible = |amounts: &Amounts| -> Amounts {
+        amounts.iter().filter(|(_, amount)| amount.is_finite() && *amount >= 0.0).collect()
+    };
+    let Worker { capacity, used, reserved, .. } = &mut worker;
+    for amounts in [&mut *capacity, &mut *used, reserved] {
+        *amounts = sensible(amounts);
+    }
+    capacity.set(ResourceId::CPU, 16.0);
+    used.set(ResourceId::CPU, 8.0);
+    worker.temperature_celsius = None;
+    cluster.workers.push(worker);
+    Some(())
+}
+
+/// Loads up and down. What the levels are made of stays: what one worker gains, one that only looks on loses.
+fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
+    let source = case.source().map(|source| source.id);
+    let onlooker = case.cluster.workers.iter().find(|it| it.stance == Stance::Hold).map(|it| it.id);
+    let target = case.worker;
+    let mut load = |worker: WorkerId, by: f64| add_load(case.cluster.worker(worker)?, by * share);
+    match remedy {
+        Remedy::WidenGap(by) => load(source?, by),
+        Remedy::NarrowSpread(by) => load(onlooker?, -by),
+        Remedy::RaiseSource(by) => {
+            load(source?, by)?;
+            load(onlooker?, -by)
+        }
+        Remedy::LowerTarget(by) => {
+            load(target, -by)?;
+            load(onlooker?, by)
+        }
+        Remedy::LowerUse(resource, by) => {
+            let worker = case.cluster.worker(target)?;
+            let amount = by * share * worker.capacity.get(resource)?;
+            let used = worker.used.get(resource).filter(|used| *used >= amount)?;
+            is_possible(used, worker.capacity.get(resource)?).then_some(())?;
+            worker.used.set(resource, used - amount);
+            Some(())
+        }
+        Remedy::Enlarge(resource, times) => {
+            let worker = case.cluster.worker(target)?;
+            let capacity = worker.capacity.get(resource)?;
+            worker.capacity.set(resource, capacity * (1.0 + (times - 1.0) * share));
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+/// Adds so much to the load of every resource of a worker, and so to its load, however that is made of them.
+fn add_load(worker: &mut Worker, by: f64) -> Option<()> {
+    if !worker.devices.is_empty() {
+        return None;
+    }
+    let (used, capacity) = (worker.used.clone(), &worker.capacity);
+    for (resource, amount) in used.iter() {
+        let Some(has) = capacity.get(resource).filter(|has| *has > 0.0) else { continue };
+        let then = amount + by * has;
+        is_possible(then, has).then_some(())?;
+        worker.used.set(resource, then);
+    }
+    Some(())
+}
+
+/// Whether the engine takes a load for what it says: it counts no worker as loaded above a thousand.
+fn is_possible(used: f64, capacity: f64) -> bool {
+    used >= 0.0 && (used == 0.0 || (1e-9..900.0).contains(&(used / capacity)))
+}
+
+/// Records by id.
+trait Records {
+    fn task(&mut self, id: TaskId) -> Option<&mut Task>;
+    fn worker(&mut self, id: WorkerId) -> Option<&mut Worker>;
+    fn group(&mut self, id: GroupId) -> Option<&mut Group>;
+    /// A worker that is there, and another one.
+    fn elsewhere(&self, than: WorkerId) -> Option<WorkerId>;
+    /// Whether tasks on a worker need device memory, and nobody says on which device.
+    fn has_unsettled(&self, worker: WorkerId) -> bool;
+}
+
+impl Records for Cluster {
+    fn task(&mut self, id: TaskId) -> Option<&mut Task> {
+        self.tasks.iter_mut().find(|task| task.id == id)
+    }
+
+    fn worker(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.workers.iter_mut().find(|worker| worker.id == id)
+    }
+
+    fn group(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.iter_mut().find(|group| group.id == id)
+    }
+
+    fn elsewhere(&self, than: WorkerId) -> Option<WorkerId> {
+        let there = |it: &&Worker| it.id != than && it.stance != Stance::Offline;
+        self.workers.iter().find(there).map(|worker| worker.id)
+    }
+
+    fn has_unsettled(&self, worker: WorkerId) -> bool {
+        let here = self.tasks.iter().filter(|task| task.placement == Placement::On(worker));
+        here.filter(|task| task.device.is_none())
+            .any(|task| task.requirements.gpu_memory_bytes.is_some())
+    }
+}
+
+impl Case {
+    /// The worker that the task is on.
+    fn source(&mut self) -> Option<Worker> {
+        let Placement::On(worker) = self.cluster.task(self.task)?.placement else { return None };
+        self.cluster.worker(worker).cloned()
+    }
+}

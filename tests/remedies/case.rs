@@ -1,0 +1,116 @@
+//! One question to the engine: may this task go to this worker?
+
+use std::collections::BTreeMap;
+
+use evenkeel::testkit::strategies::Cluster;
+use evenkeel::{
+    Config, Engine, Epoch, Outcome, Rejection, State, TaskId, Timestamp, Verdict, WorkerId,
+};
+use serde_json::{Value, json};
+
+/// Which door answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `Engine::consider`, for rules that do not depend on what else a round would choose.
+    Consider,
+    /// `Engine::tick`, for budgets and what the round's own moves have done; for these kinds.
+    Tick(&'static [&'static str]),
+}
+
+/// Until when a task cools down, and when it may go back to which workers, in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Cooldown {
+    pub until: u64,
+    pub left: Vec<(u64, u64)>,
+}
+
+/// The worker of a refusal that is about the task alone.
+pub const ANYWHERE: WorkerId = WorkerId::new(0);
+
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub door: Door,
+    pub config: Config,
+    pub cooldowns: BTreeMap<u64, Cooldown>,
+    pub cluster: Cluster,
+    pub at: Timestamp,
+    pub task: TaskId,
+    pub worker: WorkerId,
+    /// The same cluster before its records were spoilt.
+    pub sound: Option<Cluster>,
+}
+
+/// What the engine says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    Yes,
+    No(Rejection),
+    /// The round has refused so much that this is not among its examples.
+    Unseen,
+    /// The round has not asked.
+    Silent,
+}
+
+impl Case {
+    /// The engine that is asked; none if the settings are impossible.
+    pub fn engine(&self) -> Option<Engine> {
+        let engine = Engine::new(self.config.clone()).ok()?;
+        if self.cooldowns.is_empty() {
+            return Some(engine);
+        }
+        let mut state = serde_json::to_value(engine.state()).unwrap();
+        let cooldown = |it: &Cooldown| json!({ "until": it.until, "left": it.left });
+        let all = self.cooldowns.iter().map(|(task, it)| (task.to_string(), cooldown(it)));
+        state["cooldowns"] = Value::Object(all.collect());
+        let state: State = serde_json::from_value(state).unwrap();
+        Engine::resume(self.config.clone(), state, Epoch::FIRST).ok()
+    }
+
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.engine()?.consider(&self.cluster.snapshot(self.at), self.task, self.worker)
+    }
+
+    pub fn round(&self) -> Option<Outcome> {
+        self.engine()?.tick(&self.cluster.snapshot(self.at)).ok()
+    }
+
+    /// Asks again after `no`. A round may refuse a task for several reasons; the same one counts first.
+    pub fn ask(&self, no: &Rejection) -> Option<Answer> {
+        match self.door {
+            Door::Consider => {
+                let verdict = self.verdict()?;
+                Some(verdict.admission.rejection().map_or(Answer::Yes, |no| Answer::No(*no)))
+            }
+            Door::Tick(_) => Some(self.told(&self.round()?, no)),
+        }
+    }
+
+    fn told(&self, outcome: &Outcome, no: &Rejection) -> Answer {
+        if outcome.begun().any(|command| command.task == self.task) {
+            return Answer::Yes;
+        }
+        let rows = &outcome.tally.refusals;
+        let about = |to: WorkerId| self.worker == ANYWHERE || to == self.worker;
+        let here = rows.iter().flat_map(|row| &row.examples);
+        let here = here.filter(|it| it.task == self.task && it.to.is_none_or(about));
+        let here = here.max_by_key(|it| it.rejection.name() == no.name());
+        let cut = rows.iter().any(|row| row.count as usize > row.examples.len());
+        match here {
+            Some(refused) => Answer::No(refused.rejection),
+            None if cut => Answer::Unseen,
+            None => Answer::Silent,
+        }
+    }
+
+    /// Whether loads are not the only reason to move.
+    pub fn moves_for_speed(&self) -> bool {
+        self.config.hardware.as_ref().is_some_and(|section| section.upgrade.is_some())
+    }
+
+    /// The question in JSON, so that a failure can be looked at.
+    pub fn describe(&self) -> String {
+        let config = serde_json::to_string(&self.config).unwrap_or_default();
+        let Self { door, cooldowns, cluster, at, task, worker, .. } = self;
+        format!("{door:?} {task} -> {worker} at {at}\n{config}\n{cooldowns:?}\n{cluster:?}")
+    }
+}

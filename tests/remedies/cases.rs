@@ -1,0 +1,240 @@
+//! Where refusals of every kind come from.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use evenkeel::config::{Basis, Detection, LoadRule, MigrationLimits, Stability, Trigger};
+use evenkeel::testkit::strategies::{self, Cluster};
+use evenkeel::{
+    Config, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker, WorkerId,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::Source;
+use crate::case::{ANYWHERE, Case, Cooldown, Door};
+
+/// Every source, and how many cases of each.
+pub fn sources() -> Vec<Source> {
+    vec![
+        (16_000, anything().boxed()),
+        (1_500, hardware().boxed()),
+        (300, cooling().boxed()),
+        (300, spoilt().boxed()),
+        (150, doubtful().boxed()),
+        (2_000, budgets().boxed()),
+        (150, full_memory().boxed()),
+        (2_000, filled_or_relieved().boxed()),
+        (2_000, wider().boxed()),
+    ]
+}
+
+/// The refusals that a case leads to: of every pair, or of its round.
+pub fn refusals(case: &Case) -> Vec<(Case, Rejection)> {
+    match case.door {
+        Door::Consider => pairs(case),
+        Door::Tick(kinds) => first_of_each(case, kinds),
+    }
+}
+
+fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
+    let Some(engine) = case.engine() else { return Vec::new() };
+    let snapshot = case.cluster.snapshot(case.at);
+    let mut found = Vec::new();
+    for task in snapshot.tasks() {
+        for worker in snapshot.workers() {
+            let verdict = engine.consider(&snapshot, task.id, worker.id);
+            if let Some(no) = verdict.and_then(|it| it.admission.rejection().copied()) {
+                found.push((Case { task: task.id, worker: worker.id, ..case.clone() }, no));
+            }
+        }
+    }
+    found
+}
+
+/// The first refusal of each kind: up to there a round with the limit raised goes the same way.
+fn first_of_each(case: &Case, kinds: &[&str]) -> Vec<(Case, Rejection)> {
+    let Some(outcome) = case.round() else { return Vec::new() };
+    let first = outcome.tally.refusals.iter().filter_map(|row| row.examples.first());
+    let first = first.filter(|refused| kinds.contains(&refused.rejection.name()));
+    let asked = first.map(|refused| {
+        let worker = refused.to.unwrap_or(ANYWHERE);
+        (Case { task: refused.task, worker, ..case.clone() }, refused.rejection)
+    });
+    asked.collect()
+}
+
+/// Kinds that depend on budgets.
+const BUDGETS: &[&str] = &["budget spent", "source busy", "target busy", "memory full"];
+
+fn pair_case(config: Config, cluster: Cluster) -> Case {
+    Case { door: Door::Consider, ..round_case(&[], config, cluster) }
+}
+
+fn round_case(kinds: &'static [&'static str], config: Config, cluster: Cluster) -> Case {
+    Case {
+        door: Door::Tick(kinds),
+        config,
+        cooldowns: BTreeMap::new(),
+        cluster,
+        at: Timestamp::from_secs(100),
+        task: TaskId::new(1),
+        worker: ANYWHERE,
+        sound: None,
+    }
+}
+
+/// Any settings and any cluster.
+fn anything() -> impl Strategy<Value = Case> {
+    let settings = prop_oneof![strategies::configs(), strategies::any_config()];
+    (settings, strategies::clusters()).prop_map(|(config, cluster)| pair_case(config, cluster))
+}
+
+/// Workers that lack things.
+fn hardware() -> impl Strategy<Value = Case> {
+    let clusters = prop_oneof![strategies::accelerated(), strategies::heterogeneous()];
+    (strategies::configs(), clusters).prop_map(|(config, cluster)| pair_case(config, cluster))
+}
+
+/// Tasks that have moved a short while ago; without the rule that keeps them where they are, the one that keeps
+/// them from going back.
+fn cooling() -> impl Strategy<Value = Case> {
+    let recent = (101_000..700_000_u64, vec((1..7_u64, 101_000..700_000_u64), 0..4));
+    (strategies::configs(), strategies::clusters(), vec(recent, 1..14)).prop_map(
+        |(config, cluster, recent)| {
+            let cooldowns = (1..).zip(recent);
+            let cooldowns = cooldowns.map(|(task, (until, left))| (task, Cooldown { until, left }));
+            Case { cooldowns: cooldowns.collect(), ..pair_case(config, cluster) }
+        },
+    )
+}
+
+/// Records that make no sense, among them those of the first task and the first worker.
+fn spoilt() -> impl Strategy<Value = Case> {
+    let clusters = prop_oneof![strategies::skewed(), strategies::heterogeneous()];
+    let number = select(vec![f64::NAN, f64::INFINITY, -1.0]);
+    (strategies::configs(), clusters, number, 0..4_u8).prop_map(|(config, sound, number, which)| {
+        let mut cluster = sound.clone();
+        match (which, cluster.tasks.first_mut(), cluster.workers.first_mut()) {
+            (0, Some(task), _) => task.demand.set(ResourceId::CPU, number),
+            (1, Some(task), _) => task.priority = 200,
+            (2, _, Some(worker)) => worker.used.set(ResourceId::CPU, number),
+            (_, _, Some(worker)) => {
+                let again = worker.clone();
+                cluster.workers.push(again);
+            }
+            _ => {}
+        }
+        Case { sound: Some(sound), ..pair_case(config, cluster) }
+    })
+}
+
+/// A worker that is to be emptied and reported twice.
+fn doubtful() -> impl Strategy<Value = Case> {
+    (strategies::configs(), strategies::skewed()).prop_map(|(mut config, mut cluster)| {
+        config.migration = config.migration.or(Config::default().migration);
+        cluster.workers[0].stance = Stance::Drain;
+        let again = cluster.workers[0].clone();
+        cluster.workers.push(again);
+        round_case(&["doubtful source"], config, cluster)
+    })
+}
+
+/// Tight limits, and much to do.
+fn budgets() -> impl Strategy<Value = Case> {
+    let clusters = prop_oneof![2 => strategies::skewed(), 1 => strategies::grouped()];
+    let few = || proptest::option::weighted(0.5, 1..3_u32);
+    (clusters, 1..4_u32, few(), few(), any::<bool>()).prop_map(
+        |(cluster, at_once, per_source, per_target, weighed)| {
+            let mut config = Config::default();
+            config.cost_benefit = config.cost_benefit.filter(|_| weighed);
+            config.migration = Some(MigrationLimits {
+                max_simultaneous: NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN),
+                per_source: per_source.and_then(NonZeroU32::new),
+                per_target: per_target.and_then(NonZeroU32::new),
+                ..MigrationLimits::default()
+            });
+            round_case(BUDGETS, config, cluster)
+        },
+    )
+}
+
+/// As many recent moves remembered as may be, but for a few.
+fn full_memory() -> impl Strategy<Value = Case> {
+    let clusters = prop_oneof![2 => strategies::skewed(), 1 => strategies::grouped()];
+    (clusters, 0..2_u64, any::<bool>()).prop_map(|(cluster, short, weighed)| {
+        let mut config = Config::default();
+        config.cost_benefit = config.cost_benefit.filter(|_| weighed);
+        let held = 64 * cluster.workers.len() as u64 - short;
+        let recent = Cooldown { until: 700_000, left: Vec::new() };
+        let cooldowns = (0..held).map(|nth| (10_000 + nth, recent.clone())).collect();
+        Case { cooldowns, ..round_case(BUDGETS, config, cluster) }
+    })
+}
+
+/// One resource; a worker that gives, one that takes, and one that only looks on.
+struct Three {
+    loads: [f64; 3],
+    /// Cores of the target.
+    cores: f64,
+    /// Cores that the tasks use.
+    tasks: Vec<f64>,
+    /// Whether either end triggers.
+    either: bool,
+}
+
+impl Three {
+    fn case(self, kinds: &'static [&'static str]) -> Case {
+        let trigger = if self.either { Trigger::Either } else { Trigger::Both };
+        let mut config = Config::default();
+        config.thresholds = Thresholds { high: 0.8, low: 0.3 };
+        config.load = LoadRule::Dominant;
+        (config.adaptation, config.prediction, config.cost_benefit) = (None, None, None);
+        config.detection =
+            Detection { basis: Basis::Projected, trigger, imbalance: 0.1, ..Detection::default() };
+        config.migration = config.migration.map(|limits| MigrationLimits {
+            max_simultaneous: NonZeroU32::MIN.saturating_add(9),
+            ..limits
+        });
+        config.stability = Some(Stability { dead_band: 0.01, ..Stability::default() });
+        let cores = [10.0, self.cores, 10.0];
+        let workers = (1..).zip(self.loads.into_iter().zip(cores)).map(|(id, (load, cores))| {
+            let worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, cores);
+            let stance = if id == 3 { Stance::Hold } else { Stance::Accept };
+            worker.with_used(ResourceId::CPU, load * cores).with_stance(stance)
+        });
+        let tasks = (1..).zip(self.tasks).map(|(id, cores)| {
+            let task = Task::new(TaskId::new(id)).on(WorkerId::new(1));
+            task.with_demand(ResourceId::CPU, cores)
+        });
+        let mut cluster = Cluster::default();
+        (cluster.workers, cluster.tasks) = (workers.collect(), tasks.collect());
+        round_case(kinds, config, cluster)
+    }
+}
+
+/// Two tasks: after the first has been promised, the source gives no more, or the target takes no more.
+fn filled_or_relieved() -> impl Strategy<Value = Case> {
+    let loads = (0.85..1.8_f64, 0.1..0.28_f64, 0.3..0.6_f64);
+    (loads, 5.0..80.0_f64, vec(0.5..6.0_f64, 2), any::<bool>()).prop_map(
+        |((source, target, onlooker), cores, tasks, either)| {
+            let three = Three { loads: [source, target, onlooker], cores, tasks, either };
+            three.case(&["filled", "relieved"])
+        },
+    )
+}
+
+/// One task that is nearly all that its worker carries: gone, it leaves a gap below.
+fn wider() -> impl Strategy<Value = Case> {
+    let loads = (0.85..1.0_f64, 0.25..0.3_f64, 0.75..0.99_f64);
+    (loads, 12.0..24.0_f64, 0.9..0.99_f64, any::<bool>()).prop_map(
+        |((source, target, colder), cores, share, either)| {
+            // Who looks on is the coldest.
+            let onlooker = target * colder;
+            let tasks = vec![source * share * 10.0];
+            let three = Three { loads: [source, target, onlooker], cores, tasks, either };
+            three.case(&["wider spread"])
+        },
+    )
+}
