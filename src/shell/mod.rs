@@ -36,6 +36,7 @@
 mod driver;
 mod names;
 mod row;
+pub mod run_log;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
