@@ -370,9 +370,33 @@ pub struct WorkerForecast {
     pub worker: WorkerId,
     /// Its predicted load, 0 to 1.
     pub load: f64,
+    /// Lower end of its [prediction interval](Self::LEVEL), from 0 to `load`.
+    #[serde(default)]
+    pub low: f64,
+    /// Upper end of its prediction interval, from `load` up; above 1 where more may be wanted than
+    /// there is.
+    #[serde(default = "WorkerForecast::full")]
+    pub high: f64,
     /// How well a line explains its recent loads, less where there are few: R squared x min(1,
     /// samples / 10).
     pub confidence: f64,
+}
+
+impl WorkerForecast {
+    /// So often the load is meant to fall between `low` and `high`: 80 %, if the load went on along
+    /// its line with independent, normal residuals. Loads are not so well-behaved; how often it
+    /// does fall there is for the host to measure.
+    ///
+    /// The interval is the one of least squares for a new observation: `load` plus or minus `t x s x
+    /// sqrt(1 + 1 / n + (x - mean x)^2 / sum (x_i - mean x)^2)`, with `s^2` the sum of squared
+    /// residuals over `n - 2` and `t` Student's 90 % point at `n - 2` degrees of freedom
+    /// (NIST/SEMATECH e-Handbook of Statistical Methods, 4.5.2.1). A perfect line has no width; one
+    /// through three points has `t` = 3.08 and is wide.
+    pub const LEVEL: f64 = 0.8;
+
+    const fn full() -> f64 {
+        1.0
+    }
 }
 
 /// Whether the cluster is even.

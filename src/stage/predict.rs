@@ -63,9 +63,12 @@ fn worker(
         return None;
     }
     let line = Line::through(points)?;
-    let load = line.at(section.window.as_secs_f64()).clamp(0.0, 1.0);
+    let ahead = section.window.as_secs_f64();
+    let load = line.at(ahead).clamp(0.0, 1.0);
+    let margin = line.margin(ahead)?;
+    let (low, high) = ((load - margin).max(0.0), load + margin);
     let confidence = line.fit * (samples as f64 / FULL_SAMPLES).min(1.0);
-    Some(WorkerForecast { worker: record.id, load, confidence })
+    Some(WorkerForecast { worker: record.id, load, low, high, confidence })
 }
 
 /// The tracked accuracy with the forecasts that fall due now: max(0, 1 - 2 x mean absolute error)
