@@ -19,7 +19,7 @@ use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
 use crate::stage::{adapt, candidate, detect, observe, predict, record, select, settle};
 use crate::state::{State, Stats};
-use crate::view::{Adapted, Errand, Place, Seat, View};
+use crate::view::{Adapted, Errand, Place, Scored, Seat, View};
 
 /// Decides which running task should move to which worker, when, and why.
 ///
@@ -388,14 +388,14 @@ fn step(
         detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
     let found = candidate::candidates(config, state, &view, &balance, &levels, &mut tally);
     let candidate::Candidates { units, pairs } = found;
-    let scored = match &config.cost_benefit {
+    let mut scored = match &config.cost_benefit {
         Some(section) => {
             let scorer = Scorer { config, section, state, view: &view, levels: &levels };
             score::score(&scorer, adapted.pace, &units, pairs, &mut tally)
         }
-        None => pairs,
+        None => Scored { pairs, ..Scored::default() },
     };
-    let plan = select::select(config, state, &mut view, &levels, &units, scored, &mut tally);
+    let plan = select::select(config, state, &mut view, &levels, &units, &mut scored, &mut tally);
     let settle::Settled { commands, ended, .. } = settled;
     let pass = Pass {
         view,
@@ -404,6 +404,7 @@ fn step(
         accuracy,
         balance,
         plan,
+        candidates: scored.considered,
         commands,
         ended,
         tally,

@@ -12,7 +12,7 @@ use crate::config::{LoadRule, Pace, Thresholds};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
-use crate::outcome::{LoadBand, Scorecard, SystemLoad, Trend};
+use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
 use crate::snapshot::{Device, Requirements, Snapshot, Task, Worker};
 
 /// No worker counts as loaded higher than this, so that what is reckoned with loads stays finite: an
@@ -441,16 +441,43 @@ pub(crate) struct Candidate {
     pub(crate) times: f64,
     /// None where moves are not scored.
     pub(crate) scorecard: Option<Scorecard>,
+    /// Its place among what was scored.
+    pub(crate) nth: usize,
 }
 
 impl Candidate {
     pub(crate) fn new(unit: usize, to: Seat, device: Option<u16>) -> Self {
-        Self { unit, to, device, times: 1.0, scorecard: None }
+        Self { unit, to, device, times: 1.0, scorecard: None, nth: 0 }
     }
 
     /// Net benefit; 0 where moves are not scored.
     pub(crate) fn net(&self) -> f64 {
         self.scorecard.map_or(0.0, |scorecard| scorecard.net())
+    }
+}
+
+/// What scoring leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Scored {
+    /// Worth their cost, or not scored.
+    pub(crate) pairs: Vec<Candidate>,
+    /// Everything that was scored.
+    pub(crate) considered: Vec<Considered>,
+}
+
+impl Scored {
+    /// Notes why a pair is not chosen; nothing where moves are not scored.
+    pub(crate) fn refuse(&mut self, nth: usize, rejection: Option<Rejection>) {
+        if let Some(considered) = self.considered.get_mut(nth) {
+            considered.refused = rejection;
+        }
+    }
+
+    /// Notes that a pair is chosen.
+    pub(crate) fn take(&mut self, nth: usize) {
+        if let Some(considered) = self.considered.get_mut(nth) {
+            considered.taken = true;
+        }
     }
 }
 

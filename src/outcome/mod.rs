@@ -19,7 +19,7 @@ pub use command::{Action, Command, Ended, Fate, Reason};
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
-pub use tally::{Refusals, Refused, Tally};
+pub use tally::{Considered, Refusals, Refused, Tally};
 
 use crate::config::Thresholds;
 use crate::model::ids::{Epoch, WorkerId};
@@ -63,6 +63,11 @@ pub struct Outcome {
     pub forecast: Option<Forecast>,
     /// Even or uneven.
     pub balance: Balance,
+    /// Every pair of task and worker that was scored, whatever became of it; empty where
+    /// cost-benefit analysis is off. Not more than eight per task under
+    /// [`Config::stability`](crate::Config::stability), else one per task and worker.
+    #[serde(default)]
+    pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
     /// Migrations under way when the round was over.

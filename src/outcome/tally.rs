@@ -45,6 +45,38 @@ pub struct Refused {
     pub rejection: Rejection,
 }
 
+/// A pair of task and worker that was scored, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Considered {
+    /// The task; of several that move as one, the first.
+    pub task: TaskId,
+    /// Where it is; nowhere if it has lost its worker.
+    pub from: Option<WorkerId>,
+    /// Where it could go.
+    pub to: WorkerId,
+    /// What the move costs, in points.
+    pub cost: f64,
+    /// What it is good for, in points.
+    pub benefit: f64,
+    /// Whether it was chosen.
+    pub taken: bool,
+    /// Why not; nothing if it was chosen, if another worker was chosen for its task, or if nothing
+    /// is moved at all ([`Config::migration`](crate::Config::migration) is off).
+    pub refused: Option<Rejection>,
+}
+
+impl fmt::Display for Considered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, to, cost, benefit, .. } = self;
+        write!(f, "{task} -> {to}: benefit {benefit:.2} - cost {cost:.2}")?;
+        match self.refused {
+            Some(rejection) => write!(f, ", {rejection}"),
+            None => f.write_str(if self.taken { ", chosen" } else { ", not chosen" }),
+        }
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to {

@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::model::ids::WorkerId;
 use crate::model::ratio::Utilization;
 use crate::outcome::{
-    Balance, Command, Counts, Ended, Fingerprints, Forecast, Imbalance, Outcome, Reason, Sight,
-    Tally, WorkerLoad,
+    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Imbalance, Outcome,
+    Reason, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
@@ -28,6 +28,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) accuracy: Option<crate::math::average::Average>,
     pub(crate) balance: Balance,
     pub(crate) plan: Vec<Planned>,
+    pub(crate) candidates: Vec<Considered>,
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) tally: Tally,
@@ -64,6 +65,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         band: adapted.band,
         forecast,
         balance,
+        candidates: pass.candidates,
         tally: pass.tally,
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),

@@ -20,11 +20,11 @@ use crate::config::{BenefitRule, BenefitWeights, Config, CostBenefit, Pace};
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::{GIB, ResourceId};
 use crate::model::time::seconds;
-use crate::outcome::{Benefit, Cost, Rejection, Scorecard, Tally};
+use crate::outcome::{Benefit, Considered, Cost, Rejection, Scorecard, Tally};
 use crate::snapshot::{Mobility, Task};
 use crate::speed;
 use crate::state::State;
-use crate::view::{Burden, Candidate, Errand, Seat, Unit, View};
+use crate::view::{Burden, Candidate, Errand, Scored, Seat, Unit, View};
 
 /// No single factor counts more.
 const MOST_POINTS: f64 = 1e6;
@@ -37,23 +37,33 @@ pub(crate) fn score(
     units: &[Unit],
     mut pairs: Vec<Candidate>,
     tally: &mut Tally,
-) -> Vec<Candidate> {
+) -> Scored {
+    let view = scorer.view;
+    let mut considered = Vec::with_capacity(pairs.len());
     pairs.retain_mut(|pair| {
         let unit = &units[pair.unit];
         let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.device);
-        pair.scorecard = Some(scorecard);
+        (pair.scorecard, pair.nth) = (Some(scorecard), considered.len());
         let verdict = match unit.errand {
             Errand::Balance | Errand::Upgrade => worth(&scorecard, pace),
             Errand::Recover | Errand::Drain => Ok(()),
         };
+        let (task, to) = (view.task(unit.rows[0]).id, view.worker_id(pair.to));
         if let Err(rejection) = verdict {
-            let view = scorer.view;
-            let task = view.task(unit.rows[0]).id;
-            tally.refuse(task, Some(view.worker_id(pair.to)), rejection);
+            tally.refuse(task, Some(to), rejection);
         }
+        considered.push(Considered {
+            task,
+            from: unit.from.map(|from| view.worker_id(from)),
+            to,
+            cost: scorecard.cost.total(),
+            benefit: scorecard.benefit.total(),
+            taken: false,
+            refused: verdict.err(),
+        });
         verdict.is_ok()
     });
-    pairs
+    Scored { pairs, considered }
 }
 
 /// Whether a move is worth its cost at this pace.

@@ -14,7 +14,7 @@ use crate::model::ids::MigrationId;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
-use crate::view::{Candidate, Errand, Place, Planned, Seat, Unit, View};
+use crate::view::{Candidate, Errand, Place, Planned, Scored, Seat, Unit, View};
 
 /// Chooses the moves of this round.
 pub(crate) fn select(
@@ -23,26 +23,35 @@ pub(crate) fn select(
     view: &mut View<'_>,
     levels: &Levels,
     units: &[Unit],
-    mut pairs: Vec<Candidate>,
+    scored: &mut Scored,
     tally: &mut Tally,
 ) -> Vec<Planned> {
     let Some(limits) = &config.migration else { return Vec::new() };
+    let mut pairs = core::mem::take(&mut scored.pairs);
     order(config, view, levels, units, &mut pairs);
     let budget = budget(limits, view, levels);
     let mut chooser = Chooser { config, state, levels, limits, budget, spent: 0, plan: Vec::new() };
     chooser.spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
     let mut done = alloc::vec![false; units.len()];
+    // What stopped a unit that is done; nothing if it was taken.
+    let mut stopped: Vec<Option<Rejection>> = alloc::vec![None; units.len()];
     for pair in pairs {
         if done[pair.unit] {
+            scored.refuse(pair.nth, stopped[pair.unit]);
             continue;
         }
         let unit = &units[pair.unit];
         match chooser.take(view, unit, pair) {
-            Ok(()) => done[pair.unit] = true,
+            Ok(()) => {
+                (done[pair.unit], stopped[pair.unit]) = (true, None);
+                scored.take(pair.nth);
+            }
             Err(rejection) => {
                 done[pair.unit] = rejection.reach() == crate::outcome::Reach::Task;
+                stopped[pair.unit] = Some(rejection);
                 let to = (!done[pair.unit]).then(|| view.worker_id(pair.to));
                 tally.refuse(view.task(unit.rows[0]).id, to, rejection);
+                scored.refuse(pair.nth, Some(rejection));
             }
         }
     }
