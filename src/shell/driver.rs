@@ -118,7 +118,7 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         Self { engine, source, executor, sink }
     }
 
-    /// Collects a snapshot, runs a round, carries out what follows, and takes note of it. `None`
+    /// Collects a snapshot, runs a round, takes note of it, and carries out what follows. `None`
     /// when the source has come to its end.
     ///
     /// # Errors
@@ -136,11 +136,12 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         let Input::Tick(snapshot) = input else { return Ok(None) };
         match self.engine.tick(&snapshot) {
             Ok(outcome) => {
-                let failures = self.carry_out(snapshot.at(), outcome.commands.clone());
                 self.sink.record(&outcome);
+                let failures = self.carry_out(snapshot.at(), outcome.commands.clone());
                 Ok(Some(Turn { outcome, failures }))
             }
             Err(stale) => {
+                self.sink.ended(&stale.ended);
                 // What could not be started the engine knows; there is no turn to list it.
                 let _failures = self.carry_out(snapshot.at(), stale.commands.clone());
                 Err(TurnError::Stale(stale))
@@ -168,7 +169,9 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
 
     fn tell(&mut self, report: Report) -> Reply {
         self.sink.input(&Input::Report(report));
-        self.engine.report(&report)
+        let reply = self.engine.report(&report);
+        self.sink.ended(&reply.ended);
+        reply
     }
 
     /// Starts commands; what cannot be started has failed, and the engine's answer to that is

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`TelemetrySource`] | say what is | `&mut T`; a `Vec` or [`VecDeque`] of snapshots; [`from_fn`] |
 //! | [`MigrationExecutor`] | do something | `&mut T`; `()` (nothing is done); a `Vec` (commands are collected) |
-//! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` of outcomes, or of inputs |
+//! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` of outcomes, or of inputs; a [`Recorder`] of the [run log](run_log) |
 //!
 //! [`Driver::turn`] is one turn of a synchronous host's loop. An asynchronous host calls the engine
 //! directly: it is a plain value and never blocks.
@@ -35,6 +35,7 @@
 
 mod driver;
 mod names;
+mod recorder;
 mod row;
 pub mod run_log;
 
@@ -44,13 +45,14 @@ use core::convert::Infallible;
 
 pub use driver::{Driver, Turn, TurnError};
 pub use names::{Named, Names, NamesError};
+pub use recorder::Recorder;
 pub use row::{
     FeatureFlags, MetricsDocument, MetricsRow, MigrationMetrics, PredictionMetrics, RowError,
     ThresholdMetrics, WallClock,
 };
 
 use crate::engine::Input;
-use crate::outcome::{Command, Outcome};
+use crate::outcome::{Command, Ended, Outcome};
 use crate::snapshot::Snapshot;
 
 /// Says what is: collects a snapshot of the cluster.
@@ -95,6 +97,10 @@ pub trait MetricsSink {
     /// what could not be started among them: in this order they are the whole log, and replay is a
     /// loop over it ([`Engine::apply`](crate::Engine::apply)). Unless told otherwise, keeps nothing.
     fn input(&mut self, _input: &Input) {}
+
+    /// Takes note of migrations that ended between two rounds, by a report. (Those that end in a
+    /// round are in its outcome.) Unless told otherwise, keeps nothing.
+    fn ended(&mut self, _ended: &[Ended]) {}
 }
 
 impl<T: TelemetrySource + ?Sized> TelemetrySource for &mut T {
@@ -186,6 +192,10 @@ impl<T: MetricsSink + ?Sized> MetricsSink for &mut T {
 
     fn input(&mut self, input: &Input) {
         (**self).input(input);
+    }
+
+    fn ended(&mut self, ended: &[Ended]) {
+        (**self).ended(ended);
     }
 }
 

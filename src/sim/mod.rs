@@ -66,7 +66,7 @@ use self::plan::micros;
 use self::world::{Due, World};
 use crate::config::Config;
 use crate::engine::{Engine, Input};
-use crate::outcome::Outcome;
+use crate::outcome::{Ended, Outcome};
 use crate::shell::{Driver, MetricsSink};
 
 /// What came of a run.
@@ -214,6 +214,10 @@ impl<A: MetricsSink, B: MetricsSink> MetricsSink for Both<A, B> {
 
     fn input(&mut self, input: &Input) {
         self.1.input(input);
+    }
+
+    fn ended(&mut self, ended: &[Ended]) {
+        self.1.ended(ended);
     }
 }
 
