@@ -16,6 +16,7 @@
 //! | `runs`, `parallel` | cells, seeds and policies, on all cores |
 //! | `tune` | the best setting of the traditional balancer, and the file that keeps it |
 //! | `figures`, `table`, `rows` | what people and scripts get to see |
+//! | `logs` | every round of a run, for the report |
 //! | `check` | the bars that `default` must clear |
 //! | `vary` | whether the ranking depends on a constant |
 
@@ -23,6 +24,7 @@
 
 mod check;
 mod figures;
+mod logs;
 mod options;
 mod parallel;
 mod policies;
@@ -107,7 +109,7 @@ fn run(options: &Options) -> Result<Report, String> {
     if !kinds.contains(&Kind::None) {
         kinds.insert(0, Kind::None);
     }
-    let outcomes = runs::run(&cells, &kinds, &options.seeds(), &who)?;
+    let outcomes = runs::run(&cells, &kinds, &options.seeds(), &who, options.log.as_deref())?;
     write(options, &cells, &outcomes, &asked)?;
     let mut text = table::tables(&cells, &outcomes, &asked, &who);
     let mut holds = true;

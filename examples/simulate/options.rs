@@ -81,16 +81,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     pub(crate) csv: Option<PathBuf>,
 
+    /// Write the log of every run to a file of its own in DIR: SCENARIO-SIZE-CLUSTER-POLICY-SEED.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: Option<PathBuf>,
+
     /// Judge the policy default by the acceptance bars; exits with 1 if one is missed
     #[arg(long, conflicts_with_all = ["tune", "vary", "policy"])]
     pub(crate) check: bool,
 
     /// Search the best setting of the fixed policy again, on seeds 1 to 5, and keep it
-    #[arg(long, conflicts_with_all = ["vary", "policy", "seeds", "json", "csv"])]
+    #[arg(long, conflicts_with_all = ["vary", "policy", "seeds", "json", "csv", "log"])]
     pub(crate) tune: bool,
 
     /// Halve and double every physical constant: does default stay ahead of fixed-best?
-    #[arg(long, conflicts_with_all = ["policy", "json", "csv"])]
+    #[arg(long, conflicts_with_all = ["policy", "json", "csv", "log"])]
     pub(crate) vary: bool,
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 use evenkeel::sim::{Metric, Metrics, Policy, simulate};
 
+use crate::logs;
 use crate::options::{ALL, Options};
 use crate::parallel;
 use crate::policies::{Balancers, Kind};
@@ -89,12 +91,14 @@ struct Job {
     policy: Policy,
 }
 
-/// Runs it all, by cell, policy and seed. There is no `thrash` without `none`, which it is relative to.
+/// Runs it all, by cell, policy and seed, and logs it if a folder is given. There is no `thrash` without `none`,
+/// which it is relative to.
 pub(crate) fn run(
     cells: &[Cell<'_>],
     kinds: &[Kind],
     seeds: &Range<u64>,
     who: &Balancers,
+    log: Option<&Path>,
 ) -> Result<Vec<Outcome>, String> {
     let mut jobs = Vec::new();
     for (number, cell) in cells.iter().enumerate() {
@@ -105,7 +109,11 @@ pub(crate) fn run(
         }
     }
     let mut outcomes = parallel::map("simulating", &jobs, |job| {
-        let metrics = one(&cells[job.cell], &job.policy, job.seed)?;
+        let cell = &cells[job.cell];
+        let metrics = match log {
+            Some(folder) => logs::one(folder, cell, job.kind, &job.policy, job.seed)?,
+            None => one(cell, &job.policy, job.seed)?,
+        };
         Ok(Outcome { cell: job.cell, kind: job.kind, seed: job.seed, metrics })
     })?;
     set_thrash(&mut outcomes);

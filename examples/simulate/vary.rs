@@ -91,7 +91,7 @@ pub(crate) fn vary(
     if cells.iter().any(|cell| cell.own() == Metric::Thrash) {
         kinds.push(Kind::None);
     }
-    let outcomes = runs::run(&varied, &kinds, &options.seeds(), who)?;
+    let outcomes = runs::run(&varied, &kinds, &options.seeds(), who, None)?;
     let (mut text, mut behind) = (String::new(), 0);
     for (which, cell) in cells.iter().enumerate() {
         let first = which * variations.len();

@@ -35,6 +35,7 @@
 
 mod driver;
 mod names;
+mod prometheus;
 mod recorder;
 mod row;
 pub mod run_log;
@@ -45,6 +46,7 @@ use core::convert::Infallible;
 
 pub use driver::{Driver, Turn, TurnError};
 pub use names::{Named, Names, NamesError};
+pub use prometheus::prometheus;
 pub use recorder::Recorder;
 pub use row::{
     FeatureFlags, MetricsDocument, MetricsRow, MigrationMetrics, PredictionMetrics, RowError,

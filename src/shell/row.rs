@@ -7,7 +7,7 @@
 
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::Config;
 use crate::model::time::{Timestamp, seconds};
@@ -111,7 +111,8 @@ pub struct PredictionMetrics {
     pub predicted_load: Option<f64>,
     /// The forecast's confidence, 0 to 1; null without a forecast.
     pub confidence: Option<f64>,
-    /// The window in minutes; null where prediction is off.
+    /// The window in minutes, without a point where they are whole; null where prediction is off.
+    #[serde(serialize_with = "whole")]
     pub window_minutes: Option<f64>,
 }
 
@@ -135,6 +136,18 @@ pub enum RowError {
         /// The round.
         tick: u64,
     },
+}
+
+/// Serde: `3` rather than `3.0`, as the specification's document has it.
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the number is checked")]
+fn whole<S: Serializer>(minutes: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match minutes.map(|minutes| (minutes, minutes as i32)) {
+        Some((minutes, whole)) if f64::from(whole).to_bits() == minutes.to_bits() => {
+            Some(whole).serialize(to)
+        }
+        _ => minutes.serialize(to),
+    }
 }
 
 /// Rounds per epoch that have ids.

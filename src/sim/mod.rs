@@ -64,7 +64,6 @@ pub use scenario::{
 use self::host::Host;
 use self::plan::micros;
 use self::world::{Due, World};
-use crate::config::Config;
 use crate::engine::{Engine, Input};
 use crate::outcome::{Ended, Outcome};
 use crate::shell::{Driver, MetricsSink};
@@ -148,15 +147,12 @@ fn prepare<M: MetricsSink>(
     let none = || RunError::NoCluster(cluster.into());
     let classes = scenario.clusters.get(cluster).ok_or_else(none)?;
     let size = *scenario.sizes.get(size).ok_or_else(|| RunError::NoSize(size.into()))?;
-    let (config, balanced, oracle) = match policy {
-        Policy::None => (Config { migration: None, ..Config::fixed() }, false, false),
-        Policy::Engine(config) => ((**config).clone(), config.migration.is_some(), false),
-        Policy::Oracle(config) => ((**config).clone(), config.migration.is_some(), true),
-    };
+    let config = policy.config();
+    let balanced = config.migration.is_some();
     let engine = Engine::new(config)?;
     let plan = plan::plan(scenario, classes, size, seed);
     let mut world = World::new(Rc::new(scenario.clone()), plan, seed, balanced);
-    world.oracle = oracle;
+    world.oracle = matches!(policy, Policy::Oracle(_));
     let host = Host(Rc::new(RefCell::new(world)));
     let driver = Driver::new(engine, host.clone(), host.clone(), Both(host.clone(), sink));
     Ok((host, driver))
@@ -227,6 +223,7 @@ mod tests {
 
     use super::machine::Where;
     use super::*;
+    use crate::config::Config;
     use crate::model::resource::GIB;
     use crate::snapshot::Phase;
 

@@ -39,6 +39,15 @@ impl Policy {
         Self::Engine(alloc::boxed::Box::new(config))
     }
 
+    /// The configuration that the engine runs with; where nobody balances, that of an engine which
+    /// only watches.
+    pub fn config(&self) -> Config {
+        match self {
+            Self::None => Config { migration: None, ..Config::fixed() },
+            Self::Engine(config) | Self::Oracle(config) => (**config).clone(),
+        }
+    }
+
     /// The default engine that knows what is and what will be, without a cap on moves.
     pub fn oracle() -> Self {
         let mut config = Config { prediction: None, ..Config::default() };
