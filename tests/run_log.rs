@@ -237,6 +237,7 @@ fn candidates_are_all_that_was_scored_and_agree_with_commands_and_refusals() {
     let mut known = BTreeSet::new();
     for (round, outcome) in run.rounds().zip(&run.outcomes) {
         assert_eq!(round.candidates.len(), outcome.tally.candidates as usize);
+        assert_eq!(round.scored, outcome.tally.candidates);
         for command in outcome.begun().filter(|command| known.insert(command.migration)) {
             let (from, to) = match command.action {
                 Action::Release { from, to } => (Some(from), to),
@@ -275,6 +276,30 @@ fn candidates_are_all_that_was_scored_and_agree_with_commands_and_refusals() {
     // Without cost-benefit analysis nothing is scored.
     let run = recorded(Config::fixed(), 1);
     assert!(run.rounds().all(|round| round.candidates.is_empty()));
+}
+
+#[test]
+fn of_too_many_candidates_those_that_were_chosen_are_kept() {
+    let config = Config::default();
+    let mut lines = Vec::new();
+    let keep = |line: &Line| lines.push(line.clone());
+    let mut recorder = Recorder::new("", &config, WallClock::default(), keep).with_candidates(5);
+    let policy = Policy::engine(config.clone());
+    simulate_with(&rough(), "small", "office", &policy, 1, &mut recorder).unwrap();
+    let rounds = lines.iter().filter_map(|line| match line {
+        Line::Round(round) => Some(round),
+        _ => None,
+    });
+    let all = recorded(config, 1);
+    let mut cut = 0;
+    for (round, full) in rounds.zip(all.rounds()) {
+        let chosen = |round: &Round| round.candidates.iter().filter(|it| it.taken).count();
+        assert_eq!((round.scored, chosen(round)), (full.scored, chosen(full)));
+        assert!(round.candidates.len() <= 5 + chosen(round));
+        assert!(round.candidates.iter().all(|it| full.candidates.contains(it)));
+        cut += full.candidates.len() - round.candidates.len();
+    }
+    assert!(cut > 10);
 }
 
 #[test]

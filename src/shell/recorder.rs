@@ -25,6 +25,8 @@ use crate::state::FORECASTS;
 
 /// What only partial snapshots have named, and not for so long, is forgotten.
 const SILENT: Duration = Duration::from_secs(3_600);
+/// So many candidates per round, unless told otherwise.
+const CANDIDATES: usize = 1_000;
 
 /// A sink that hands every [`Line`] of the [run log](super::run_log) to a closure, which writes it
 /// where the host wants it.
@@ -79,6 +81,7 @@ pub struct Recorder<F> {
     moving: BTreeMap<MigrationId, Begun>,
     forecasts: Window<Pending, FORECASTS>,
     joules: Option<f64>,
+    candidates: usize,
 }
 
 /// What a snapshot said of a worker beside its load.
@@ -134,7 +137,16 @@ impl<F: FnMut(&Line)> Recorder<F> {
             moving: BTreeMap::new(),
             forecasts: Window::default(),
             joules: None,
+            candidates: CANDIDATES,
         }
+    }
+
+    /// Keeps so many [candidates](super::run_log::Round::candidates) per round, and those that were
+    /// chosen. Unless told otherwise 1,000: a large cluster that is uneven scores tens of thousands.
+    #[must_use]
+    pub const fn with_candidates(mut self, most: usize) -> Self {
+        self.candidates = most;
+        self
     }
 
     /// Ends the log: migrations that are under way, and tasks where they are.
@@ -316,7 +328,8 @@ impl<F: FnMut(&Line)> Recorder<F> {
             workers,
             energy: Energy { watts, joules: self.joules },
             thermal: celsius.map(|it| Thermal { mean: it.mean, max: it.max }),
-            candidates: candidates(outcome),
+            scored: u32::try_from(outcome.candidates.len()).unwrap_or(u32::MAX),
+            candidates: candidates(outcome, self.candidates),
             refusals: outcome.tally.refusals.iter().map(refused).collect(),
             initiated: counts.initiated,
             completed: counts.completed,
@@ -413,8 +426,12 @@ fn hardware(workers: &[Worker]) -> Vec<HardwareLoad> {
     kinds.collect()
 }
 
-fn candidates(outcome: &Outcome) -> Vec<Candidate> {
-    let lines = outcome.candidates.iter().map(|it| Candidate {
+/// Those that were chosen, and of all others at most so many, from the first to the last.
+fn candidates(outcome: &Outcome, most: usize) -> Vec<Candidate> {
+    let step = outcome.candidates.len().div_ceil(most.max(1)).max(1);
+    let pairs = outcome.candidates.iter().enumerate();
+    let pairs = pairs.filter(|(nth, it)| it.taken || most > 0 && nth % step == 0);
+    let lines = pairs.map(|(_, it)| Candidate {
         task: it.task,
         from: it.from,
         to: it.to,

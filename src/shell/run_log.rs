@@ -126,7 +126,10 @@ pub struct Round {
     pub energy: Energy,
     /// Temperature; null where no worker's is known.
     pub thermal: Option<Thermal>,
-    /// Every pair of task and worker that was scored. Empty where cost-benefit analysis is off.
+    /// How many pairs of task and worker were scored. 0 where cost-benefit analysis is off.
+    pub scored: u32,
+    /// Those pairs. Where there are more than the [recorder](super::Recorder::with_candidates)
+    /// keeps: all that were chosen, and of the others every so-manieth.
     pub candidates: Vec<Candidate>,
     /// What was refused, by reason: scored pairs and all that did not get so far.
     pub refusals: Vec<Refused>,
