@@ -3,8 +3,8 @@
 
 use evenkeel::shell::{Driver, MetricsSink};
 use evenkeel::{
-    Config, Ended, Engine, Input, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
-    WorkerId,
+    Config, Ended, Engine, Fate, Input, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp,
+    Worker, WorkerId,
 };
 use tracing::{debug, info, warn};
 
@@ -31,9 +31,10 @@ impl MetricsSink for Traced {
     fn ended(&mut self, ended: &[Ended]) {
         for ended in ended {
             let (migration, seconds) = (ended.migration, ended.took.as_secs_f64());
-            match ended.fate {
-                evenkeel::Fate::Completed => info!(%migration, seconds, "{ended}"),
-                _ => warn!(%migration, seconds, "{ended}"),
+            if ended.fate == Fate::Completed {
+                info!(%migration, seconds, "{ended}");
+            } else {
+                warn!(%migration, seconds, "{ended}");
             }
         }
     }

@@ -211,7 +211,8 @@ fn figures_of_a_round_are_those_of_its_snapshot() {
                 if let Some(now) = record.power_watts {
                     watts += now;
                     before.insert(record.id, (now, at));
-                    let drawn = then.map_or(0.0, |(then, seen)| (then + now) / 2.0 * (at - seen));
+                    let drawn =
+                        then.map_or(0.0, |(then, seen)| f64::midpoint(then, now) * (at - seen));
                     joules += drawn;
                 }
                 let here = Placement::On(record.id);

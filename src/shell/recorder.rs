@@ -241,7 +241,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
             let before = self.machines.insert(record.id, machine);
             let known = before.and_then(|it| Some((at.since(it.seen)?, it.watts?, watts?)));
             if let Some((span, then, now)) = known {
-                let joules = (then + now) / 2.0 * seconds(span);
+                let joules = f64::midpoint(then, now) * seconds(span);
                 self.joules = Some(self.joules.unwrap_or(0.0) + joules);
             }
         }
