@@ -80,10 +80,10 @@ impl Line {
 
 /// The 90 % point of Student's distribution, one-sided, for 1 degree of freedom or more.
 ///
-/// 3.078, 1.886 and 1.638 for 1, 2 and 3; beyond, the first terms of its expansion about the normal
+/// 3.078, 1.886, 1.638 and 1.533 for 1 to 4; beyond, the first terms of its expansion about the normal
 /// distribution's 1.2816 (Abramowitz and Stegun 26.7.5), which are right to 0.003.
 fn student_90(freedom: f64) -> f64 {
-    const FEW: [f64; 3] = [3.077_683_537, 1.885_618_083, 1.637_744_354];
+    const FEW: [f64; 4] = [3.077_683_537, 1.885_618_083, 1.637_744_354, 1.533_206_274];
     const NORMAL: f64 = 1.281_551_566;
     for (nth, value) in FEW.into_iter().enumerate() {
         if freedom < nth as f64 + 1.5 {
