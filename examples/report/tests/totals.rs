@@ -1,0 +1,319 @@
+//! What the charts show equals what the log says: every count and sum, computed once more from the bare lines.
+
+mod made_up;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use made_up::{ROUNDS, WORKERS, lines};
+use serde_json::Value;
+
+/// A directory of its own for each test, with a log in it.
+fn stage(name: &str, lines: &[Value]) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&directory).expect("the directory can be made");
+    write_log(&directory.join("run.jsonl"), lines);
+    directory
+}
+
+fn write_log(path: &Path, lines: &[Value]) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(path, text).expect("the log can be written");
+}
+
+fn report(directory: &Path, arguments: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_report"));
+    command.current_dir(directory).args(arguments.split_whitespace());
+    command.output().expect("it starts")
+}
+
+/// Runs and gives back the page.
+fn page(directory: &Path, arguments: &str) -> String {
+    let output = report(directory, &format!("run.jsonl -o report.html {arguments}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::read_to_string(directory.join("report.html")).expect("there is a page")
+}
+
+/// What stands between two marks, wherever it does.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
+}
+
+/// The records that the marks of a picture stand for, by series.
+fn drawn(directory: &Path, picture: &str) -> BTreeMap<String, u64> {
+    let svg = fs::read_to_string(directory.join(format!("svg/{picture}.svg"))).expect(picture);
+    let mut sums = BTreeMap::new();
+    for mark in between(&svg, " data-s=\"", "><title>") {
+        let (series, count) = mark.split_once("\" data-n=\"").expect("a series and a count");
+        let count: u64 = count.trim_end_matches('"').parse().expect("a count");
+        *sums.entry(series.to_owned()).or_default() += count;
+    }
+    sums
+}
+
+/// The exact value of a figure below a picture.
+fn figure(page: &str, picture: &str, name: &str) -> f64 {
+    let place = between(page, &format!("<figure data-picture=\"{picture}\">"), "</figure>")[0];
+    let values = between(place, &format!("<dt>{name}</dt><dd data-value=\""), "\"");
+    values.first().and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("{picture}: {name}"))
+}
+
+/// The lines of a kind.
+fn of<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["line"] == kind).collect()
+}
+
+/// The entries of a list in every round.
+fn each<'a>(lines: &'a [Value], list: &str) -> Vec<&'a Value> {
+    of(lines, "round")
+        .into_iter()
+        .flat_map(|round| round[list].as_array().expect("a list"))
+        .collect()
+}
+
+fn sum(lines: &[Value], key: &str) -> f64 {
+    of(lines, "round").iter().filter_map(|round| round[key].as_f64()).sum()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+#[track_caller]
+fn close(shown: f64, told: f64) {
+    assert!(
+        (shown - told).abs() <= 1e-9 * told.abs().max(1.0),
+        "{shown} is shown, the log says {told}"
+    );
+}
+
+#[test]
+fn marks_stand_for_every_record_of_the_log() {
+    let lines = lines(1);
+    let directory = stage("marks", &lines);
+    let page = page(&directory, "--svg svg");
+    let count = |list: &str, test: &dyn Fn(&Value) -> bool| {
+        each(&lines, list).into_iter().filter(|it| test(it)).count()
+    };
+    let readings = count("workers", &|it| !it["load"].is_null());
+    let refusals: f64 = each(&lines, "refusals").iter().map(|it| number(&it["count"])).sum();
+    let table: Vec<(&str, &str, &str, f64)> = vec![
+        ("success", "completed", "completed", sum(&lines, "completed")),
+        ("success", "ended otherwise", "ended otherwise", sum(&lines, "failed")),
+        ("utilization", "readings", "readings", readings as f64),
+        (
+            "reliability",
+            "forecasts",
+            "forecasts that came due",
+            each(&lines, "judged").len() as f64,
+        ),
+        ("cost", "chosen", "chosen", count("candidates", &|it| it["taken"] == true) as f64),
+        ("cost", "refused", "refused", count("candidates", &|it| !it["refused"].is_null()) as f64),
+        (
+            "cost",
+            "another worker was chosen",
+            "another worker was chosen",
+            count("candidates", &|it| it["taken"] == false && it["refused"].is_null()) as f64,
+        ),
+        ("refusals", "refusals", "refusals", refusals),
+        ("timeline", "stays", "stays", of(&lines, "stay").len() as f64),
+        ("timeline", "migrations", "migrations", of(&lines, "migration").len() as f64),
+    ];
+    for (picture, series, name, told) in table {
+        assert!(told > 0.0, "{picture}: the log has no {series}");
+        close(drawn(&directory, picture).get(series).copied().unwrap_or(0) as f64, told);
+        close(figure(&page, picture, name), told);
+    }
+    let rows = between(&page, "<table data-rows=\"", "\"")[0];
+    assert_eq!(rows, of(&lines, "migration").len().to_string());
+    assert_eq!(between(&page, "<tbody>", "</tbody>")[0].matches("<tr").count().to_string(), rows);
+}
+
+#[test]
+fn figures_are_the_sums_and_means_of_the_log() {
+    let lines = lines(1);
+    let page = page(&stage("figures", &lines), "");
+    let rounds = of(&lines, "round");
+    let loads: Vec<f64> =
+        each(&lines, "workers").iter().filter_map(|it| it["load"].as_f64()).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    close(figure(&page, "load", "workers"), WORKERS as f64);
+    close(figure(&page, "load", "readings"), loads.len() as f64);
+    close(figure(&page, "load", "mean load"), mean(&loads));
+    close(figure(&page, "load", "highest load"), loads.iter().copied().fold(0.0, f64::max));
+
+    let means: Vec<f64> = rounds.iter().map(|it| number(&it["load"]["mean"])).collect();
+    close(figure(&page, "thresholds", "rounds"), ROUNDS as f64);
+    close(figure(&page, "thresholds", "mean load"), mean(&means));
+    close(
+        figure(&page, "thresholds", "rounds uneven"),
+        rounds.iter().filter(|it| it["uneven"] == true).count() as f64,
+    );
+    close(figure(&page, "thresholds", "rounds with a change"), (ROUNDS / 4) as f64);
+    close(figure(&page, "thresholds", "all changes together"), sum(&lines, "adaptation_rate"));
+
+    let (completed, failed) = (sum(&lines, "completed"), sum(&lines, "failed"));
+    close(figure(&page, "success", "begun"), sum(&lines, "initiated"));
+    close(figure(&page, "success", "success"), completed / (completed + failed));
+
+    let judged = each(&lines, "judged");
+    let errors: Vec<f64> =
+        judged.iter().map(|it| (number(&it["load"]) - number(&it["outcome"])).abs()).collect();
+    let inside = |it: &&&Value| {
+        it["low"].as_f64() <= it["outcome"].as_f64()
+            && it["outcome"].as_f64() <= it["high"].as_f64()
+    };
+    let held = judged.iter().filter(inside).count() as f64;
+    close(figure(&page, "forecast", "forecasts that came due"), judged.len() as f64);
+    close(figure(&page, "forecast", "mean error"), mean(&errors));
+    close(figure(&page, "forecast", "inside the interval"), held / judged.len() as f64);
+    close(figure(&page, "reliability", "held"), held);
+
+    let joules = |round: &Value| number(&round["energy"]["joules"]);
+    close(
+        figure(&page, "energy", "energy"),
+        (joules(rounds[rounds.len() - 1]) - joules(rounds[0])) / 3.6e6,
+    );
+    close(figure(&page, "energy", "mean power"), 1_800.0);
+    close(figure(&page, "energy", "hottest"), 61.5);
+    let by_kind: Vec<f64> = each(&lines, "hardware").iter().map(|it| number(&it["load"])).collect();
+    close(figure(&page, "hardware", "cpu"), mean(&by_kind));
+    close(figure(&page, "cost", "candidates"), each(&lines, "candidates").len() as f64);
+    close(figure(&page, "refusals", "reasons"), 2.0);
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere() {
+    let page = page(&stage("alone", &lines(1)), "");
+    assert!(!page.contains("src=") && !page.contains("@import") && !page.contains("url("));
+    let links = between(&page, "href=\"", "\"");
+    assert!(
+        links.iter().all(|link| link.starts_with('#') || link.starts_with("data:")),
+        "{links:?}"
+    );
+    assert!(page.contains("made up &lt;1&gt;") && page.contains("is &lt;idle&gt; &amp; free"));
+}
+
+#[test]
+fn two_runs_stand_side_by_side_on_the_same_scales() {
+    let mut other = lines(2);
+    let last = other.iter_mut().rev().find(|it| it["line"] == "round").expect("a round");
+    last["workers"][0]["load"] = 2.0.into();
+    last["energy"]["watts"] = 90_000.0.into();
+    let directory = stage("compare", &lines(1));
+    write_log(&directory.join("other.jsonl"), &other);
+    let page = page(&directory, "--compare other.jsonl --svg svg");
+    for picture in
+        ["load", "thresholds", "success", "utilization", "cost", "energy", "forecast", "refusals"]
+    {
+        assert_eq!(
+            page.matches(&format!("<figure data-picture=\"{picture}\">")).count(),
+            2,
+            "{picture}"
+        );
+        let names = |file: String| {
+            let svg =
+                fs::read_to_string(directory.join("svg").join(file)).expect("there is a picture");
+            between(&svg, "class=\"tx e\"", "</text>")
+                .iter()
+                .map(|it| (*it).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(format!("{picture}.svg")),
+            names(format!("{picture}-compared.svg")),
+            "{picture}"
+        );
+    }
+    let tops: Vec<&str> = between(&page, "data-top=\"", "\"");
+    assert!(tops.len() == 4 && tops.iter().all(|top| *top == tops[0]), "{tops:?}");
+}
+
+#[test]
+fn one_chart_and_the_last_days_can_be_asked_for() {
+    let directory = stage("choice", &lines(1));
+    let page = page(&directory, "--metric thresholds --days 0.05");
+    assert_eq!(page.matches("<section ").count(), 1);
+    // A twentieth of a day is 4,320 s: 144 rounds of 30 s, and the one at its begin.
+    close(figure(&page, "thresholds", "rounds"), 145.0);
+    assert!(!report(&directory, "run.jsonl --days 0").status.success());
+    assert!(!report(&directory, "run.jsonl --metric nothing").status.success());
+}
+
+#[test]
+fn a_torn_last_line_is_told_and_a_broken_one_refused() {
+    let directory = stage("torn", &lines(1));
+    let path = directory.join("run.jsonl");
+    let whole = fs::read_to_string(&path).expect("there is a log");
+    fs::write(&path, format!("{whole}{{\"line\":\"omen\"}}\n{{\"line\":\"round\",\"ep"))
+        .expect("it can be written");
+    let page = page(&directory, "");
+    assert!(
+        page.contains("1 lines of unknown kinds were skipped")
+            && page.contains("the last, is torn")
+    );
+    close(figure(&page, "thresholds", "rounds"), ROUNDS as f64);
+    fs::write(&path, format!("{{\"line\":\"round\"}}\n{whole}")).expect("it can be written");
+    let output = report(&directory, "run.jsonl");
+    assert!(
+        !output.status.success()
+            && String::from_utf8_lossy(&output.stderr).contains("run.jsonl: line 1:")
+    );
+}
+
+#[test]
+fn rows_of_the_metrics_table_do_for_the_charts_they_suffice_for() {
+    let row = |id: u64| {
+        serde_json::json!({
+            "id": id, "timestamp": format!("2026-11-21 08:{:02}:00.000", id), "system_load": 0.5,
+            "threshold_high": 0.8, "threshold_low": 0.3, "imbalance_score": 0.2, "migrations_initiated": 2,
+            "migrations_successful": 3, "prediction_accuracy": 0.9, "metrics": {
+                "worker_count": 4, "active_migrations": 1,
+                "thresholds": {"high": 0.8, "low": 0.3, "initial_high": 0.8, "initial_low": 0.3},
+                "migrations": {"initiated": 2, "successful": 3, "success_rate": 0.75},
+                "features": {"dynamic_thresholds": true, "predictive_balancing": true, "cost_benefit_analysis": true,
+                    "hardware_specific": true, "resource_efficiency": true},
+                "prediction": {"current_load": 0.5, "predicted_load": 0.6, "confidence": 0.8, "window_minutes": 3.0},
+            },
+        })
+    };
+    let page = page(&stage("rows", &(1..=9).map(row).collect::<Vec<_>>()), "");
+    close(figure(&page, "thresholds", "rounds"), 9.0);
+    close(figure(&page, "success", "completed"), 27.0);
+    close(figure(&page, "success", "ended otherwise"), 9.0);
+    assert!(page.contains("data-picture=\"forecast\"") && page.contains("08:01:00 to 08:09:00"));
+}
+
+#[test]
+fn pictures_come_as_png_with_their_text() {
+    let directory = stage("png", &lines(1));
+    let output = report(&directory, "run.jsonl --png png --svg svg");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("no font on this machine") {
+        println!("skipped: {said}");
+        return;
+    }
+    assert!(output.status.success() && !directory.join("report.html").exists(), "{said}");
+    let names = |kind: &str| -> Vec<String> {
+        let files = fs::read_dir(directory.join(kind)).expect("there are pictures");
+        let stem = |file: fs::DirEntry| {
+            file.path().file_stem().map(|it| it.to_string_lossy().into_owned())
+        };
+        let mut names: Vec<String> = files.filter_map(Result::ok).filter_map(stem).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("png"), names("svg"));
+    assert_eq!(names("png").len(), 11);
+    let file = std::io::BufReader::new(
+        fs::File::open(directory.join("png/success.png")).expect("it is there"),
+    );
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("it fits")];
+    let frame = reader.next_frame(&mut pixels).expect("pixels");
+    // The title stands in the first 60 rows: letters are dark on white.
+    let dark = pixels[..frame.line_size * 60].chunks(4).filter(|pixel| pixel[0] < 100).count();
+    assert!(dark > 200, "{dark} dark pixels where the title should be");
+}
