@@ -3,10 +3,12 @@
 //! What is wrong with a line is told, not hidden: a torn last line, lines of unknown kinds, lines that cannot be
 //! read. The rest holds.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use evenkeel::WorkerId;
 use evenkeel::shell::run_log::{Candidate, Judged, Migration, Round, Run, Stay};
 use serde::Deserialize;
 
@@ -112,11 +114,12 @@ impl Log {
         self.rounds.last().map_or(0.0, |round| round.at)
     }
 
-    /// Every worker that a round or a stay names, ascending.
+    /// Every worker that the log names, ascending.
     pub(crate) fn workers(&self) -> Vec<u64> {
         let seen = self.rounds.iter().flat_map(|round| &round.workers).map(|it| it.worker.raw());
         let lived = self.stays.iter().map(|stay| stay.worker.raw());
-        let ids: std::collections::BTreeSet<u64> = seen.chain(lived).collect();
+        let ends = self.migrations.iter().flat_map(|it| [Some(it.to), it.from]).flatten();
+        let ids: BTreeSet<u64> = seen.chain(lived).chain(ends.map(WorkerId::raw)).collect();
         ids.into_iter().collect()
     }
 

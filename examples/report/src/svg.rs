@@ -210,7 +210,7 @@ fn draw(out: &mut String, mark: &Mark, x: Scale, y: Scale, frame: Frame) {
         }
         Mark::Arrow { ink, from, to, dashed, series, tip } => {
             let ends = ((x.at(from.0), y.at(from.1)), (x.at(to.0), y.at(to.1)));
-            let class = if *dashed { "r d" } else { "r" };
+            let class = if *dashed { "r a d" } else { "r a" };
             path(out, class, *ink, &arrow(ends.0, ends.1), &told(series, tip));
         }
         Mark::Strip { x: along, text } => {

@@ -163,6 +163,8 @@ def look(browser, page, width, scheme, shots):
             faults.append(f"{name}: an arrow key shows nothing")
         browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape", code="Escape")
     if shots:
+        # Sections that are off the screen are not painted until they are scrolled to.
+        browser.value("document.querySelectorAll('section').forEach((it) => it.style.contentVisibility = 'visible')")
         browser.value("scrollTo(0, 0)")
         height = min(browser.value("document.documentElement.scrollHeight"), 12_000)
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}

@@ -132,6 +132,29 @@ fn marks_stand_for_every_record_of_the_log() {
 }
 
 #[test]
+fn many_workers_make_several_timelines_and_every_migration_counts_once() {
+    let mut lines = lines(1);
+    for (place, line) in lines.iter_mut().enumerate() {
+        match line["line"].as_str() {
+            Some("stay") => line["worker"] = (100 + line["task"].as_u64().unwrap_or(0)).into(),
+            Some("migration") => line["to"] = (100 + place % 40).into(),
+            _ => {}
+        }
+    }
+    let directory = stage("many", &lines);
+    let page = page(&directory, "--svg svg");
+    assert!(between(&page, "<dt>workers</dt><dd data-value=\"", "\"").contains(&"52"));
+    for (series, kind) in [("stays", "stay"), ("migrations", "migration")] {
+        let of_part = |part: u64| {
+            let sums = drawn(&directory, &format!("timeline-{part}"));
+            close(figure(&page, &format!("timeline-{part}"), series), sums[series] as f64);
+            sums[series]
+        };
+        assert_eq!(of_part(1) + of_part(2), of(&lines, kind).len() as u64, "{series}");
+    }
+}
+
+#[test]
 fn figures_are_the_sums_and_means_of_the_log() {
     let lines = lines(1);
     let page = page(&stage("figures", &lines), "");

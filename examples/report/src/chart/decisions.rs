@@ -27,7 +27,8 @@ pub(crate) fn table(log: &Log) -> String {
     let _ = write!(
         out,
         "<input class=\"filter\" type=\"search\" placeholder=\"Filter: a task, a worker, a word\" \
-         aria-label=\"Filter the decision log\"><div class=\"scroll log\" tabindex=\"0\"><table data-rows=\"{}\"><thead>\
+         aria-label=\"Filter the decision log\"><div class=\"scroll log\" tabindex=\"0\">\
+         <table data-rows=\"{}\"><thead>\
          <tr><th>begun<th>migration<th>task<th>from<th>to<th>how it ended<th class=\"n\">benefit<th class=\"n\">cost\
          <th>reason</thead><tbody>",
         shown.len()
