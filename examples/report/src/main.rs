@@ -16,7 +16,7 @@
 //! Three were tried, on a run of 40 workers for an hour and one of 400 for a day, with three of the charts (heatmap,
 //! thresholds, timeline). Vega-Lite 6 (BSD-3-Clause): 0.83 MB of script, a page of 6.2 MB for the day, drawn in 2.7 s
 //! with the cells already put together; its static pictures need V8 (`vl-convert-rs`: 739 packages and a binary from
-//! the network at build time). ECharts 6 (Apache-2.0): 1.12 MB of script, 6.5 MB, 5.1 s; static pictures need a
+//! the network at build time). `ECharts` 6 (Apache-2.0): 1.12 MB of script, 6.5 MB, 5.1 s; static pictures need a
 //! JavaScript engine as well, and arrows between lanes are code in its callbacks. `plotters` draws SVG and PNG
 //! without either, but knows no hovering, no style sheet (so no dark page), and its arrows and lanes are drawn by
 //! hand all the same. The drawing here: all twelve charts of that day in 5.5 MB, ready in 0.5 to 0.8 s (Chromium, two

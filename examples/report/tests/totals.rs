@@ -19,8 +19,8 @@ fn stage(name: &str, lines: &[Value]) -> PathBuf {
 }
 
 fn write_log(path: &Path, lines: &[Value]) {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    fs::write(path, text).expect("the log can be written");
+    let text: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(path, text.concat()).expect("the log can be written");
 }
 
 fn report(directory: &Path, arguments: &str) -> Output {

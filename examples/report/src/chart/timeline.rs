@@ -13,6 +13,8 @@ use crate::series::{clock, time_axis};
 
 /// Lanes in one picture: more workers make more pictures.
 const LANES: usize = 40;
+/// About so many bars in all: workers beyond are left out, and it is said how many.
+const MOST: usize = 16_000;
 /// Pixels that a picture should not exceed, and bounds for the height of a bar.
 const HEIGHT: f64 = 900.0;
 const BAR: (f64, f64) = (3.0, 11.0);
@@ -52,7 +54,20 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
         };
         lay(log, workers, &stays, &moved).picture(&name, &title)
     };
-    Ok(parts.iter().enumerate().map(picture).collect())
+    let mut room = MOST;
+    let fits = |part: &&[u64]| {
+        let marks: usize = part.iter().filter_map(|it| stays.get(it)).map(Vec::len).sum();
+        let first = room == MOST;
+        room = room.saturating_sub(marks);
+        first || room > 0
+    };
+    let drawn = parts.iter().copied().take_while(fits).count();
+    let mut pictures: Vec<Picture> = parts[..drawn].iter().enumerate().map(picture).collect();
+    let left_out: usize = parts[drawn..].iter().map(|part| part.len()).sum();
+    if let (true, Some(last)) = (left_out > 0, pictures.last_mut()) {
+        last.figures.push(Figure::count("workers left out, too many tasks", left_out as u64));
+    }
+    Ok(pictures)
 }
 
 /// Gives every worker a lane, and every stay the first row of it that is free.

@@ -80,7 +80,7 @@ fn round(tick: u64, salt: u64) -> Value {
         "energy": {"watts": 1_800.0, "joules": 1_800.0 * (at - 30.0)}, "thermal": {"mean": 50.0, "max": 61.5},
         "candidates": candidates.collect::<Vec<_>>(),
         "refusals": [{"reason": "no gain", "count": tick % 11}, {"reason": "cooling down", "count": 2}],
-        "initiated": u64::from(tick % 5 > 0), "completed": u64::from(ended && completed(tick)),
+        "initiated": u64::from(!tick.is_multiple_of(5)), "completed": u64::from(ended && completed(tick)),
         "failed": u64::from(ended && !completed(tick)), "in_flight": 1,
     })
 }
