@@ -27,8 +27,8 @@ pub(crate) fn round(line: &[u8]) -> serde_json::Result<Round> {
         "thresholds": { "high": row.threshold_high, "low": row.threshold_low },
         "band": "normal", "trend": null, "adaptation_rate": 0.0, "balance": "", "uneven": false,
         "forecast": forecast, "judged": [], "workers": [], "hardware": [],
-        "energy": { "watts": null, "joules": null }, "thermal": null, "candidates": [], "refusals": [],
-        "initiated": row.migrations_initiated, "completed": completed,
+        "energy": { "watts": null, "joules": null }, "thermal": null, "scored": 0, "candidates": [],
+        "refusals": [], "initiated": row.migrations_initiated, "completed": completed,
         "failed": (ended - f64::from(completed)).round() as u64, "in_flight": row.metrics.active_migrations,
     }))
 }

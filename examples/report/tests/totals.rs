@@ -203,7 +203,8 @@ fn figures_are_the_sums_and_means_of_the_log() {
     close(figure(&page, "energy", "hottest"), 61.5);
     let by_kind: Vec<f64> = each(&lines, "hardware").iter().map(|it| number(&it["load"])).collect();
     close(figure(&page, "hardware", "cpu"), mean(&by_kind));
-    close(figure(&page, "cost", "candidates"), each(&lines, "candidates").len() as f64);
+    close(figure(&page, "cost", "scored"), sum(&lines, "scored"));
+    close(figure(&page, "cost", "shown"), each(&lines, "candidates").len() as f64);
     close(figure(&page, "refusals", "reasons"), 2.0);
 }
 

@@ -85,8 +85,8 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let mut picture = Picture::new(
         "cost",
         "Cost and benefit of every candidate",
-        "Each pair of task and worker that was scored. Above the line, the move is worth more than it costs; \
-         larger marks are several pairs.",
+        "Pairs of task and worker that were scored; of a round with very many, those chosen and a sample. Above the \
+         line, the move is worth more than it costs; larger marks are several pairs.",
     );
     let key = |fate: Fate| {
         let (ink, shape, text) = fate.look();
@@ -101,7 +101,8 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     }];
     let count = |name, fate| Figure::count(name, totals.get(&fate).copied().unwrap_or(0));
     picture.figures = vec![
-        Figure::count("candidates", totals.values().sum()),
+        Figure::count("scored", log.rounds.iter().map(|round| u64::from(round.scored)).sum()),
+        Figure::count("shown", totals.values().sum()),
         count("chosen", Fate::Chosen),
         count("refused", Fate::Refused),
         count("another worker was chosen", Fate::Passed),

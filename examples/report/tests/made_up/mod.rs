@@ -78,7 +78,7 @@ fn round(tick: u64, salt: u64) -> Value {
         "forecast": null, "judged": judged.collect::<Vec<_>>(), "workers": workers.collect::<Vec<_>>(),
         "hardware": [{"hardware": "cpu", "workers": WORKERS, "load": mean}],
         "energy": {"watts": 1_800.0, "joules": 1_800.0 * (at - 30.0)}, "thermal": {"mean": 50.0, "max": 61.5},
-        "candidates": candidates.collect::<Vec<_>>(),
+        "scored": 3 * (tick % 5), "candidates": candidates.collect::<Vec<_>>(),
         "refusals": [{"reason": "no gain", "count": tick % 11}, {"reason": "cooling down", "count": 2}],
         "initiated": u64::from(!tick.is_multiple_of(5)), "completed": u64::from(ended && completed(tick)),
         "failed": u64::from(ended && !completed(tick)), "in_flight": 1,
