@@ -41,17 +41,21 @@ struct Kind<'a> {
 }
 
 impl Log {
-    /// Reads a file: a run log, or rows of the metrics table as JSON lines.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let fault = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let mut file =
-            BufReader::with_capacity(1 << 20, File::open(path).map_err(|it| fault(&it))?);
-        let stem = path.file_stem().unwrap_or_default();
-        let mut log = Self { title: stem.to_string_lossy().into_owned(), ..Self::default() };
+    /// Reads a file.
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| error.to_string());
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let log = file.and_then(|it| Self::read(BufReader::with_capacity(1 << 20, it), &stem));
+        log.map_err(|fault| format!("{}: {fault}", path.display()))
+    }
+
+    /// Reads a run log, or rows of the metrics table as JSON lines.
+    pub(crate) fn read(mut lines: impl BufRead, title: &str) -> Result<Self, String> {
+        let mut log = Self { title: title.to_owned(), ..Self::default() };
         let (mut number, mut unknown, mut line) = (0_u64, 0_u64, Vec::new());
         loop {
             line.clear();
-            if file.read_until(b'\n', &mut line).map_err(|it| fault(&it))? == 0 {
+            if lines.read_until(b'\n', &mut line).map_err(|error| error.to_string())? == 0 {
                 break;
             }
             number += 1;
@@ -62,14 +66,14 @@ impl Log {
             match log.take(&line) {
                 Ok(known) => unknown += u64::from(!known),
                 Err(_) if !whole => log.notes.push(format!("line {number}, the last, is torn")),
-                Err(error) => return Err(fault(&format!("line {number}: {error}"))),
+                Err(error) => return Err(format!("line {number}: {error}")),
             }
         }
         if unknown > 0 {
             log.notes.push(format!("{unknown} lines of unknown kinds were skipped"));
         }
         if log.rounds.is_empty() {
-            return Err(fault(&"no balancing round in it"));
+            return Err("no balancing round in it".to_owned());
         }
         Ok(log)
     }

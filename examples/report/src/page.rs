@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::chart::Metric;
 use crate::chart::decisions::table;
-use crate::draw::Picture;
+use crate::draw::{Picture, share_axes};
 use crate::log::Log;
 use crate::paint;
 use crate::scale::{grouped, moment};
@@ -17,6 +17,26 @@ const NARROW: f64 = 336.0;
 
 /// A metric's pictures, run by run, or why a run has none.
 pub(crate) type Shown = (Metric, Vec<Result<Vec<Picture>, &'static str>>);
+
+/// These charts of all runs, on the same scales.
+pub(crate) fn shown(logs: &[Log], metrics: &[Metric]) -> Vec<Shown> {
+    let of_all = |metric: &Metric| {
+        let mut runs: Vec<_> = logs.iter().map(|log| metric.pictures(log)).collect();
+        same_scales(&mut runs);
+        (*metric, runs)
+    };
+    metrics.iter().map(of_all).collect()
+}
+
+/// The pictures of several runs on the same scales.
+fn same_scales(runs: &mut [Result<Vec<Picture>, &'static str>]) {
+    let most = runs.iter().flatten().map(Vec::len).max().unwrap_or(0);
+    for place in 0..most {
+        let mut pictures: Vec<&mut Picture> =
+            runs.iter_mut().flatten().filter_map(|pictures| pictures.get_mut(place)).collect();
+        share_axes(&mut pictures);
+    }
+}
 
 /// The whole page.
 pub(crate) fn page(logs: &[Log], shown: &[Shown]) -> String {

@@ -3,8 +3,14 @@
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
+/// Makes PNG of SVG, if there is a font.
+pub(crate) fn raster() -> Result<report::Raster, String> {
+    let painter = Painter::new()?;
+    Ok(Box::new(move |svg| painter.png(svg)))
+}
+
 /// Draws SVG files; knows the machine's fonts.
-pub(crate) struct Painter {
+struct Painter {
     options: Options<'static>,
 }
 
@@ -14,7 +20,7 @@ impl Painter {
     /// # Errors
     ///
     /// There is no font: the pictures would be without a word.
-    pub(crate) fn new() -> Result<Self, String> {
+    fn new() -> Result<Self, String> {
         let mut options = Options::default();
         let fonts = options.fontdb_mut();
         fonts.load_system_fonts();
@@ -32,18 +38,12 @@ impl Painter {
     }
 
     /// The PNG of an SVG.
-    pub(crate) fn png(&self, svg: &str) -> Result<Vec<u8>, String> {
+    fn png(&self, svg: &str) -> Result<Vec<u8>, String> {
         let tree = Tree::from_str(svg, &self.options).map_err(|error| error.to_string())?;
         let size = tree.size().to_int_size().scale_by(2.0).ok_or("the picture has no size")?;
         let mut pixels =
             Pixmap::new(size.width(), size.height()).ok_or("the picture has no size")?;
         resvg::render(&tree, Transform::from_scale(2.0, 2.0), &mut pixels.as_mut());
         pixels.encode_png().map_err(|error| error.to_string())
-    }
-}
-
-impl std::fmt::Debug for Painter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Painter({} faces)", self.options.fontdb.len())
     }
 }
