@@ -7,35 +7,33 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use evenkeel::shell::{Driver, MigrationExecutor, TelemetrySource, TurnError};
+use evenkeel::shell::{Driver, MetricsSink, MigrationExecutor, TelemetrySource, TurnError};
 use evenkeel::{Command, Config, Ended, Engine, Input, Outcome, Output, Report, Snapshot};
 
 use crate::host::Host;
 use crate::log::Log;
+use crate::record::Record;
 
 /// The host, shared by the source and the executor.
 pub(crate) type Shared = Rc<RefCell<Host>>;
 
-/// Says what is: snapshots of the cluster, logged as they are handed out.
+/// Says what is: snapshots of the cluster.
 pub(crate) struct Telemetry {
     host: Shared,
-    log: Log,
 }
 
 impl TelemetrySource for Telemetry {
     type Error = Infallible;
 
     fn snapshot(&mut self) -> Result<Option<Snapshot>, Infallible> {
-        let snapshot = self.host.borrow_mut().snapshot();
-        self.log.input(&Input::Tick(snapshot.clone()));
-        Ok(Some(snapshot))
+        Ok(Some(self.host.borrow_mut().snapshot()))
     }
 }
 
 /// Does what the engine says.
 ///
 /// A command that cannot be started is not returned as an error: the driver would report that to the engine itself, and
-/// the log would miss an input. It becomes a report like any other.
+/// the log would miss the answer. It becomes a report like any other.
 pub(crate) struct Hands {
     host: Shared,
 }
@@ -49,6 +47,28 @@ impl MigrationExecutor for Hands {
     }
 }
 
+/// Keeps what goes in and what comes out: for replay, and for the run log.
+pub(crate) struct Books {
+    log: Log,
+    record: Record,
+}
+
+impl MetricsSink for Books {
+    fn record(&mut self, outcome: &Outcome) {
+        self.log.answer(&Output::Outcome(Box::new(outcome.clone())));
+        self.record.record(outcome);
+    }
+
+    fn input(&mut self, input: &Input) {
+        self.log.input(input);
+        self.record.input(input);
+    }
+
+    fn ended(&mut self, ended: &[Ended]) {
+        self.record.ended(ended);
+    }
+}
+
 /// What the engine decided since the last time somebody looked.
 #[derive(Debug, Default)]
 pub(crate) struct Decided {
@@ -58,21 +78,25 @@ pub(crate) struct Decided {
     pub(crate) ended: Vec<Ended>,
 }
 
-/// The engine with its driver and its log.
+/// The engine with its driver and its logs.
 pub(crate) struct Helm {
-    driver: Driver<Telemetry, Hands, Log>,
+    driver: Driver<Telemetry, Hands, Books>,
     host: Shared,
-    log: Log,
 }
 
 impl Helm {
     /// An engine with these settings. They are the first line of the log, so that the log stands for itself.
-    pub(crate) fn new(config: &Config, host: Shared, log: Log) -> Result<Self, String> {
+    pub(crate) fn new(
+        config: &Config,
+        host: Shared,
+        log: Log,
+        record: Record,
+    ) -> Result<Self, String> {
         let engine = Engine::new(config.clone()).map_err(|faults| faults.to_string())?;
-        let source = Telemetry { host: Rc::clone(&host), log: log.clone() };
+        let source = Telemetry { host: Rc::clone(&host) };
         let executor = Hands { host: Rc::clone(&host) };
-        let driver = Driver::new(engine, source, executor, log.clone());
-        let mut helm = Self { driver, host, log };
+        let driver = Driver::new(engine, source, executor, Books { log, record });
+        let mut helm = Self { driver, host };
         helm.reconfigure(config)?;
         Ok(helm)
     }
@@ -82,12 +106,17 @@ impl Helm {
         &self.driver.engine
     }
 
+    /// Ends the record of the run; the sentences say where it is.
+    pub(crate) fn finish_record(&mut self) -> Result<Vec<String>, String> {
+        self.driver.sink.record.finish()
+    }
+
     /// Changes the settings.
     pub(crate) fn reconfigure(&mut self, config: &Config) -> Result<(), String> {
         let input = Input::Reconfigure(Box::new(config.clone()));
-        self.log.input(&input);
+        self.driver.sink.input(&input);
         let output = self.driver.engine.apply(&input);
-        self.log.answer(&output);
+        self.driver.sink.log.answer(&output);
         match output {
             Output::Reconfigured => Ok(()),
             other => Err(format!("the settings are not taken: {other:?}")),
@@ -129,9 +158,11 @@ impl Helm {
     }
 
     fn report(&mut self, report: Report, decided: &mut Decided) {
-        self.log.input(&Input::Report(report));
-        let reply = self.driver.engine.report(&report);
-        self.log.answer(&Output::Reply(reply.clone()));
+        let Driver { engine, sink, .. } = &mut self.driver;
+        sink.input(&Input::Report(report));
+        let reply = engine.report(&report);
+        sink.log.answer(&Output::Reply(reply.clone()));
+        sink.ended(&reply.ended);
         let mut host = self.host.borrow_mut();
         host.close(&reply.ended);
         reply.commands.iter().for_each(|command| host.carry_out(command));

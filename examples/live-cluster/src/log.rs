@@ -9,8 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use evenkeel::shell::MetricsSink;
-use evenkeel::{Config, Engine, Input, Outcome, Output};
+use evenkeel::{Config, Engine, Input, Output};
 use serde::Serialize;
 
 /// The log, shared by everything that talks to the engine.
@@ -77,13 +76,6 @@ impl Log {
                 nth + 1
             ),
         }
-    }
-}
-
-/// Outcomes of rounds come by way of the driver's sink.
-impl MetricsSink for Log {
-    fn record(&mut self, outcome: &Outcome) {
-        self.answer(&Output::Outcome(Box::new(outcome.clone())));
     }
 }
 

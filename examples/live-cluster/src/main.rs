@@ -13,6 +13,7 @@
 //! | `options`, `settings`, `plan` | what to run |
 //! | `run` | the loop of the host |
 //! | `helm`, `log` | the engine behind the crate's driver, and its log |
+//! | `record` | the run log, and the page of pictures made of it |
 //! | `host` | the seam: snapshots, commands, reports |
 //! | `fleet`, `cluster`, `custody` | the workers, the processes, who has which task |
 //! | `measure` | what the operating system accounts for |
@@ -31,6 +32,7 @@ mod options;
 mod pace;
 mod plan;
 mod protocol;
+mod record;
 mod run;
 mod settings;
 mod show;

@@ -87,6 +87,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 
+    /// Write the run log to FILE, one JSON document per line: what a report is made of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) run_log: Option<PathBuf>,
+
+    /// Write a page of pictures of the run to FILE
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Write the figures of the run to FILE as one JSON document
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -19,6 +19,7 @@ use crate::host::{Clock, Host};
 use crate::log::Log;
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::settings::{settings, watching};
 use crate::show::{Frame, Row, Screen};
 use crate::summary::{Figures, Moves, Spreads};
@@ -54,12 +55,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         File::create(path).map_err(told)
     };
     let json = options.json.as_deref().map(create).transpose()?;
-    let mut run = Run::launch(options, config, log)?;
+    let record = Record::new(options, &config).map_err(Failure::Refused)?;
+    let mut run = Run::launch(options, config, log, record)?;
     run.rounds()?;
     let figures = run.finish();
     if let Some(mut file) = json {
         let text = serde_json::to_string_pretty(&figures).map_err(|fault| fault.to_string())?;
         writeln!(file, "{text}").map_err(|fault| format!("--json: {fault}"))?;
+    }
+    for sentence in run.helm.finish_record()? {
+        run.screen.say(&sentence);
     }
     match (figures.tasks_lost + figures.tasks_run_twice, run.log.fault()) {
         (0, None) => Ok(()),
@@ -83,7 +88,12 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Starts everything; time begins when all tasks run.
-    fn launch(options: &'a Options, config: Config, log: Log) -> Result<Self, Failure> {
+    fn launch(
+        options: &'a Options,
+        config: Config,
+        log: Log,
+        record: Record,
+    ) -> Result<Self, Failure> {
         let plan = Plan::new(options);
         let fleet = launch(&plan)?;
         let scale = config.check_interval.as_secs_f64();
@@ -96,7 +106,7 @@ impl<'a> Run<'a> {
             options.seconds
         ));
         let host = Rc::new(RefCell::new(Host::new(fleet, Clock::start(scale))));
-        let helm = Helm::new(&watching(&config), Rc::clone(&host), log.clone())?;
+        let helm = Helm::new(&watching(&config), Rc::clone(&host), log.clone(), record)?;
         let (spreads, ticks) = (Spreads::default(), 0);
         Ok(Self { options, plan, config, host, helm, log, screen, spreads, ticks })
     }

@@ -1,5 +1,6 @@
 //! Runs the real program: real processes, real time, real signals.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -62,9 +63,11 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn a_hot_spot_is_balanced_although_a_worker_is_killed_and_one_joins() {
     let (json, log) = (scratch("figures.json"), scratch("inputs.jsonl"));
-    let (json_name, log_name) = (json.display().to_string(), log.display().to_string());
+    let (record, page) = (scratch("run.jsonl"), scratch("report.html"));
+    let names = [&json, &log, &record, &page].map(|path| path.display().to_string());
     let options = ["--seconds", "24", "--kill", "2@10", "--join", "1@8", "--seed", "3"];
-    let files = ["--json", &json_name, "--log", &log_name];
+    let files = ["--json", &names[0], "--log", &names[1], "--run-log", &names[2]];
+    let files = [&files[..], &["--report", &names[3]]].concat();
     let output = program("balance", &[&options[..], &files].concat()).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
@@ -83,6 +86,52 @@ fn a_hot_spot_is_balanced_although_a_worker_is_killed_and_one_joins() {
     assert!(!said.contains('\x1b'), "plain lines where there is no terminal");
     assert!(text(&log).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     assert!(text(&log).lines().count() > 24, "every round and every report is in the log");
+
+    check_run_log(&text(&record), &figures);
+    check_page(&text(&page), &text(&record));
+}
+
+/// The run log has every round, and its migrations are those that the program counted.
+fn check_run_log(record: &str, figures: &Value) {
+    let lines: Vec<Value> =
+        record.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let count = |is: &dyn Fn(&Value) -> bool| lines.iter().filter(|line| is(line)).count();
+    assert_eq!(lines[0]["title"], "live cluster, 5 workers, 30 times as fast");
+    assert_eq!(figures["ticks"], count(&|line| line["line"] == "round"));
+    assert_eq!(figures["migrations"], count(&|line| line["line"] == "migration"));
+    assert_eq!(figures["completed"], count(&|line| line["outcome"] == "completed"));
+    // At the end as at the begin: every started task was somewhere.
+    let tasks = lines.iter().filter(|line| line["line"] == "stay").map(|line| &line["task"]);
+    let tasks: BTreeSet<u64> = tasks.filter_map(Value::as_u64).collect();
+    assert_eq!(figures["tasks_started"], tasks.len());
+}
+
+/// The page has every chart with data, but for energy: no worker here says what it draws.
+fn check_page(page: &str, record: &str) {
+    assert!(page.contains("<h1>live cluster, 5 workers, 30 times as fast</h1>"));
+    let sections: Vec<&str> = page.split("<section id=\"").skip(1).collect();
+    assert_eq!(sections.len(), 12);
+    for section in sections {
+        let name = section.split('"').next().unwrap_or_default();
+        let part = match name {
+            "energy" => "<p class=\"none\">",
+            "decisions" => "<table",
+            _ => "<svg",
+        };
+        assert!(section.contains(part), "{name}: {section}");
+        let empty = section.contains("<p class=\"none\">");
+        assert_eq!(empty, name == "energy", "{name}: {section}");
+    }
+    for (chart, figure, line) in [
+        ("thresholds", "rounds", "round"),
+        ("timeline", "stays", "stay"),
+        ("timeline", "migrations", "migration"),
+    ] {
+        let told = record.matches(&format!("{{\"line\":\"{line}\",")).count();
+        let chart = page.split(&format!("<figure data-picture=\"{chart}\">")).nth(1);
+        let shown = format!("<dt>{figure}</dt><dd data-value=\"{told}\">");
+        assert!(chart.is_some_and(|it| it.contains(&shown)), "{told} lines of {line}");
+    }
 }
 
 #[test]
@@ -107,12 +156,14 @@ fn a_killed_coordinator_leaves_no_process_behind() {
 
 #[test]
 fn options_that_make_no_sense_start_nothing() {
-    let table: [(&[&str], &str); 5] = [
+    let table: [(&[&str], &str); 7] = [
         (&["--kill", "9@99"], "1 to 25"),
         (&["--seconds", "5"], "20 to 3600"),
         (&["--workers", "1"], "2 to 12"),
         (&["--policy", "best"], "best"),
         (&["--config", "/nonexistent/settings.json"], "/nonexistent/settings.json"),
+        (&["--run-log", "/nonexistent/run.jsonl"], "--run-log /nonexistent/run.jsonl: "),
+        (&["--report", "/nonexistent/report.html"], "--report /nonexistent/report.html: "),
     ];
     for (options, part) in table {
         let Output { status, stdout, stderr } =
