@@ -8,8 +8,8 @@
 //!
 //! # Why no chart library
 //!
-//! Three were tried, on a run of 40 workers for an hour and one of 400 for a day, with three of the charts (heatmap,
-//! thresholds, timeline). Vega-Lite 6 (BSD-3-Clause): 0.83 MB of script, a page of 6.2 MB for the day, drawn in 2.7 s
+//! Two were tried, on a run of 40 workers for an hour and one of 400 for a day, with three of the charts (heatmap,
+//! thresholds, timeline), and a third was read about. Vega-Lite 6 (BSD-3-Clause): 0.83 MB of script, a page of 6.2 MB for the day, drawn in 2.7 s
 //! with the cells already put together; its static pictures need V8 (`vl-convert-rs`: 739 packages and a binary from
 //! the network at build time). `ECharts` 6 (Apache-2.0): 1.12 MB of script, 6.5 MB, 5.1 s; static pictures need a
 //! JavaScript engine as well, and arrows between lanes are code in its callbacks. `plotters` draws SVG and PNG
