@@ -79,6 +79,15 @@ impl Host {
         self.moves.len()
     }
 
+    /// Those migrations, each as a line of text.
+    pub(crate) fn moving(&self) -> Vec<String> {
+        let line = |(task, underway): (&u64, &Move)| match underway.from {
+            Some(from) => format!("t{task} {from} -> {}", underway.to),
+            None => format!("t{task} -> {}", underway.to),
+        };
+        self.moves.iter().map(line).collect()
+    }
+
     /// The cluster now: every worker that has been measured, and every task that has not finished.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         let at = self.clock.now();

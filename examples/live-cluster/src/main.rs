@@ -19,7 +19,7 @@
 //! | `measure` | what the operating system accounts for |
 //! | `protocol` | what goes over the pipes |
 //! | `worker`, `pace`, `work` | the worker process, its budget, its tasks |
-//! | `show`, `summary` | what people and scripts get to see |
+//! | `show`, `view`, `summary` | what people and scripts get to see |
 
 mod cluster;
 mod custody;
@@ -37,6 +37,7 @@ mod run;
 mod settings;
 mod show;
 mod summary;
+mod view;
 mod work;
 mod worker;
 

@@ -28,7 +28,7 @@ const QUIET_END: u64 = 5;
 /// engine move tasks, once each second, until the load is even. Processor time and memory are measured by the
 /// operating system; a moving task is checkpointed, cancelled, handed over and resumed.
 #[derive(Clone, Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "five switches of the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "six switches of the command line")]
 #[command(name = "live-cluster", max_term_width = 100)]
 pub(crate) struct Options {
     /// Worker processes at the start
@@ -78,6 +78,10 @@ pub(crate) struct Options {
     /// Leave energy and heat out of the score
     #[arg(long)]
     pub(crate) disable_resource_efficiency: bool,
+
+    /// Plain lines, even on a terminal; without one, and where CI is set, they are all there is
+    #[arg(long)]
+    pub(crate) plain: bool,
 
     /// Settings, as JSON with the specification's 13 option names
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,12 +23,16 @@ use crate::record::Record;
 use crate::settings::{settings, watching};
 use crate::show::{Frame, Row, Screen};
 use crate::summary::{Figures, Moves, Spreads};
+use crate::view::Wish;
 use crate::work;
 
 /// Seconds for which the engine only watches, so that there is something to compare with.
 const WATCHED: u64 = 5;
 /// How long migrations that are under way when the last round is over may take to end.
 const LANDING: Duration = Duration::from_secs(3);
+
+/// How soon a key that is pressed shows.
+const KEYS: Duration = Duration::from_millis(100);
 
 /// Why a run has no good end.
 pub(crate) enum Failure {
@@ -81,7 +85,7 @@ struct Run<'a> {
     host: Shared,
     helm: Helm,
     log: Log,
-    screen: Screen<io::Stdout>,
+    screen: Screen,
     spreads: Spreads,
     ticks: u64,
 }
@@ -97,7 +101,7 @@ impl<'a> Run<'a> {
         let plan = Plan::new(options);
         let fleet = launch(&plan)?;
         let scale = config.check_interval.as_secs_f64();
-        let mut screen = Screen::stdout();
+        let mut screen = Screen::open(options.plain);
         screen.say(&format!(
             "{} workers, {} tasks, policy {}, {} s; time scale {scale}: one second here is {scale} to the engine",
             options.workers,
@@ -111,22 +115,30 @@ impl<'a> Run<'a> {
         Ok(Self { options, plan, config, host, helm, log, screen, spreads, ticks })
     }
 
-    /// A round each second.
+    /// A round each second, until the run is over or somebody wants it to be.
     fn rounds(&mut self) -> Result<(), Failure> {
         self.host.borrow_mut().fleet.measure();
         for second in 1..=self.options.seconds {
             let until = self.host.borrow().clock.at_second(second);
-            self.follow(until, |_| false)?;
+            if self.follow(until, |_| false)? {
+                break;
+            }
             self.round(second)?;
             self.disturb(second)?;
         }
-        self.follow(Instant::now() + LANDING, |host| host.under_way() == 0)
+        self.follow(Instant::now() + LANDING, |host| host.under_way() == 0)?;
+        Ok(())
     }
 
-    /// Follows events until a moment, or until something is so.
-    fn follow(&mut self, until: Instant, is_so: impl Fn(&Host) -> bool) -> Result<(), Failure> {
+    /// Follows events until a moment, or until something is so. True if somebody wants the run to be over.
+    fn follow(&mut self, until: Instant, is_so: impl Fn(&Host) -> bool) -> Result<bool, Failure> {
         while Instant::now() < until && !is_so(&self.host.borrow()) {
-            let next = self.host.borrow_mut().fleet.next(until);
+            match self.screen.wish() {
+                Some(Wish::Quit) => return Ok(true),
+                Some(Wish::Interrupt) => return Err(Failure::Interrupted),
+                None => {}
+            }
+            let next = self.host.borrow_mut().fleet.next(until.min(Instant::now() + KEYS));
             let Some(happening) = next else { continue };
             if happening == Happening::Interrupt {
                 return Err(Failure::Interrupted);
@@ -136,7 +148,7 @@ impl<'a> Run<'a> {
             let decided = self.helm.settle();
             self.say_decided(&decided);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Measures, asks the engine, does as told, shows.
@@ -215,6 +227,7 @@ impl<'a> Run<'a> {
 
     /// Ends all workers, checks all results, and sums up.
     fn finish(&mut self) -> Figures {
+        self.screen.close();
         let mut host = self.host.borrow_mut();
         let lost = host.fleet.close();
         let total = self.helm.engine().stats().total;
@@ -254,7 +267,9 @@ impl<'a> Run<'a> {
             total.failed
         );
         let rows = fleet.cluster.ready().filter_map(row).collect();
-        Frame { second, seconds, rows, spread: fleet.spread(), footer }
+        let thresholds = (outcome.thresholds.low, outcome.thresholds.high);
+        let (spread, moves) = (fleet.spread(), host.moving());
+        Frame { second, seconds, rows, spread, thresholds, moves, footer }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -152,6 +153,35 @@ fn a_killed_coordinator_leaves_no_process_behind() {
     signal(&child, "KILL");
     child.wait().expect("it ends");
     assert!(wait_for_processes("killed", 0));
+}
+
+#[test]
+fn q_ends_a_run_on_a_terminal_and_gives_the_terminal_back() {
+    let mut command = Command::new("script");
+    command.env(MARK, "terminal").env("TERM", "xterm-256color").env_remove("CI");
+    let inside = concat!("stty cols 120 rows 30; exec '", env!("CARGO_BIN_EXE_live-cluster"), "'");
+    command.args(["-qec", inside, "/dev/null"]);
+    let Ok(mut child) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+        eprintln!("skipped: no script to make a terminal with");
+        return;
+    };
+    // The terminal's program, a coordinator and five workers.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while processes("terminal") < 7 && Instant::now() < deadline {
+        sleep(Duration::from_millis(50));
+    }
+    sleep(Duration::from_secs(3));
+    child.stdin.as_mut().expect("piped").write_all(b"q").expect("somebody reads it");
+    let output = child.wait_with_output().expect("it ends");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(
+        shown.contains("\x1b[?1049h") && shown.contains("cpu+openvino"),
+        "the whole terminal: {shown}"
+    );
+    let (_, after) = shown.rsplit_once("\x1b[?1049l").expect("it is given back");
+    assert!(after.contains("20 tasks started, 0 finished, 0 lost, 0 run twice"), "{after}");
+    assert_eq!(processes("terminal"), 0, "no process is left");
 }
 
 #[test]
