@@ -56,6 +56,7 @@ stories! {
     dead_band_leaves_a_swap_of_roles_alone
     device_that_fits_best_keeps_the_large_hole_whole
     diverted_task_takes_its_cooldown_along
+    drain_of_a_hot_cluster_does_not_grow_the_budget
     drain_without_room_waits_for_a_new_worker
     drained_task_does_not_return_to_the_worker_it_left
     draining_worker_is_emptied_even_when_all_is_calm

@@ -7,7 +7,7 @@
 //! twice. What a scheduler has placed since is added too: it is in the list of tasks, and in no
 //! measurement.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::admission::{ends, measured};
 use crate::config::Config;
 use crate::math::summary::Summary;
 use crate::model::hardware::HardwareSet;
-use crate::model::ids::WorkerId;
+use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
@@ -242,14 +242,15 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
 /// Adds what tasks use that began after their worker was measured: a scheduler has put them there, and
 /// no measurement has seen them.
 fn add_begun(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
+    // What came by a move of ours has been added for that.
+    let ours: BTreeSet<TaskId> = state.landed.iter().map(|landed| landed.task).collect();
     let mut burden = Burden::default();
     for (row, task) in snapshot.tasks().iter().enumerate() {
         let Place::On(seat) = ledger.places[row] else { continue };
         // A task that has run for no time at all has not begun, or nobody says how long it has.
         let age = snapshot.workers()[seat].metric_age;
         let is_new = !task.running.is_zero() && task.running < age;
-        // What came by a move of ours has been added for that.
-        if !is_new || state.landed.iter().any(|landed| landed.task == task.id) {
+        if !is_new || ours.contains(&task.id) {
             continue;
         }
         ledger.burden_into(task, workers[seat].kinds, &mut burden);
