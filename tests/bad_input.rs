@@ -403,6 +403,14 @@ fn configs() -> Vec<(Config, &'static str)> {
             "migration.share_of_workers is 2; it must be a number from 0 to 1",
         ),
         (
+            spoilt(|it| it.stability.as_mut().unwrap().noise_margin = -1.0),
+            "stability.noise_margin is -1; it must be a finite number from 0 up",
+        ),
+        (
+            spoilt(|it| it.detection.settled = Some(0.5)),
+            "detection.settled is 0.5; it must be at most detection.sufficient (0.3)",
+        ),
+        (
             spoilt(|it| it.stability.as_mut().unwrap().dead_band = NAN),
             "stability.dead_band is NaN; it must be a number from 0 to 1",
         ),
