@@ -125,7 +125,8 @@ pub use model::hardware::{
     HardwareTable, PROFILES,
 };
 pub use model::ids::{
-    BadId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, WorkerId, ZoneId,
+    BadId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TopologyId, WorkerId,
+    ZoneId,
 };
 pub use model::ratio::{OutOfRange, Ratio, Utilization};
 pub use model::resource::{Amounts, BadResource, ResourceId};
@@ -133,6 +134,6 @@ pub use model::time::Timestamp;
 pub use outcome::*;
 pub use snapshot::{
     BadRecord, Coverage, Device, Event, Group, GroupRule, Mobility, Phase, Placement, Record,
-    Report, Requirements, Snapshot, SnapshotBuilder, Stance, Task, Worker,
+    Report, Requirements, Snapshot, SnapshotBuilder, Stance, Task, Topology, Worker,
 };
 pub use state::{State, Stats};

@@ -5,7 +5,7 @@
 //! ledger starts as reported plus in flight and is carried forward as the plan grows, so that the
 //! second move of a round sees the first.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::{LoadRule, Pace, Thresholds};
@@ -13,7 +13,7 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
-use crate::snapshot::{Device, Requirements, Snapshot, Task, Worker};
+use crate::snapshot::{Device, Requirements, Snapshot, Task, Topology, Worker};
 
 /// No worker counts as loaded higher than this, so that what is reckoned with loads stays finite: an
 /// overload of a thousand is telemetry gone wrong.
@@ -36,6 +36,8 @@ pub(crate) struct View<'a> {
     pub(crate) noise: Option<f64>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.
     pub(crate) memberships: BTreeMap<u32, Vec<u32>>,
+    /// The domains of accepting workers, for every topology that a group is spread over.
+    pub(crate) domains: BTreeMap<Topology, BTreeSet<u64>>,
 }
 
 /// What is known of one worker.

@@ -10,10 +10,10 @@ use std::time::Duration;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
-    Action, Admission, BadRecord, Balance, Command, Config, Engine, Event, Fate, Group, GroupId,
-    Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output, Placement, Ratio, Record,
-    Rejection, Report, ResourceId, Snapshot, Stance, State, Task, TaskId, Timestamp, Worker,
-    WorkerId, ZoneId,
+    Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate, Group,
+    GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output,
+    Placement, Ratio, Record, Rejection, Report, ResourceId, Snapshot, Stance, State, Task, TaskId,
+    Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -214,8 +214,8 @@ fn add_twin(cluster: &mut Cluster, at: &Index, field: u8) {
         let mut twin = at.get(groups).clone();
         match field {
             16 => twin.members.reverse(),
-            17 => twin.rule = evenkeel::GroupRule::Affinity,
-            18 => twin.rule = evenkeel::GroupRule::AntiAffinity,
+            17 => twin.rule = GroupRule::Affinity,
+            18 => twin.rule = GroupRule::AntiAffinity,
             _ => twin.members.push(TaskId::new(1)),
         }
         groups.push(twin);
@@ -282,12 +282,30 @@ fn renamed_report(mut report: Report) -> Report {
     report
 }
 
+fn renamed_topology(topology: TopologyId) -> TopologyId {
+    TopologyId::new(other(topology.raw()))
+}
+
+fn renamed_rule(rule: GroupRule) -> GroupRule {
+    match rule {
+        GroupRule::Spread { max_skew, over: Topology::Label(label) } => {
+            GroupRule::Spread { max_skew, over: Topology::Label(renamed_topology(label)) }
+        }
+        rule => rule,
+    }
+}
+
 /// The same snapshot under other names.
 fn renamed(snapshot: &Snapshot) -> Snapshot {
     let mut builder = Snapshot::builder(snapshot.at());
     for worker in snapshot.workers() {
         let mut worker = worker.clone();
         worker.id = worker_name(worker.id);
+        let domains = worker.domains.iter();
+        let domains = domains.map(|(topology, domain)| {
+            (renamed_topology(*topology), DomainId::new(domain.raw() + 5))
+        });
+        worker.domains = domains.collect();
         builder = builder.worker(worker);
     }
     for task in snapshot.tasks() {
@@ -298,7 +316,8 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
     }
     for group in snapshot.groups() {
         let members = group.members.iter().copied().map(task_name).collect();
-        builder = builder.group(Group::new(group_name(group.id), group.rule, members));
+        let rule = renamed_rule(group.rule);
+        builder = builder.group(Group::new(group_name(group.id), rule, members));
     }
     for report in snapshot.reports() {
         builder = builder.report(renamed_report(*report));
@@ -749,13 +768,8 @@ fn a_task_missing_from_snapshots_is_given_back_when_its_target_never_answers() {
 #[test]
 fn a_member_on_its_way_here_keeps_its_group_here() {
     let mut engine = Engine::new(Config::default()).unwrap();
-    let group = || {
-        Group::new(
-            GroupId::new(1),
-            evenkeel::GroupRule::Affinity,
-            vec![TaskId::new(1), TaskId::new(2)],
-        )
-    };
+    let group =
+        || Group::new(GroupId::new(1), GroupRule::Affinity, vec![TaskId::new(1), TaskId::new(2)]);
     let orphaned = |id| {
         let mut task = of(id, 4.4);
         task.placement = Placement::Orphaned;

@@ -126,6 +126,10 @@ stories! {
     several_moves_at_once_keep_the_zones_even
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
+    spread_over_racks_ignores_workers_without_one
+    spread_over_racks_is_held
+    spread_over_racks_is_repaired_never_made_worse
+    spread_over_workers_is_held
     spread_over_zones_is_repaired_never_made_worse
     stale_snapshot_runs_no_round_but_settles_its_reports
     steps_to_the_bounds_or_back_to_what_was_configured

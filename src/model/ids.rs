@@ -74,6 +74,14 @@ id! {
     ZoneId, "z"
 }
 id! {
+    /// A way in which workers lie together: in racks, in rooms, in families of hosts. Prints as `y7`.
+    TopologyId, "y"
+}
+id! {
+    /// One rack, room or family of a [`TopologyId`]. Prints as `d7`.
+    DomainId, "d"
+}
+id! {
     /// A label that a worker may carry and a task may require or forbid (`arch=arm`,
     /// `tenant=blue`). Only equality matters to the engine. Prints as `l7`.
     LabelId, "l"

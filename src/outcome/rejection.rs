@@ -236,11 +236,11 @@ pub enum Rejection {
         /// The one that is there.
         task: TaskId,
     },
-    /// The group would be spread too unevenly over the zones.
+    /// The group would be spread too unevenly over the domains of its topology.
     Spread {
         /// The group.
         group: GroupId,
-        /// How much the fullest zone would exceed the emptiest.
+        /// How much the fullest domain would exceed the emptiest.
         skew: u32,
         /// How much it may.
         most: u32,

@@ -96,7 +96,7 @@ pub enum Remedy {
     LeaveGroup(GroupId),
     /// This task of its group would have to be somewhere else.
     MoveAway(TaskId),
-    /// Let the group be spread more unevenly over the zones.
+    /// Let the group be spread more unevenly over its domains.
     AllowSkew {
         /// The group.
         group: GroupId,

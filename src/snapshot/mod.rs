@@ -10,6 +10,7 @@
 //! are several or the host could not read it. A task with a bad field stays where it is.
 
 mod check;
+mod group;
 mod report;
 mod task;
 mod worker;
@@ -23,8 +24,9 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 
 pub use check::{BadRecord, Record};
+pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
-pub use task::{Group, GroupRule, Mobility, Phase, Placement, Requirements, Task};
+pub use task::{Mobility, Phase, Placement, Requirements, Task};
 pub use worker::{Device, Stance, Worker};
 
 /// The cluster at one moment: the one thing a balancing round reads.

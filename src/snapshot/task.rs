@@ -1,14 +1,13 @@
-//! What a host says of a task, and of tasks that belong together.
+//! What a host says of a task.
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{GroupId, KindId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{KindId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
@@ -296,40 +295,4 @@ pub enum Mobility {
     Queued,
     /// It never moves.
     Pinned,
-}
-
-/// Tasks that share a placement rule. A task may be in several groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Group {
-    /// Its name.
-    pub id: GroupId,
-    /// The rule its members keep.
-    pub rule: GroupRule,
-    /// Its members.
-    pub members: Vec<TaskId>,
-}
-
-impl Group {
-    /// A group of `members` that keep `rule`.
-    pub const fn new(id: GroupId, rule: GroupRule, members: Vec<TaskId>) -> Self {
-        Self { id, rule, members }
-    }
-}
-
-/// How the members of a group stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum GroupRule {
-    /// All on one worker; they move as one, all or nothing.
-    Affinity,
-    /// No two on one worker.
-    AntiAffinity,
-    /// Evenly over the zones: the fullest zone holds at most `max_skew` members more than the
-    /// emptiest.
-    Spread {
-        /// The tolerated difference.
-        max_skew: NonZeroU32,
-    },
 }

@@ -1,5 +1,6 @@
 //! What a host says of a worker.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -7,7 +8,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
-use crate::model::ids::{LabelId, WorkerId, ZoneId};
+use crate::model::ids::{DomainId, LabelId, TopologyId, WorkerId, ZoneId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
 
@@ -54,6 +55,10 @@ pub struct Worker {
     /// The failure zone it stands in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
+    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
+    /// of them ([`Topology`](crate::Topology)).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<TopologyId, DomainId>,
     /// Labels that tasks may require or forbid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
@@ -81,6 +86,7 @@ impl Worker {
             used: Amounts::new(),
             metric_age: Duration::ZERO,
             zone: None,
+            domains: BTreeMap::new(),
             labels: Vec::new(),
             health: None,
             temperature_celsius: None,
@@ -120,6 +126,13 @@ impl Worker {
     #[must_use]
     pub fn with_stance(mut self, stance: Stance) -> Self {
         self.stance = stance;
+        self
+    }
+
+    /// The same in one domain of a topology.
+    #[must_use]
+    pub fn with_domain(mut self, topology: TopologyId, domain: DomainId) -> Self {
+        self.domains.insert(topology, domain);
         self
     }
 

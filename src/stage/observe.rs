@@ -19,7 +19,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
+use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{Flight, RECENT, State};
 use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView, runs_on_device};
 
@@ -47,7 +47,8 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     let memberships = memberships(snapshot);
     let names_devices = snapshot.tasks().iter().any(|task| task.device.is_some());
     let noise = noise(state, snapshot, &workers);
-    View { snapshot, workers, ledger, names_devices, load, noise, memberships }
+    let domains = domains(snapshot);
+    View { snapshot, workers, ledger, names_devices, load, noise, memberships, domains }
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
@@ -309,4 +310,18 @@ fn memberships(snapshot: &Snapshot) -> BTreeMap<u32, Vec<u32>> {
         }
     }
     memberships
+}
+
+/// The domains that tasks may go to, for every topology that a group is spread over.
+fn domains(snapshot: &Snapshot) -> BTreeMap<Topology, BTreeSet<u64>> {
+    let mut domains = BTreeMap::new();
+    for group in snapshot.groups() {
+        let GroupRule::Spread { over, .. } = group.rule else { continue };
+        domains.entry(over).or_insert_with(|| {
+            let workers = snapshot.workers().iter();
+            let open = workers.filter(|worker| worker.stance == Stance::Accept);
+            open.filter_map(|worker| over.domain(worker)).collect()
+        });
+    }
+    domains
 }

@@ -30,6 +30,7 @@
 mod account;
 mod evidence;
 mod facts;
+mod groups;
 mod plan;
 mod quiet;
 mod watch;

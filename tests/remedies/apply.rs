@@ -150,7 +150,7 @@ fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) 
         }
         Remedy::AllowSkew { group, by } => {
             let group = cluster.group(group)?;
-            let GroupRule::Spread { max_skew } = &mut group.rule else { return None };
+            let GroupRule::Spread { max_skew, .. } = &mut group.rule else { return None };
             *max_skew = max_skew.saturating_add(part(by, share));
             Some(())
         }

@@ -13,10 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::engine::{Engine, Input, Output, Stale};
-use crate::model::ids::{GroupId, KindId, LabelId, TaskId, WorkerId, ZoneId};
+use crate::model::ids::{DomainId, GroupId, KindId, LabelId, TaskId, TopologyId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
-use crate::snapshot::{Event, Group, Placement, Report, Snapshot, Task, Worker};
+use crate::snapshot::{
+    Event, Group, GroupRule, Placement, Report, Snapshot, Task, Topology, Worker,
+};
 use crate::verify;
 
 /// Permutations tried per round.
@@ -66,6 +68,9 @@ impl Sheet {
         sheet.tasks.iter_mut().for_each(renumber_task);
         for group in &mut sheet.groups {
             group.id = GroupId::new(other(group.id.raw()));
+            if let GroupRule::Spread { over: Topology::Label(topology), .. } = &mut group.rule {
+                *topology = renumber_topology(*topology);
+            }
             group.members.iter_mut().for_each(|id| *id = TaskId::new(other(id.raw())));
         }
         sheet.reports.iter_mut().for_each(|report| *report = renumbered(report));
@@ -207,7 +212,15 @@ const fn other(number: u64) -> u64 {
 fn renumber_worker(worker: &mut Worker) {
     worker.id = WorkerId::new(other(worker.id.raw()));
     worker.zone = worker.zone.map(|zone| ZoneId::new(other(zone.raw())));
+    let domains = worker.domains.iter().map(|(topology, domain)| {
+        (renumber_topology(*topology), DomainId::new(other(domain.raw())))
+    });
+    worker.domains = domains.collect();
     worker.labels.iter_mut().for_each(renumber_label);
+}
+
+fn renumber_topology(topology: TopologyId) -> TopologyId {
+    TopologyId::new(other(topology.raw()))
 }
 
 fn renumber_label(label: &mut LabelId) {

@@ -39,7 +39,7 @@
 //! | `reconfigure ...` | the same words over the settings in force; state stays |
 //! | `workers` | records, see below |
 //! | `tasks` | records |
-//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2` |
+//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker` |
 //! | `drop w3 t5` | removes records |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
 //! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
@@ -53,7 +53,7 @@
 //!
 //! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated
 //! use is what its tasks use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8
-//! stance=drain zone=z1 labels=l1,l2 age=10s device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn
+//! stance=drain zone=z1 domain=y1:d3,y2:d7 labels=l1,l2 age=10s device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn
 //! health=0.9 temp=80 power=250`.
 //!
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m

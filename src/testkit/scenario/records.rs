@@ -13,11 +13,11 @@ use super::words::{
     Parsed, amount, bytes, list, moment, pair, plain, size, span, sum, unknown, valued,
 };
 use crate::model::hardware::Hardware;
-use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::ids::{DomainId, GroupId, TaskId, TopologyId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::snapshot::{
-    Device, Group, GroupRule, Mobility, Phase, Placement, Report, Stance, Task, Worker,
+    Device, Group, GroupRule, Mobility, Phase, Placement, Report, Stance, Task, Topology, Worker,
 };
 
 /// Cores of a worker that says nothing of them.
@@ -76,7 +76,7 @@ impl Records {
         Ok(())
     }
 
-    /// Reads `g1 affinity t1,t2`, `g2 anti-affinity t1,t2` or `g3 spread=1 t1,t2`.
+    /// Reads `g1 affinity t1,t2`, `g2 anti-affinity t1,t2` or `g3 spread=1:y1 t1,t2`.
     pub(super) fn group(&mut self, line: &str) -> Parsed<()> {
         let mut words = line.split_whitespace();
         let (Some(id), Some(rule), Some(members), None) =
@@ -87,8 +87,8 @@ impl Records {
         let rule = match pair(rule) {
             ("affinity", None) => GroupRule::Affinity,
             ("anti-affinity", None) => GroupRule::AntiAffinity,
-            ("spread", Some(most)) => GroupRule::Spread { max_skew: plain::<NonZeroU32>(most)? },
-            _ => return Err(unknown(rule, "a group: affinity, anti-affinity, spread=1")),
+            ("spread", Some(most)) => spread(most)?,
+            _ => return Err(unknown(rule, "a group: affinity, anti-affinity, spread=1:y1")),
         };
         let id: GroupId = plain(id)?;
         self.groups.insert(id, Group::new(id, rule, list(members)?));
@@ -199,6 +199,7 @@ impl Site {
             "device" => worker.devices.push(device(value)?),
             "age" => worker.metric_age = span(value)?,
             "zone" => worker.zone = optional(value, plain)?,
+            "domain" => worker.domains = optional(value, domains)?.unwrap_or_default(),
             "labels" => worker.labels = optional(value, list)?.unwrap_or_default(),
             "health" => worker.health = optional(value, ratio)?,
             "temp" => worker.temperature_celsius = optional(value, plain)?,
@@ -236,6 +237,26 @@ fn set(amounts: &mut Amounts, resource: ResourceId, value: &str) -> Parsed<()> {
 /// `none` clears a field.
 fn optional<T>(value: &str, read: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
     if value == "none" { Ok(None) } else { read(value).map(Some) }
+}
+
+/// `1`: over the zones; `1:y2`: over the domains of a topology; `1:worker`.
+fn spread(text: &str) -> Parsed<GroupRule> {
+    let (most, over) = text.split_once(':').unwrap_or((text, "zone"));
+    let over = match over {
+        "zone" => Topology::Zone,
+        "worker" => Topology::Worker,
+        label => Topology::Label(plain(label)?),
+    };
+    Ok(GroupRule::Spread { max_skew: plain::<NonZeroU32>(most)?, over })
+}
+
+/// `y1:d3,y2:d7`: the third rack of one topology, the seventh room of another.
+fn domains(text: &str) -> Parsed<BTreeMap<TopologyId, DomainId>> {
+    let pair = |text: &str| match text.split_once(':') {
+        Some((topology, domain)) => Ok((plain(topology)?, plain(domain)?)),
+        None => Err(format!("`{text}`: a domain reads y1:d3")),
+    };
+    text.split(',').map(pair).collect()
 }
 
 fn ratio(text: &str) -> Parsed<crate::model::ratio::Ratio> {

@@ -3,7 +3,6 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use core::num::NonZeroU32;
 use core::time::Duration;
 
 use proptest::collection::vec as list;
@@ -11,6 +10,7 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use super::group::grouped;
 use super::wish::wishful;
 use crate::{
     BadRecord, ComputeCapability, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, KindId,
@@ -165,32 +165,6 @@ pub fn accelerated() -> impl Strategy<Value = Cluster> {
         });
         let tasks = tasks.collect();
         Cluster { workers, tasks, ..Cluster::default() }
-    })
-}
-
-/// Groups of every rule over a skewed cluster in zones.
-pub fn grouped() -> impl Strategy<Value = Cluster> {
-    let rule = prop_oneof![
-        Just(GroupRule::Affinity),
-        Just(GroupRule::AntiAffinity),
-        (1..3_u32).prop_map(|skew| GroupRule::Spread {
-            max_skew: NonZeroU32::new(skew).unwrap_or(NonZeroU32::MIN)
-        }),
-    ];
-    let groups = list((rule, list(any::<Index>(), 1..8)), 1..4);
-    let zones = list(weighted(0.8, 1..4_u64), 8);
-    (skewed(), groups, zones).prop_map(|(mut cluster, groups, zones)| {
-        for (worker, zone) in cluster.workers.iter_mut().zip(zones) {
-            worker.zone = zone.map(ZoneId::new);
-        }
-        cluster.groups = (1..)
-            .zip(groups)
-            .map(|(id, (rule, members))| {
-                let members = members.iter().map(|member| member.get(&cluster.tasks).id);
-                Group::new(GroupId::new(id), rule, members.collect())
-            })
-            .collect();
-        cluster
     })
 }
 

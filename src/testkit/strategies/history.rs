@@ -12,7 +12,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::cluster::{Cluster, accelerated, grouped, plain, skewed};
+use super::cluster::{Cluster, accelerated, plain, skewed};
+use super::group::grouped;
 use super::host::Host;
 use super::settings::{any_config, configs};
 use super::wish::wishful;

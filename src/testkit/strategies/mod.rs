@@ -22,15 +22,17 @@
 #![allow(clippy::expect_used, reason = "a generator that contradicts itself fails its test")]
 
 mod cluster;
+mod group;
 mod history;
 mod host;
 mod settings;
 mod wish;
 
 pub use cluster::{
-    Cluster, accelerated, clusters, crowded, degenerate, grouped, heterogeneous, hostile, partial,
-    skewed, task, uniform, worker,
+    Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
+    task, uniform, worker,
 };
+pub use group::grouped;
 pub use history::{
     Deed, Done, Happening, History, Told, Turn, constant_histories, histories, logged,
 };

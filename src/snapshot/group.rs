@@ -1,0 +1,81 @@
+//! What a host says of tasks that belong together.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::Worker;
+use crate::model::ids::{GroupId, TaskId, TopologyId, ZoneId};
+
+/// Tasks that share a rule. A task may be in several groups; then every rule holds, whether or not
+/// they leave anything to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Group {
+    /// Its name.
+    pub id: GroupId,
+    /// The rule its members keep.
+    pub rule: GroupRule,
+    /// Its members.
+    pub members: Vec<TaskId>,
+}
+
+impl Group {
+    /// A group of `members` that keep `rule`.
+    pub const fn new(id: GroupId, rule: GroupRule, members: Vec<TaskId>) -> Self {
+        Self { id, rule, members }
+    }
+}
+
+/// How the members of a group stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GroupRule {
+    /// All on one worker; they move as one, all or nothing.
+    Affinity,
+    /// No two on one worker.
+    AntiAffinity,
+    /// Evenly over the domains of a topology: the fullest holds at most `max_skew` members more than
+    /// the emptiest.
+    Spread {
+        /// The tolerated difference.
+        max_skew: NonZeroU32,
+        /// The topology.
+        #[serde(default, skip_serializing_if = "Topology::is_zone")]
+        over: Topology,
+    },
+}
+
+/// What divides the workers into the domains that a group is spread over. A worker that does not say
+/// where it stands is in no domain: what runs there counts nowhere.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Topology {
+    /// Failure zones ([`Worker::zone`]).
+    #[default]
+    Zone,
+    /// Racks, rooms, or whatever the host calls by this name ([`Worker::domains`]).
+    Label(TopologyId),
+    /// Every worker is a domain of its own.
+    Worker,
+}
+
+impl Topology {
+    const fn is_zone(&self) -> bool {
+        matches!(self, Self::Zone)
+    }
+
+    /// The domain that a worker is in, as a number.
+    pub(crate) fn domain(self, worker: &Worker) -> Option<u64> {
+        match self {
+            Self::Zone => worker.zone.map(ZoneId::raw),
+            Self::Label(topology) => worker.domains.get(&topology).map(|domain| domain.raw()),
+            Self::Worker => Some(worker.id.raw()),
+        }
+    }
+}

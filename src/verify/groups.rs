@@ -1,0 +1,132 @@
+//! Does every group keep its rule, step by step and once all is planned?
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::account::Account;
+use super::facts::{Facts, Stay, Step};
+use super::{Findings, Round};
+use crate::model::ids::{TaskId, WorkerId, ZoneId};
+use crate::snapshot::{Group, GroupRule, Stance, Topology, Worker};
+
+/// The rules that hold at every prefix of the plan.
+pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    keeps_apart(account, step, findings);
+    keeps_spread(account, step, findings);
+}
+
+/// The rules that the plan keeps as a whole.
+pub(super) fn plan(round: &Round<'_>, findings: &mut Findings) {
+    keep_together(round, findings);
+}
+
+/// The groups that a task is in.
+fn groups_of<'a>(round: &Round<'a>, task: TaskId) -> impl Iterator<Item = &'a Group> + use<'a> {
+    let groups = round.snapshot.groups().iter();
+    groups.filter(move |group| group.members.contains(&task))
+}
+
+fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    for group in groups_of(account.facts.round, step.task.id) {
+        if group.rule != GroupRule::AntiAffinity {
+            continue;
+        }
+        for other in group.members.iter().filter(|other| **other != step.task.id) {
+            let stay = account.stays.get(other).copied().unwrap_or(Stay::Nowhere);
+            let there = stay.ends().any(|end| end == step.to);
+            findings.need(!there, || format!("{}: {other} of {} is there", step.command, group.id));
+        }
+    }
+}
+
+/// The spread over a topology does not exceed its bound by a move to even out loads, in transit or after; where it does
+/// already, it does not grow.
+fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let Some(from) = step.from.filter(|_| step.aim.is_chosen()) else { return };
+    for group in groups_of(account.facts.round, step.task.id) {
+        let GroupRule::Spread { max_skew, over } = group.rule else { continue };
+        let skew = |stay, landed| skew(account, group, over, step.task.id, stay, landed);
+        let (command, id) = (step.command, group.id);
+        let before = skew(Stay::On(from), false);
+        let transit = skew(Stay::Between(Some(from), step.to), false);
+        let after = skew(Stay::On(step.to), false);
+        let most = max_skew.get().max(before);
+        findings.need(transit.max(after) <= most, || {
+            format!("{command}: {id} is skewed by {transit} in transit and {after} after, {most} at most")
+        });
+        let landed = skew(Stay::On(step.to), true);
+        let most = max_skew.get().max(skew(Stay::On(from), true));
+        findings.need(landed <= most, || {
+            format!("{command}: {id} is skewed by {landed} once all has landed, {most} at most")
+        });
+    }
+}
+
+/// How much the fullest domain exceeds the emptiest, with one member in a given place: with the others on both ends of
+/// their way, or where they will have landed.
+fn skew(
+    account: &Account<'_>,
+    group: &Group,
+    over: Topology,
+    moved: TaskId,
+    place: Stay,
+    landed: bool,
+) -> u32 {
+    let snapshot = account.facts.round.snapshot;
+    let domain = |worker: &Worker| match over {
+        Topology::Zone => worker.zone.map(ZoneId::raw),
+        Topology::Label(topology) => worker.domains.get(&topology).map(|domain| domain.raw()),
+        Topology::Worker => Some(worker.id.raw()),
+    };
+    let open = snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
+    let mut counts: BTreeMap<u64, u32> = open.filter_map(|it| Some((domain(it)?, 0))).collect();
+    for member in &group.members {
+        let stay = account.stays.get(member).copied().unwrap_or(Stay::Nowhere);
+        let stay = if *member == moved { place } else { stay };
+        let stay = match stay {
+            Stay::Between(_, to) if landed => Stay::On(to),
+            stay => stay,
+        };
+        let workers = stay.ends().filter_map(|worker| snapshot.worker(worker));
+        let mut domains: Vec<u64> = workers.filter_map(domain).collect();
+        domains.dedup();
+        domains.into_iter().for_each(|domain| *counts.entry(domain).or_default() += 1);
+    }
+    let most = counts.values().max().copied().unwrap_or(0);
+    most - counts.values().min().copied().unwrap_or(0)
+}
+
+/// A group that stays together is torn apart by no plan: whoever leaves a worker takes the others along, to the same
+/// place, and nobody goes where none of it is while some of it is elsewhere.
+fn keep_together(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    let before = facts.stays();
+    let mut after = before.clone();
+    for step in &facts.steps {
+        after.insert(step.task.id, Stay::Between(step.from, step.to));
+    }
+    for step in &facts.steps {
+        for group in groups_of(round, step.task.id) {
+            if group.rule != GroupRule::Affinity {
+                continue;
+            }
+            for other in group.members.iter().filter(|other| **other != step.task.id) {
+                let left = step.from.is_some_and(|from| after.get(other) == Some(&Stay::On(from)));
+                findings
+                    .need(!left, || format!("{}: leaves {other} of {}", step.command, group.id));
+            }
+            let places = |stays: &BTreeMap<TaskId, Stay>| {
+                let members = group.members.iter().filter_map(|member| stays.get(member));
+                let mut places: Vec<WorkerId> = members.filter_map(|it| it.destination()).collect();
+                places.sort_unstable();
+                places.dedup();
+                places.len()
+            };
+            let (was, is) = (places(&before), places(&after));
+            findings.need(is <= was.max(1), || {
+                format!("{}: {} is torn over {is} workers, it was on {was}", step.command, group.id)
+            });
+        }
+    }
+}
