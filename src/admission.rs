@@ -4,7 +4,7 @@
 //! [`rank`](crate::Engine::rank). The first rule that says no is the answer; rules are asked in the
 //! order in which they are cheapest and reach furthest.
 
-mod groups;
+pub(crate) mod groups;
 
 use core::time::Duration;
 
@@ -44,6 +44,7 @@ pub(crate) fn task(
     if let Some(until) = task.not_before.filter(|until| *until > now) {
         return Err(Rejection::NotBefore { until });
     }
+    groups::may_leave(view, row)?;
     if errand == Errand::Drain {
         return Ok(());
     }

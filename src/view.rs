@@ -64,6 +64,20 @@ impl View<'_> {
         &self.snapshot.tasks()[row]
     }
 
+    /// The groups that a task is in, as indices into the snapshot's groups.
+    pub(crate) fn groups_of(&self, row: usize) -> &[u32] {
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        self.memberships.get(&row).map_or(&[], Vec::as_slice)
+    }
+
+    /// Counts a task that is to leave its worker as unavailable.
+    pub(crate) fn note_absence(&mut self, row: usize) {
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        for index in self.memberships.get(&row).into_iter().flatten() {
+            self.ledger.unavailable[*index as usize] += 1;
+        }
+    }
+
     /// What several tasks together take of a worker.
     pub(crate) fn burden(&self, rows: &[usize], to: Seat) -> Burden {
         let kinds = self.workers[to].kinds;
@@ -138,6 +152,8 @@ pub(crate) struct Ledger {
     pub(crate) incoming: Vec<u32>,
     /// Orphans on their way to each worker.
     pub(crate) placements: Vec<u32>,
+    /// Unavailable members of each group that has a disruption budget.
+    pub(crate) unavailable: Vec<u32>,
 }
 
 /// One resource of one worker.
@@ -209,6 +225,7 @@ impl Ledger {
             outgoing: alloc::vec![0; count],
             incoming: alloc::vec![0; count],
             placements: alloc::vec![0; count],
+            unavailable: alloc::vec![0; snapshot.groups().len()],
         }
     }
 

@@ -110,6 +110,22 @@ proptest! {
     }
 
     #[test]
+    fn groups_of_every_rule_keep_every_promise(
+        Settings(config) in settings(),
+        cluster in strategies::bound(),
+        partial in any::<bool>(),
+    ) {
+        let mut engine = Engine::new(config).unwrap();
+        // The second round sees the moves of the first under way.
+        for at in [300, 330] {
+            let builder = cluster.builder(secs(at));
+            let snapshot = if partial { builder.partial().build() } else { builder.build() };
+            let (_, violations) = verify::tick(&mut engine, &snapshot).unwrap();
+            prop_assert_eq!(violations, vec![]);
+        }
+    }
+
+    #[test]
     fn hostile_records_break_no_promise(
         Settings(config) in settings(),
         clusters in vec((strategies::hostile(), strategies::reports(), 0..200_u64), 1..4),

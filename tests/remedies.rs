@@ -35,6 +35,7 @@ const KINDS: &[&[&str]] = &[
     &["doubtful source"],
     &["pinned"],
     &["not before"],
+    &["disruption"],
     &["cooling down"],
     &["long running"],
     &["nearly done"],
@@ -81,7 +82,8 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
             (a, s) == (b, t)
         }
         (R::Affinity { group: a, .. }, R::Affinity { group: b, .. })
-        | (R::Spread { group: a, .. }, R::Spread { group: b, .. }) => a == b,
+        | (R::Spread { group: a, .. }, R::Spread { group: b, .. })
+        | (R::Disruption { group: a, .. }, R::Disruption { group: b, .. }) => a == b,
         _ => a.name() == b.name(),
     }
 }
@@ -101,7 +103,7 @@ fn has_half(no: &Rejection) -> bool {
     match no.remedy() {
         Remedy::WaitUntil(_) => true,
         Remedy::AllowMigrations(count) | Remedy::ForgetMoves(count) => count > 1,
-        Remedy::AllowSkew { by, .. } => by > 1,
+        Remedy::AllowSkew { by, .. } | Remedy::AllowUnavailable { by, .. } => by > 1,
         Remedy::AllowRunning(secs) | Remedy::RunLonger(secs) => secs > 1e-6,
         Remedy::AddMemory(bytes) | Remedy::AddDevice(bytes) | Remedy::FreeDevice { bytes, .. } => {
             bytes > 1

@@ -55,6 +55,10 @@ stories! {
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     dead_band_leaves_a_swap_of_roles_alone
     device_that_fits_best_keeps_the_large_hole_whole
+    disruption_budget_counts_an_outage_that_is_not_ours
+    disruption_budget_holds_a_second_member_back
+    disruption_budget_lets_drains_go_one_after_another
+    disruption_budget_never_keeps_an_orphan_waiting
     diverted_task_takes_its_cooldown_along
     drain_of_a_hot_cluster_does_not_grow_the_budget
     drain_without_room_waits_for_a_new_worker
@@ -75,6 +79,7 @@ stories! {
     fixed_preset_sees_full_memory_behind_idle_processors
     forecast_that_was_wrong_is_trusted_less
     full_gpu_does_not_hide_behind_an_idle_cpu
+    groups_that_contradict_each_other_all_hold
     hardware_cpu_task_gains_nothing_from_a_gpu
     hardware_cuda_beats_rocm_until_it_is_warmer
     hardware_cuda_of_a_newer_generation_counts_more

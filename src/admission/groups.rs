@@ -7,7 +7,7 @@ use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::outcome::Rejection;
 use crate::snapshot::{GroupRule, Topology};
 use crate::state::State;
-use crate::view::{Errand, Seat, View};
+use crate::view::{Errand, Place, Seat, View};
 
 /// May this task go to this worker, as far as the groups that it is in are concerned?
 pub(super) fn may_join(
@@ -17,8 +17,7 @@ pub(super) fn may_join(
     to: Seat,
     errand: Errand,
 ) -> Result<(), Rejection> {
-    let member_row = u32::try_from(row).unwrap_or(u32::MAX);
-    for index in view.memberships.get(&member_row).into_iter().flatten() {
+    for index in view.groups_of(row) {
         let group = &view.snapshot.groups()[*index as usize];
         let own = view.task(row).id;
         let others = group.members.iter().copied().filter(|id| *id != own);
@@ -38,7 +37,26 @@ pub(super) fn may_join(
                     return Err(Rejection::Spread { group: group.id, skew, most });
                 }
             }
-            GroupRule::Spread { .. } => {}
+            GroupRule::Spread { .. } | GroupRule::Disruption { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// May this task leave its worker, as far as the groups that it is in are concerned?
+pub(crate) fn may_leave(view: &View<'_>, row: usize) -> Result<(), Rejection> {
+    // Who has no worker leaves none.
+    if !matches!(view.ledger.places[row], Place::On(_)) {
+        return Ok(());
+    }
+    for index in view.groups_of(row) {
+        let index = *index as usize;
+        let group = &view.snapshot.groups()[index];
+        if let GroupRule::Disruption { max_unavailable: most } = group.rule {
+            let unavailable = view.ledger.unavailable[index].saturating_add(1);
+            if unavailable > most {
+                return Err(Rejection::Disruption { group: group.id, unavailable, most });
+            }
         }
     }
     Ok(())

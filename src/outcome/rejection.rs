@@ -245,6 +245,15 @@ pub enum Rejection {
         /// How much it may.
         most: u32,
     },
+    /// Too many of the group would be unavailable.
+    Disruption {
+        /// The group.
+        group: GroupId,
+        /// So many would be, with this one.
+        unavailable: u32,
+        /// So many may be.
+        most: u32,
+    },
     /// A resource of the worker would be pushed over the high threshold.
     WouldOverload {
         /// The resource.
@@ -333,6 +342,7 @@ impl Rejection {
             | Self::UnknownPlace { .. }
             | Self::DoubtfulSource { .. }
             | Self::Companion { .. }
+            | Self::Disruption { .. }
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
             | Self::Relieved { .. }
@@ -392,6 +402,7 @@ impl Rejection {
             Self::Affinity { .. } => "affinity",
             Self::AntiAffinity { .. } => "anti-affinity",
             Self::Spread { .. } => "spread",
+            Self::Disruption { .. } => "disruption",
             Self::WouldOverload { .. } => "would overload",
             Self::NoRelief => "no relief",
             Self::NoGain { .. } => "no gain",
@@ -449,6 +460,9 @@ impl fmt::Display for Rejection {
             Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
             Self::Spread { group, skew, most } => {
                 write!(f, "{group} would have a skew of {skew}, at most {most}")
+            }
+            Self::Disruption { group, unavailable, most } => {
+                write!(f, "{group} would have {unavailable} unavailable, at most {most}")
             }
             Self::WouldOverload { resource, after, most, .. } => {
                 write!(f, "target's {resource} would stand at {after:.3}, above {most:.3}")

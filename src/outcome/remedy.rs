@@ -103,6 +103,13 @@ pub enum Remedy {
         /// By so many tasks.
         by: u32,
     },
+    /// Let more of the group be unavailable at once.
+    AllowUnavailable {
+        /// The group.
+        group: GroupId,
+        /// By so many tasks.
+        by: u32,
+    },
     /// Lower the use of a resource on the target by this share of its capacity.
     LowerUse(ResourceId, f64),
     /// The target would have to have so many times as much of a resource: the task alone is too
@@ -158,6 +165,9 @@ impl Rejection {
             Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
             Self::Spread { group, skew, most } => {
                 Remedy::AllowSkew { group, by: skew.saturating_sub(most) }
+            }
+            Self::Disruption { group, unavailable, most } => {
+                Remedy::AllowUnavailable { group, by: unavailable.saturating_sub(most) }
             }
             _ => self.equipment().unwrap_or_else(|| self.loads()),
         }
@@ -262,6 +272,9 @@ impl fmt::Display for Remedy {
             Self::LeaveGroup(group) => write!(f, "take it out of {group}"),
             Self::MoveAway(task) => write!(f, "{task} would have to be elsewhere"),
             Self::AllowSkew { group, by } => write!(f, "allow {group} a skew of {by} more"),
+            Self::AllowUnavailable { group, by } => {
+                write!(f, "let {by} more of {group} be unavailable")
+            }
             _ => self.figures(f),
         }
     }

@@ -17,7 +17,8 @@ pub struct Group {
     pub id: GroupId,
     /// The rule its members keep.
     pub rule: GroupRule,
-    /// Its members.
+    /// Its members, each a task that is listed: one on its way that the host does not list
+    /// ([`Placement::Moving`](crate::Placement::Moving)) counts only in a partial snapshot.
     pub members: Vec<TaskId>,
 }
 
@@ -45,6 +46,13 @@ pub enum GroupRule {
         /// The topology.
         #[serde(default, skip_serializing_if = "Topology::is_zone")]
         over: Topology,
+    },
+    /// At most so many members are unavailable at once: on the move, without a worker, or on one that
+    /// is out of reach, whoever caused it. Nobody leaves a worker to be emptied or relieved where it
+    /// would be one too many; those that have lost their worker are found a place in any case.
+    Disruption {
+        /// The most members that may be unavailable.
+        max_unavailable: u32,
     },
 }
 

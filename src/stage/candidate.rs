@@ -177,8 +177,7 @@ pub(crate) fn companions(
     let mut next = alloc::vec![row];
     // Groups may overlap: a companion's companions come along.
     while let Some(row) = next.pop() {
-        let member = u32::try_from(row).unwrap_or(u32::MAX);
-        for index in view.memberships.get(&member).into_iter().flatten() {
+        for index in view.groups_of(row) {
             let group = &view.snapshot.groups()[*index as usize];
             if group.rule != GroupRule::Affinity {
                 continue;

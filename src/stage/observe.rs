@@ -32,6 +32,7 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     for (row, task) in snapshot.tasks().iter().enumerate() {
         ledger.places[row] = place(state, snapshot, task);
     }
+    count_unavailable(&mut ledger, state, snapshot);
     let mut workers: Vec<WorkerView> = (0..snapshot.workers().len())
         .map(|seat| worker(config, state, snapshot, &ledger, seat))
         .collect();
@@ -324,4 +325,21 @@ fn domains(snapshot: &Snapshot) -> BTreeMap<Topology, BTreeSet<u64>> {
         });
     }
     domains
+}
+
+/// How many members of each group with a disruption budget are unavailable, whoever caused it.
+fn count_unavailable(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
+    let known = snapshot.coverage() == Coverage::Complete;
+    for (index, group) in snapshot.groups().iter().enumerate() {
+        let GroupRule::Disruption { .. } = group.rule else { continue };
+        let away = |id: &&TaskId| match snapshot.task_row(**id).map(|row| ledger.places[row]) {
+            Some(Place::On(_)) => false,
+            // What a partial snapshot does not tell is unknown, never gone.
+            Some(Place::Unknown(_)) => known,
+            Some(_) => true,
+            None => state.flights.contains_key(*id),
+        };
+        let count = group.members.iter().filter(away).count();
+        ledger.unavailable[index] = u32::try_from(count).unwrap_or(u32::MAX);
+    }
 }

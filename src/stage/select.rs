@@ -227,10 +227,14 @@ impl Chooser<'_> {
         pair: Candidate,
     ) -> Result<(), Rejection> {
         let (from, to, errand) = (unit.from, pair.to, unit.errand);
+        admission::groups::may_leave(view, row)?;
         let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
         let device = admission::pair(self.state, view, row, to, &burden, errand)?;
         let bytes = view.task(row).requirements.gpu_memory_bytes;
         view.ledger.carry(&burden, from, to);
+        if from.is_some() {
+            view.note_absence(row);
+        }
         let cell = device.and_then(|device| view.ledger.device_mut(to, device));
         if let (Some(cell), Some(bytes)) = (cell, bytes) {
             cell.arriving_bytes += bytes as f64;

@@ -8,12 +8,13 @@ use super::account::Account;
 use super::facts::{Facts, Stay, Step};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
-use crate::snapshot::{Group, GroupRule, Stance, Topology, Worker};
+use crate::snapshot::{Coverage, Group, GroupRule, Placement, Stance, Topology, Worker};
 
 /// The rules that hold at every prefix of the plan.
 pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     keeps_apart(account, step, findings);
     keeps_spread(account, step, findings);
+    keeps_enough(account, step, findings);
 }
 
 /// The rules that the plan keeps as a whole.
@@ -60,6 +61,37 @@ fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings)
         findings.need(landed <= most, || {
             format!("{command}: {id} is skewed by {landed} once all has landed, {most} at most")
         });
+    }
+}
+
+/// No more members than may be are unavailable once a task has been told to leave its worker: those that are not
+/// running, whatever the reason, as far as the snapshot knows.
+fn keeps_enough(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+    if step.from.is_none() {
+        return;
+    }
+    for group in groups_of(account.facts.round, step.task.id) {
+        let GroupRule::Disruption { max_unavailable } = group.rule else { continue };
+        let others = group.members.iter().filter(|other| **other != step.task.id);
+        let away = others.filter(|other| is_away(account, **other)).count() + 1;
+        findings.need(away <= max_unavailable as usize, || {
+            let (command, id) = (step.command, group.id);
+            format!("{command}: {away} of {id} are unavailable, {max_unavailable} at most")
+        });
+    }
+}
+
+fn is_away(account: &Account<'_>, member: TaskId) -> bool {
+    let Facts { round: Round { snapshot, .. }, flights, .. } = account.facts;
+    let flying = flights.contains_key(&member);
+    match (account.stays.get(&member), snapshot.task(member).map(|task| task.placement)) {
+        (Some(Stay::On(_)), _) => false,
+        (Some(Stay::Nowhere), Some(Placement::On(worker))) if !flying => {
+            let unlisted = snapshot.worker(worker).is_none();
+            !(unlisted && snapshot.coverage() == Coverage::Partial)
+        }
+        (Some(_), _) => true,
+        (None, _) => flying,
     }
 }
 

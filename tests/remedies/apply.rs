@@ -154,6 +154,12 @@ fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) 
             *max_skew = max_skew.saturating_add(part(by, share));
             Some(())
         }
+        Remedy::AllowUnavailable { group, by } => {
+            let group = cluster.group(group)?;
+            let GroupRule::Disruption { max_unavailable } = &mut group.rule else { return None };
+            *max_unavailable += part(by, share);
+            Some(())
+        }
         _ => None,
     }
 }

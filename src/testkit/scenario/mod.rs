@@ -39,7 +39,7 @@
 //! | `reconfigure ...` | the same words over the settings in force; state stays |
 //! | `workers` | records, see below |
 //! | `tasks` | records |
-//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker` |
+//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker`, `g4 disruption=1 t1,t2` |
 //! | `drop w3 t5` | removes records |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
 //! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |

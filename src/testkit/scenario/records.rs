@@ -87,8 +87,14 @@ impl Records {
         let rule = match pair(rule) {
             ("affinity", None) => GroupRule::Affinity,
             ("anti-affinity", None) => GroupRule::AntiAffinity,
+            ("disruption", Some(most)) => GroupRule::Disruption { max_unavailable: plain(most)? },
             ("spread", Some(most)) => spread(most)?,
-            _ => return Err(unknown(rule, "a group: affinity, anti-affinity, spread=1:y1")),
+            _ => {
+                return Err(unknown(
+                    rule,
+                    "a group: affinity, anti-affinity, spread=1:y1, disruption=1",
+                ));
+            }
         };
         let id: GroupId = plain(id)?;
         self.groups.insert(id, Group::new(id, rule, list(members)?));

@@ -10,7 +10,7 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use super::group::grouped;
+use super::group::{bound, grouped};
 use super::wish::wishful;
 use crate::{
     BadRecord, ComputeCapability, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, KindId,
@@ -78,6 +78,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         3 => accelerated(),
         3 => wishful(),
         3 => grouped(),
+        3 => bound(),
         2 => crowded(),
         1 => degenerate(),
         1 => partial(),
@@ -223,7 +224,7 @@ pub fn degenerate() -> impl Strategy<Value = Cluster> {
 
 /// A cluster of which some records are missing, and the host says so.
 pub fn partial() -> impl Strategy<Value = Cluster> {
-    let whole = prop_oneof![heterogeneous(), skewed(), grouped()];
+    let whole = prop_oneof![heterogeneous(), skewed(), grouped(), bound()];
     (whole, list(any::<Index>(), 0..3), list(any::<Index>(), 0..3)).prop_map(
         |(mut cluster, workers, tasks)| {
             for index in workers {

@@ -1,5 +1,6 @@
 //! Groups: tasks that share a rule.
 
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use proptest::collection::vec as list;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::{Cluster, skewed};
-use crate::{DomainId, Group, GroupId, GroupRule, Topology, TopologyId, ZoneId};
+use crate::{DomainId, Group, GroupId, GroupRule, Placement, Stance, Topology, TopologyId, ZoneId};
 
 /// Groups of every rule over a skewed cluster in zones, racks and rooms.
 pub fn grouped() -> impl Strategy<Value = Cluster> {
@@ -21,15 +22,45 @@ pub fn grouped() -> impl Strategy<Value = Cluster> {
             let known = domains.filter_map(|(nth, at)| Some((TopologyId::new(nth), at?)));
             worker.domains = known.map(|(nth, at)| (nth, DomainId::new(at))).collect();
         }
-        cluster.groups = (1..)
-            .zip(groups)
-            .map(|(id, (rule, members))| {
-                let members = members.iter().map(|member| member.get(&cluster.tasks).id);
-                Group::new(GroupId::new(id), rule, members.collect())
-            })
-            .collect();
+        add_groups(&mut cluster, 1, groups);
         cluster
     })
+}
+
+/// The same, and overlapping groups; workers drain, hold or are out of reach, and tasks are without one.
+pub fn bound() -> impl Strategy<Value = Cluster> {
+    let stance = prop_oneof![
+        5 => Just(Stance::Accept),
+        1 => Just(Stance::Hold),
+        2 => Just(Stance::Drain),
+        1 => Just(Stance::Offline),
+    ];
+    let placement = prop_oneof![
+        8 => Just(None),
+        1 => Just(Some(Placement::Orphaned)),
+        1 => Just(Some(Placement::Unplaced)),
+    ];
+    let more = list((rule(), list(any::<Index>(), 2..6)), 0..4);
+    (grouped(), list(stance, 6), list(placement, 16), more).prop_map(
+        |(mut cluster, stances, placements, more)| {
+            for (worker, stance) in cluster.workers.iter_mut().zip(stances) {
+                worker.stance = stance;
+            }
+            for (task, placement) in cluster.tasks.iter_mut().zip(placements) {
+                task.placement = placement.unwrap_or(task.placement);
+            }
+            add_groups(&mut cluster, 11, more);
+            cluster
+        },
+    )
+}
+
+/// Adds groups, numbered from here on.
+fn add_groups(cluster: &mut Cluster, first: u64, groups: Vec<(GroupRule, Vec<Index>)>) {
+    for (id, (rule, members)) in (first..).zip(groups) {
+        let members = members.iter().map(|member| member.get(&cluster.tasks).id).collect();
+        cluster.groups.push(Group::new(GroupId::new(id), rule, members));
+    }
 }
 
 /// Any rule.
@@ -46,5 +77,6 @@ fn rule() -> impl Strategy<Value = GroupRule> {
             max_skew: NonZeroU32::new(skew).unwrap_or(NonZeroU32::MIN),
             over,
         }),
+        (0..3_u32).prop_map(|most| GroupRule::Disruption { max_unavailable: most }),
     ]
 }

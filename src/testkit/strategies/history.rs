@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::cluster::{Cluster, accelerated, plain, skewed};
-use super::group::grouped;
+use super::group::{bound, grouped};
 use super::host::Host;
 use super::settings::{any_config, configs};
 use super::wish::wishful;
@@ -190,7 +190,7 @@ pub fn histories() -> impl Strategy<Value = History> {
     let turn = (5..60_u64, list(deed(), 1..4), weighted(0.4, happening()));
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
     let config = prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())];
-    let cluster = prop_oneof![3 => skewed(), 1 => grouped(), 1 => accelerated(), 2 => wishful()];
+    let cluster = prop_oneof![3 => skewed(), 1 => grouped(), 1 => bound(), 1 => accelerated(), 2 => wishful()];
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize);
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(

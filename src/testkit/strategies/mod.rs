@@ -32,7 +32,7 @@ pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
     task, uniform, worker,
 };
-pub use group::grouped;
+pub use group::{bound, grouped};
 pub use history::{
     Deed, Done, Happening, History, Told, Turn, constant_histories, histories, logged,
 };
