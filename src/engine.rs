@@ -17,7 +17,7 @@ use crate::snapshot::{Report, Snapshot};
 use crate::speed;
 use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
-use crate::stage::{adapt, candidate, detect, observe, predict, record, select, settle};
+use crate::stage::{adapt, believe, candidate, detect, observe, predict, record, select, settle};
 use crate::state::{State, Stats};
 use crate::view::{Adapted, Errand, Place, Scored, Seat, View};
 
@@ -223,6 +223,9 @@ impl Engine {
     /// refused as a move for speed; budgets are not asked, since they depend on what else a round
     /// would choose.
     pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
+        let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
+        let doubted = doubted.as_ref().filter(|it| it.worker_row(worker).is_some());
+        let snapshot = doubted.unwrap_or(snapshot);
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
         let view = observe::observe(&self.config, &self.state, snapshot);
         let verdict = self.verdict(&view, row, to, Errand::Balance);
@@ -241,6 +244,8 @@ impl Engine {
     /// For new and queued tasks: the hard rules and the score of rounds, and under
     /// [`Config::stability`] the ceiling too (rounds put an orphan above it rather than nowhere).
     pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
+        let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
+        let snapshot = doubted.as_ref().unwrap_or(snapshot);
         let row = snapshot.task_row(task)?;
         let view = observe::observe(&self.config, &self.state, snapshot);
         let seats = 0..view.workers.len();
@@ -374,7 +379,10 @@ fn step(
         state: fingerprint(state),
         snapshot: fingerprint(snapshot),
     };
-    let settled = settle::snapshot(config, state, snapshot);
+    let believe::Belief { snapshot: doubted, held, since } =
+        believe::believe(config, state, snapshot);
+    let snapshot = doubted.as_ref().unwrap_or(snapshot);
+    let settled = settle::snapshot(config, state, snapshot, held.is_some());
     let mut tally = Tally { ignored_reports: settled.ignored, ..Tally::default() };
     let mut view = observe::observe(config, state, snapshot);
     let adapted = match &config.adaptation {
@@ -386,7 +394,10 @@ fn step(
     let accuracy = config.prediction.and_then(|_| predict::judged(state, &view));
     let detect::Detected { balance, levels } =
         detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
-    let found = candidate::candidates(config, state, &view, &balance, &levels, &mut tally);
+    let found = match held {
+        Some(_) => candidate::Candidates::default(),
+        None => candidate::candidates(config, state, &view, &balance, &levels, &mut tally),
+    };
     let candidate::Candidates { units, pairs } = found;
     let mut scored = match &config.cost_benefit {
         Some(section) => {
@@ -409,6 +420,8 @@ fn step(
         ended,
         tally,
         fingerprints,
+        held,
+        doubted_since: since,
     };
     Ok(record::record(config, state, pass))
 }

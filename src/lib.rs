@@ -44,6 +44,7 @@
 //!
 //! ```text
 //! admit       is this snapshot newer than the last? the only fallible line
+//! believe     is too much missing from it at once? the only stage that most hosts never notice
 //! settle      reports and placements against what is in flight; commands that follow from them
 //! observe     load of every worker as reported, and as projected with everything in flight
 //! adapt       thresholds and pace, by the load of the system and its trend

@@ -82,6 +82,9 @@ pub struct State {
     pub(crate) ended: Window<Remembered, ENDED>,
     pub(crate) learned: Learned,
     pub(crate) counters: Counters,
+    /// Since when more workers than can be believed have been missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) doubted_since: Option<Timestamp>,
 }
 
 impl State {
@@ -108,6 +111,7 @@ impl State {
             ended: Window::default(),
             learned: Learned::default(),
             counters: Counters::default(),
+            doubted_since: None,
         }
     }
 

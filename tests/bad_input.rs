@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use evenkeel::config::Safeguard;
 use evenkeel::{
     BadRecord, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable, LabelId,
     Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Stance,
@@ -417,9 +418,28 @@ fn configs() -> Vec<(Config, &'static str)> {
     ]
 }
 
+/// The same of sections that no preset has.
+fn further_configs() -> Vec<(Config, &'static str)> {
+    vec![
+        (
+            spoilt(|it| {
+                it.safeguard = Some(Safeguard { missing_share: 1.5, ..Safeguard::default() });
+            }),
+            "safeguard.missing_share is 1.5; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| {
+                let believed_after = Duration::ZERO;
+                it.safeguard = Some(Safeguard { believed_after, ..Safeguard::default() });
+            }),
+            "safeguard.believed_after is 0s; it must be longer than 0s",
+        ),
+    ]
+}
+
 #[test]
 fn every_hostile_configuration_gets_one_clear_line() {
-    let configs = configs();
+    let configs: Vec<_> = configs().into_iter().chain(further_configs()).collect();
     println!("{} hostile configurations", configs.len());
     for (config, line) in configs {
         assert_eq!(Engine::new(config.clone()).unwrap_err().to_string(), line);

@@ -80,6 +80,7 @@ stories! {
     forecast_that_was_wrong_is_trusted_less
     full_gpu_does_not_hide_behind_an_idle_cpu
     groups_that_contradict_each_other_all_hold
+    half_the_workers_vanish_and_the_engine_holds_back
     hardware_cpu_task_gains_nothing_from_a_gpu
     hardware_cuda_beats_rocm_until_it_is_warmer
     hardware_cuda_of_a_newer_generation_counts_more
@@ -157,4 +158,5 @@ stories! {
     what_a_move_cost_is_remembered_for_its_kind
     what_a_move_costs_by_the_letter
     worker_that_failed_a_kind_is_passed_over
+    workers_that_stay_away_are_believed_gone_in_the_end
 }

@@ -65,8 +65,18 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// The pipeline, in its order. Only the engine may mention them; other files of `src/stage` are what the
 /// stages have in common.
-const STAGES: &[&str] =
-    &["settle", "observe", "adapt", "predict", "detect", "candidate", "score", "select", "record"];
+const STAGES: &[&str] = &[
+    "believe",
+    "settle",
+    "observe",
+    "adapt",
+    "predict",
+    "detect",
+    "candidate",
+    "score",
+    "select",
+    "record",
+];
 
 /// Where State may change: two writers, the engine that hands it to them, and State itself.
 const WRITERS: &[&str] = &[

@@ -219,4 +219,8 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         let must = alloc::format!("at most stability.cooldown ({})", Span(cooldown));
         faults.need(lag <= cooldown, "stability.telemetry_lag", &Span(lag), &must);
     }
+    if let Some(section) = &config.safeguard {
+        faults.share("safeguard.missing_share", section.missing_share);
+        faults.span("safeguard.believed_after", section.believed_after);
+    }
 }

@@ -39,6 +39,7 @@
 //! | [`efficiency`](Config::efficiency) | energy, heat and tight packing of devices earn nothing |
 //! | [`migration`](Config::migration) | observe and explain, move nothing |
 //! | [`stability`](Config::stability) | no cooldown, no dead band, no projection: what `fixed` and `reference` do |
+//! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
 
 mod check;
 mod options;
@@ -54,7 +55,8 @@ pub use check::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use sections::{
     AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, CostBenefit, CostWeights, Detection,
-    Efficiency, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction, Stability, Trigger,
+    Efficiency, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction, Safeguard,
+    Stability, Trigger,
 };
 
 /// How the engine is to behave.
@@ -96,6 +98,9 @@ pub struct Config {
     pub migration: Option<MigrationLimits>,
     /// The engine does not chase its own tail.
     pub stability: Option<Stability>,
+    /// A mass disappearance of workers is not believed at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safeguard: Option<Safeguard>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
@@ -193,6 +198,7 @@ impl Config {
             efficiency: Some(Efficiency::default()),
             migration: Some(MigrationLimits::default()),
             stability: None,
+            safeguard: None,
         }
     }
 

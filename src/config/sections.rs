@@ -442,6 +442,30 @@ impl Default for Stability {
     }
 }
 
+/// Too much that vanishes at once is not believed: a monitoring system that fails looks just like a
+/// cluster that has died, and acting upon it would start every task a second time.
+///
+/// While the engine holds back it takes the snapshot for a partial one without the workers that are
+/// out of reach: what is missing is unknown, not gone. No task is orphaned by it, no migration to it
+/// or from it fails, nothing new is begun, and the outcome says so ([`Held`](crate::Held)).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Safeguard {
+    /// More than this share of the known workers must be missing from a complete snapshot, or out of
+    /// reach ([`Stance::Offline`](crate::Stance::Offline)), 0 to 1: 0.5. Known are those of the last
+    /// complete snapshot that was believed; those that were draining had been expected to go.
+    pub missing_share: f64,
+    /// Once that has lasted for so long it is believed, in seconds: 300.
+    #[serde(with = "as_seconds")]
+    pub believed_after: Duration,
+}
+
+impl Default for Safeguard {
+    fn default() -> Self {
+        Self { missing_share: 0.5, believed_after: Duration::from_secs(300) }
+    }
+}
+
 // What a configuration file leaves out of a section has the value of `Config::default()`, not of the
 // specification's rules: a file that changes one number must not change the rules beside it.
 

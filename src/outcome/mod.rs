@@ -74,6 +74,10 @@ pub struct Outcome {
     pub in_flight: u32,
     /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
     pub bad_records: Vec<BadRecord>,
+    /// Why the engine refused to act in this round, if it did
+    /// ([`Config::safeguard`](crate::Config::safeguard)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 impl Outcome {
@@ -105,6 +109,9 @@ impl fmt::Display for Outcome {
             writeln!(f, "forecast   {forecast}")?;
         }
         write!(f, "balance    {}", self.balance)?;
+        if let Some(held) = &self.held {
+            write!(f, "\nheld back  {held}")?;
+        }
         for command in &self.commands {
             write!(f, "\ncommand    {command}")?;
             if let Some(scorecard) = &command.scorecard {
@@ -121,6 +128,29 @@ impl fmt::Display for Outcome {
             write!(f, "\n{}", self.tally)?;
         }
         Ok(())
+    }
+}
+
+/// Too many workers are missing at once to be believed: nothing is begun in this round, and what is
+/// missing is unknown, not gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Held {
+    /// Known workers that are missing or out of reach.
+    pub missing: u32,
+    /// Workers that were there when a snapshot was last believed.
+    pub known: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// If they are still missing by then, they are believed to be gone.
+    pub until: Timestamp,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, known, since, until } = self;
+        write!(f, "{missing} of {known} known workers are missing since {since}")?;
+        write!(f, "; believed from {until} on")
     }
 }
 

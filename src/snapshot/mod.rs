@@ -137,6 +137,21 @@ impl Snapshot {
         self.task_row(id).map(|row| &self.tasks[row])
     }
 
+    /// The same taken for partial, and without the workers that are out of reach.
+    pub(crate) fn doubted(&self) -> Self {
+        let in_reach = |worker: &&Worker| worker.stance != Stance::Offline;
+        let builder = SnapshotBuilder {
+            at: self.at,
+            coverage: Coverage::Partial,
+            workers: self.workers.iter().filter(in_reach).cloned().collect(),
+            tasks: self.tasks.clone(),
+            groups: self.groups.clone(),
+            reports: self.reports.clone(),
+            bad_records: self.bad_records.clone(),
+        };
+        builder.build()
+    }
+
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<usize> {
         self.workers.binary_search_by_key(&id, |worker| worker.id).ok()
     }

@@ -3,6 +3,7 @@
 //!
 //! | stage | reads | returns |
 //! |---|---|---|
+//! | believe | snapshot, state | what stands for a snapshot from which too much is missing |
 //! | settle | reports, placements, state | commands that follow, migrations that ended; writes State |
 //! | observe | snapshot, state | the view: loads reported and projected |
 //! | adapt | view, history | thresholds, trend, pace |
@@ -14,6 +15,7 @@
 //! | record | everything | the outcome; writes State |
 
 pub(crate) mod adapt;
+pub(crate) mod believe;
 pub(crate) mod candidate;
 pub(crate) mod detect;
 pub(crate) mod observe;

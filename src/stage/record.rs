@@ -11,8 +11,9 @@ use crate::admission::measured;
 use crate::config::Config;
 use crate::model::ids::WorkerId;
 use crate::model::ratio::Utilization;
+use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Imbalance, Outcome,
+    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Held, Imbalance, Outcome,
     Reason, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
@@ -33,6 +34,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) ended: Vec<Ended>,
     pub(crate) tally: Tally,
     pub(crate) fingerprints: Fingerprints,
+    pub(crate) held: Option<Held>,
+    pub(crate) doubted_since: Option<Timestamp>,
 }
 
 /// Writes the round down and says what came of it.
@@ -48,6 +51,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     state.evening = plan.iter().any(|planned| planned.errand == Errand::Balance);
     forget(config, state, view.snapshot);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
+    state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
     Outcome {
         version: Outcome::VERSION,
@@ -69,6 +73,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         tally: pass.tally,
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
+        held: pass.held,
     }
 }
 

@@ -57,8 +57,13 @@ pub(crate) fn report(config: &Config, state: &mut State, report: &Report) -> Rep
 }
 
 /// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
-/// too long.
-pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) -> Settled {
+/// too long. While the engine holds back, what goes on out of sight has not taken too long.
+pub(crate) fn snapshot(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    holds_back: bool,
+) -> Settled {
     let mut settled = Settled::default();
     let latest = latest(config, state, Some(snapshot.at()));
     for report in snapshot.reports() {
@@ -76,7 +81,9 @@ pub(crate) fn snapshot(config: &Config, state: &mut State, snapshot: &Snapshot) 
         shown::workers(config, state, snapshot, &promised, *task, &mut settled);
     }
     for task in &tasks {
-        shown::overdue(config, state, snapshot, *task, &mut settled);
+        if !(holds_back && shown::is_out_of_sight(state, snapshot, *task)) {
+            shown::overdue(config, state, snapshot, *task, &mut settled);
+        }
     }
     // Reports and placements of one snapshot overtake each other: what a later one has settled is not
     // to be carried out any more.

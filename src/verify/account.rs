@@ -387,7 +387,7 @@ fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
     let homes = snapshot.tasks().iter().filter_map(home);
     let mut workers: BTreeSet<WorkerId> = homes.collect();
     workers.extend(snapshot.workers().iter().map(|worker| worker.id));
-    if snapshot.coverage() == Coverage::Complete {
+    if is_whole(round) {
         return workers;
     }
     let longest = match &config.prediction {
@@ -407,6 +407,11 @@ fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
     workers
 }
 
+/// Whether what is missing from the snapshot counts as gone.
+fn is_whole(round: &Round<'_>) -> bool {
+    round.snapshot.coverage() == Coverage::Complete && round.outcome.held.is_none()
+}
+
 /// Whether the state says of every worker truly when it was last heard of, if only partial snapshots name it.
 fn heard(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, after, snapshot, .. } = *round;
@@ -414,11 +419,13 @@ fn heard(round: &Round<'_>, findings: &mut Findings) {
     for (worker, track) in &after.tracks {
         let known = before.tracks.get(worker);
         let staying = known.is_some_and(|track| track.passing.is_none());
-        let expected = match snapshot.coverage() {
-            Coverage::Partial if staying => None,
-            Coverage::Partial if snapshot.worker(*worker).is_some() => Some(at),
-            Coverage::Partial => known.and_then(|track| track.passing).map(|heard| heard.min(at)),
-            Coverage::Complete => None,
+        let held = round.outcome.held.is_some();
+        let shown = snapshot.worker(*worker).filter(|it| !held || it.stance != Stance::Offline);
+        let expected = match is_whole(round) {
+            false if staying => None,
+            false if shown.is_some() => Some(at),
+            false => known.and_then(|track| track.passing).map(|heard| heard.min(at)),
+            true => None,
         };
         findings.need(track.passing == expected, || {
             format!("{worker} is said to be heard of {:?}, it was {expected:?}", track.passing)

@@ -21,6 +21,7 @@ pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     heading(round, &mut findings);
     system_load(round, &mut findings);
     verdict(round, &mut findings);
+    super::held::told(round, &mut findings);
     findings.list
 }
 

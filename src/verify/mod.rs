@@ -31,6 +31,7 @@ mod account;
 mod evidence;
 mod facts;
 mod groups;
+mod held;
 mod plan;
 mod quiet;
 mod watch;

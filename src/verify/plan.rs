@@ -155,6 +155,7 @@ pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
         within_budget(account, step, most, findings);
     });
     bookkeeping(round, &mut findings);
+    super::held::kept(round, &mut findings);
     findings.list
 }
 

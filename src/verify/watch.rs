@@ -123,7 +123,7 @@ impl Watch {
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();
-        self.records(snapshot, &mut shown);
+        self.records(snapshot, outcome.held.is_some(), &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
         self.quiet.ended(&outcome.ended);
         // A telemetry lag that is set too long has moves counted twice: what looks constant is not.
@@ -177,14 +177,15 @@ impl Watch {
         shown
     }
 
-    fn records(&mut self, snapshot: &Snapshot, shown: &mut Shown) {
-        let complete = snapshot.coverage() == Coverage::Complete;
+    /// What its records show; from a snapshot that is not believed nothing is gone.
+    fn records(&mut self, snapshot: &Snapshot, doubted: bool, shown: &mut Shown) {
+        let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
         // A task that nobody lists any more is over: what has its name later is another one.
         self.left
             .retain(|task, _| !complete || snapshot.task(*task).is_some() || moving.contains(task));
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
-            Some(worker) => worker.stance == Stance::Offline,
+            Some(worker) => worker.stance == Stance::Offline && !doubted,
             None => complete,
         };
         let told = self.open.values().filter_map(|life| life.told);

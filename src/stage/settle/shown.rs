@@ -220,6 +220,13 @@ pub(super) fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId,
     sums
 }
 
+/// Whether an end of a migration is not in the snapshot.
+pub(super) fn is_out_of_sight(state: &State, snapshot: &Snapshot, task: TaskId) -> bool {
+    let flight = state.flights.get(&task);
+    let ends = flight.into_iter().flat_map(|flight| flight.from.into_iter().chain([flight.to]));
+    ends.into_iter().any(|worker| snapshot.worker(worker).is_none())
+}
+
 /// What has taken too long.
 pub(super) fn overdue(
     config: &Config,

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::words::{Parsed, pair, span, unknown, valued};
-use crate::config::{Config, ConfigErrors, Options};
+use crate::config::{Config, ConfigErrors, Options, Safeguard};
 
 /// The sections that can be off.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "adaptation",
     "prediction",
     "cost_benefit",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 7] = [
     "efficiency",
     "migration",
     "stability",
+    "safeguard",
 ];
 
 /// A preset by its name.
@@ -66,6 +67,10 @@ fn tree(config: &Config) -> Parsed<Value> {
 fn section(name: &str, value: &str) -> Parsed<Value> {
     match value {
         "off" => Ok(Value::Null),
+        // A section that no preset has, with its own default.
+        "on" if name == "safeguard" => {
+            serde_json::to_value(Safeguard::default()).map_err(|error| error.to_string())
+        }
         "on" => Ok(tree(&Config::default())?[name].clone()),
         _ => Err(unknown(value, name)),
     }

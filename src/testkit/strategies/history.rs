@@ -113,6 +113,9 @@ pub enum Happening {
     Partial,
     /// The snapshot of the turn before is sent once more.
     Again,
+    /// The host sees none of its workers and does not know it: under a
+    /// [safeguard](crate::Config::safeguard) that notices.
+    Blackout,
 }
 
 impl Deed {
@@ -182,6 +185,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => at().prop_map(Happening::Nonsense),
         1 => Just(Happening::Partial),
         1 => Just(Happening::Again),
+        1 => Just(Happening::Blackout),
     ]
 }
 

@@ -33,6 +33,10 @@ pub struct Host {
     turn: usize,
     given: usize,
     shows_moving: bool,
+    /// Whether the engine notices a blackout.
+    guarded: bool,
+    /// A worker that the engine expects to see again; nothing after a blackout.
+    expected: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +59,22 @@ enum Holder {
     Saved { migration: MigrationId, from: WorkerId, to: WorkerId, phase: Phase, since: Timestamp },
     Orphan,
     Queue,
+}
+
+/// What a host sees of its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    All,
+    /// And it knows it.
+    Part,
+    /// And it does not know it.
+    Nothing,
+}
+
+impl Sight {
+    const fn of(partial: bool) -> Self {
+        if partial { Self::Part } else { Self::All }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +110,8 @@ impl Host {
             turn: 0,
             given: 0,
             shows_moving: history.shows_moving,
+            guarded: history.config.safeguard.is_some(),
+            expected: false,
         }
     }
 
@@ -117,7 +139,7 @@ impl Host {
     pub fn sees(&self, at: Timestamp) -> Snapshot {
         let mut host = Self { now: at, ..self.clone() };
         host.measure();
-        host.snapshot(false, None)
+        host.snapshot(Sight::All, None)
     }
 
     /// One turn; whether the engine had nothing under way after it.
@@ -147,7 +169,16 @@ impl Host {
             self.obey(&output, &turn.deeds);
         }
         let partial = matches!(turn.happening, Some(Happening::Partial));
-        let output = door(Input::Tick(self.snapshot(partial, nonsense)));
+        let dark = matches!(turn.happening, Some(Happening::Blackout)) && self.expected;
+        let sight = if dark { Sight::Nothing } else { Sight::of(partial) };
+        let output = door(Input::Tick(self.snapshot(sight, nonsense)));
+        let held = matches!(&output, Output::Outcome(outcome) if outcome.held.is_some());
+        if dark && !held {
+            self.faults.push(format!("{}: a blackout is believed", self.now));
+        }
+        let stays = |body: &Body| body.alive && body.record.stance < Stance::Drain;
+        self.expected =
+            self.guarded && sight == Sight::All && !held && self.workers.values().any(stays);
         self.obey(&output, &turn.deeds);
         matches!(output, Output::Outcome(outcome) if outcome.in_flight == 0)
     }
@@ -199,7 +230,10 @@ impl Host {
                     self.obey(&output, deeds);
                 }
             }
-            Happening::Nonsense(_) | Happening::Partial | Happening::Again => {}
+            Happening::Nonsense(_)
+            | Happening::Partial
+            | Happening::Again
+            | Happening::Blackout => {}
         }
     }
 
@@ -401,12 +435,12 @@ impl Host {
         }
     }
 
-    fn snapshot(&mut self, partial: bool, nonsense: Option<Index>) -> Snapshot {
+    fn snapshot(&mut self, sight: Sight, nonsense: Option<Index>) -> Snapshot {
         let mut builder = Snapshot::builder(self.now);
         let alive: Vec<&Body> = self.workers.values().filter(|body| body.alive).collect();
         let spoilt = nonsense.filter(|_| !alive.is_empty()).map(|at| at.index(alive.len()));
         for (nth, body) in alive.iter().enumerate() {
-            if partial && nth % 3 == 1 {
+            if sight == Sight::Nothing || (sight == Sight::Part && nth % 3 == 1) {
                 continue;
             }
             let mut record = body.record.clone();
@@ -431,7 +465,7 @@ impl Host {
             self.letters.drain(..).partition(|(due, _)| *due <= self.turn);
         self.letters = rest;
         builder = due.into_iter().fold(builder, |builder, (_, report)| builder.report(report));
-        if partial { builder.partial().build() } else { builder.build() }
+        if sight == Sight::Part { builder.partial().build() } else { builder.build() }
     }
 
     /// What the host says of a task.

@@ -6,11 +6,11 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use proptest::collection::vec as list;
-use proptest::option;
+use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::config::{AdaptRule, Basis, BenefitRule, LoadRule, Stability, Trigger};
+use crate::config::{AdaptRule, Basis, BenefitRule, LoadRule, Safeguard, Stability, Trigger};
 use crate::{
     Config, Epoch, Event, Hardware, MigrationId, Report, TaskId, Thresholds, Timestamp, WorkerId,
 };
@@ -22,7 +22,13 @@ pub fn presets() -> impl Strategy<Value = Config> {
 
 /// The presets, each with any of its sections off.
 pub fn configs() -> impl Strategy<Value = Config> {
-    (presets(), list(proptest::bool::weighted(0.2), 7)).prop_map(|(mut config, off)| {
+    let safeguard = weighted(0.3, (0.0..1.0_f64, 1..400_u64));
+    let off = list(proptest::bool::weighted(0.2), 7);
+    (presets(), off, safeguard).prop_map(|(mut config, off, safeguard)| {
+        config.safeguard = safeguard.map(|(missing_share, secs)| Safeguard {
+            missing_share,
+            believed_after: Duration::from_secs(secs),
+        });
         config.adaptation = config.adaptation.filter(|_| !off[0]);
         config.prediction = config.prediction.filter(|_| !off[1]);
         config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
