@@ -130,7 +130,11 @@ impl Engine {
     pub fn in_epoch(config: Config, epoch: Epoch) -> Result<Self, ConfigErrors> {
         config.check()?;
         let config_print = fingerprint(&config);
-        Ok(Self { config, config_print, state: State::new(epoch) })
+        let mut state = State::new(epoch);
+        if epoch > Epoch::FIRST {
+            state.spending.take_over(config.migration.as_ref());
+        }
+        Ok(Self { config, config_print, state })
     }
 
     /// Goes on from a saved state.
@@ -159,6 +163,7 @@ impl Engine {
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
             // A later life takes its time from its own first snapshot, even if a clock had run ahead.
             engine.state.last = None;
+            engine.state.spending.take_over(engine.config.migration.as_ref());
         }
         Ok(engine)
     }

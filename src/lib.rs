@@ -126,8 +126,8 @@ pub use model::hardware::{
     HardwareTable, PROFILES,
 };
 pub use model::ids::{
-    BadId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TopologyId, WorkerId,
-    ZoneId,
+    BadId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TenantId, TopologyId,
+    WorkerId, ZoneId,
 };
 pub use model::ratio::{OutOfRange, Ratio, Utilization};
 pub use model::resource::{Amounts, BadResource, ResourceId};

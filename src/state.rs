@@ -3,6 +3,8 @@
 //! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened.
 //! Two stages write it, no more: `settle` first, `record` last.
 
+mod spending;
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,6 +20,8 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Counts, Fate, Reason, Scorecard, SystemLoad};
 use crate::snapshot::{Phase, Stance};
+
+pub(crate) use spending::{Charge, Key, Purpose, Spending, Spent};
 
 /// Records of the system load history that are kept: the original's 100.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
@@ -51,6 +55,7 @@ pub(crate) const ENDED: usize = 100;
 /// | ended migrations remembered for late reports | 100 |
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
+/// | spent of budgets over time | 64 accounts per worker and line, of 17 sums each |
 ///
 /// A worker passes by that only partial snapshots have named since the last complete one. It is
 /// forgotten when it has not been named for as long as samples are kept (the performance window, or
@@ -85,6 +90,8 @@ pub struct State {
     /// Since when more workers than can be believed have been missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubted_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Spending::is_empty")]
+    pub(crate) spending: Spending,
 }
 
 impl State {
@@ -112,6 +119,7 @@ impl State {
             learned: Learned::default(),
             counters: Counters::default(),
             doubted_since: None,
+            spending: Spending::default(),
         }
     }
 
@@ -136,7 +144,7 @@ impl State {
     }
 
     /// How many of each thing it holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 9] {
+    pub fn sizes(&self) -> [(&'static str, usize); 10] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
@@ -148,6 +156,7 @@ impl State {
             ("cooldowns", self.cooldowns.len()),
             ("ended", self.ended.len()),
             ("learned", self.learned.len()),
+            ("spending", self.spending.len()),
         ]
     }
 
@@ -230,6 +239,9 @@ pub(crate) struct Flight {
     pub(crate) claim: Amounts,
     /// What it takes of a worker's use.
     pub(crate) load: Amounts,
+    /// What it counts to, as it was when it began; nothing where no budget was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) charge: Option<Charge>,
 }
 
 impl Flight {

@@ -5,6 +5,8 @@
 //! ledger starts as reported plus in flight and is carried forward as the plan grows, so that the
 //! second move of a round sees the first.
 
+mod charge;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -14,6 +16,9 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
 use crate::snapshot::{Device, Requirements, Snapshot, Task, Topology, Worker};
+use crate::state::Purpose;
+
+pub(crate) use charge::{Interruption, charge, charge_of};
 
 /// No worker counts as loaded higher than this, so that what is reckoned with loads stays finite: an
 /// overload of a thousand is telemetry gone wrong.
@@ -524,4 +529,16 @@ pub(crate) enum Errand {
     Balance,
     /// To run faster: every rule counts, and nothing becomes uneven by it.
     Upgrade,
+}
+
+impl Errand {
+    /// What it interrupts a task for; nothing where the task has no worker.
+    pub(crate) const fn purpose(self) -> Option<Purpose> {
+        match self {
+            Self::Recover => None,
+            Self::Drain => Some(Purpose::Drain),
+            Self::Balance => Some(Purpose::Balance),
+            Self::Upgrade => Some(Purpose::Faster),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel::config::Safeguard;
+use evenkeel::config::{Budget, Safeguard, Scope, Unit};
 use evenkeel::{
     BadRecord, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable, LabelId,
     Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Stance,
@@ -315,6 +315,29 @@ fn spoilt(spoil: impl Fn(&mut Config)) -> Config {
     config
 }
 
+/// Settings with one line of a table of budgets.
+fn budget(budget: Budget) -> Config {
+    spoilt(|it| it.migration.as_mut().unwrap().budgets.push(budget))
+}
+
+/// Hostile limits, and the one line that is said of each.
+fn limits() -> Vec<(Config, &'static str)> {
+    vec![
+        (
+            spoilt(|it| it.migration.as_mut().unwrap().timeout = Duration::ZERO),
+            "migration.timeout is 0s; it must be longer than 0s",
+        ),
+        (
+            spoilt(|it| it.migration.as_mut().unwrap().share_of_workers = Some(2.0)),
+            "migration.share_of_workers is 2; it must be a number from 0 to 1",
+        ),
+        (
+            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).within(Duration::ZERO)),
+            "migration.budgets.0.per is 0s; it must be longer than 0s",
+        ),
+    ]
+}
+
 /// Every hostile configuration, and the one line that is said of it.
 fn configs() -> Vec<(Config, &'static str)> {
     let secs = Duration::from_secs;
@@ -396,14 +419,6 @@ fn configs() -> Vec<(Config, &'static str)> {
             "efficiency.cool_celsius is 90; it must be below efficiency.hot_celsius (85)",
         ),
         (
-            spoilt(|it| it.migration.as_mut().unwrap().timeout = Duration::ZERO),
-            "migration.timeout is 0s; it must be longer than 0s",
-        ),
-        (
-            spoilt(|it| it.migration.as_mut().unwrap().share_of_workers = Some(2.0)),
-            "migration.share_of_workers is 2; it must be a number from 0 to 1",
-        ),
-        (
             spoilt(|it| it.stability.as_mut().unwrap().noise_margin = -1.0),
             "stability.noise_margin is -1; it must be a finite number from 0 up",
         ),
@@ -439,7 +454,7 @@ fn further_configs() -> Vec<(Config, &'static str)> {
 
 #[test]
 fn every_hostile_configuration_gets_one_clear_line() {
-    let configs: Vec<_> = configs().into_iter().chain(further_configs()).collect();
+    let configs: Vec<_> = configs().into_iter().chain(further_configs()).chain(limits()).collect();
     println!("{} hostile configurations", configs.len());
     for (config, line) in configs {
         assert_eq!(Engine::new(config.clone()).unwrap_err().to_string(), line);

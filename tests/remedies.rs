@@ -57,6 +57,7 @@ const KINDS: &[&[&str]] = &[
     &["no gain"],
     &["not worth it"],
     &["budget spent", "source busy", "target busy", "memory full"],
+    &["budget line spent", "budget in doubt", "unknown size"],
     &["relieved"],
     &["filled"],
     &["wider spread"],
@@ -89,11 +90,12 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
 }
 
 /// The limit of a budget. With one more allowed another unit may take it, and the limit is another one.
-fn limit(no: &Rejection) -> Option<u32> {
+fn limit(no: &Rejection) -> Option<u64> {
     match *no {
         Rejection::BudgetSpent { limit, .. }
         | Rejection::SourceBusy { limit, .. }
-        | Rejection::TargetBusy { limit, .. } => Some(limit),
+        | Rejection::TargetBusy { limit, .. } => Some(u64::from(limit)),
+        Rejection::BudgetLine { limit, .. } => Some(limit),
         _ => None,
     }
 }
@@ -104,6 +106,7 @@ fn has_half(no: &Rejection) -> bool {
         Remedy::WaitUntil(_) => true,
         Remedy::AllowMigrations(count) | Remedy::ForgetMoves(count) => count > 1,
         Remedy::AllowSkew { by, .. } | Remedy::AllowUnavailable { by, .. } => by > 1,
+        Remedy::RaiseBudget { by, .. } => by > 1,
         Remedy::AllowRunning(secs) | Remedy::RunLonger(secs) => secs > 1e-6,
         Remedy::AddMemory(bytes) | Remedy::AddDevice(bytes) | Remedy::FreeDevice { bytes, .. } => {
             bytes > 1

@@ -49,7 +49,16 @@ stories! {
     almost_overloaded_worker_gives_along_with_the_overloaded_one
     anti_affinity_keeps_replicas_apart_in_transit_too
     any_of_needs_just_one
+    budget_counts_what_an_earlier_life_has_under_way
     budget_grows_with_the_workers_that_must_give
+    budget_of_a_group_is_counted_for_each_group
+    budget_of_a_reason_leaves_the_others_alone
+    budget_of_bytes_counts_what_is_handed_over
+    budget_of_lost_work_counts_the_age_of_checkpoints
+    budget_per_pair_of_zones_holds_the_second_move
+    budget_per_tenant_and_hour_slides_along
+    budget_per_worker_counts_both_ends_apart
+    budget_that_an_earlier_life_may_have_spent_stays_closed
     companions_do_not_follow_one_of_them_to_a_faster_worker
     constant_load_falls_silent
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest

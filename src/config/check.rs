@@ -211,6 +211,11 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         if let Some(share) = section.share_of_workers {
             faults.share("migration.share_of_workers", share);
         }
+        for (nth, budget) in section.budgets.iter().enumerate() {
+            if let Some(per) = budget.per {
+                faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
+            }
+        }
     }
     if let Some(section) = &config.stability {
         faults.share("stability.dead_band", section.dead_band);

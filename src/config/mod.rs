@@ -41,6 +41,7 @@
 //! | [`stability`](Config::stability) | no cooldown, no dead band, no projection: what `fixed` and `reference` do |
 //! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
 
+mod budget;
 mod check;
 mod options;
 mod sections;
@@ -51,6 +52,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::as_seconds;
 
+pub use budget::{Budget, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use sections::{
@@ -200,6 +202,12 @@ impl Config {
             stability: None,
             safeguard: None,
         }
+    }
+
+    /// How long a step of a migration may take, whether or not new ones are begun.
+    pub(crate) fn timeout(&self) -> Duration {
+        let limits = self.migration.as_ref();
+        limits.map_or_else(|| MigrationLimits::default().timeout, |limits| limits.timeout)
     }
 
     /// Checks every number and every pair of numbers that could contradict each other.

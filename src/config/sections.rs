@@ -1,11 +1,13 @@
 //! The sections of a [`Config`](super::Config). Their defaults are the specification's rules and
 //! its original's constants.
 
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::whole;
 use crate::model::time::{as_optional_seconds, as_seconds};
@@ -362,7 +364,7 @@ impl Default for Efficiency {
 }
 
 /// Tasks are moved, within these limits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_migration_limits", deny_unknown_fields)]
 pub struct MigrationLimits {
     /// Migrations under way at once: 2.
@@ -380,6 +382,10 @@ pub struct MigrationLimits {
     /// A step of a migration that takes longer has failed, in seconds: 600.
     #[serde(with = "as_seconds")]
     pub timeout: Duration,
+    /// What may be interrupted, beside what the fields above allow: every line holds. None: nothing
+    /// more is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
 }
 
 impl Default for MigrationLimits {
@@ -391,6 +397,7 @@ impl Default for MigrationLimits {
             per_source: None,
             per_target: None,
             timeout: Duration::from_secs(600),
+            budgets: Vec::new(),
         }
     }
 }

@@ -82,6 +82,10 @@ id! {
     DomainId, "d"
 }
 id! {
+    /// A tenant: whom a task belongs to. Prints as `n7`.
+    TenantId, "n"
+}
+id! {
     /// A label that a worker may carry and a task may require or forbid (`arch=arm`,
     /// `tenant=blue`). Only equality matters to the engine. Prints as `l7`.
     LabelId, "l"

@@ -1,14 +1,20 @@
 //! Why a task does not move: every "no" with its numbers and its reach.
 
+mod said;
+
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Scope, Unit};
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
-use crate::model::resource::{GIB, Quantity, ResourceId};
-use crate::model::time::Timestamp;
+use crate::model::resource::ResourceId;
+use crate::model::time::{Timestamp, as_optional_seconds};
 use crate::snapshot::Stance;
+
+pub(super) use said::Gib;
 
 /// Whether a task may go to a worker, and if not, how far the "no" reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,6 +171,33 @@ pub enum Rejection {
         #[serde(default = "one")]
         over: u32,
     },
+    /// A line of the [table of budgets](crate::config::Budget) is spent.
+    BudgetLine {
+        /// What the line gives a budget of its own.
+        scope: Scope,
+        /// What it counts: the figures are moves, bytes, or begun seconds.
+        unit: Unit,
+        /// The limit.
+        limit: u64,
+        /// Within so long, in seconds; none: under way at once.
+        #[serde(default, with = "as_optional_seconds")]
+        per: Option<Duration>,
+        /// So much of it is spent.
+        spent: u64,
+        /// So much it would be over the limit.
+        over: u64,
+    },
+    /// A line of the table of budgets may have been spent by an earlier life of the engine.
+    BudgetInDoubt {
+        /// What the line gives a budget of its own.
+        scope: Scope,
+        /// What it counts.
+        unit: Unit,
+        /// From when on nothing that it began can count.
+        until: Timestamp,
+    },
+    /// A budget counts bytes, and nobody says how much state it would hand over.
+    UnknownSize,
     /// It lacks hardware.
     MissingHardware {
         /// What the task needs.
@@ -331,6 +364,11 @@ impl Rejection {
     /// How far it reaches.
     pub const fn reach(&self) -> Reach {
         match self {
+            Self::BudgetLine { scope, .. } | Self::BudgetInDoubt { scope, .. } => match scope {
+                Scope::WorkerIn => Reach::Target,
+                Scope::ZonePair => Reach::Pair,
+                _ => Reach::Task,
+            },
             Self::Pinned
             | Self::NotBefore { .. }
             | Self::InFlight { .. }
@@ -345,6 +383,7 @@ impl Rejection {
             | Self::Disruption { .. }
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
+            | Self::UnknownSize
             | Self::Relieved { .. }
             | Self::MemoryFull { .. } => Reach::Task,
             Self::NotAccepting { .. }
@@ -392,6 +431,9 @@ impl Rejection {
             Self::TargetBusy { .. } => "target busy",
             Self::SourceBusy { .. } => "source busy",
             Self::BudgetSpent { .. } => "budget spent",
+            Self::BudgetLine { .. } => "budget line spent",
+            Self::BudgetInDoubt { .. } => "budget in doubt",
+            Self::UnknownSize => "unknown size",
             Self::MissingHardware { .. } => "missing hardware",
             Self::TooLittleMemory { .. } => "too little memory",
             Self::TooLittleDeviceMemory { .. } => "too little device memory",
@@ -411,103 +453,6 @@ impl Rejection {
             Self::Filled { .. } => "filled",
             Self::NotWorthIt { .. } => "not worth it",
             Self::MemoryFull { .. } => "memory full",
-        }
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::NotBefore { until } => write!(f, "not before {until}"),
-            Self::InFlight { migration } => write!(f, "in flight as {migration}"),
-            Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
-            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
-            Self::LongRunning { running_secs, most_secs } => {
-                write!(f, "running for {running_secs:.0}s, over {most_secs:.0}s: almost done")
-            }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
-            }
-            Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
-            Self::DoubtfulSource { worker } => write!(f, "the record of {worker} is in doubt"),
-            Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
-            Self::NotAccepting { stance } => write!(f, "target is {stance}"),
-            Self::UnknownLoad => f.write_str("target's load is unknown"),
-            Self::TargetBusy { limit, .. } => write!(f, "{limit} migrations to the target already"),
-            Self::SourceBusy { limit: n, .. } => {
-                write!(f, "{n} migrations from the source already")
-            }
-            Self::BudgetSpent { limit, .. } => write!(f, "budget of {limit} migrations spent"),
-            Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
-            Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
-            Self::TooLittleMemory { needs_bytes, has_bytes } => {
-                let (needs, has) = (Gib(needs_bytes), Known(has_bytes.map(Gib)));
-                write!(f, "needs {needs} of memory, target has {has}")
-            }
-            Self::TooLittleDeviceMemory { needs_bytes: needs, free_bytes: free, .. } => {
-                write!(f, "needs {} on one device, at most {} free", Gib(needs), Gib(free))
-            }
-            Self::TooLittleCompute { needs, has } => {
-                write!(f, "needs compute capability {needs}, target has {}", Known(has))
-            }
-            Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
-            Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
-            Self::NoHeadroom { resource, needed, free, .. } => {
-                let free = Quantity(resource, free.max(0.0));
-                write!(f, "needs {} of {resource}, {free} free", Quantity(resource, needed))
-            }
-            Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),
-            Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
-            Self::Spread { group, skew, most } => {
-                write!(f, "{group} would have a skew of {skew}, at most {most}")
-            }
-            Self::Disruption { group, unavailable, most } => {
-                write!(f, "{group} would have {unavailable} unavailable, at most {most}")
-            }
-            Self::WouldOverload { resource, after, most, .. } => {
-                write!(f, "target's {resource} would stand at {after:.3}, above {most:.3}")
-            }
-            Self::NoGain { after, most } => {
-                write!(f, "target would stand at {after:.3}, not below {most:.3}")
-            }
-            Self::WiderSpread { after, before } => {
-                write!(f, "spread would grow from {before:.3} to {after:.3}")
-            }
-            Self::Relieved { projected, least } => {
-                write!(f, "source relieved, projected {projected:.3} (gives above {least:.3})")
-            }
-            Self::Filled { projected, most } => {
-                write!(f, "target filled, projected {projected:.3} (takes below {most:.3})")
-            }
-            Self::NotWorthIt { cost, benefit, least, .. } => {
-                write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
-            }
-            Self::MemoryFull { limit, .. } => write!(f, "{limit} recent moves remembered already"),
-            Self::NoRelief => f.write_str("carries nothing of what its worker is full of"),
-            Self::AlreadyThere | Self::Pinned | Self::BadRecord | Self::Unplaced => {
-                f.write_str(self.name())
-            }
-        }
-    }
-}
-
-/// Prints bytes in GiB.
-pub(super) struct Gib(pub(super) u64);
-
-impl fmt::Display for Gib {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} GiB", self.0 as f64 / GIB)
-    }
-}
-
-/// Prints what may be unknown.
-struct Known<T>(Option<T>);
-
-impl<T: fmt::Display> fmt::Display for Known<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("an unknown one"),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Rejection;
 use super::rejection::Gib;
+use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Quantity, ResourceId};
@@ -44,6 +45,15 @@ pub enum Remedy {
     LetEnd(MigrationId),
     /// Allow so many migrations more, or let as many end.
     AllowMigrations(u32),
+    /// Raise the limit of a line of the table of budgets by so much, or wait until as much is free.
+    RaiseBudget {
+        /// What the line counts.
+        unit: Unit,
+        /// So many moves, bytes, or seconds.
+        by: u64,
+    },
+    /// Say how much state the task hands over.
+    ReportSize,
     /// Wait until so many recent moves are forgotten.
     ForgetMoves(u32),
     /// Let tasks move that have run for so many seconds more.
@@ -142,11 +152,14 @@ impl Rejection {
             Self::Pinned => Remedy::Unpin,
             Self::NotBefore { until }
             | Self::CoolingDown { until }
+            | Self::BudgetInDoubt { until, .. }
             | Self::LeftRecently { until } => Remedy::WaitUntil(until),
             Self::InFlight { migration } => Remedy::LetEnd(migration),
             Self::BudgetSpent { over, .. }
             | Self::SourceBusy { over, .. }
             | Self::TargetBusy { over, .. } => Remedy::AllowMigrations(over),
+            Self::BudgetLine { unit, over, .. } => Remedy::RaiseBudget { unit, by: over },
+            Self::UnknownSize => Remedy::ReportSize,
             Self::MemoryFull { over, .. } => Remedy::ForgetMoves(over),
             Self::LongRunning { running_secs, most_secs } => {
                 Remedy::AllowRunning(whole_nanos(running_secs - most_secs, running_secs))
@@ -253,6 +266,8 @@ impl fmt::Display for Remedy {
             Self::AllowMigrations(count) => {
                 write!(f, "allow {count} more of these migrations, or let as many end")
             }
+            Self::RaiseBudget { unit, by } => write!(f, "a budget of {} more", unit.of(by)),
+            Self::ReportSize => f.write_str("report its state_bytes"),
             Self::ForgetMoves(count) => {
                 write!(f, "wait until {count} of the recent moves are forgotten")
             }

@@ -13,7 +13,9 @@ use core::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{DomainId, GroupId, KindId, LabelId, TaskId, TopologyId, WorkerId, ZoneId};
+use crate::model::ids::{
+    DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
+};
 
 /// A bounded map between names and ids, saveable with the engine's state.
 ///
@@ -52,7 +54,7 @@ macro_rules! named {
     };
 }
 
-named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId);
+named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId, TenantId);
 
 /// Why a name could not be given an id. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

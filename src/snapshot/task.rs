@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{KindId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
@@ -85,6 +85,9 @@ pub struct Task {
     /// moved to where it runs faster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
+    /// Whom it belongs to: for [budgets](crate::config::Budget).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
 }
 
 impl Task {
@@ -107,6 +110,7 @@ impl Task {
             not_before: None,
             extra_cost: None,
             device: None,
+            tenant: None,
         }
     }
 

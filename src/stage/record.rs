@@ -44,8 +44,9 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let at = view.snapshot.at();
     for planned in &plan {
         let reason = reason(&view, &adapted, &balance, forecast.as_ref(), planned);
-        commands.extend(begin(state, &view, reason, planned));
+        commands.extend(begin(config, state, &view, reason, planned));
     }
+    spend(config, state, &view);
     history(config, state, &view, &adapted, forecast.as_ref());
     state.accuracy = accuracy;
     state.evening = plan.iter().any(|planned| planned.errand == Errand::Balance);
@@ -88,7 +89,13 @@ fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
 }
 
 /// Begins a planned migration, or gives a stranded one another target; the command that follows.
-fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) -> Option<Command> {
+fn begin(
+    config: &Config,
+    state: &mut State,
+    view: &View<'_>,
+    reason: Reason,
+    planned: &Planned,
+) -> Option<Command> {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
     let (to, device) = (view.worker_id(planned.to), planned.device);
     let kinds = view.workers[planned.to].kinds;
@@ -104,7 +111,7 @@ fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) 
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
     let from = planned.from.map(|seat| view.worker_id(seat));
     let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
-    let flight = Flight {
+    let mut flight = Flight {
         id,
         task: task.id,
         kind: task.kind,
@@ -122,10 +129,27 @@ fn begin(state: &mut State, view: &View<'_>, reason: Reason, planned: &Planned) 
         scorecard: planned.scorecard,
         claim: view::claims(task, kinds),
         load: view::loads(task, kinds),
+        charge: None,
     };
     let command = flight.command();
+    if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
+        flight.charge = view::charge_of(view, &flight);
+        flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
+    }
     state.flights.insert(task.id, flight);
     command
+}
+
+/// Writes down what the budgets ask for of migrations that began without them, and forgets what they do
+/// not ask for any more.
+fn spend(config: &Config, state: &mut State, view: &View<'_>) {
+    let limits = config.migration.as_ref();
+    if limits.is_some_and(|limits| !limits.budgets.is_empty()) {
+        for flight in state.flights.values_mut().filter(|flight| flight.charge.is_none()) {
+            flight.charge = view::charge_of(view, flight);
+        }
+    }
+    state.spending.forget(limits, view.snapshot.at());
 }
 
 /// Why this move: its errand, and for an imbalance the end of it that was out of bounds.

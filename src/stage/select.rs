@@ -5,6 +5,8 @@
 //! worker may be the worst once the first has been promised. A unit of several tasks is taken whole
 //! or not at all.
 
+mod table;
+
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -13,8 +15,12 @@ use crate::config::{Config, MigrationLimits};
 use crate::model::ids::MigrationId;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
-use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
-use crate::view::{Candidate, Errand, Place, Planned, Scored, Seat, Unit, View};
+use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
+use crate::view::{
+    Candidate, Errand, Interruption, Place, Planned, Scored, Seat, Unit, View, charge,
+};
+
+use self::table::Table;
 
 /// Chooses the moves of this round.
 pub(crate) fn select(
@@ -30,8 +36,9 @@ pub(crate) fn select(
     let mut pairs = core::mem::take(&mut scored.pairs);
     order(config, view, levels, units, &mut pairs);
     let budget = budget(limits, view, levels);
-    let mut chooser = Chooser { config, state, levels, limits, budget, spent: 0, plan: Vec::new() };
-    chooser.spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    let spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    let (table, plan) = (Table::open(limits, state, view), Vec::new());
+    let mut chooser = Chooser { config, state, levels, limits, budget, spent, table, plan };
     let mut done = alloc::vec![false; units.len()];
     // What stopped a unit that is done; nothing if it was taken.
     let mut stopped: Vec<Option<Rejection>> = alloc::vec![None; units.len()];
@@ -119,6 +126,7 @@ struct Chooser<'a> {
     budget: usize,
     /// Migrations under way, chosen ones included.
     spent: usize,
+    table: Table,
     plan: Vec<Planned>,
 }
 
@@ -126,6 +134,8 @@ impl Chooser<'_> {
     /// Takes a candidate, or says why not; then nothing has changed.
     fn take(&mut self, view: &mut View<'_>, unit: &Unit, pair: Candidate) -> Result<(), Rejection> {
         self.budgets(view, unit, pair.to)?;
+        let charges = self.charges(view, unit, pair.to);
+        self.table.check(&charges)?;
         match unit.errand {
             Errand::Balance => self.still_needed(view, unit, pair.to)?,
             Errand::Upgrade => self.still_even(view, unit, pair.to)?,
@@ -147,7 +157,20 @@ impl Chooser<'_> {
         if unit.from.is_some() {
             self.spent += unit.rows.len();
         }
+        charges.iter().for_each(|charge| self.table.enter(charge));
         Ok(())
+    }
+
+    /// What the table of budgets asks of a unit: nothing where it interrupts nobody.
+    fn charges(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Vec<Charge> {
+        let ends = unit.from.zip(unit.errand.purpose()).filter(|_| !self.table.is_empty());
+        let Some((from, purpose)) = ends else { return Vec::new() };
+        let (from, to) = (view.worker_id(from), view.worker_id(to));
+        let rows = unit.rows.iter().map(|row| {
+            let (row, kind) = (Some(*row), view.task(*row).kind);
+            charge(view, &Interruption { row, kind, from, to, purpose })
+        });
+        rows.collect()
     }
 
     fn budgets(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {

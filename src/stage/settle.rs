@@ -162,7 +162,7 @@ fn is_stale(flight: &Flight, report: &Report) -> bool {
 /// The latest moment at which a report can be believed to have happened: not so long after the last
 /// snapshot that time-outs and cooldowns counted from there would never end.
 fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
-    let timeout = config.migration.unwrap_or_default().timeout;
+    let timeout = config.timeout();
     // A later life has seen no snapshot yet; what it took over has its moments.
     let taken_over = || state.flights.values().map(|flight| flight.since).max();
     let last = state.last.max(now).or_else(taken_over);

@@ -357,7 +357,7 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let allowed: [(&str, usize); 8] = [
+    let allowed: [(&str, usize); 9] = [
         ("system records", SYSTEM_RECORDS),
         ("tracked workers", tracked.len()),
         ("samples of one worker", SAMPLES),
@@ -366,6 +366,7 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
         ("cooldowns", remembered),
         ("ended", ENDED),
         ("learned", learned),
+        ("spending", accounts(round)),
     ];
     for (name, size) in after.sizes() {
         let bound = allowed.iter().find(|(known, _)| *known == name).map(|row| row.1);
@@ -377,6 +378,13 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     heard(round, &mut findings);
     outcome_bounds(outcome, workers, before.flights.len() + snapshot.tasks().len(), &mut findings);
     findings.list
+}
+
+/// Accounts that may be kept of what was spent: 64 per worker and line that looks back.
+fn accounts(round: &Round<'_>) -> usize {
+    let lines = round.config.migration.iter().flat_map(|limits| &limits.budgets);
+    let windows = lines.filter(|line| line.per.is_some()).count();
+    64 * windows * round.snapshot.workers().len().max(1)
 }
 
 /// The workers that the state may remember: of a complete snapshot its own and those that tasks are said to be on; of a

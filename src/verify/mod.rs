@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Determinism`](Promise::Determinism) | [`determinism`] | – |
 //! | [`HardConstraints`](Promise::HardConstraints) | [`hard_constraints`] | – |
-//! | [`OneMove`](Promise::OneMove) | [`one_move`] | ids, ends, places, nothing lost |
+//! | [`OneMove`](Promise::OneMove) | [`one_move`] | ids, ends, places, nothing lost, [budgets](Budgets) |
 //! | [`NoWorsening`](Promise::NoWorsening) | [`no_worsening`] | – |
 //! | [`NoPingPong`](Promise::NoPingPong) | [`no_ping_pong`] | no return, silence |
 //! | [`InFlight`](Promise::InFlight) | [`in_flight`] | – |
@@ -28,6 +28,7 @@
 //! ```
 
 mod account;
+mod budgets;
 mod evidence;
 mod facts;
 mod groups;
@@ -49,6 +50,7 @@ use crate::snapshot::Snapshot;
 use crate::state::State;
 
 pub use account::{bounded, in_flight};
+pub use budgets::Budgets;
 pub use evidence::{bad_input, evidence};
 pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
 pub use watch::Watch;

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::budgets::Budgets;
 use super::quiet::Quiet;
 use super::{Findings, Promise, Violation};
 use crate::config::Config;
@@ -18,7 +19,8 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 /// Every migration id is issued once; every migration ends exactly once, and says no more after; no task is in
 /// two migrations, nor told to run in two places; nothing that its source let go is lost; nothing returns to a
 /// worker it left within the cooldown; under constant load (and without a telemetry lag) no arrangement of tasks
-/// comes back once it was left, so that the engine must fall silent.
+/// comes back once it was left, so that the engine must fall silent; no line of the table of [budgets](Budgets) is
+/// exceeded.
 ///
 /// It remembers every migration it has seen: about 50 bytes each.
 ///
@@ -41,6 +43,7 @@ pub struct Watch {
     /// Where each task came from, and until when it may not go back.
     left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
     quiet: Quiet,
+    budgets: Budgets,
 }
 
 /// A migration that has not ended.
@@ -92,7 +95,16 @@ impl Watch {
             over: BTreeMap::new(),
             left: BTreeMap::new(),
             quiet: Quiet::default(),
+            budgets: Budgets::new(config),
         }
+    }
+
+    /// Watches a later life, which has begun from where this watch stands, and counts to its budgets what
+    /// was begun since in the life that is over.
+    #[must_use]
+    pub fn after(mut self, over: &Self) -> Self {
+        self.budgets.inherit(&over.budgets);
+        self
     }
 
     /// Takes in one input and what came of it.
@@ -102,12 +114,14 @@ impl Watch {
             (Input::Tick(snapshot), Output::Stale(stale)) => {
                 let shown = self.reports(snapshot.reports());
                 self.quiet.ended(&stale.ended);
+                self.budgets.ended(&stale.ended);
                 self.answer(&shown, &stale.commands, &stale.ended)
             }
             (Input::Report(report), Output::Reply(reply)) => self.report(report, reply),
             (Input::Reconfigure(config), Output::Reconfigured) => {
                 self.config = (**config).clone();
                 self.quiet = Quiet::default();
+                self.budgets.reconfigured(&self.config);
                 Vec::new()
             }
             (Input::Reconfigure(_), Output::Refused(_)) => Vec::new(),
@@ -125,6 +139,7 @@ impl Watch {
         shown.at = snapshot.at();
         self.records(snapshot, outcome.held.is_some(), &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
+        violations.extend(self.budgets.round(snapshot, outcome));
         self.quiet.ended(&outcome.ended);
         // A telemetry lag that is set too long has moves counted twice: what looks constant is not.
         if self.config.stability.is_some_and(|section| section.telemetry_lag.is_zero()) {
@@ -137,6 +152,7 @@ impl Watch {
     pub fn report(&mut self, report: &Report, reply: &Reply) -> Vec<Violation> {
         let shown = self.reports(core::slice::from_ref(report));
         self.quiet.ended(&reply.ended);
+        self.budgets.ended(&reply.ended);
         self.answer(&shown, &reply.commands, &reply.ended)
     }
 

@@ -23,6 +23,10 @@ pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
             case.cooldowns = case.cooldowns.into_iter().take(kept).collect();
             Some(())
         }
+        Remedy::RaiseBudget { by, .. } => {
+            case.config.migration.as_mut()?.budgets[0].limit += bytes_of(by, share);
+            Some(())
+        }
         Remedy::AllowRunning(secs) => {
             let most = &mut case.config.cost_benefit.as_mut()?.max_running;
             *most = Some((*most)? + Duration::from_secs_f64(secs * share));
@@ -119,6 +123,7 @@ fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
         Remedy::BeElsewhere | Remedy::Place | Remedy::LetEnd(_) => {
             task.placement = Placement::On(elsewhere?);
         }
+        Remedy::ReportSize => task.state_bytes = Some(0),
         Remedy::Unpin => task.mobility = Mobility::Checkpoint,
         Remedy::CarryFullest => {
             // A hundredth of all that is in use there.

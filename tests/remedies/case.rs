@@ -32,6 +32,8 @@ pub struct Case {
     pub door: Door,
     pub config: Config,
     pub cooldowns: BTreeMap<u64, Cooldown>,
+    /// Up to then an earlier life may have spent budgets, in milliseconds.
+    pub blind: Option<u64>,
     pub cluster: Cluster,
     pub at: Timestamp,
     pub task: TaskId,
@@ -55,13 +57,16 @@ impl Case {
     /// The engine that is asked; none if the settings are impossible.
     pub fn engine(&self) -> Option<Engine> {
         let engine = Engine::new(self.config.clone()).ok()?;
-        if self.cooldowns.is_empty() {
+        if self.cooldowns.is_empty() && self.blind.is_none() {
             return Some(engine);
         }
         let mut state = serde_json::to_value(engine.state()).unwrap();
         let cooldown = |it: &Cooldown| json!({ "until": it.until, "left": it.left });
         let all = self.cooldowns.iter().map(|(task, it)| (task.to_string(), cooldown(it)));
         state["cooldowns"] = Value::Object(all.collect());
+        if let Some(before) = self.blind {
+            state["spending"] = json!({ "blind": { "before": before }, "accounts": [] });
+        }
         let state: State = serde_json::from_value(state).unwrap();
         Engine::resume(self.config.clone(), state, Epoch::FIRST).ok()
     }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use evenkeel::config::{Basis, Detection, LoadRule, MigrationLimits, Stability, Trigger};
+use evenkeel::config::{
+    Basis, Budget, Detection, LoadRule, MigrationLimits, Scope, Stability, Trigger, Unit,
+};
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{
     Config, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker, WorkerId,
@@ -24,6 +27,7 @@ pub fn sources() -> Vec<Source> {
         (300, spoilt().boxed()),
         (150, doubtful().boxed()),
         (2_000, budgets().boxed()),
+        (1_500, table().boxed()),
         (150, full_memory().boxed()),
         (2_000, filled_or_relieved().boxed()),
         (2_000, wider().boxed()),
@@ -77,6 +81,7 @@ fn round_case(kinds: &'static [&'static str], config: Config, cluster: Cluster) 
         door: Door::Tick(kinds),
         config,
         cooldowns: BTreeMap::new(),
+        blind: None,
         cluster,
         at: Timestamp::from_secs(100),
         task: TaskId::new(1),
@@ -158,6 +163,36 @@ fn budgets() -> impl Strategy<Value = Case> {
             round_case(BUDGETS, config, cluster)
         },
     )
+}
+
+/// A table of one line, which an earlier life may have spent.
+fn table() -> impl Strategy<Value = Case> {
+    let clusters = prop_oneof![2 => strategies::skewed(), 1 => strategies::grouped()];
+    let scope = select(vec![
+        Scope::Global,
+        Scope::WorkerOut,
+        Scope::WorkerIn,
+        Scope::ZonePair,
+        Scope::Tenant,
+        Scope::Reason,
+    ]);
+    let amount = prop_oneof![
+        (0..3_u64).prop_map(|moves| (Unit::Moves, moves)),
+        (0..4_u64).prop_map(|gib| (Unit::Bytes, gib << 30)),
+        (0..200_u64).prop_map(|secs| (Unit::LostSeconds, secs)),
+    ];
+    let blind = proptest::option::weighted(0.3, 0..90_000_u64);
+    (clusters, scope, amount, blind).prop_map(|(mut cluster, scope, (unit, limit), blind)| {
+        // While one of them waits, no other may become free to go first.
+        cluster.tasks.iter_mut().for_each(|task| task.not_before = None);
+        let mut config = Config::default();
+        let budget = Budget::new(scope, unit, limit);
+        let budgets =
+            vec![if blind.is_some() { budget.within(Duration::from_secs(600)) } else { budget }];
+        config.migration = Some(MigrationLimits { budgets, ..MigrationLimits::default() });
+        let kinds = &["budget line spent", "budget in doubt", "unknown size"];
+        Case { blind, ..round_case(kinds, config, cluster) }
+    })
 }
 
 /// As many recent moves remembered as may be, but for a few.

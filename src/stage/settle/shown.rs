@@ -71,6 +71,7 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
             scorecard: None,
             claim: view::claims(task, kinds),
             load: view::loads(task, kinds),
+            charge: None,
         };
         state.flights.insert(task.id, flight);
     }
@@ -237,7 +238,7 @@ pub(super) fn overdue(
 ) {
     let Some(flight) = state.flights.get(&task).cloned() else { return };
     let at = snapshot.at();
-    let timeout = config.migration.unwrap_or_default().timeout;
+    let timeout = config.timeout();
     if at.since(flight.since).is_none_or(|waited| waited <= timeout) {
         return;
     }

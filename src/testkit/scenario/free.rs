@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::engine::{Engine, Input, Output, Stale};
-use crate::model::ids::{DomainId, GroupId, KindId, LabelId, TaskId, TopologyId, WorkerId, ZoneId};
+use crate::model::ids::{
+    DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
+};
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{
@@ -231,6 +233,7 @@ fn renumber_task(task: &mut Task) {
     let worker = |id: WorkerId| WorkerId::new(other(id.raw()));
     task.id = TaskId::new(other(task.id.raw()));
     task.kind = KindId::new(other(task.kind.raw()));
+    task.tenant = task.tenant.map(|tenant| TenantId::new(other(tenant.raw())));
     match &mut task.placement {
         Placement::On(on) => *on = worker(*on),
         Placement::Moving { from, to, .. } => (*from, *to) = (from.map(worker), worker(*to)),

@@ -319,6 +319,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "on" => task.placement = Placement::On(plain(value)?),
         "moving" => task.placement = moving(value)?,
         "kind" => task.kind = plain(value)?,
+        "tenant" => task.tenant = optional(value, plain)?,
         "priority" => task.priority = plain(value)?,
         "running" => task.running = span(value)?,
         "remaining" => task.remaining = optional(value, span)?,

@@ -21,6 +21,9 @@ const SECTIONS: [&str; 8] = [
     "safeguard",
 ];
 
+/// Fields of sections that are left out where they say nothing.
+const LEFT_OUT: [&str; 1] = ["budgets"];
+
 /// A preset by its name.
 pub(super) fn preset(name: &str) -> Parsed<Config> {
     match name {
@@ -94,10 +97,17 @@ fn set(tree: &mut Value, path: &str, value: Value) -> Parsed<()> {
         if place.is_null() {
             return Err(format!("section {} is off", walked.join(".")));
         }
-        place = place
-            .as_object_mut()
-            .and_then(|fields| fields.get_mut(name))
-            .ok_or_else(|| -> String { unknown(path, "the configuration") })?;
+        // What is left out where it says nothing can be said all the same: `budgets`.
+        let said = walked.len() == 1 && LEFT_OUT.contains(&name);
+        let fields = place.as_object_mut();
+        let field = fields.and_then(|fields| {
+            if said {
+                Some(fields.entry(name).or_insert(Value::Null))
+            } else {
+                fields.get_mut(name)
+            }
+        });
+        place = field.ok_or_else(|| -> String { unknown(path, "the configuration") })?;
         walked.push(name);
     }
     *place = value;

@@ -364,16 +364,17 @@ impl World {
         let fresh = |config: &Config| Engine::in_epoch(config.clone(), epoch);
         let made = if blank {
             let both = fresh(&self.config).and_then(|one| Ok((one, fresh(&self.config)?)));
-            self.watch = Watch::new(&self.config);
+            self.watch = self.watch_after(Watch::new(&self.config), epoch);
             both.map_err(|faults| faults.to_string())
         } else {
             let (state, twin, watch) = self.saved.as_ref().ok_or("nothing has been saved")?;
-            self.watch = watch.clone();
+            let (state, twin, watch) = (state.clone(), twin.clone(), watch.clone());
+            self.watch = self.watch_after(watch, epoch);
             let from = |text: &str| -> Parsed<Engine> {
                 let state = serde_json::from_str(text).map_err(|error| error.to_string())?;
                 Engine::resume(self.config.clone(), state, epoch).map_err(|error| error.to_string())
             };
-            from(state).and_then(|one| Ok((one, from(twin)?)))
+            from(&state).and_then(|one| Ok((one, from(&twin)?)))
         };
         match made {
             Ok((engine, twin)) => {
@@ -382,6 +383,13 @@ impl World {
             }
             Err(refusal) => Ok(Heard::saying(refusal)),
         }
+    }
+}
+
+impl World {
+    /// What an earlier life has begun counts in a later one; the same life goes on from where it was.
+    fn watch_after(&self, watch: Watch, epoch: Epoch) -> Watch {
+        if epoch > self.engine.state().epoch() { watch.after(&self.watch) } else { watch }
     }
 }
 

@@ -15,7 +15,7 @@ use super::wish::wishful;
 use crate::{
     BadRecord, ComputeCapability, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, KindId,
     LabelId, MigrationId, Mobility, Phase, Placement, Ratio, Record, Requirements, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, Task, TaskId, Timestamp, Worker, WorkerId, ZoneId,
+    Snapshot, SnapshotBuilder, Stance, Task, TaskId, TenantId, Timestamp, Worker, WorkerId, ZoneId,
 };
 
 /// Bytes in a GiB, which every amount of memory is a multiple of.
@@ -450,6 +450,7 @@ pub(super) struct Traits {
     not_before: Option<u64>,
     extra: Option<f64>,
     kind: u64,
+    tenant: Option<u64>,
 }
 
 impl Traits {
@@ -462,6 +463,7 @@ impl Traits {
         (task.priority, task.mobility) = (self.priority, self.mobility);
         task.not_before = self.not_before.map(Timestamp::from_secs);
         (task.extra_cost, task.kind) = (self.extra, KindId::new(self.kind));
+        task.tenant = self.tenant.map(TenantId::new);
         task
     }
 }
@@ -475,14 +477,15 @@ pub(super) fn traits() -> impl Strategy<Value = Traits> {
     ];
     let times = (0..400_u64, weighted(0.3, 0..600_u64), weighted(0.2, 0.0..=1.0_f64));
     let costs = (weighted(0.5, 0..300_u64), option::of(0..6_u64), weighted(0.1, 0.0..4.0_f64));
-    (times, costs, 0..=10_u8, mobility, weighted(0.1, 0..300_u64), 0..3_u64).prop_map(
+    let whose = (0..3_u64, weighted(0.5, 1..4_u64));
+    (times, costs, 0..=10_u8, mobility, weighted(0.1, 0..300_u64), whose).prop_map(
         |(
             (running, remaining, progress),
             (checkpoint, state, extra),
             priority,
             mobility,
             not_before,
-            kind,
+            (kind, tenant),
         )| {
             Traits {
                 running,
@@ -495,6 +498,7 @@ pub(super) fn traits() -> impl Strategy<Value = Traits> {
                 not_before,
                 extra,
                 kind,
+                tenant,
             }
         },
     )

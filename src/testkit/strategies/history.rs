@@ -15,7 +15,7 @@ use proptest::sample::{Index, select};
 use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
-use super::settings::{any_config, configs};
+use super::settings::{any_config, budgeted, configs};
 use super::wish::wishful;
 use crate::{Config, Input, Output, ResourceId, Stance, Task, TaskId, WorkerId};
 
@@ -193,8 +193,9 @@ fn happening() -> impl Strategy<Value = Happening> {
 pub fn histories() -> impl Strategy<Value = History> {
     let turn = (5..60_u64, list(deed(), 1..4), weighted(0.4, happening()));
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
-    let config = prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())];
     let cluster = prop_oneof![3 => skewed(), 1 => grouped(), 1 => bound(), 1 => accelerated(), 2 => wishful()];
+    let config =
+        budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize);
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(

@@ -10,7 +10,9 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::config::{AdaptRule, Basis, BenefitRule, LoadRule, Safeguard, Stability, Trigger};
+use crate::config::{
+    AdaptRule, Basis, BenefitRule, Budget, LoadRule, Safeguard, Scope, Stability, Trigger, Unit,
+};
 use crate::{
     Config, Epoch, Event, Hardware, MigrationId, Report, TaskId, Thresholds, Timestamp, WorkerId,
 };
@@ -53,7 +55,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let steady = option::of((1..600_u64, 0.0..0.2_f64, 0.0..6.0_f64, 0..60_u64));
     let eager =
         (option::of(0.0..0.4_f64), option::of(1.0..4.0_f64), option::of((share(), share())));
-    (configs(), core, adapt, predict, weigh, limits, (steady, eager))
+    (budgeted(configs()), core, adapt, predict, weigh, limits, (steady, eager))
         .prop_map(|(config, core, adapt, predict, weigh, limits, (steady, eager))| {
             let mut config = with_core(config, core);
             config.detection.give_margin = eager.0;
@@ -82,6 +84,40 @@ pub fn any_config() -> impl Strategy<Value = Config> {
             config
         })
         .prop_filter("contradicts itself", |config| config.check().is_ok())
+}
+
+/// The settings, some of them with a table of budgets.
+pub(super) fn budgeted(configs: impl Strategy<Value = Config>) -> impl Strategy<Value = Config> {
+    (configs, weighted(0.3, list(budget(), 1..4))).prop_map(|(mut config, budgets)| {
+        if let Some(limits) = &mut config.migration {
+            limits.budgets = budgets.unwrap_or_default();
+        }
+        config
+    })
+}
+
+/// A tight line of a table of budgets.
+fn budget() -> impl Strategy<Value = Budget> {
+    let scope = select(vec![
+        Scope::Global,
+        Scope::WorkerOut,
+        Scope::WorkerIn,
+        Scope::ZonePair,
+        Scope::Group,
+        Scope::Tenant,
+        Scope::Kind,
+        Scope::Reason,
+    ]);
+    let amount = prop_oneof![
+        3 => (0..4_u64).prop_map(|moves| (Unit::Moves, moves)),
+        1 => (0..12_u64).prop_map(|gib| (Unit::Bytes, gib << 30)),
+        1 => (0..600_u64).prop_map(|secs| (Unit::LostSeconds, secs)),
+    ];
+    let per = option::of(10..600_u64);
+    (scope, amount, per).prop_map(|(scope, (unit, limit), per)| {
+        let budget = Budget::new(scope, unit, limit);
+        per.map_or(budget, |secs| budget.within(Duration::from_secs(secs)))
+    })
 }
 
 fn with_core(

@@ -1,0 +1,146 @@
+//! The table of budgets: how much may be interrupted, of what, and how often.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::{Span, as_optional_seconds};
+
+/// One line of the table of budgets: never more than `limit` of `unit` per `scope`, at once or
+/// within a window of time.
+///
+/// What counts is interruptions: every migration that takes a task from a worker, from the command
+/// that begins it on. Another target on the way, and the way back, are the same interruption;
+/// placing a task that has lost its worker interrupts nothing. What an earlier life began, and a
+/// snapshot still shows under way, counts. A window is reckoned in sixteenths: what was begun counts
+/// until the sixteenth in which it began is a window ago. A line whose scope or window is new counts
+/// from the round on in which it is first in force.
+///
+/// ```
+/// use core::time::Duration;
+/// use evenkeel::Config;
+/// use evenkeel::config::{Budget, Scope, Unit};
+///
+/// let mut config = Config::default();
+/// if let Some(limits) = &mut config.migration {
+///     // Two interruptions an hour for every tenant, 40 GiB at once between any two zones.
+///     let hour = Duration::from_secs(3_600);
+///     limits.budgets.push(Budget::new(Scope::Tenant, Unit::Moves, 2).within(hour));
+///     limits.budgets.push(Budget::new(Scope::ZonePair, Unit::Bytes, 40 << 30));
+/// }
+/// assert!(config.check().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Budget {
+    /// What has a budget of its own.
+    pub scope: Scope,
+    /// What is counted.
+    pub unit: Unit,
+    /// Never more than so much: moves, bytes, or whole seconds.
+    pub limit: u64,
+    /// Begun within so long, in seconds; none: under way at once.
+    #[serde(default, with = "as_optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub per: Option<Duration>,
+}
+
+impl Budget {
+    /// At most so much at once.
+    pub const fn new(scope: Scope, unit: Unit, limit: u64) -> Self {
+        Self { scope, unit, limit, per: None }
+    }
+
+    /// The same, for what is begun within a window of time.
+    #[must_use]
+    pub const fn within(self, per: Duration) -> Self {
+        Self { per: Some(per), ..self }
+    }
+}
+
+/// What has a budget of its own: each worker, each tenant and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// All together.
+    Global,
+    /// Each worker that tasks leave.
+    WorkerOut,
+    /// Each worker that tasks are first sent to.
+    WorkerIn,
+    /// Each two zones that tasks move between, in either direction. Moves within a zone, and those
+    /// from or to a worker without one, are in no pair.
+    ZonePair,
+    /// Each group; a task in several counts in each.
+    Group,
+    /// Each tenant; tasks without one are in no such budget.
+    Tenant,
+    /// Each kind of task.
+    Kind,
+    /// Each purpose: to empty a worker, to even out loads, to run faster. What was taken over from an
+    /// earlier life counts as moved to even out loads.
+    Reason,
+}
+
+impl Scope {
+    /// Its name in print.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Global => "all together",
+            Self::WorkerOut => "a worker that tasks leave",
+            Self::WorkerIn => "a worker that tasks go to",
+            Self::ZonePair => "a pair of zones",
+            Self::Group => "a group",
+            Self::Tenant => "a tenant",
+            Self::Kind => "a kind",
+            Self::Reason => "a reason",
+        }
+    }
+}
+
+/// What a budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unit {
+    /// Interruptions.
+    Moves,
+    /// State that is handed over ([`Task::state_bytes`](crate::Task::state_bytes)). A task that hands
+    /// over none (it is queued, or starts again from the beginning) counts nothing. One that hands
+    /// over some and does not say how much does not move under such a budget; on its way already, it
+    /// counts as the whole limit.
+    Bytes,
+    /// Seconds of work that a failure on the way would lose: the age of the last checkpoint, or all
+    /// since the task began where that is not known, or where it starts again from the beginning.
+    LostSeconds,
+}
+
+impl Unit {
+    /// So much of it, in print.
+    pub(crate) const fn of(self, amount: u64) -> Measure {
+        Measure { unit: self, amount }
+    }
+}
+
+/// An amount that a budget counts: moves, bytes, or seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measure {
+    unit: Unit,
+    amount: u64,
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = self.amount;
+        match self.unit {
+            Unit::Moves if amount == 1 => f.write_str("1 move"),
+            Unit::Moves => write!(f, "{amount} moves"),
+            Unit::Bytes => write!(f, "{:.2} GiB", amount as f64 / crate::model::resource::GIB),
+            Unit::LostSeconds => {
+                write!(f, "{} of lost work", Span(Duration::from_secs(amount)))
+            }
+        }
+    }
+}

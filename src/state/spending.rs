@@ -1,0 +1,319 @@
+//! What was spent of budgets that hold over time: interruptions begun, by what they count to.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Budget, MigrationLimits, Scope, Unit};
+use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
+use crate::model::time::Timestamp;
+
+/// A window is kept in so many parts; what was begun counts until its part is a window ago.
+const PARTS: u64 = 16;
+
+/// What an interruption counts to: one of what a [`Scope`] gives a budget of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Key {
+    Global,
+    Out(WorkerId),
+    In(WorkerId),
+    /// The smaller one first.
+    Zones(ZoneId, ZoneId),
+    Group(GroupId),
+    Tenant(TenantId),
+    Kind(KindId),
+    Reason(Purpose),
+}
+
+/// What an interruption is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Purpose {
+    Drain,
+    Balance,
+    Faster,
+}
+
+impl Key {
+    /// Whether it has a budget of its own under this scope.
+    pub(crate) const fn is_in(self, scope: Scope) -> bool {
+        matches!(
+            (self, scope),
+            (Self::Global, Scope::Global)
+                | (Self::Out(_), Scope::WorkerOut)
+                | (Self::In(_), Scope::WorkerIn)
+                | (Self::Zones(..), Scope::ZonePair)
+                | (Self::Group(_), Scope::Group)
+                | (Self::Tenant(_), Scope::Tenant)
+                | (Self::Kind(_), Scope::Kind)
+                | (Self::Reason(_), Scope::Reason)
+        )
+    }
+}
+
+/// How much was interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) moves: u64,
+    pub(crate) bytes: u64,
+    /// Moves of which nobody knows how many bytes they hand over.
+    pub(crate) unsized_moves: u64,
+    /// Work that would be lost, in milliseconds.
+    pub(crate) lost_millis: u64,
+}
+
+impl Spent {
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.moves = self.moves.saturating_add(other.moves);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.unsized_moves = self.unsized_moves.saturating_add(other.unsized_moves);
+        self.lost_millis = self.lost_millis.saturating_add(other.lost_millis);
+    }
+
+    /// Whether it is more than can be said in a unit.
+    pub(crate) fn is_unsized(self, unit: Unit) -> bool {
+        unit == Unit::Bytes && self.unsized_moves > 0
+    }
+
+    /// So much in the unit of a budget, begun seconds in full; what has no known size is as much as
+    /// the limit.
+    pub(crate) const fn of(self, budget: &Budget) -> u64 {
+        match budget.unit {
+            Unit::Moves => self.moves,
+            Unit::Bytes => {
+                self.bytes.saturating_add(self.unsized_moves.saturating_mul(budget.limit))
+            }
+            Unit::LostSeconds => self.lost_millis.div_ceil(1_000),
+        }
+    }
+}
+
+/// One interruption: what it counts to, and how much it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Charge {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) spent: Spent,
+}
+
+/// Whether another life may have begun what this one does not know of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Blind {
+    #[default]
+    No,
+    /// Up to the first snapshot of this life, which is yet to come.
+    Waiting,
+    /// Up to then.
+    Before(Timestamp),
+}
+
+/// What was begun within the windows of the budgets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spending {
+    pub(crate) blind: Blind,
+    /// By window and key.
+    accounts: Vec<Account>,
+}
+
+/// What was begun within one window under one key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Account {
+    /// The window, in milliseconds.
+    per: u64,
+    key: Key,
+    /// By part, oldest first: its number, and what was begun in it.
+    parts: Vec<(u64, Spent)>,
+}
+
+/// The windows of the table, each with its scope.
+fn windows(limits: &MigrationLimits) -> impl Iterator<Item = (Scope, Duration)> + '_ {
+    limits.budgets.iter().filter_map(|budget| Some((budget.scope, budget.per?)))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The part of a window that a moment is in.
+const fn part(per: u64, at: Timestamp) -> u64 {
+    let part = per.div_ceil(PARTS);
+    at.as_millis() / part
+}
+
+/// Whether a part of a window still counts.
+const fn counts(per: u64, number: u64, now: Timestamp) -> bool {
+    let end = number.saturating_add(1).saturating_mul(per.div_ceil(PARTS));
+    end.saturating_add(per) > now.as_millis()
+}
+
+impl Spending {
+    /// What a life begins with that takes over from another one: it does not know what that one began
+    /// since the state was saved.
+    pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
+        if limits.is_some_and(|limits| windows(limits).next().is_some()) {
+            self.blind = Blind::Waiting;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blind == Blind::No && self.accounts.is_empty()
+    }
+
+    /// How many accounts are kept.
+    pub(crate) const fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Until when a window may hold what another life began.
+    pub(crate) fn closed(&self, per: Duration, now: Timestamp) -> Option<Timestamp> {
+        let from = match self.blind {
+            Blind::No => return None,
+            Blind::Waiting => now,
+            Blind::Before(from) => from,
+        };
+        Some(from.after(per)).filter(|until| *until > now)
+    }
+
+    /// What was begun within a window up to now, by key.
+    pub(crate) fn within(
+        &self,
+        per: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Key, Spent)> + '_ {
+        let per = millis(per);
+        let first = self.accounts.partition_point(|account| account.per < per);
+        let accounts = self.accounts[first..].iter().take_while(move |account| account.per == per);
+        accounts.map(move |account| {
+            let mut sum = Spent::default();
+            let parts = account.parts.iter().filter(|(number, _)| counts(per, *number, now));
+            parts.for_each(|(_, spent)| sum.add(*spent));
+            (account.key, sum)
+        })
+    }
+
+    /// Writes down an interruption that begins now.
+    pub(crate) fn enter(&mut self, limits: &MigrationLimits, now: Timestamp, charge: &Charge) {
+        let mut entered: Vec<(Scope, Duration)> = Vec::new();
+        for (scope, per) in windows(limits) {
+            if entered.contains(&(scope, per)) {
+                continue;
+            }
+            entered.push((scope, per));
+            for key in charge.keys.iter().filter(|key| key.is_in(scope)) {
+                self.add(millis(per), *key, now, charge.spent);
+            }
+        }
+    }
+
+    fn add(&mut self, per: u64, key: Key, now: Timestamp, spent: Spent) {
+        let place = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key));
+        let row = place.unwrap_or_else(|row| {
+            self.accounts.insert(row, Account { per, key, parts: Vec::new() });
+            row
+        });
+        let (parts, number) = (&mut self.accounts[row].parts, part(per, now));
+        match parts.last_mut() {
+            Some((last, sum)) if *last >= number => sum.add(spent),
+            _ => parts.push((number, spent)),
+        }
+    }
+
+    /// Forgets what no window holds any more, and what no budget asks for.
+    pub(crate) fn forget(&mut self, limits: Option<&MigrationLimits>, now: Timestamp) {
+        let longest = limits.and_then(|limits| windows(limits).map(|(_, per)| per).max());
+        self.blind = match (self.blind, longest) {
+            (Blind::No, _) | (_, None) => Blind::No,
+            (Blind::Waiting, Some(_)) => Blind::Before(now),
+            // A later life may have begun with an earlier clock.
+            (Blind::Before(from), Some(longest)) => {
+                let from = from.min(now);
+                if from.after(longest) > now { Blind::Before(from) } else { Blind::No }
+            }
+        };
+        self.accounts.retain_mut(|account| {
+            let (per, key) = (account.per, account.key);
+            let asked = |limits: &MigrationLimits| {
+                windows(limits).any(|(scope, window)| key.is_in(scope) && millis(window) == per)
+            };
+            let last = part(per, now);
+            if account.parts.last().is_some_and(|(number, _)| *number > last) {
+                account.bring_back(last);
+            }
+            account.parts.retain(|(number, _)| counts(per, *number, now));
+            !account.parts.is_empty() && limits.is_some_and(asked)
+        });
+    }
+}
+
+impl Account {
+    /// What was begun by a clock that ran ahead counts as begun now.
+    fn bring_back(&mut self, last: u64) {
+        let mut sum = Spent::default();
+        let ahead = self.parts.iter().filter(|(number, _)| *number >= last);
+        ahead.for_each(|(_, spent)| sum.add(*spent));
+        self.parts.retain(|(number, _)| *number < last);
+        self.parts.push((last, sum));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn hourly() -> MigrationLimits {
+        let budgets = vec![Budget::new(Scope::Global, Unit::Moves, 1).within(HOUR)];
+        MigrationLimits { budgets, ..MigrationLimits::default() }
+    }
+
+    fn begin(spending: &mut Spending, secs: u64) {
+        let spent = Spent { moves: 1, ..Spent::default() };
+        let charge = Charge { keys: vec![Key::Global, Key::Out(WorkerId::new(1))], spent };
+        spending.enter(&hourly(), at(secs), &charge);
+    }
+
+    fn moves(spending: &Spending, secs: u64) -> u64 {
+        spending.within(HOUR, at(secs)).map(|(_, spent)| spent.moves).sum()
+    }
+
+    #[test]
+    fn what_was_begun_counts_until_its_part_is_a_window_ago() {
+        let mut spending = Spending::default();
+        begin(&mut spending, 30);
+        begin(&mut spending, 300);
+        // Parts of 225 s: the first ends at 225 s, the second at 450 s.
+        assert_eq!(moves(&spending, 3_824), 2);
+        assert_eq!(moves(&spending, 3_825), 1);
+        assert_eq!(moves(&spending, 4_050), 0);
+        spending.forget(Some(&hourly()), at(4_050));
+        assert!(spending.is_empty());
+    }
+
+    #[test]
+    fn an_account_keeps_no_more_parts_than_its_window_has() {
+        let mut spending = Spending::default();
+        for secs in (0..100_000).step_by(30) {
+            begin(&mut spending, secs);
+            spending.forget(Some(&hourly()), at(secs));
+        }
+        assert_eq!(spending.len(), 1);
+        assert!(spending.accounts[0].parts.len() <= 17);
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_keeps_nothing_closed_for_ever() {
+        let mut spending = Spending::default();
+        begin(&mut spending, 1_000_000);
+        spending.forget(Some(&hourly()), at(30));
+        assert_eq!(moves(&spending, 30), 1);
+        assert_eq!(moves(&spending, 3_825), 0);
+    }
+}

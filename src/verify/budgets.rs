@@ -1,0 +1,208 @@
+//! Was any line of the table of budgets ever exceeded? Reckoned from what was begun and what has ended.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Findings, Promise, Violation};
+use crate::config::{Budget, Config, Scope, Unit};
+use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Ended, Outcome, Reason};
+use crate::snapshot::{Mobility, Placement, Snapshot, Task};
+
+/// Reckons the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
+/// line is exceeded, at any prefix of any batch, nor over time, nor by a later life that does not know
+/// what an earlier one began.
+#[derive(Clone, Debug, Default)]
+pub struct Budgets {
+    lines: Vec<Budget>,
+    /// Scopes and windows in force, each with how many interruptions had been begun before.
+    since: BTreeMap<(Scope, Duration), usize>,
+    epoch: Epoch,
+    /// Interruptions begun, in order, as far back as any window reaches.
+    begun: Vec<Interruption>,
+    /// How many of all that were begun are forgotten.
+    forgotten: usize,
+    /// Those under way, by migration.
+    open: BTreeMap<MigrationId, Interruption>,
+    /// Every migration begun, so that none is taken over that is over.
+    known: BTreeSet<MigrationId>,
+}
+
+/// What was interrupted, for what, from where and to where.
+#[derive(Clone, Debug)]
+struct Interruption {
+    task: TaskId,
+    at: Timestamp,
+    /// What it counts to, by scope.
+    counts: Vec<(Scope, [u64; 2])>,
+    /// State handed over, if known.
+    bytes: Option<u64>,
+    /// Work that would be lost.
+    lost: Duration,
+    /// Begun by a life that was not watched.
+    taken_over: bool,
+}
+
+impl Interruption {
+    fn of(task: &Task, snapshot: &Snapshot, [from, to]: [WorkerId; 2], reason: Reason) -> Self {
+        let zone = |worker| snapshot.worker(worker).and_then(|worker| worker.zone);
+        let purpose = match reason {
+            Reason::Drain { .. } => 0,
+            Reason::Faster { .. } => 1,
+            _ => 2,
+        };
+        let mut counts = alloc::vec![
+            (Scope::Global, [0, 0]),
+            (Scope::WorkerOut, [from.raw(), 0]),
+            (Scope::WorkerIn, [to.raw(), 0]),
+            (Scope::Kind, [task.kind.raw(), 0]),
+            (Scope::Reason, [purpose, 0]),
+        ];
+        counts.extend(task.tenant.map(|tenant| (Scope::Tenant, [tenant.raw(), 0])));
+        if let (Some(a), Some(b)) = (zone(from), zone(to)) {
+            let mut pair = [a.raw(), b.raw()];
+            pair.sort_unstable();
+            counts.extend((pair[0] != pair[1]).then_some((Scope::ZonePair, pair)));
+        }
+        let groups = snapshot.groups().iter().filter(|group| group.members.contains(&task.id));
+        counts.extend(groups.map(|group| (Scope::Group, [group.id.raw(), 0])));
+        let (bytes, lost) = match task.mobility {
+            Mobility::Queued => (Some(0), Duration::ZERO),
+            Mobility::Restart => (Some(0), task.running),
+            _ => (task.state_bytes, task.checkpoint_age.unwrap_or(task.running)),
+        };
+        let (id, at) = (task.id, snapshot.at());
+        Self { task: id, at, counts, bytes, lost, taken_over: false }
+    }
+
+    /// How much it is of a line, in its unit; seconds in thousandths, as a line's limit is compared.
+    fn amount(&self, line: &Budget) -> u128 {
+        match line.unit {
+            Unit::Moves => 1,
+            Unit::Bytes => u128::from(self.bytes.unwrap_or(line.limit)),
+            Unit::LostSeconds => self.lost.as_micros().div_ceil(1_000),
+        }
+    }
+}
+
+/// The limit of a line, as amounts are reckoned.
+fn limit(line: &Budget) -> u128 {
+    match line.unit {
+        Unit::LostSeconds => u128::from(line.limit) * 1_000,
+        _ => u128::from(line.limit),
+    }
+}
+
+impl Budgets {
+    /// Begins to watch an engine with these settings.
+    pub fn new(config: &Config) -> Self {
+        let mut budgets = Self::default();
+        budgets.reconfigured(config);
+        budgets
+    }
+
+    /// Takes in settings that are in force from now on. A line whose scope or window is new counts from
+    /// here.
+    pub fn reconfigured(&mut self, config: &Config) {
+        let limits = config.migration.as_ref();
+        self.lines = limits.map(|limits| limits.budgets.clone()).unwrap_or_default();
+        let windows = self.lines.iter().filter_map(|line| Some((line.scope, line.per?)));
+        let windows: BTreeSet<_> = windows.collect();
+        self.since.retain(|window, _| windows.contains(window));
+        let all = self.forgotten + self.begun.len();
+        windows.into_iter().for_each(|window| {
+            self.since.entry(window).or_insert(all);
+        });
+    }
+
+    /// Takes in ends of migrations.
+    pub fn ended(&mut self, ended: &[Ended]) {
+        ended.iter().for_each(|ended| {
+            self.open.remove(&ended.migration);
+        });
+    }
+
+    /// Takes over what a watch over an earlier life has seen.
+    pub(super) fn inherit(&mut self, earlier: &Self) {
+        *self = earlier.clone();
+    }
+
+    /// Takes in one balancing round.
+    pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
+        let mut findings = Findings::new(Promise::OneMove);
+        self.show(snapshot, outcome.epoch);
+        self.ended(&outcome.ended);
+        for command in outcome.begun() {
+            self.begin(snapshot, command, &mut findings);
+        }
+        let longest = self.lines.iter().filter_map(|line| line.per).max().unwrap_or_default();
+        let old = |begun: &Interruption| begun.at.after(longest) <= snapshot.at();
+        let over = self.begun.iter().take_while(|begun| old(begun)).count();
+        self.begun.drain(..over);
+        self.forgotten += over;
+        findings.list
+    }
+
+    /// What a snapshot shows under way that nobody here has begun; and what a later life cannot know.
+    fn show(&mut self, snapshot: &Snapshot, epoch: Epoch) {
+        let moving = snapshot.tasks().iter().filter_map(|task| match task.placement {
+            Placement::Moving { migration, from: Some(from), to, .. } => {
+                Some((migration, task, [from, to]))
+            }
+            _ => None,
+        });
+        let moving: Vec<_> = moving.collect();
+        self.open.retain(|_, open| !open.taken_over);
+        if epoch > self.epoch {
+            self.open.retain(|id, _| moving.iter().any(|(shown, ..)| shown == id));
+            let now = snapshot.at();
+            self.begun.iter_mut().for_each(|begun| begun.at = begun.at.min(now));
+        }
+        self.epoch = epoch;
+        for (id, task, ends) in moving {
+            let newest = self.known.range(..=MigrationId::new(epoch, u64::MAX)).next_back();
+            let late = id.epoch() == epoch && newest.is_some_and(|newest| *newest >= id);
+            let busy = self.open.values().any(|open| open.task == task.id);
+            if !late && !busy && !self.known.contains(&id) {
+                let shown = Interruption::of(task, snapshot, ends, Reason::Recover);
+                self.open.insert(id, Interruption { taken_over: true, ..shown });
+            }
+        }
+    }
+
+    fn begin(&mut self, snapshot: &Snapshot, command: &Command, findings: &mut Findings) {
+        if !self.known.insert(command.migration) {
+            return;
+        }
+        let Action::Release { from, to } = command.action else { return };
+        let Some(task) = snapshot.task(command.task) else { return };
+        let next = Interruption::of(task, snapshot, [from, to], command.reason);
+        for line in &self.lines {
+            for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {
+                let said = line.unit != Unit::Bytes || next.bytes.is_some();
+                findings.need(said, || format!("{command}: of no known size, under {line:?}"));
+                let (more, spent) = (next.amount(line), self.spent(line, *count, snapshot.at()));
+                findings.need(more == 0 || spent + more <= limit(line), || {
+                    format!("{command}: {more} beside {spent} for {count:?} under {line:?}")
+                });
+            }
+        }
+        self.open.insert(command.migration, next.clone());
+        self.begun.push(next);
+    }
+
+    /// What is spent of a line by now.
+    fn spent(&self, line: &Budget, count: (Scope, [u64; 2]), now: Timestamp) -> u128 {
+        let counts = |it: &&Interruption| it.counts.contains(&count);
+        let Some(per) = line.per else {
+            return self.open.values().filter(counts).map(|it| it.amount(line)).sum();
+        };
+        let since = self.since.get(&(line.scope, per)).copied().unwrap_or_default();
+        let begun = self.begun.iter().skip(since.saturating_sub(self.forgotten));
+        let recent = begun.filter(|it| it.at.after(per) > now).filter(counts);
+        recent.map(|it| it.amount(line)).sum()
+    }
+}

@@ -1,0 +1,76 @@
+//! What an interruption counts to, and how much it is: for budgets.
+
+use core::time::Duration;
+
+use super::View;
+use crate::model::ids::{KindId, WorkerId};
+use crate::outcome::Reason;
+use crate::snapshot::{Mobility, Task};
+use crate::state::{Charge, Flight, Key, Purpose, Spent};
+
+/// Who interrupts what, as far as budgets care.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interruption {
+    /// The task's row; nothing where the snapshot does not list it.
+    pub(crate) row: Option<usize>,
+    pub(crate) kind: KindId,
+    pub(crate) from: WorkerId,
+    pub(crate) to: WorkerId,
+    pub(crate) purpose: Purpose,
+}
+
+/// What an interruption counts to, and how much it is.
+pub(crate) fn charge(view: &View<'_>, interruption: &Interruption) -> Charge {
+    let Interruption { row, kind, from, to, purpose } = *interruption;
+    let task = row.map(|row| view.task(row));
+    let mut keys = alloc::vec![Key::Global, Key::Out(from), Key::In(to)];
+    let zone = |worker| view.snapshot.worker(worker).and_then(|worker| worker.zone);
+    if let Some((a, b)) = zone(from).zip(zone(to)).filter(|(a, b)| a != b) {
+        keys.push(Key::Zones(a.min(b), a.max(b)));
+    }
+    let member = row.and_then(|row| u32::try_from(row).ok());
+    let groups = member.and_then(|row| view.memberships.get(&row)).into_iter().flatten();
+    keys.extend(groups.map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
+    keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
+    keys.extend([Key::Kind(kind), Key::Reason(purpose)]);
+    Charge { keys, spent: task.map_or(Spent { moves: 1, unsized_moves: 1, ..NOTHING }, spent) }
+}
+
+const NOTHING: Spent = Spent { moves: 0, bytes: 0, unsized_moves: 0, lost_millis: 0 };
+
+/// What interrupting a task is.
+fn spent(task: &Task) -> Spent {
+    let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
+    let lost = match task.mobility {
+        Mobility::Queued => Duration::ZERO,
+        Mobility::Restart => task.running,
+        Mobility::Checkpoint | Mobility::Pinned => task.checkpoint_age.unwrap_or(task.running),
+    };
+    let bytes = match task.mobility {
+        Mobility::Queued | Mobility::Restart => Some(0),
+        Mobility::Checkpoint | Mobility::Pinned => task.state_bytes,
+    };
+    Spent {
+        moves: 1,
+        bytes: bytes.unwrap_or(0),
+        unsized_moves: u64::from(bytes.is_none()),
+        lost_millis: millis(lost).unwrap_or(u64::MAX),
+    }
+}
+
+/// What a migration under way counts to: as it was written down when it began, or, where no budget was in
+/// force then, as it looks now. Nothing for the placement of an orphan.
+pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
+    if flight.charge.is_some() {
+        return flight.charge.clone();
+    }
+    let purpose = match flight.reason {
+        Reason::Drain { .. } => Purpose::Drain,
+        Reason::Faster { .. } => Purpose::Faster,
+        _ => Purpose::Balance,
+    };
+    let Flight { task, kind, to, .. } = *flight;
+    let row = view.snapshot.task_row(task);
+    let interruption = Interruption { row, kind, from: flight.from?, to, purpose };
+    Some(charge(view, &interruption))
+}
