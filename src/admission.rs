@@ -10,10 +10,11 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::model::hardware::Hardware;
+use crate::model::ids::GroupId;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
-use crate::snapshot::{Mobility, Stance, Task};
+use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
 use crate::state::State;
 use crate::view::{Burden, Errand, MOST_LOAD, Place, Seat, View, runs_on_device};
 
@@ -29,11 +30,23 @@ pub(crate) fn task(
     if !view.snapshot.is_sound(row) {
         return Err(Rejection::BadRecord);
     }
-    match view.ledger.places[row] {
+    let place = view.ledger.places[row];
+    match place {
         Place::Moving { migration, .. } => return Err(Rejection::InFlight { migration }),
         Place::Unplaced if errand != Errand::Recover => return Err(Rejection::Unplaced),
         Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
         Place::On(_) | Place::Stranded { .. } | Place::Orphaned | Place::Unplaced => {}
+    }
+    let own = |scope| match scope {
+        FreezeScope::All => true,
+        FreezeScope::Kind(kind) => kind == task.kind,
+        FreezeScope::Group(group) => is_member(view, row, group),
+        FreezeScope::Worker(_) | FreezeScope::Zone(_) => {
+            matches!(place, Place::On(seat) if covers(view, scope, seat))
+        }
+    };
+    if let Some(until) = frozen(view, place, errand, own) {
+        return Err(Rejection::Frozen { until });
     }
     if errand == Errand::Recover {
         return Ok(());
@@ -53,6 +66,37 @@ pub(crate) fn task(
         return Err(Rejection::CoolingDown { until: cooldown.until });
     }
     worthwhile_age(config, task)
+}
+
+/// Until when a freeze of one of these scopes holds such a move back, if any does. What is under way
+/// goes on, and what the scheduler places is no move.
+fn frozen(
+    view: &View<'_>,
+    place: Place,
+    errand: Errand,
+    scopes: impl Fn(FreezeScope) -> bool,
+) -> Option<Timestamp> {
+    let voluntary = matches!(errand, Errand::Balance | Errand::Upgrade);
+    let begins = voluntary || errand == Errand::Drain || place == Place::Orphaned;
+    let now = view.snapshot.at();
+    let holds = |freeze: &&Freeze| {
+        begins && freeze.until > now && (voluntary || freeze.strict) && scopes(freeze.scope)
+    };
+    view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
+}
+
+/// Whether a freeze of a worker or a zone is about this worker.
+fn covers(view: &View<'_>, scope: FreezeScope, seat: Seat) -> bool {
+    match scope {
+        FreezeScope::Worker(worker) => worker == view.worker_id(seat),
+        FreezeScope::Zone(zone) => view.worker(seat).zone == Some(zone),
+        FreezeScope::All | FreezeScope::Group(_) | FreezeScope::Kind(_) => false,
+    }
+}
+
+fn is_member(view: &View<'_>, row: usize, group: GroupId) -> bool {
+    let mut groups = view.groups_of(row).iter();
+    groups.any(|index| view.snapshot.groups()[*index as usize].id == group)
 }
 
 /// Has it run neither too long nor nearly to its end?
@@ -99,6 +143,11 @@ pub(crate) fn pair(
     if view.ledger.places[row] == Place::On(to) {
         return Err(Rejection::AlreadyThere);
     }
+    let place = view.ledger.places[row];
+    if let Some(until) = frozen(view, place, errand, |scope| covers(view, scope, to)) {
+        return Err(Rejection::TargetFrozen { until });
+    }
+    stays(view, task, to)?;
     requirements(view, task, to)?;
     let device = device(view, task, to)?;
     headroom(view, to, burden)?;
@@ -112,6 +161,14 @@ pub(crate) fn pair(
         Some(until) => Err(Rejection::LeftRecently { until }),
         None => Ok(device),
     }
+}
+
+/// Does the worker stay until the task is done or has saved its state, and long enough not to be emptied
+/// at once?
+fn stays(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
+    let Some(leaves) = view.workers[to].leaves else { return Ok(()) };
+    let needed = task.settles(view.snapshot.at()).unwrap_or(view.horizon).max(view.soon);
+    if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
 }
 
 /// Hardware, labels, memory as a whole, compute capability.

@@ -403,7 +403,7 @@ fn step(
         Some(_) => candidate::Candidates::default(),
         None => candidate::candidates(config, state, &view, &balance, &levels, &mut tally),
     };
-    let candidate::Candidates { units, pairs } = found;
+    let candidate::Candidates { units, pairs, stuck } = found;
     let mut scored = match &config.cost_benefit {
         Some(section) => {
             let scorer = Scorer { config, section, state, view: &view, levels: &levels };
@@ -420,6 +420,7 @@ fn step(
         accuracy,
         balance,
         plan,
+        stuck,
         candidates: scored.considered,
         commands,
         ended,

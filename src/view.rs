@@ -14,8 +14,9 @@ use crate::config::{LoadRule, Pace, Thresholds};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::time::Timestamp;
 use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
-use crate::snapshot::{Device, Requirements, Snapshot, Task, Topology, Worker};
+use crate::snapshot::{Device, Requirements, Snapshot, Stance, Task, Topology, Worker};
 use crate::state::Purpose;
 
 pub(crate) use charge::{Interruption, charge, charge_of};
@@ -33,6 +34,10 @@ pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) workers: Vec<WorkerView>,
     pub(crate) ledger: Ledger,
+    /// Who leaves before this moment is being emptied.
+    pub(crate) soon: Timestamp,
+    /// Until when is reckoned with a task whose end is unknown.
+    pub(crate) horizon: Timestamp,
     /// Whether the host says of any task which device it uses.
     pub(crate) names_devices: bool,
     /// The balanced workers' reported loads taken together.
@@ -58,6 +63,10 @@ pub(crate) struct WorkerView {
     /// offline.
     pub(crate) balanced: bool,
     pub(crate) kinds: HardwareSet,
+    /// Its stance; one that leaves soon is draining.
+    pub(crate) stance: Stance,
+    /// When it leaves, if it says so.
+    pub(crate) leaves: Option<Timestamp>,
 }
 
 impl View<'_> {
@@ -81,6 +90,13 @@ impl View<'_> {
         for index in self.memberships.get(&row).into_iter().flatten() {
             self.ledger.unavailable[*index as usize] += 1;
         }
+    }
+
+    /// Whether a task will be done before its worker leaves, if that is all that empties the worker.
+    pub(crate) fn is_done_in_time(&self, row: usize, seat: Seat) -> bool {
+        let staying = self.worker(seat).stance != Stance::Drain;
+        let leaves = self.workers[seat].leaves.filter(|_| staying);
+        leaves.is_some_and(|leaves| self.task(row).ends_by(self.snapshot.at(), leaves))
     }
 
     /// What several tasks together take of a worker.

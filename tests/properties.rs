@@ -10,10 +10,10 @@ use std::time::Duration;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
-    Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate, Group,
-    GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility, Outcome, Output,
-    Placement, Ratio, Record, Rejection, Report, ResourceId, Snapshot, Stance, State, Task, TaskId,
-    Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
+    Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
+    FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
+    Outcome, Output, Placement, Ratio, Record, Rejection, Report, ResourceId, Snapshot, Stance,
+    State, Task, TaskId, Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -253,6 +253,9 @@ fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
     for bad in in_order(snapshot.bad_records(), keys) {
         builder = builder.bad_record(bad);
     }
+    for freeze in in_order(snapshot.freezes(), keys) {
+        builder = builder.freeze(freeze);
+    }
     let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
     if partial { builder.partial().build() } else { builder.build() }
 }
@@ -334,6 +337,15 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
         let members = group.members.iter().copied().map(task_name).collect();
         let rule = renamed_rule(group.rule);
         builder = builder.group(Group::new(group_name(group.id), rule, members));
+    }
+    for freeze in snapshot.freezes() {
+        let mut freeze = *freeze;
+        freeze.scope = match freeze.scope {
+            FreezeScope::Worker(id) => FreezeScope::Worker(worker_name(id)),
+            FreezeScope::Group(id) => FreezeScope::Group(group_name(id)),
+            scope => scope,
+        };
+        builder = builder.freeze(freeze);
     }
     for report in snapshot.reports() {
         builder = builder.report(renamed_report(*report));

@@ -33,6 +33,7 @@ const KINDS: &[&[&str]] = &[
     &["bad record"],
     &["in flight", "unplaced", "unknown place"],
     &["doubtful source"],
+    &["frozen"],
     &["pinned"],
     &["not before"],
     &["disruption"],
@@ -42,6 +43,8 @@ const KINDS: &[&[&str]] = &[
     &["not accepting"],
     &["unknown load"],
     &["already there"],
+    &["target frozen"],
+    &["leaves before"],
     &["missing hardware"],
     &["missing label"],
     &["forbidden label"],
@@ -152,6 +155,8 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
     let Some(halfway) = apply(case, no, 0.5) else { return Ok(false) };
     match halfway.ask(no) {
         Some(Answer::No(still)) if is_same(no, &still) => Ok(true),
+        // With the time that has passed, a rule asked before may say no.
+        Some(Answer::No(other)) if turn(&other) < turn(no) => Ok(false),
         // What may not move for the loads may move for speed.
         Some(Answer::Yes) if case.moves_for_speed() => Ok(false),
         Some(Answer::Unseen) | None => Ok(false),

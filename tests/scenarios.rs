@@ -75,6 +75,7 @@ stories! {
     draining_worker_is_emptied_even_when_all_is_calm
     draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
+    evacuation_lists_who_will_be_late
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
     failed_target_sends_the_task_back_to_its_source
@@ -87,6 +88,7 @@ stories! {
     fixed_preset_is_the_traditional_balancer
     fixed_preset_sees_full_memory_behind_idle_processors
     forecast_that_was_wrong_is_trusted_less
+    freeze_holds_moves_back_and_lets_drains_go_on
     full_gpu_does_not_hide_behind_an_idle_cpu
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back
@@ -110,6 +112,7 @@ stories! {
     labels_are_required_and_forbidden
     large_cluster_moves_more_than_two_at_once
     license_is_a_resource_like_any_other
+    maintenance_empties_the_worker_ahead_of_time
     migration_off_observes_and_explains
     nan_report_sets_one_worker_aside
     nearly_done_is_left_to_finish
@@ -121,6 +124,7 @@ stories! {
     one_stray_sample_sets_nothing_in_motion
     one_target_takes_only_so_many_at_once
     operator_calls_it_off_before_and_after_the_release
+    operator_calls_off_whatever_is_under_way
     orphan_that_nobody_can_take_waits
     ping_pong_is_damped
     pinned_task_stays_in_the_heat
@@ -151,7 +155,9 @@ stories! {
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off
     target_that_filled_up_meanwhile_is_called_off
+    target_that_is_to_leave_meanwhile_is_called_off
     target_that_never_answers_gives_the_task_back
+    task_that_saves_its_state_may_go_to_a_worker_that_leaves
     task_without_a_device_runs_on_its_gpu_workers_cpu
     tiny_task_is_not_worth_it
     too_little_compute_is_no_target
@@ -166,6 +172,8 @@ stories! {
     vanished_worker_leaves_orphans_an_unlisted_one_does_not
     what_a_move_cost_is_remembered_for_its_kind
     what_a_move_costs_by_the_letter
+    who_must_be_gone_first_goes_first
     worker_that_failed_a_kind_is_passed_over
+    worker_that_leaves_takes_nothing_that_outlasts_it
     workers_that_stay_away_are_believed_gone_in_the_end
 }

@@ -40,6 +40,7 @@
 //! | [`migration`](Config::migration) | observe and explain, move nothing |
 //! | [`stability`](Config::stability) | no cooldown, no dead band, no projection: what `fixed` and `reference` do |
 //! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
+//! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
 
 mod budget;
 mod check;
@@ -50,15 +51,15 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::as_seconds;
+use crate::model::time::{Timestamp, as_seconds};
 
 pub use budget::{Budget, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use sections::{
-    AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, CostBenefit, CostWeights, Detection,
-    Efficiency, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction, Safeguard,
-    Stability, Trigger,
+    AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, Calendar, CostBenefit, CostWeights,
+    Detection, Efficiency, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
+    Safeguard, Stability, Trigger,
 };
 
 /// How the engine is to behave.
@@ -103,6 +104,9 @@ pub struct Config {
     /// A mass disappearance of workers is not believed at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safeguard: Option<Safeguard>,
+    /// How far ahead workers that leave are emptied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
@@ -201,6 +205,7 @@ impl Config {
             migration: Some(MigrationLimits::default()),
             stability: None,
             safeguard: None,
+            calendar: None,
         }
     }
 
@@ -208,6 +213,17 @@ impl Config {
     pub(crate) fn timeout(&self) -> Duration {
         let limits = self.migration.as_ref();
         limits.map_or_else(|| MigrationLimits::default().timeout, |limits| limits.timeout)
+    }
+
+    /// Who leaves before this moment is being emptied now.
+    pub(crate) fn soon(&self, now: Timestamp) -> Timestamp {
+        now.after(self.calendar.unwrap_or_default().lead)
+    }
+
+    /// How far ahead is reckoned with a task whose end is unknown: the forecast's window, or the
+    /// performance window where nothing is forecast.
+    pub(crate) fn horizon(&self) -> Duration {
+        self.prediction.map_or(self.performance_window, |section| section.window)
     }
 
     /// Checks every number and every pair of numbers that could contradict each other.

@@ -473,6 +473,24 @@ impl Default for Safeguard {
     }
 }
 
+/// What is done about workers that say when they leave
+/// ([`Worker::available_until`](crate::Worker::available_until),
+/// [`Worker::maintenance`](crate::Worker::maintenance)).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calendar {
+    /// So long before it leaves a worker is emptied, as if it were draining, of all that will not be done
+    /// by then, in seconds: 600.
+    #[serde(with = "as_seconds")]
+    pub lead: Duration,
+}
+
+impl Default for Calendar {
+    fn default() -> Self {
+        Self { lead: Duration::from_secs(600) }
+    }
+}
+
 // What a configuration file leaves out of a section has the value of `Config::default()`, not of the
 // specification's rules: a file that changes one number must not change the rules beside it.
 

@@ -146,6 +146,13 @@ pub enum Reason {
         /// The source.
         worker: WorkerId,
     },
+    /// The source leaves soon.
+    Leaves {
+        /// The source.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
+    },
     /// The task has no worker any more.
     Recover,
     /// The source has let go.
@@ -170,6 +177,13 @@ pub enum Reason {
         worker: WorkerId,
         /// Its stance now.
         stance: Stance,
+    },
+    /// The target leaves soon, as it turns out.
+    TargetLeaves {
+        /// The target.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
     },
     /// The target has filled up meanwhile.
     TargetFull {
@@ -209,6 +223,9 @@ impl fmt::Display for Reason {
                 write!(f, "runs {times:.2} times as fast there as on {worker}")
             }
             Self::Drain { worker } => write!(f, "{worker} is draining"),
+            Self::Leaves { worker, at } | Self::TargetLeaves { worker, at } => {
+                write!(f, "{worker} leaves at {at}")
+            }
             Self::Recover => f.write_str("its worker is gone"),
             Self::Released => f.write_str("released by its source"),
             Self::Return => f.write_str("its target did not take it, back to the source"),

@@ -4,6 +4,7 @@
 //! sentence an operator can read, and serialises.
 
 mod command;
+mod late;
 mod rejection;
 mod remedy;
 mod scorecard;
@@ -16,6 +17,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Action, Command, Ended, Fate, Reason};
+pub use late::Late;
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
@@ -70,6 +72,9 @@ pub struct Outcome {
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
+    /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
     /// Migrations under way when the round was over.
     pub in_flight: u32,
     /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
@@ -120,6 +125,9 @@ impl fmt::Display for Outcome {
         }
         for ended in &self.ended {
             write!(f, "\nended      {ended}")?;
+        }
+        for late in &self.late {
+            write!(f, "\nlate       {late}")?;
         }
         for bad in &self.bad_records {
             write!(f, "\nbad record {bad}")?;

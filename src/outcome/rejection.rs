@@ -84,6 +84,12 @@ pub enum Rejection {
     AlreadyThere,
     /// The task is bound to its worker.
     Pinned,
+    /// No move of it begins that nothing forces: a freeze of everything, of its kind, a group of it, its
+    /// worker or its worker's zone.
+    Frozen {
+        /// When it is over.
+        until: Timestamp,
+    },
     /// Its host wants it left alone until then.
     NotBefore {
         /// When it may move.
@@ -147,6 +153,19 @@ pub enum Rejection {
     },
     /// Nothing, or nothing sensible, is known of the worker's load or capacity.
     UnknownLoad,
+    /// The worker or its zone is frozen: no move to it begins that nothing forces.
+    TargetFrozen {
+        /// When it is over.
+        until: Timestamp,
+    },
+    /// The worker leaves before the task is done, or has taken its next checkpoint; where neither is known,
+    /// within the forecast's horizon; or so soon that it is being emptied itself.
+    LeavesBefore {
+        /// When it leaves.
+        leaves: Timestamp,
+        /// Until when it would have to stay.
+        needed: Timestamp,
+    },
     /// So many migrations are already on their way to it.
     TargetBusy {
         /// The limit.
@@ -370,6 +389,7 @@ impl Rejection {
                 _ => Reach::Task,
             },
             Self::Pinned
+            | Self::Frozen { .. }
             | Self::NotBefore { .. }
             | Self::InFlight { .. }
             | Self::CoolingDown { .. }
@@ -388,9 +408,11 @@ impl Rejection {
             | Self::MemoryFull { .. } => Reach::Task,
             Self::NotAccepting { .. }
             | Self::UnknownLoad
+            | Self::TargetFrozen { .. }
             | Self::TargetBusy { .. }
             | Self::Filled { .. } => Reach::Target,
             Self::AlreadyThere
+            | Self::LeavesBefore { .. }
             | Self::LeftRecently { .. }
             | Self::MissingHardware { .. }
             | Self::TooLittleMemory { .. }
@@ -415,6 +437,9 @@ impl Rejection {
         match self {
             Self::AlreadyThere => "already there",
             Self::Pinned => "pinned",
+            Self::Frozen { .. } => "frozen",
+            Self::TargetFrozen { .. } => "target frozen",
+            Self::LeavesBefore { .. } => "leaves before",
             Self::NotBefore { .. } => "not before",
             Self::InFlight { .. } => "in flight",
             Self::CoolingDown { .. } => "cooling down",

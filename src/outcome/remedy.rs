@@ -41,6 +41,8 @@ pub enum Remedy {
     Unpin,
     /// Wait until then.
     WaitUntil(Timestamp),
+    /// Let the worker stay until then.
+    StayUntil(Timestamp),
     /// Let this migration end.
     LetEnd(MigrationId),
     /// Allow so many migrations more, or let as many end.
@@ -151,9 +153,12 @@ impl Rejection {
             Self::AlreadyThere => Remedy::BeElsewhere,
             Self::Pinned => Remedy::Unpin,
             Self::NotBefore { until }
+            | Self::Frozen { until }
+            | Self::TargetFrozen { until }
             | Self::CoolingDown { until }
             | Self::BudgetInDoubt { until, .. }
             | Self::LeftRecently { until } => Remedy::WaitUntil(until),
+            Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
             Self::InFlight { migration } => Remedy::LetEnd(migration),
             Self::BudgetSpent { over, .. }
             | Self::SourceBusy { over, .. }
@@ -262,6 +267,7 @@ impl fmt::Display for Remedy {
             Self::BeElsewhere => f.write_str("it would have to be elsewhere"),
             Self::Unpin => f.write_str("let it move"),
             Self::WaitUntil(until) => write!(f, "wait until {until}"),
+            Self::StayUntil(until) => write!(f, "let the target stay until {until}"),
             Self::LetEnd(migration) => write!(f, "let {migration} end"),
             Self::AllowMigrations(count) => {
                 write!(f, "allow {count} more of these migrations, or let as many end")

@@ -163,6 +163,15 @@ pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     let temperature = &mut worker.temperature_celsius;
     number(record, "temperature_celsius", temperature, NUMBER, f64::is_finite, bad);
     number(record, "power_watts", &mut worker.power_watts, AMOUNT, is_amount, bad);
+    worker.maintenance.retain(|span| {
+        let possible = span.from < span.until;
+        if !possible {
+            let value = format!("{} to {}", span.from, span.until);
+            bad.push(BadRecord::new(record, "maintenance", &value, "a beginning and a later end"));
+        }
+        possible
+    });
+    worker.maintenance.sort_unstable();
 }
 
 pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>) {

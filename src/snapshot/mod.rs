@@ -9,6 +9,7 @@
 //! draining worker is emptied all the same, unless its record is in doubt as a whole, because there
 //! are several or the host could not read it. A task with a bad field stays where it is.
 
+mod calendar;
 mod check;
 mod group;
 mod report;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 
+pub use calendar::{Freeze, FreezeScope, Maintenance};
 pub use check::{BadRecord, Record};
 pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
@@ -53,6 +55,8 @@ pub struct Snapshot {
     workers: Vec<Worker>,
     tasks: Vec<Task>,
     groups: Vec<Group>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    freezes: Vec<Freeze>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
     /// Rows of `workers` that a bad record spoils, in order.
@@ -87,6 +91,7 @@ impl Snapshot {
             workers: Vec::new(),
             tasks: Vec::new(),
             groups: Vec::new(),
+            freezes: Vec::new(),
             reports: Vec::new(),
             bad_records: Vec::new(),
         }
@@ -115,6 +120,11 @@ impl Snapshot {
     /// Its groups by id.
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// What is frozen, in order.
+    pub fn freezes(&self) -> &[Freeze] {
+        &self.freezes
     }
 
     /// The reports that ride in it, in the order in which they are read.
@@ -146,6 +156,7 @@ impl Snapshot {
             workers: self.workers.iter().filter(in_reach).cloned().collect(),
             tasks: self.tasks.clone(),
             groups: self.groups.clone(),
+            freezes: self.freezes.clone(),
             reports: self.reports.clone(),
             bad_records: self.bad_records.clone(),
         };
@@ -215,6 +226,8 @@ pub struct SnapshotBuilder {
     tasks: Vec<Task>,
     #[serde(default)]
     groups: Vec<Group>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    freezes: Vec<Freeze>,
     #[serde(default)]
     reports: Vec<Report>,
     /// What an earlier check set aside, when a snapshot is read back from a log.
@@ -259,6 +272,12 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Freezes something for a while.
+    pub fn freeze(mut self, freeze: Freeze) -> Self {
+        self.freezes.push(freeze);
+        self
+    }
+
     /// Adds a report on a migration.
     pub fn report(mut self, report: Report) -> Self {
         self.reports.push(report);
@@ -283,6 +302,8 @@ impl SnapshotBuilder {
         groups.iter_mut().for_each(check::members);
         check::unique(groups, |group| group.id, Record::Group, |_, _| (), &mut bad);
         self.reports.sort_by(report::reading_order);
+        self.freezes.sort_unstable();
+        self.freezes.dedup();
         self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));
         for task in &mut self.tasks {
             check::task(task, &self.workers, &mut bad);
@@ -293,7 +314,7 @@ impl SnapshotBuilder {
         self.reports.retain(|report| check::report(report, &mut bad));
         bad.sort();
         bad.dedup();
-        let Self { at, coverage, workers, tasks, groups, reports, .. } = self;
+        let Self { at, coverage, workers, tasks, groups, freezes, reports, .. } = self;
         let worker = |bad: &BadRecord| match bad.record {
             Record::Worker(id) => workers.binary_search_by_key(&id, |worker| worker.id).ok(),
             _ => None,
@@ -311,6 +332,7 @@ impl SnapshotBuilder {
             workers,
             tasks,
             groups,
+            freezes,
             reports,
             bad_records,
             unusable,

@@ -64,6 +64,14 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_age: Option<Duration>,
+    /// How often it takes a checkpoint, in seconds. A worker that leaves may take it if it stays for so
+    /// long.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::model::time::as_optional_seconds"
+    )]
+    pub checkpoint_every: Option<Duration>,
     /// Size of the state that would have to be handed over, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
@@ -104,6 +112,7 @@ impl Task {
             remaining: None,
             progress: None,
             checkpoint_age: None,
+            checkpoint_every: None,
             state_bytes: None,
             requirements: Requirements::NONE,
             mobility: Mobility::Checkpoint,

@@ -11,6 +11,8 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{DomainId, LabelId, TopologyId, WorkerId, ZoneId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::time::Timestamp;
+use crate::snapshot::Maintenance;
 
 /// One worker as the host sees it now.
 ///
@@ -71,6 +73,13 @@ pub struct Worker {
     /// Electrical power drawn, in watts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_watts: Option<f64>,
+    /// From this moment on it is gone for good. It takes no task that would not be done, or have taken
+    /// its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_until: Option<Timestamp>,
+    /// Spans in which it is out of service: likewise, until it is back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
 }
 
 impl Worker {
@@ -91,6 +100,8 @@ impl Worker {
             health: None,
             temperature_celsius: None,
             power_watts: None,
+            available_until: None,
+            maintenance: Vec::new(),
         }
     }
 

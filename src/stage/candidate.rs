@@ -35,6 +35,9 @@ const OFFERS: u32 = 32;
 pub(crate) struct Candidates {
     pub(crate) units: Vec<Unit>,
     pub(crate) pairs: Vec<Candidate>,
+    /// Tasks on workers to be emptied that cannot go anywhere: row, and what stops them; nothing where no
+    /// worker takes anything.
+    pub(crate) stuck: Vec<(usize, Option<Rejection>)>,
 }
 
 /// Collects every candidate of the round.
@@ -48,21 +51,23 @@ pub(crate) fn candidates(
 ) -> Candidates {
     let uneven = matches!(balance, Balance::Uneven(_));
     let mut faster = Faster::new(config, state, view, levels);
-    let units = units(config, state, view, uneven, levels, &mut faster, tally);
-    if units.is_empty() {
-        return Candidates::default();
+    let mut found = units(config, state, view, uneven, levels, &mut faster, tally);
+    if found.units.is_empty() {
+        return found;
     }
     let mut search = Search::new(config, state, view, levels);
-    let mut pairs = Vec::new();
+    let Candidates { units, pairs, stuck } = &mut found;
     for (index, unit) in units.iter().enumerate() {
         if unit.errand == Errand::Upgrade {
-            search.upgrade(index, unit, &mut faster, tally, &mut pairs);
-        } else {
-            search.targets(index, unit, tally, &mut pairs);
+            search.upgrade(index, unit, &mut faster, tally, pairs);
+        } else if let Err(no) = search.targets(index, unit, tally, pairs)
+            && unit.errand == Errand::Drain
+        {
+            stuck.extend(unit.rows.iter().map(|row| (*row, no)));
         }
     }
     tally.candidates = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
-    Candidates { units, pairs }
+    found
 }
 
 /// What may move, and why.
@@ -74,27 +79,29 @@ fn units(
     levels: &Levels,
     faster: &mut Faster<'_>,
     tally: &mut Tally,
-) -> Vec<Unit> {
+) -> Candidates {
     let gives = |seat: Seat| {
         let worker = &view.workers[seat];
         uneven && worker.balanced && levels.of(view, seat).is_some_and(|it| it > levels.give_above)
     };
     let errands: Vec<Option<Errand>> = (0..view.workers.len())
-        .map(|seat| match view.worker(seat).stance {
+        .map(|seat| match view.workers[seat].stance {
             // Emptying asks for no figure of the source, only that it is to be emptied.
             Stance::Drain => Some(Errand::Drain),
             _ if gives(seat) => Some(Errand::Balance),
             _ => None,
         })
         .collect();
-    let mut units = Vec::new();
+    let mut found = Candidates::default();
     for row in 0..view.snapshot.tasks().len() {
         let (errand, from) = match view.ledger.places[row] {
             Place::Orphaned | Place::Stranded { .. } => (Errand::Recover, None),
             Place::On(seat) => match errands[seat] {
+                Some(Errand::Drain) if view.is_done_in_time(row, seat) => continue,
                 Some(Errand::Drain) if !view.snapshot.is_certain(seat) => {
                     let rejection = Rejection::DoubtfulSource { worker: view.worker_id(seat) };
                     tally.refuse(view.task(row).id, None, rejection);
+                    found.stuck.push((row, Some(rejection)));
                     continue;
                 }
                 Some(errand) => (errand, Some(seat)),
@@ -113,12 +120,22 @@ fn units(
             Place::Moving { .. } | Place::Unplaced => continue,
         };
         match unit(config, state, view, row, from, errand) {
-            Ok(Some(unit)) => units.push(unit),
+            Ok(Some(unit)) => found.units.push(unit),
             Ok(None) => {}
-            Err(rejection) => tally.refuse(view.task(row).id, None, rejection),
+            Err(rejection) => {
+                if errand == Errand::Drain {
+                    found.stuck.push((row, Some(rejection)));
+                    for (other, group) in companions(view, row, from) {
+                        let own = admission::task(config, state, view, other, errand);
+                        let bound = Rejection::Companion { group, task: view.task(row).id };
+                        found.stuck.push((other, Some(own.err().unwrap_or(bound))));
+                    }
+                }
+                tally.refuse(view.task(row).id, None, rejection);
+            }
         }
     }
-    units
+    found
 }
 
 /// The unit that this task leads; none if another one leads it.
@@ -223,7 +240,11 @@ impl<'a> Search<'a> {
         let level = |seat: &Seat| levels.of(view, *seat).unwrap_or(f64::INFINITY);
         let mut open: Vec<Seat> =
             (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()).collect();
-        open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
+        // Who leaves soon takes nothing, and is asked last.
+        let last = |seat: &Seat| view.workers[*seat].stance != Stance::Accept;
+        open.sort_by(|a, b| {
+            last(a).cmp(&last(b)).then(level(a).total_cmp(&level(b))).then(a.cmp(b))
+        });
         let cold = open.iter().copied().filter(|seat| level(seat) < levels.take_below).collect();
         let offers = alloc::vec![0; view.workers.len()];
         let (equipped, burden) = (BTreeMap::new(), Burden::default());
@@ -231,13 +252,17 @@ impl<'a> Search<'a> {
     }
 
     /// Asks targets for a unit, coldest first.
+    ///
+    /// # Errors
+    ///
+    /// None will have it: what the first of them said, if any was asked.
     fn targets(
         &mut self,
         index: usize,
         unit: &Unit,
         tally: &mut Tally,
         pairs: &mut Vec<Candidate>,
-    ) {
+    ) -> Result<(), Option<Rejection>> {
         let lead = self.view.task(unit.rows[0]);
         // A task that has no worker, or must leave it, is worth asking everybody.
         let (targets, questions) = match (&self.config.stability, unit.errand) {
@@ -248,9 +273,7 @@ impl<'a> Search<'a> {
         let equipped = self.equipped(unit);
         let (seats, fresh) = (core::mem::take(&mut equipped.seats), equipped.fresh);
         let lacking = self.takers[usize::from(unit.errand == Errand::Balance)].len() - seats.len();
-        if lacking > 0 {
-            self.note_lacking(unit, lacking, tally);
-        }
+        let mut refusal = (lacking > 0).then(|| self.note_lacking(unit, lacking, tally)).flatten();
         let mut accepted = 0;
         for seat in seats[fresh..].iter().chain(&seats[..fresh]).copied().take(questions) {
             if accepted == targets {
@@ -264,11 +287,13 @@ impl<'a> Search<'a> {
                 }
                 Err(Rejection::AlreadyThere) => {}
                 Err(rejection) => {
+                    refusal = refusal.or(Some(rejection));
                     tally.refuse(lead.id, Some(self.view.worker_id(seat)), rejection);
                 }
             }
         }
         self.equipped(unit).seats = seats;
+        if accepted > 0 { Ok(()) } else { Err(refusal) }
     }
 
     /// Asks the workers where a task would run faster, fastest first.
@@ -322,7 +347,7 @@ impl<'a> Search<'a> {
     }
 
     /// One refusal stands for all takers that lack the hardware: the first of them.
-    fn note_lacking(&self, unit: &Unit, lacking: usize, tally: &mut Tally) {
+    fn note_lacking(&self, unit: &Unit, lacking: usize, tally: &mut Tally) -> Option<Rejection> {
         let lead = self.view.task(unit.rows[0]);
         let needs = &lead.requirements;
         let takers = &self.takers[usize::from(unit.errand == Errand::Balance)];
@@ -335,10 +360,10 @@ impl<'a> Search<'a> {
             let none = !needs.any_of.is_empty() && !needs.any_of.intersects(kinds);
             none.then_some((*seat, Rejection::MissingHardware { needs: needs.any_of, all: false }))
         });
-        if let Some((seat, rejection)) = refusal {
-            let to = Some(self.view.worker_id(seat));
-            tally.refuse_many(u32::try_from(lacking).unwrap_or(u32::MAX), lead.id, to, rejection);
-        }
+        let (seat, rejection) = refusal?;
+        let to = Some(self.view.worker_id(seat));
+        tally.refuse_many(u32::try_from(lacking).unwrap_or(u32::MAX), lead.id, to, rejection);
+        Some(rejection)
     }
 
     /// Asks every rule for every task of the unit, each by itself; together they are asked again

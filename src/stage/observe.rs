@@ -48,8 +48,20 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     let memberships = memberships(snapshot);
     let names_devices = snapshot.tasks().iter().any(|task| task.device.is_some());
     let noise = noise(state, snapshot, &workers);
-    let domains = domains(snapshot);
-    View { snapshot, workers, ledger, names_devices, load, noise, memberships, domains }
+    let (at, domains) = (snapshot.at(), domains(snapshot, &workers));
+    let (soon, horizon) = (config.soon(at), at.after(config.horizon()));
+    View {
+        snapshot,
+        workers,
+        ledger,
+        soon,
+        horizon,
+        names_devices,
+        load,
+        noise,
+        memberships,
+        domains,
+    }
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
@@ -104,8 +116,12 @@ fn worker(
         let sum: f64 = before.skip(skipped).map(|sample| sample.load).sum();
         (sum + latest) / (count + 1) as f64
     });
-    let balanced = reported.is_some() && matches!(record.stance, Stance::Accept | Stance::Hold);
-    WorkerView { reported, projected: reported, recent, balanced, kinds: record.kinds() }
+    let at = snapshot.at();
+    let leaves = record.leaves(at);
+    let stance = record.stance_by(at, config.soon(at));
+    let balanced = reported.is_some() && matches!(stance, Stance::Accept | Stance::Hold);
+    let (projected, kinds) = (reported, record.kinds());
+    WorkerView { reported, projected, recent, balanced, kinds, stance, leaves }
 }
 
 /// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in
@@ -314,14 +330,14 @@ fn memberships(snapshot: &Snapshot) -> BTreeMap<u32, Vec<u32>> {
 }
 
 /// The domains that tasks may go to, for every topology that a group is spread over.
-fn domains(snapshot: &Snapshot) -> BTreeMap<Topology, BTreeSet<u64>> {
+fn domains(snapshot: &Snapshot, views: &[WorkerView]) -> BTreeMap<Topology, BTreeSet<u64>> {
     let mut domains = BTreeMap::new();
     for group in snapshot.groups() {
         let GroupRule::Spread { over, .. } = group.rule else { continue };
         domains.entry(over).or_insert_with(|| {
-            let workers = snapshot.workers().iter();
-            let open = workers.filter(|worker| worker.stance == Stance::Accept);
-            open.filter_map(|worker| over.domain(worker)).collect()
+            let workers = snapshot.workers().iter().zip(views);
+            let open = workers.filter(|(_, view)| view.stance == Stance::Accept);
+            open.filter_map(|(worker, _)| over.domain(worker)).collect()
         });
     }
     domains

@@ -3,6 +3,8 @@
 //! The other writer of State, and the last stage: nothing before it has changed anything but the
 //! migrations that had come to their end.
 
+mod late;
+
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,9 +16,9 @@ use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
     Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Held, Imbalance, Outcome,
-    Reason, Sight, Tally, WorkerLoad,
+    Reason, Rejection, Sight, Tally, WorkerLoad,
 };
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
 use crate::view::{self, Adapted, Errand, Planned, View};
 
@@ -29,6 +31,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) accuracy: Option<crate::math::average::Average>,
     pub(crate) balance: Balance,
     pub(crate) plan: Vec<Planned>,
+    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
+    pub(crate) stuck: Vec<(usize, Option<Rejection>)>,
     pub(crate) candidates: Vec<Considered>,
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
@@ -47,6 +51,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         commands.extend(begin(config, state, &view, reason, planned));
     }
     spend(config, state, &view);
+    let late = late::late(config, state, &view, &plan, &pass.stuck);
     history(config, state, &view, &adapted, forecast.as_ref());
     state.accuracy = accuracy;
     state.evening = plan.iter().any(|planned| planned.errand == Errand::Balance);
@@ -72,6 +77,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         balance,
         candidates: pass.candidates,
         tally: pass.tally,
+        late,
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
         held: pass.held,
@@ -164,7 +170,11 @@ fn reason(
     let Some((worker, source)) = from else { return Reason::Recover };
     match planned.errand {
         Errand::Recover => return Reason::Recover,
-        Errand::Drain => return Reason::Drain { worker },
+        Errand::Drain => {
+            let draining = planned.from.is_some_and(|it| view.worker(it).stance == Stance::Drain);
+            let leaves = source.leaves.filter(|_| !draining);
+            return leaves.map_or(Reason::Drain { worker }, |at| Reason::Leaves { worker, at });
+        }
         Errand::Upgrade => return Reason::Faster { worker, times: planned.times },
         Errand::Balance => {}
     }

@@ -13,6 +13,7 @@ use core::cmp::Ordering;
 use crate::admission::{self, Levels};
 use crate::config::{Config, MigrationLimits};
 use crate::model::ids::MigrationId;
+use crate::model::time::Timestamp;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
@@ -86,6 +87,11 @@ fn order(
 ) {
     let scored = config.cost_benefit.is_some();
     let level = |seat: Option<Seat>| seat.and_then(|seat| levels.of(view, seat)).unwrap_or(0.0);
+    let due = |unit: &Unit| {
+        let source = unit.from.filter(|_| unit.errand == Errand::Drain);
+        let leaves = source.and_then(|from| view.workers[from].leaves);
+        leaves.unwrap_or(Timestamp::from_millis(u64::MAX))
+    };
     let sizes: Vec<f64> = units.iter().map(|unit| size(view, unit)).collect();
     pairs.sort_by(|a, b| {
         let (ua, ub) = (&units[a.unit], &units[b.unit]);
@@ -98,8 +104,10 @@ fn order(
             hottest.then(largest).then(coldest)
         };
         let pressing: Ordering = ua.errand.cmp(&ub.errand);
+        // Of those that must go, who must be gone first goes first.
+        let first = due(ua).cmp(&due(ub));
         let ids = ua.rows[0].cmp(&ub.rows[0]).then(coldest).then(a.to.cmp(&b.to));
-        pressing.then(better).then(ids)
+        pressing.then(first).then(better).then(ids)
     });
 }
 

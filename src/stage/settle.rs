@@ -69,7 +69,7 @@ pub(crate) fn snapshot(
     for report in snapshot.reports() {
         event(config, state, report, latest, &mut settled);
     }
-    shown::notice_workers(state, snapshot);
+    shown::notice_workers(config, state, snapshot);
     shown::adopt(state, snapshot);
     let tasks: Vec<TaskId> = state.flights.keys().copied().collect();
     let promised = shown::promised(state, snapshot);

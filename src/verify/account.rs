@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::calendar::is_balanced;
 use super::facts::{
     Facts, Stay, Step, accelerated, asked, burden, capacity, claim, has_seen, is_new,
     is_sound_worker, load, resources, used,
@@ -481,10 +482,7 @@ fn givers(round: &Round<'_>, live: usize) -> usize {
     }
     let facts = Facts::new(round);
     let account = Account::open(&facts);
-    let workers = round.snapshot.workers().iter().filter(|worker| {
-        matches!(worker.stance, Stance::Accept | Stance::Hold)
-            && is_sound_worker(round.snapshot, worker.id)
-    });
+    let workers = round.snapshot.workers().iter().filter(|worker| is_balanced(round, worker));
     let levels: Vec<f64> = workers.filter_map(|worker| account.level(worker)).collect();
     let mean = levels.iter().sum::<f64>() / levels.len().max(1) as f64;
     let least = mean.min(round.outcome.thresholds.high);

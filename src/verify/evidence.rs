@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::calendar::{is_balanced, tells_of_the_late};
 use super::facts::{Aim, Facts, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
 use crate::config::{Basis, Pace, Trigger};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Reason, Scorecard, Sight};
-use crate::snapshot::{Stance, Worker};
+use crate::snapshot::Worker;
 
 /// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
 /// refusal a name, a reach and a remedy; the loads, the thresholds and the verdict follow from each other.
@@ -22,6 +23,7 @@ pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     system_load(round, &mut findings);
     verdict(round, &mut findings);
     super::held::told(round, &mut findings);
+    tells_of_the_late(round, &mut findings);
     findings.list
 }
 
@@ -119,12 +121,6 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
             format!("thresholds stand {} apart, {} at least", high - low, section.separation)
         });
     }
-}
-
-/// Whether a worker takes part in balancing.
-fn is_balanced(round: &Round<'_>, worker: &Worker) -> bool {
-    matches!(worker.stance, Stance::Accept | Stance::Hold)
-        && is_sound_worker(round.snapshot, worker.id)
 }
 
 /// The loads of the workers that take part, as the outcome has them.

@@ -136,7 +136,7 @@ impl<'a> Facts<'a> {
         };
         let aim = match (command.reason, from) {
             (_, None) => Aim::Recover,
-            (Reason::Drain { .. }, _) => Aim::Drain,
+            (Reason::Drain { .. } | Reason::Leaves { .. }, _) => Aim::Drain,
             (Reason::Faster { .. }, _) => Aim::Faster,
             _ => Aim::Balance,
         };

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::account::Account;
+use super::calendar::is_leaving;
 use super::facts::{Facts, Stay, Step};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
@@ -111,7 +112,9 @@ fn skew(
         Topology::Label(topology) => worker.domains.get(&topology).map(|domain| domain.raw()),
         Topology::Worker => Some(worker.id.raw()),
     };
-    let open = snapshot.workers().iter().filter(|worker| worker.stance == Stance::Accept);
+    let round = account.facts.round;
+    let open = snapshot.workers().iter();
+    let open = open.filter(|it| it.stance == Stance::Accept && !is_leaving(round, it));
     let mut counts: BTreeMap<u64, u32> = open.filter_map(|it| Some((domain(it)?, 0))).collect();
     for member in &group.members {
         let stay = account.stays.get(member).copied().unwrap_or(Stay::Nowhere);

@@ -29,6 +29,7 @@
 
 mod account;
 mod budgets;
+mod calendar;
 mod evidence;
 mod facts;
 mod groups;

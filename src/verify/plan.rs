@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::{Account, budget, is_clear, room, suits};
+use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
 use super::evidence::pace;
 use super::facts::{
     Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
@@ -39,14 +40,16 @@ fn walk(
 }
 
 /// Promise 2: hardware, labels, memory, compute capability, capacity in every resource, device memory device by
-/// device, stance, pins, affinity, anti-affinity and spread hold at every prefix of the plan, with moving tasks
-/// counted on both ends.
+/// device, stance, time, freezes, pins, affinity, anti-affinity and spread hold at every prefix of the plan, with
+/// moving tasks counted on both ends.
 pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
         may_take(step, target, findings);
         has_room(account, step, target, findings);
         groups::step(account, step, findings);
+        stays_for_it(account, step, target, findings);
+        keeps_freezes(account, step, findings);
     });
     for stray in &Facts::new(round).strays {
         findings.add(format!("{stray}: no such task in the snapshot"));
@@ -77,12 +80,7 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
     let believed = is_sound_source(snapshot, from, step.aim);
     findings.need(believed, || format!("{command}: {from} has a bad record"));
-    let stance = snapshot.worker(from).map(|worker| worker.stance);
-    let gives = match step.aim {
-        Aim::Drain => stance == Some(Stance::Drain),
-        _ => matches!(stance, Some(Stance::Accept | Stance::Hold)),
-    };
-    findings.need(gives, || format!("{command}: {from} is {stance:?}"));
+    may_be_left(account.facts.round, step, findings);
 }
 
 /// The target's side: it accepts, is known, and has what the task requires.
@@ -294,11 +292,8 @@ fn within_ceiling(
 }
 
 fn spread(account: &Account<'_>) -> Option<f64> {
-    let snapshot = account.facts.round.snapshot;
-    let balanced = snapshot.workers().iter().filter(|worker| {
-        matches!(worker.stance, Stance::Accept | Stance::Hold)
-            && is_sound_worker(snapshot, worker.id)
-    });
+    let round = account.facts.round;
+    let balanced = round.snapshot.workers().iter().filter(|worker| is_balanced(round, worker));
     let levels: Vec<f64> = balanced.filter_map(|worker| account.level(worker)).collect();
     let max = levels.iter().copied().reduce(f64::max)?;
     Some(max - levels.iter().copied().reduce(f64::min)?)

@@ -38,6 +38,12 @@ impl Quiet {
 
     pub(super) fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::NoPingPong);
+        // Where workers come and go by the calendar, nothing is constant.
+        let timed = |it: &Worker| it.available_until.is_some() || !it.maintenance.is_empty();
+        if !snapshot.freezes().is_empty() || snapshot.workers().iter().any(timed) {
+            self.seen.clear();
+            return findings.list;
+        }
         let Some(now) = arrangement(snapshot) else { return findings.list };
         let load = load_print(snapshot);
         if load != self.load || self.expected != now {

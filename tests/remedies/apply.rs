@@ -183,6 +183,10 @@ fn of_the_worker(case: &mut Case, no: &Rejection, remedy: Remedy, share: f64) ->
     match remedy {
         Remedy::ReportLoad => {}
         Remedy::Accept => worker.stance = Stance::Accept,
+        Remedy::StayUntil(until) => {
+            worker.available_until = worker.available_until.map(|at| at.max(until));
+            worker.maintenance.retain(|span| span.from >= until);
+        }
         Remedy::AddHardware(kinds) => worker.hardware = worker.hardware.union(kinds),
         Remedy::AddAnyHardware(kinds) => {
             worker.hardware = worker.hardware.with(kinds.iter().next()?);

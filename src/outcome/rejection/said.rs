@@ -9,16 +9,15 @@ use crate::model::time::Span;
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::NotBefore { until } => write!(f, "not before {until}"),
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
-            Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
-            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
-            Self::LongRunning { running_secs, most_secs } => {
-                write!(f, "running for {running_secs:.0}s, over {most_secs:.0}s: almost done")
-            }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
-            }
+            Self::NotBefore { .. }
+            | Self::Frozen { .. }
+            | Self::TargetFrozen { .. }
+            | Self::LeavesBefore { .. }
+            | Self::CoolingDown { .. }
+            | Self::LeftRecently { .. }
+            | Self::LongRunning { .. }
+            | Self::NearlyDone { .. } => self.time(f),
             Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
             Self::DoubtfulSource { worker } => write!(f, "the record of {worker} is in doubt"),
             Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
@@ -68,6 +67,27 @@ impl fmt::Display for Rejection {
 }
 
 impl Rejection {
+    /// Prints what is a matter of time.
+    fn time(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NotBefore { until } => write!(f, "not before {until}"),
+            Self::Frozen { until } => write!(f, "frozen until {until}"),
+            Self::TargetFrozen { until } => write!(f, "target is frozen until {until}"),
+            Self::LeavesBefore { leaves, needed } => {
+                write!(f, "target leaves at {leaves}, needed until {needed}")
+            }
+            Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
+            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
+            Self::LongRunning { running_secs, most_secs } => {
+                write!(f, "running for {running_secs:.0}s, over {most_secs:.0}s: almost done")
+            }
+            Self::NearlyDone { remaining_secs, least_secs } => {
+                write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
+            }
+            _ => f.write_str(self.name()),
+        }
+    }
+
     /// Prints which budget says no.
     fn budget(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

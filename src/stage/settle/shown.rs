@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use crate::config::Config;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::Amounts;
+use crate::model::time::Timestamp;
 use crate::outcome::{Action, Fate, Reason};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
 use crate::state::{Flight, MEMORY_PER_WORKER, State, Track};
@@ -14,18 +15,19 @@ use super::Settled;
 use super::turn::{end, failed, judge, land, released, running, strand};
 
 /// What the snapshot says of workers, as far as migrations care.
-pub(super) fn notice_workers(state: &mut State, snapshot: &Snapshot) {
+pub(super) fn notice_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
     let partial = snapshot.coverage() == Coverage::Partial;
     if !partial {
         for (id, track) in &mut state.tracks {
             (track.gone, track.passing) = (snapshot.worker_row(*id).is_none(), None);
         }
     }
+    let soon = config.soon(snapshot.at());
     let passing = partial.then_some(snapshot.at());
     for worker in snapshot.workers() {
         let new = || Track { passing, ..Track::default() };
         let track = state.tracks.entry(worker.id).or_insert_with(new);
-        (track.stance, track.gone) = (worker.stance, false);
+        (track.stance, track.gone) = (worker.stance_by(snapshot.at(), soon), false);
         track.passing = track.passing.and(passing);
     }
 }
@@ -136,7 +138,7 @@ pub(super) fn workers(
     let Some(mut flight) = state.flights.get(&task).cloned() else { return };
     let at = snapshot.at();
     let source_gone = flight.from.is_some_and(|from| gone(snapshot, from));
-    let trouble = trouble(state, snapshot, promised, &flight);
+    let trouble = trouble(state, snapshot, config.soon(snapshot.at()), promised, &flight);
     match (flight.phase, flight.from, trouble) {
         (Phase::Releasing, Some(_), _) if source_gone => {
             end(config, state, &flight, Fate::Failed, at, settled);
@@ -173,6 +175,7 @@ fn gone(snapshot: &Snapshot, worker: WorkerId) -> bool {
 fn trouble(
     state: &State,
     snapshot: &Snapshot,
+    soon: Timestamp,
     promised: &BTreeMap<WorkerId, Amounts>,
     flight: &Flight,
 ) -> Option<Reason> {
@@ -183,6 +186,9 @@ fn trouble(
     let target = snapshot.worker(worker)?;
     if target.stance != Stance::Accept {
         return Some(Reason::TargetClosed { worker, stance: target.stance });
+    }
+    if let Some(at) = target.leaves(snapshot.at()).filter(|at| *at < soon) {
+        return Some(Reason::TargetLeaves { worker, at });
     }
     // Migrations that were ordered earlier come first.
     let earlier = |resource| {
@@ -255,7 +261,9 @@ pub(super) fn overdue(
             return;
         }
         (Phase::Assigned, _) => {
-            judge(config, state, &flight, false);
+            if !flight.called_off {
+                judge(config, state, &flight, false);
+            }
             settled.command(&flight, Action::Abort { worker: flight.to }, reason);
             let placement = snapshot.task(task).map(|record| record.placement);
             // On a worker somebody has it; an orphan is placed anew by this very round.

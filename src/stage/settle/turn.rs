@@ -72,7 +72,10 @@ pub(super) fn failed(
         settled.ignored += 1;
         return;
     }
-    let fate = if flight.called_off { Fate::Aborted } else { fate };
+    if flight.called_off {
+        given_up(config, state, flight, at, settled);
+        return;
+    }
     judge(config, state, &flight, false);
     if flight.attempts >= ATTEMPTS {
         // An orphan is not given back: the next round tries to place it anew.
@@ -83,6 +86,23 @@ pub(super) fn failed(
         return;
     }
     turn_back(state, flight, fate, at, settled);
+}
+
+/// What an operator has called off did not begin: it goes home, or where there is none to another
+/// target, since somebody must have it. An orphan is placed anew by the next round, not there.
+fn given_up(
+    config: &Config,
+    state: &mut State,
+    flight: Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if flight.is_placement() {
+        end(config, state, &flight, Fate::Aborted, at, settled);
+        cool_down(config, state, flight.task, Some(flight.to), at);
+    } else {
+        turn_back(state, flight, Fate::Aborted, at, settled);
+    }
 }
 
 /// The target does not run it: back to the source if that is there, or else to another target.
@@ -108,6 +128,7 @@ fn turn_back(
 /// Nobody has the task; the next round finds it another target.
 pub(super) fn strand(flight: &mut Flight, at: Timestamp) {
     (flight.phase, flight.since, flight.returning) = (Phase::Released, at, None);
+    flight.called_off = false;
 }
 
 /// Whether a worker can have back what it gave away.
@@ -118,7 +139,14 @@ fn takes_back(state: &State, worker: WorkerId) -> bool {
         .is_some_and(|track| !track.gone && matches!(track.stance, Stance::Accept | Stance::Hold))
 }
 
-/// An operator calls it off.
+/// An operator calls it off. It is nobody's failure: neither the kind nor the target is charged.
+///
+/// | phase | then |
+/// |---|---|
+/// | releasing | the source keeps the task; the migration is over |
+/// | released | back to the scheduler |
+/// | assigned, an orphan's placement too | the target is told to stop, and its answer decides |
+/// | on its way home, or an orphan that waits for a target | there is nothing better than to go on |
 pub(super) fn aborted(
     config: &Config,
     state: &mut State,
@@ -126,22 +154,22 @@ pub(super) fn aborted(
     at: Timestamp,
     settled: &mut Settled,
 ) {
+    let again = core::mem::replace(&mut flight.called_off, true);
     match (flight.phase, flight.from) {
         (Phase::Releasing, Some(from)) => {
             settled.command(&flight, Action::Abort { worker: from }, Reason::Operator);
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
-        (Phase::Assigned, Some(_)) if flight.returning.is_none() && !flight.called_off => {
+        (Phase::Assigned, _) if flight.returning.is_none() && !again => {
             // The target may have begun: it is told to stop, and its answer decides.
             settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Operator);
-            (flight.called_off, flight.since) = (true, at);
+            flight.since = at;
             state.flights.insert(flight.task, flight);
         }
         (Phase::Released, Some(_)) => {
             settled.command(&flight, Action::Requeue, Reason::Operator);
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
-        // On its way home, or without a home: there is nothing better to do than to go on.
         (Phase::Assigned | Phase::Releasing | Phase::Released, _) => settled.ignored += 1,
     }
 }
@@ -209,7 +237,8 @@ fn cool_down(
 /// a failure.
 fn remember_cost(config: &Config, state: &mut State, flight: &Flight, fate: Fate, at: Timestamp) {
     let (Some(section), Some(_)) = (&config.cost_benefit, flight.from) else { return };
-    if fate == Fate::Finished {
+    // What an operator called off says nothing of its kind.
+    if fate == Fate::Finished || (flight.called_off && fate != Fate::Completed) {
         return;
     }
     let still = flight.released.and_then(|released| at.since(released)).unwrap_or_default();

@@ -19,7 +19,8 @@ use crate::model::ids::{
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{
-    Event, Group, GroupRule, Placement, Report, Snapshot, Task, Topology, Worker,
+    Event, Freeze, FreezeScope, Group, GroupRule, Placement, Report, Snapshot, Task, Topology,
+    Worker,
 };
 use crate::verify;
 
@@ -34,16 +35,20 @@ pub(super) struct Sheet {
     pub(super) workers: Vec<Worker>,
     pub(super) tasks: Vec<Task>,
     pub(super) groups: Vec<Group>,
+    pub(super) freezes: Vec<Freeze>,
     pub(super) reports: Vec<Report>,
 }
 
 impl Sheet {
     /// The snapshot.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Self { at, partial, workers, tasks, groups, reports } = self.clone();
+        let Self { at, partial, workers, tasks, groups, freezes, reports } = self.clone();
         let mut builder = Snapshot::builder(at).workers(workers).tasks(tasks);
         for group in groups {
             builder = builder.group(group);
+        }
+        for freeze in freezes {
+            builder = builder.freeze(freeze);
         }
         for report in reports {
             builder = builder.report(report);
@@ -58,6 +63,7 @@ impl Sheet {
         shuffle(&mut sheet.workers, &mut dice);
         shuffle(&mut sheet.tasks, &mut dice);
         shuffle(&mut sheet.groups, &mut dice);
+        shuffle(&mut sheet.freezes, &mut dice);
         shuffle(&mut sheet.reports, &mut dice);
         sheet.groups.iter_mut().for_each(|group| shuffle(&mut group.members, &mut dice));
         sheet
@@ -75,6 +81,7 @@ impl Sheet {
             }
             group.members.iter_mut().for_each(|id| *id = TaskId::new(other(id.raw())));
         }
+        sheet.freezes.iter_mut().for_each(|freeze| renumber_scope(&mut freeze.scope));
         sheet.reports.iter_mut().for_each(|report| *report = renumbered(report));
         sheet
     }
@@ -223,6 +230,16 @@ fn renumber_worker(worker: &mut Worker) {
 
 fn renumber_topology(topology: TopologyId) -> TopologyId {
     TopologyId::new(other(topology.raw()))
+}
+
+fn renumber_scope(scope: &mut FreezeScope) {
+    match scope {
+        FreezeScope::All => {}
+        FreezeScope::Worker(id) => *id = WorkerId::new(other(id.raw())),
+        FreezeScope::Zone(id) => *id = ZoneId::new(other(id.raw())),
+        FreezeScope::Group(id) => *id = GroupId::new(other(id.raw())),
+        FreezeScope::Kind(id) => *id = KindId::new(other(id.raw())),
+    }
 }
 
 fn renumber_label(label: &mut LabelId) {

@@ -41,6 +41,7 @@
 //! | `tasks` | records |
 //! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker`, `g4 disruption=1 t1,t2` |
 //! | `drop w3 t5` | removes records |
+//! | `freeze all until=300s [strict]`, `thaw` | freezes everything, or `w1`, `z1`, `g1`, `k1`; ends every freeze |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
 //! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
 //! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated |
@@ -54,10 +55,10 @@
 //! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated
 //! use is what its tasks use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8
 //! stance=drain zone=z1 domain=y1:d3,y2:d7 labels=l1,l2 age=10s device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn
-//! health=0.9 temp=80 power=250`.
+//! health=0.9 temp=80 power=250 until=30m maintenance=10m..20m,2h..3h`.
 //!
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
-//! progress=0.4 checkpointed=20s priority=3 state=1GiB kind=k1 tenant=n1 extra-cost=2 not-before=90s device=0
+//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
 //! power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
 //! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
@@ -72,6 +73,7 @@
 //! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `requeue`, `abort t1 at w1`; `command nothing` |
 //! | `must begin 2`, `at most 2`, `at least 2` | so many migrations were begun |
 //! | `must end t1 completed` | a migration ended like this |
+//! | `must call t1 late` | a round found that it will not be gone in time |
 //! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::Rejection::name) |
 //! | `must accept`, `must rank w2 first`, `must rank w2 before w3` | of `consider` and `rank` |
 //! | `must say even`, `uneven`, `predicted`, `unknown` | some round found the cluster so |

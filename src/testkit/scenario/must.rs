@@ -64,6 +64,7 @@ fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
         "command" => commanded(&words, heard),
         "begin" => begun(&words, heard),
         "end" => ended(rest, heard),
+        "call" => late(&words, heard),
         "refuse" => refused(rest, heard),
         "accept" => Ok(heard.verdicts.iter().all(|(_, verdict)| verdict.admission.is_accepted())),
         "rank" => ranked(&words, heard),
@@ -162,6 +163,14 @@ fn ended(rest: &str, heard: &Heard) -> Parsed<bool> {
     let task: TaskId = plain(task)?;
     let fits = |ended: &Ended| fate.is_empty() || ended.fate.to_string() == fate;
     Ok(heard.ended.iter().any(|ended| ended.task == task && fits(ended)))
+}
+
+/// `call t1 late`: some round did.
+fn late(words: &[&str], heard: &Heard) -> Parsed<bool> {
+    let [task, "late"] = words else { return Err("`call t1 late`".into()) };
+    let task: TaskId = plain(task)?;
+    let mut told = heard.outcomes.iter().flat_map(|outcome| &outcome.late);
+    Ok(told.any(|late| late.task == task))
 }
 
 /// `refuse t2 -> w3: no headroom`; every part but the verb may be left out.

@@ -17,7 +17,8 @@ use crate::model::ids::{DomainId, GroupId, TaskId, TopologyId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::snapshot::{
-    Device, Group, GroupRule, Mobility, Phase, Placement, Report, Stance, Task, Topology, Worker,
+    Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase, Placement, Report,
+    Stance, Task, Topology, Worker,
 };
 
 /// Cores of a worker that says nothing of them.
@@ -39,6 +40,7 @@ pub(super) struct Records {
     pub(super) workers: BTreeMap<WorkerId, Site>,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) freezes: Vec<Freeze>,
 }
 
 impl Records {
@@ -134,6 +136,7 @@ impl Records {
             workers: self.workers.values().map(|site| self.measured(site)).collect(),
             tasks: self.tasks.values().cloned().collect(),
             groups: self.groups.values().cloned().collect(),
+            freezes: self.freezes.clone(),
             reports: reports.to_vec(),
         }
     }
@@ -210,6 +213,8 @@ impl Site {
             "health" => worker.health = optional(value, ratio)?,
             "temp" => worker.temperature_celsius = optional(value, plain)?,
             "power" => worker.power_watts = optional(value, plain)?,
+            "until" => worker.available_until = optional(value, moment)?,
+            "maintenance" => worker.maintenance = optional(value, spans)?.unwrap_or_default(),
             _ => {
                 let resource = plain(key).map_err(|_| unknown(key, "a worker"))?;
                 set(&mut worker.capacity, resource, value)?;
@@ -325,6 +330,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "remaining" => task.remaining = optional(value, span)?,
         "progress" => task.progress = optional(value, ratio)?,
         "checkpointed" => task.checkpoint_age = optional(value, span)?,
+        "checkpoints" => task.checkpoint_every = optional(value, span)?,
         "state" => task.state_bytes = optional(value, bytes)?,
         "not-before" => task.not_before = optional(value, moment)?,
         "extra-cost" => task.extra_cost = optional(value, size)?,
@@ -352,6 +358,39 @@ fn requirement(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+/// `600s..1200s,1h..2h`: when a worker is out of service.
+fn spans(text: &str) -> Parsed<Vec<Maintenance>> {
+    let read = |span: &str| {
+        let (from, until) = span.split_once("..").ok_or("a span reads `600s..1200s`")?;
+        Ok(Maintenance::new(moment(from)?, moment(until)?))
+    };
+    text.split(',').map(read).collect()
+}
+
+/// `all until=300s`, `w1 until=300s strict`: what is frozen.
+pub(super) fn freeze(words: &str) -> Parsed<Freeze> {
+    let (what, rest) = split(words)?;
+    let scope = match what.as_bytes().first() {
+        _ if what == "all" => FreezeScope::All,
+        Some(b'w') => FreezeScope::Worker(plain(what)?),
+        Some(b'z') => FreezeScope::Zone(plain(what)?),
+        Some(b'g') => FreezeScope::Group(plain(what)?),
+        Some(b'k') => FreezeScope::Kind(plain(what)?),
+        _ => return Err(unknown(what, "`freeze`: all, w1, z1, g1, k1")),
+    };
+    let (mut until, mut strict) = (None, false);
+    for word in rest {
+        match pair(word) {
+            ("until", value) => until = Some(moment(valued("until", value)?)?),
+            ("strict", None) => strict = true,
+            _ => return Err(unknown(word, "`freeze`")),
+        }
+    }
+    let until = until.ok_or("`freeze` needs an end: freeze all until=300s")?;
+    let freeze = Freeze::new(scope, until);
+    Ok(if strict { freeze.strictly() } else { freeze })
 }
 
 /// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source,

@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::words::{Parsed, pair, span, unknown, valued};
-use crate::config::{Config, ConfigErrors, Options, Safeguard};
+use crate::config::{Calendar, Config, ConfigErrors, Options, Safeguard};
 
 /// The sections that can be off.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "adaptation",
     "prediction",
     "cost_benefit",
@@ -19,6 +20,7 @@ const SECTIONS: [&str; 8] = [
     "migration",
     "stability",
     "safeguard",
+    "calendar",
 ];
 
 /// Fields of sections that are left out where they say nothing.
@@ -66,14 +68,17 @@ fn tree(config: &Config) -> Parsed<Value> {
     serde_json::to_value(config).map_err(|error| error.to_string())
 }
 
+fn value_of(section: &impl Serialize) -> Parsed<Value> {
+    serde_json::to_value(section).map_err(|error| error.to_string())
+}
+
 /// A section switched off, or on with the values that the presets give it.
 fn section(name: &str, value: &str) -> Parsed<Value> {
     match value {
         "off" => Ok(Value::Null),
-        // A section that no preset has, with its own default.
-        "on" if name == "safeguard" => {
-            serde_json::to_value(Safeguard::default()).map_err(|error| error.to_string())
-        }
+        // Sections that no preset has, with their own defaults.
+        "on" if name == "safeguard" => value_of(&Safeguard::default()),
+        "on" if name == "calendar" => value_of(&Calendar::default()),
         "on" => Ok(tree(&Config::default())?[name].clone()),
         _ => Err(unknown(value, name)),
     }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::free::{Played, same_when_renumbered};
 use super::host::Manner;
 use super::must::{Heard, look_up, print};
-use super::records::{Records, TASK_CPU, WORKER_CPU, moments, ramp};
+use super::records::{Records, TASK_CPU, WORKER_CPU, freeze, moments, ramp};
 use super::settings;
 use super::words::{Parsed, lines, moment, pair, plain, span, unknown, valued};
 use crate::config::Config;
@@ -94,6 +94,11 @@ impl World {
             "config" => self.configure(words),
             "reconfigure" => self.reconfigure(words),
             "drop" => self.drop_records(words),
+            "freeze" => self.freeze(words),
+            "thaw" => {
+                self.records.freezes.clear();
+                Ok(Heard::saying("nothing is frozen".into()))
+            }
             "report" => self.report(words),
             "tick" => self.tick_once(words),
             "ticks" => self.ticks(words),
@@ -173,6 +178,12 @@ impl World {
             self.records.forget(id)?;
         }
         Ok(Heard::saying(format!("dropped    {words}")))
+    }
+
+    fn freeze(&mut self, words: &str) -> Parsed<Heard> {
+        let freeze = freeze(words)?;
+        self.records.freezes.push(freeze);
+        Ok(Heard::saying(freeze.to_string()))
     }
 
     /// `report released m0.1 at=45s`, `report diverted m0.1 w3 t9 at=45s`, `report performance w2

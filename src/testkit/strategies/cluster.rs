@@ -10,12 +10,14 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use super::calendar::timed;
 use super::group::{bound, grouped};
 use super::wish::wishful;
 use crate::{
-    BadRecord, ComputeCapability, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, KindId,
-    LabelId, MigrationId, Mobility, Phase, Placement, Ratio, Record, Requirements, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, Task, TaskId, TenantId, Timestamp, Worker, WorkerId, ZoneId,
+    BadRecord, ComputeCapability, Device, Freeze, Group, GroupId, GroupRule, Hardware, HardwareSet,
+    KindId, LabelId, Maintenance, MigrationId, Mobility, Phase, Placement, Ratio, Record,
+    Requirements, ResourceId, Snapshot, SnapshotBuilder, Stance, Task, TaskId, TenantId, Timestamp,
+    Worker, WorkerId, ZoneId,
 };
 
 /// Bytes in a GiB, which every amount of memory is a multiple of.
@@ -31,6 +33,8 @@ pub struct Cluster {
     pub tasks: Vec<Task>,
     /// Its groups, in any order.
     pub groups: Vec<Group>,
+    /// What is frozen, in any order.
+    pub freezes: Vec<Freeze>,
     /// What the host could not read.
     pub unread: Vec<BadRecord>,
     /// Whether records may be missing without being gone.
@@ -43,6 +47,7 @@ impl fmt::Debug for Cluster {
         self.workers.iter().try_for_each(|worker| line(f, "worker", worker))?;
         self.tasks.iter().try_for_each(|task| line(f, "task", task))?;
         self.groups.iter().try_for_each(|group| line(f, "group", group))?;
+        self.freezes.iter().try_for_each(|freeze| line(f, "freeze", freeze))?;
         self.unread.iter().try_for_each(|bad| line(f, "unread", bad))
     }
 }
@@ -64,6 +69,7 @@ impl Cluster {
             .workers(self.workers.iter().cloned())
             .tasks(self.tasks.iter().cloned());
         builder = self.groups.iter().cloned().fold(builder, SnapshotBuilder::group);
+        builder = self.freezes.iter().copied().fold(builder, SnapshotBuilder::freeze);
         builder = self.unread.iter().cloned().fold(builder, SnapshotBuilder::bad_record);
         if self.partial { builder.partial() } else { builder }
     }
@@ -71,7 +77,7 @@ impl Cluster {
 
 /// Any cluster whose records make sense: small ones, with all their peculiarities.
 pub fn clusters() -> impl Strategy<Value = Cluster> {
-    prop_oneof![
+    timed(prop_oneof![
         2 => uniform(),
         4 => skewed(),
         4 => heterogeneous(),
@@ -82,7 +88,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         2 => crowded(),
         1 => degenerate(),
         1 => partial(),
-    ]
+    ])
 }
 
 /// Equal workers at about equal loads.
@@ -251,6 +257,7 @@ enum Spoil {
     Reserved(f64),
     Temperature(f64),
     WorkerTwice,
+    Backwards,
     Demand(f64),
     TaskUsed(f64),
     Priority(u8),
@@ -272,6 +279,7 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         number().prop_map(Spoil::Reserved),
         select(vec![f64::NAN, f64::INFINITY]).prop_map(Spoil::Temperature),
         Just(Spoil::WorkerTwice),
+        Just(Spoil::Backwards),
         number().prop_map(Spoil::Demand),
         number().prop_map(Spoil::TaskUsed),
         (11..=255_u8).prop_map(Spoil::Priority),
@@ -329,6 +337,10 @@ impl Spoil {
             Self::Capacity(capacity) => worker.capacity.set(ResourceId::CPU, capacity),
             Self::Reserved(reserved) => worker.reserved.set(ResourceId::MEMORY, reserved),
             Self::Temperature(celsius) => worker.temperature_celsius = Some(celsius),
+            Self::Backwards => {
+                let (from, until) = (Timestamp::from_secs(9), Timestamp::from_secs(1));
+                worker.maintenance.push(Maintenance::new(from, until));
+            }
             Self::WorkerTwice => {
                 let mut again = worker.clone();
                 again.used.set(ResourceId::CPU, 0.0);

@@ -12,6 +12,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::calendar::timed;
 use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
@@ -196,6 +197,7 @@ pub fn histories() -> impl Strategy<Value = History> {
     let cluster = prop_oneof![3 => skewed(), 1 => grouped(), 1 => bound(), 1 => accelerated(), 2 => wishful()];
     let config =
         budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
+    let cluster = timed(cluster);
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize);
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(

@@ -12,8 +12,8 @@ use super::cluster::Cluster;
 use super::history::{Deed, Done, Happening, History, Told, Turn};
 use crate::outcome::{Action, Command, Reason};
 use crate::{
-    Event, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId, Snapshot,
-    Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+    Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
+    Snapshot, SnapshotBuilder, Stance, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.
@@ -27,6 +27,7 @@ pub struct Host {
     workers: BTreeMap<WorkerId, Body>,
     tasks: BTreeMap<TaskId, Work>,
     groups: Vec<Group>,
+    freezes: Vec<Freeze>,
     orders: Vec<Order>,
     letters: Vec<(usize, Report)>,
     fences: BTreeSet<(MigrationId, WorkerId)>,
@@ -86,13 +87,18 @@ struct Order {
 
 impl Host {
     pub(super) fn new(history: &History) -> Self {
-        let Cluster { workers, tasks, groups, .. } = &history.cluster;
+        let Cluster { workers, tasks, groups, freezes, .. } = &history.cluster;
         let body = |record: &Worker| {
-            let measured = Timestamp::default();
-            (record.id, Body { record: record.clone(), alive: true, measured })
+            let (measured, alive) = (Timestamp::default(), record.stance != Stance::Offline);
+            (record.id, Body { record: record.clone(), alive, measured })
+        };
+        // What is out of reach at first has lost its tasks.
+        let dead = |id: WorkerId| {
+            workers.iter().any(|worker| worker.id == id && worker.stance == Stance::Offline)
         };
         let work = |task: &Task| {
             let holder = match task.placement {
+                Placement::On(worker) if dead(worker) => Holder::Orphan,
                 Placement::On(worker) => Holder::Runs(worker),
                 _ => Holder::Queue,
             };
@@ -104,6 +110,7 @@ impl Host {
             workers: workers.iter().map(body).collect(),
             tasks: tasks.iter().map(work).collect(),
             groups: groups.clone(),
+            freezes: freezes.clone(),
             orders: Vec::new(),
             letters: Vec::new(),
             fences: BTreeSet::new(),
@@ -461,6 +468,7 @@ impl Host {
         for group in &self.groups {
             builder = builder.group(listed(group));
         }
+        builder = self.freezes.iter().copied().fold(builder, SnapshotBuilder::freeze);
         let (due, rest): (Vec<_>, Vec<_>) =
             self.letters.drain(..).partition(|(due, _)| *due <= self.turn);
         self.letters = rest;

@@ -21,6 +21,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "generated counts are small")]
 #![allow(clippy::expect_used, reason = "a generator that contradicts itself fails its test")]
 
+mod calendar;
 mod cluster;
 mod group;
 mod history;
@@ -28,6 +29,7 @@ mod host;
 mod settings;
 mod wish;
 
+pub use calendar::timed;
 pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
     task, uniform, worker,

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::config::{
-    AdaptRule, Basis, BenefitRule, Budget, LoadRule, Safeguard, Scope, Stability, Trigger, Unit,
+    AdaptRule, Basis, BenefitRule, Budget, Calendar, LoadRule, Safeguard, Scope, Stability,
+    Trigger, Unit,
 };
 use crate::{
     Config, Epoch, Event, Hardware, MigrationId, Report, TaskId, Thresholds, Timestamp, WorkerId,
@@ -55,8 +56,9 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let steady = option::of((1..600_u64, 0.0..0.2_f64, 0.0..6.0_f64, 0..60_u64));
     let eager =
         (option::of(0.0..0.4_f64), option::of(1.0..4.0_f64), option::of((share(), share())));
-    (budgeted(configs()), core, adapt, predict, weigh, limits, (steady, eager))
-        .prop_map(|(config, core, adapt, predict, weigh, limits, (steady, eager))| {
+    let lead = option::of(0..900_u64);
+    (budgeted(configs()), core, adapt, predict, weigh, limits, (steady, eager, lead))
+        .prop_map(|(config, core, adapt, predict, weigh, limits, (steady, eager, lead))| {
             let mut config = with_core(config, core);
             config.detection.give_margin = eager.0;
             if let Some((begin, go_on)) = eager.2 {
@@ -75,6 +77,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
                 section.per_source = per_source.and_then(NonZeroU32::new);
                 section.per_target = per_target.and_then(NonZeroU32::new);
             }
+            config.calendar = lead.map(|secs| Calendar { lead: Duration::from_secs(secs) });
             config.stability = steady.map(|(cooldown, dead_band, noise_margin, lag)| Stability {
                 cooldown: Duration::from_secs(cooldown),
                 dead_band,
