@@ -57,8 +57,8 @@ pub(crate) fn task(
     if let Some(until) = task.not_before.filter(|until| *until > now) {
         return Err(Rejection::NotBefore { until });
     }
-    groups::may_leave(view, row)?;
-    if errand == Errand::Drain {
+    groups::may_leave(view, row, errand)?;
+    if errand < Errand::Balance {
         return Ok(());
     }
     let cooldown = state.cooldowns.get(&task.id).filter(|cooldown| cooldown.until > now);

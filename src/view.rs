@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use crate::config::{LoadRule, Pace, Thresholds};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
-use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::ids::{GroupId, MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
@@ -461,6 +461,15 @@ pub(crate) fn suits(needs: &Requirements, device: &Device) -> bool {
     kind && needs.min_cuda_compute.is_none_or(capable)
 }
 
+/// One task of several that go together, though to different workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Party {
+    /// Which of the parties of this round.
+    pub(crate) index: usize,
+    /// The group that binds the task to it.
+    pub(crate) group: GroupId,
+}
+
 /// What moves together: one task, or the members of an affinity group that share a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Unit {
@@ -468,6 +477,10 @@ pub(crate) struct Unit {
     pub(crate) rows: Vec<usize>,
     pub(crate) from: Option<Seat>,
     pub(crate) errand: Errand,
+    /// With whom it goes or stays, if it is in a gang.
+    pub(crate) party: Option<Party>,
+    /// So many targets are enough to choose from.
+    pub(crate) targets: usize,
 }
 
 /// A unit and a worker that could take it.
@@ -506,10 +519,10 @@ pub(crate) struct Scored {
 }
 
 impl Scored {
-    /// Notes why a pair is not chosen; nothing where moves are not scored.
+    /// Notes why a pair is not chosen, unless that is known; nothing where moves are not scored.
     pub(crate) fn refuse(&mut self, nth: usize, rejection: Option<Rejection>) {
         if let Some(considered) = self.considered.get_mut(nth) {
-            considered.refused = rejection;
+            considered.refused = considered.refused.or(rejection);
         }
     }
 
@@ -541,6 +554,8 @@ pub(crate) enum Errand {
     Recover,
     /// Its worker is to be emptied: exempt from spread over zones, thresholds, and worth.
     Drain,
+    /// One of its gang has to leave its worker: as if its own were to be emptied.
+    Along(GroupId),
     /// To even out the load: every rule counts.
     Balance,
     /// To run faster: every rule counts, and nothing becomes uneven by it.
@@ -552,7 +567,7 @@ impl Errand {
     pub(crate) const fn purpose(self) -> Option<Purpose> {
         match self {
             Self::Recover => None,
-            Self::Drain => Some(Purpose::Drain),
+            Self::Drain | Self::Along(_) => Some(Purpose::Drain),
             Self::Balance => Some(Purpose::Balance),
             Self::Upgrade => Some(Purpose::Faster),
         }

@@ -4,6 +4,7 @@
 //! `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
     Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
     FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
-    Outcome, Output, Placement, Ratio, Record, Rejection, Report, ResourceId, Snapshot, Stance,
-    State, Task, TaskId, Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
+    Outcome, Output, Placement, Ratio, Reason, Record, Rejection, Report, ResourceId, Snapshot,
+    Stance, State, Task, TaskId, Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence, TestRunner};
 
 fn cases() -> ProptestConfig {
     let failure_persistence: Option<Box<dyn FailurePersistence>> =
@@ -123,6 +125,11 @@ proptest! {
             let (_, violations) = verify::tick(&mut engine, &snapshot).unwrap();
             prop_assert_eq!(violations, vec![]);
         }
+    }
+
+    #[test]
+    fn groups_keep_their_promises_however_moves_turn_out(history in strategies::bound_histories()) {
+        prop_assert_eq!(judge(&history, verify::check), vec![]);
     }
 
     #[test]
@@ -768,6 +775,31 @@ fn under_way() -> (Engine, MigrationId) {
     let assigned = event(&mut engine, 31, Event::Released { migration });
     assert_eq!(assigned[0].to_string(), "m0.1 t1 assigned to w2: released by its source");
     (engine, migration)
+}
+
+/// So many of 2,000 random clusters show what the rules of groups do: what is never met proves nothing.
+#[test]
+fn random_groups_meet_every_rule() {
+    let mut runner = TestRunner::deterministic();
+    let mut met: BTreeMap<&str, u32> = BTreeMap::new();
+    for _ in 0..2_000 {
+        let cluster = strategies::bound().new_tree(&mut runner).unwrap().current();
+        let mut config = Config::default();
+        let limits = config.migration.as_mut().unwrap();
+        limits.max_simultaneous = std::num::NonZeroU32::new(6).unwrap();
+        let outcome = Engine::new(config).unwrap().tick(&cluster.snapshot(secs(300))).unwrap();
+        let along = |command: &&Command| matches!(command.reason, Reason::Along { .. });
+        *met.entry("along").or_default() += u32::from(outcome.commands.iter().any(|it| along(&it)));
+        for row in &outcome.tally.refusals {
+            *met.entry(row.name()).or_default() += 1;
+        }
+    }
+    for name in ["along", "affinity", "anti-affinity", "companion", "disruption", "gang", "spread"]
+    {
+        let count = met.get(name).copied().unwrap_or(0);
+        println!("{count:4} {name}");
+        assert!(count >= 20, "{name} is met {count} times");
+    }
 }
 
 #[test]

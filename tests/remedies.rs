@@ -36,7 +36,7 @@ const KINDS: &[&[&str]] = &[
     &["frozen"],
     &["pinned"],
     &["not before"],
-    &["disruption"],
+    &["disruption", "gang"],
     &["cooling down"],
     &["long running"],
     &["nearly done"],
@@ -87,7 +87,8 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
         }
         (R::Affinity { group: a, .. }, R::Affinity { group: b, .. })
         | (R::Spread { group: a, .. }, R::Spread { group: b, .. })
-        | (R::Disruption { group: a, .. }, R::Disruption { group: b, .. }) => a == b,
+        | (R::Disruption { group: a, .. }, R::Disruption { group: b, .. })
+        | (R::Gang { group: a }, R::Gang { group: b }) => a == b,
         _ => a.name() == b.name(),
     }
 }

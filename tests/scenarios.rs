@@ -90,6 +90,11 @@ stories! {
     forecast_that_was_wrong_is_trusted_less
     freeze_holds_moves_back_and_lets_drains_go_on
     full_gpu_does_not_hide_behind_an_idle_cpu
+    gang_goes_on_when_one_of_its_moves_fails
+    gang_is_left_alone_by_balance_and_speed
+    gang_leaves_a_drained_worker_as_a_whole
+    gang_of_orphans_is_placed_together_or_not
+    gang_that_cannot_move_whole_stays_whole
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back
     hardware_cpu_task_gains_nothing_from_a_gpu

@@ -37,14 +37,14 @@ pub(super) fn may_join(
                     return Err(Rejection::Spread { group: group.id, skew, most });
                 }
             }
-            GroupRule::Spread { .. } | GroupRule::Disruption { .. } => {}
+            GroupRule::Spread { .. } | GroupRule::Disruption { .. } | GroupRule::Gang => {}
         }
     }
     Ok(())
 }
 
 /// May this task leave its worker, as far as the groups that it is in are concerned?
-pub(crate) fn may_leave(view: &View<'_>, row: usize) -> Result<(), Rejection> {
+pub(crate) fn may_leave(view: &View<'_>, row: usize, errand: Errand) -> Result<(), Rejection> {
     // Who has no worker leaves none.
     if !matches!(view.ledger.places[row], Place::On(_)) {
         return Ok(());
@@ -52,11 +52,20 @@ pub(crate) fn may_leave(view: &View<'_>, row: usize) -> Result<(), Rejection> {
     for index in view.groups_of(row) {
         let index = *index as usize;
         let group = &view.snapshot.groups()[index];
-        if let GroupRule::Disruption { max_unavailable: most } = group.rule {
-            let unavailable = view.ledger.unavailable[index].saturating_add(1);
-            if unavailable > most {
-                return Err(Rejection::Disruption { group: group.id, unavailable, most });
+        match group.rule {
+            GroupRule::Disruption { max_unavailable: most } => {
+                let unavailable = view.ledger.unavailable[index].saturating_add(1);
+                if unavailable > most {
+                    return Err(Rejection::Disruption { group: group.id, unavailable, most });
+                }
             }
+            GroupRule::Gang if errand >= Errand::Balance => {
+                return Err(Rejection::Gang { group: group.id });
+            }
+            GroupRule::Affinity
+            | GroupRule::AntiAffinity
+            | GroupRule::Spread { .. }
+            | GroupRule::Gang => {}
         }
     }
     Ok(())

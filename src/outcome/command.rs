@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Scorecard;
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::ids::{GroupId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::{Span, Timestamp, as_seconds};
 use crate::snapshot::{Phase, Stance};
@@ -153,6 +153,11 @@ pub enum Reason {
         /// When it leaves.
         at: Timestamp,
     },
+    /// Another one of its gang has to leave its worker.
+    Along {
+        /// The gang.
+        group: GroupId,
+    },
     /// The task has no worker any more.
     Recover,
     /// The source has let go.
@@ -226,6 +231,7 @@ impl fmt::Display for Reason {
             Self::Leaves { worker, at } | Self::TargetLeaves { worker, at } => {
                 write!(f, "{worker} leaves at {at}")
             }
+            Self::Along { group } => write!(f, "{group} moves as one"),
             Self::Recover => f.write_str("its worker is gone"),
             Self::Released => f.write_str("released by its source"),
             Self::Return => f.write_str("its target did not take it, back to the source"),

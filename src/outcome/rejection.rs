@@ -306,6 +306,11 @@ pub enum Rejection {
         /// So many may be.
         most: u32,
     },
+    /// The group is interrupted together, and only to leave a worker that is to be emptied.
+    Gang {
+        /// The group.
+        group: GroupId,
+    },
     /// A resource of the worker would be pushed over the high threshold.
     WouldOverload {
         /// The resource.
@@ -401,6 +406,7 @@ impl Rejection {
             | Self::DoubtfulSource { .. }
             | Self::Companion { .. }
             | Self::Disruption { .. }
+            | Self::Gang { .. }
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
             | Self::UnknownSize
@@ -470,6 +476,7 @@ impl Rejection {
             Self::AntiAffinity { .. } => "anti-affinity",
             Self::Spread { .. } => "spread",
             Self::Disruption { .. } => "disruption",
+            Self::Gang { .. } => "gang",
             Self::WouldOverload { .. } => "would overload",
             Self::NoRelief => "no relief",
             Self::NoGain { .. } => "no gain",

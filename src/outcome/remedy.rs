@@ -104,7 +104,7 @@ pub enum Remedy {
     RemoveLabel(LabelId),
     /// Free so much of a resource on the worker, or add as much (unit: [`ResourceId`]).
     Free(ResourceId, f64),
-    /// Take the task out of this group, which is together on another worker.
+    /// Take the task out of this group.
     LeaveGroup(GroupId),
     /// This task of its group would have to be somewhere else.
     MoveAway(TaskId),
@@ -179,7 +179,7 @@ impl Rejection {
             Self::UnknownLoad => Remedy::ReportLoad,
             Self::Companion { group, task } => Remedy::FreeCompanion { group, task },
             Self::NotAccepting { .. } => Remedy::Accept,
-            Self::Affinity { group, .. } => Remedy::LeaveGroup(group),
+            Self::Affinity { group, .. } | Self::Gang { group } => Remedy::LeaveGroup(group),
             Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
             Self::Spread { group, skew, most } => {
                 Remedy::AllowSkew { group, by: skew.saturating_sub(most) }

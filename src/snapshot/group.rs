@@ -54,6 +54,12 @@ pub enum GroupRule {
         /// The most members that may be unavailable.
         max_unavailable: u32,
     },
+    /// Interrupted together: they leave their workers all at once or not at all, each for any worker
+    /// that can take it, and only because the worker of one of them is to be emptied, never to even
+    /// out loads nor for speed. Those that have lost their workers are found places all at once or
+    /// not at all. Budgets count every one of them. A member whose own move fails follows later:
+    /// the others, which their sources have let go, go on.
+    Gang,
 }
 
 /// What divides the workers into the domains that a group is spread over. A worker that does not say

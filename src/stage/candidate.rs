@@ -1,19 +1,21 @@
 //! Who could move where? Every hard rule is asked here; every "no" goes into the tally.
 //!
-//! Four errands, most pressing first: tasks without a worker, workers to be emptied, loads to be
-//! evened out, tasks that would run faster elsewhere. A unit is what moves together: one task, or
-//! the members of an affinity group that share a worker.
+//! Four errands, most pressing first: tasks without a worker, workers to be emptied (and whoever has
+//! to go along), loads to be evened out, tasks that would run faster elsewhere. A unit is what moves
+//! together: one task, or the members of an affinity group that share a worker.
 //!
 //! Under the rules of stability, cost grows linearly with the snapshot: per unit, targets are asked
 //! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
 //! pair is asked, as the specification has it.
 
 mod faster;
+mod gang;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use self::faster::Faster;
+use self::gang::Gangs;
 use crate::admission::{self, Levels};
 use crate::config::Config;
 use crate::model::hardware::HardwareSet;
@@ -92,36 +94,23 @@ fn units(
             _ => None,
         })
         .collect();
+    let mut gangs = Gangs::new(view);
     let mut found = Candidates::default();
     for row in 0..view.snapshot.tasks().len() {
-        let (errand, from) = match view.ledger.places[row] {
-            Place::Orphaned | Place::Stranded { .. } => (Errand::Recover, None),
-            Place::On(seat) => match errands[seat] {
-                Some(Errand::Drain) if view.is_done_in_time(row, seat) => continue,
-                Some(Errand::Drain) if !view.snapshot.is_certain(seat) => {
-                    let rejection = Rejection::DoubtfulSource { worker: view.worker_id(seat) };
-                    tally.refuse(view.task(row).id, None, rejection);
+        let next = errand(view, row, &errands, &gangs, faster);
+        let (errand, from) = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => continue,
+            Err(rejection) => {
+                if matches!(rejection, Rejection::DoubtfulSource { .. }) {
                     found.stuck.push((row, Some(rejection)));
-                    continue;
                 }
-                Some(errand) => (errand, Some(seat)),
-                None if view.workers[seat].balanced
-                    && faster.is_worth_asking(view.task(row), seat) =>
-                {
-                    (Errand::Upgrade, Some(seat))
-                }
-                None => continue,
-            },
-            Place::Unknown(worker) => {
-                let rejection = Rejection::UnknownPlace { worker };
                 tally.refuse(view.task(row).id, None, rejection);
                 continue;
             }
-            Place::Moving { .. } | Place::Unplaced => continue,
         };
-        match unit(config, state, view, row, from, errand) {
-            Ok(Some(unit)) => found.units.push(unit),
-            Ok(None) => {}
+        match unit(config, state, view, row, from, errand, &gangs) {
+            Ok(unit) => found.units.extend(unit),
             Err(rejection) => {
                 if errand == Errand::Drain {
                     found.stuck.push((row, Some(rejection)));
@@ -135,7 +124,41 @@ fn units(
             }
         }
     }
+    gangs.keep_whole(view, &mut found, tally);
     found
+}
+
+/// Why a task is to move, and from where; nothing if it is not.
+fn errand(
+    view: &View<'_>,
+    row: usize,
+    errands: &[Option<Errand>],
+    gangs: &Gangs,
+    faster: &mut Faster<'_>,
+) -> Result<Option<(Errand, Option<Seat>)>, Rejection> {
+    let seat = match view.ledger.places[row] {
+        Place::On(seat) => seat,
+        Place::Orphaned | Place::Stranded { .. } => return Ok(Some((Errand::Recover, None))),
+        Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
+        Place::Moving { .. } | Place::Unplaced => return Ok(None),
+    };
+    // Who is done before its worker leaves stays there.
+    let own = errands[seat];
+    let own = own.filter(|it| *it != Errand::Drain || !view.is_done_in_time(row, seat));
+    let stays = own != errands[seat];
+    let drains = own.filter(|errand| *errand == Errand::Drain);
+    let errand = match drains.or(gangs.leaves(row).map(Errand::Along)) {
+        Some(_) if !view.snapshot.is_certain(seat) => {
+            return Err(Rejection::DoubtfulSource { worker: view.worker_id(seat) });
+        }
+        Some(errand) => Some(errand),
+        None if stays => None,
+        None => own.or_else(|| {
+            let asks = view.workers[seat].balanced && faster.is_worth_asking(view.task(row), seat);
+            asks.then_some(Errand::Upgrade)
+        }),
+    };
+    Ok(errand.map(|errand| (errand, Some(seat))))
 }
 
 /// The unit that this task leads; none if another one leads it.
@@ -146,6 +169,7 @@ fn unit(
     row: usize,
     from: Option<Seat>,
     errand: Errand,
+    gangs: &Gangs,
 ) -> Result<Option<Unit>, Rejection> {
     let companions = companions(view, row, from);
     if companions.first().is_some_and(|(first, _)| *first < row) {
@@ -155,7 +179,10 @@ fn unit(
     companions_may(config, state, view, row, from, errand)?;
     let mut rows = alloc::vec![row];
     rows.extend(companions.into_iter().map(|(other, _)| other));
-    Ok(Some(Unit { rows, from, errand }))
+    let party = gangs.party(row);
+    // Members of a gang that keep apart need a target each.
+    let targets = party.map_or(TARGETS, |party| TARGETS.max(gangs.size(party)));
+    Ok(Some(Unit { rows, from, errand, party, targets }))
 }
 
 /// Whether the tasks that a task stays together with could come along.
@@ -266,8 +293,10 @@ impl<'a> Search<'a> {
         let lead = self.view.task(unit.rows[0]);
         // A task that has no worker, or must leave it, is worth asking everybody.
         let (targets, questions) = match (&self.config.stability, unit.errand) {
-            (Some(_), Errand::Balance | Errand::Upgrade) => (TARGETS, QUESTIONS),
-            (Some(_), Errand::Recover | Errand::Drain) => (TARGETS, usize::MAX),
+            (Some(_), Errand::Balance | Errand::Upgrade) => (unit.targets, QUESTIONS),
+            (Some(_), Errand::Recover | Errand::Drain | Errand::Along(_)) => {
+                (unit.targets, usize::MAX)
+            }
             (None, _) => (usize::MAX, usize::MAX),
         };
         let equipped = self.equipped(unit);

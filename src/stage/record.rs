@@ -175,6 +175,7 @@ fn reason(
             let leaves = source.leaves.filter(|_| !draining);
             return leaves.map_or(Reason::Drain { worker }, |at| Reason::Leaves { worker, at });
         }
+        Errand::Along(group) => return Reason::Along { group },
         Errand::Upgrade => return Reason::Faster { worker, times: planned.times },
         Errand::Balance => {}
     }

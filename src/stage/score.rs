@@ -46,7 +46,7 @@ pub(crate) fn score(
         (pair.scorecard, pair.nth) = (Some(scorecard), considered.len());
         let verdict = match unit.errand {
             Errand::Balance | Errand::Upgrade => worth(&scorecard, pace),
-            Errand::Recover | Errand::Drain => Ok(()),
+            Errand::Recover | Errand::Drain | Errand::Along(_) => Ok(()),
         };
         let (task, to) = (view.task(unit.rows[0]).id, view.worker_id(pair.to));
         if let Err(rejection) = verdict {

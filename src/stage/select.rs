@@ -3,10 +3,11 @@
 //!
 //! Each candidate is admitted again as the ledger stands by then: the second-best task for an idle
 //! worker may be the worst once the first has been promised. A unit of several tasks is taken whole
-//! or not at all.
+//! or not at all, and so are all the units of a gang.
 
 mod table;
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -18,7 +19,7 @@ use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
 use crate::view::{
-    Candidate, Errand, Interruption, Place, Planned, Scored, Seat, Unit, View, charge,
+    Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Unit, View, charge,
 };
 
 use self::table::Table;
@@ -40,30 +41,77 @@ pub(crate) fn select(
     let spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
     let (table, plan) = (Table::open(limits, state, view), Vec::new());
     let mut chooser = Chooser { config, state, levels, limits, budget, spent, table, plan };
-    let mut done = alloc::vec![false; units.len()];
-    // What stopped a unit that is done; nothing if it was taken.
-    let mut stopped: Vec<Option<Rejection>> = alloc::vec![None; units.len()];
+    let parties = parties(units, &pairs);
+    let mut fates = Fates::new(units.len(), scored, tally);
     for pair in pairs {
-        if done[pair.unit] {
-            scored.refuse(pair.nth, stopped[pair.unit]);
+        let unit = &units[pair.unit];
+        if let Some(party) = unit.party.filter(|_| !fates.done[pair.unit]) {
+            chooser.take_whole(view, units, &parties[&party.index], &mut fates);
+        }
+        if fates.done[pair.unit] {
+            fates.scored.refuse(pair.nth, fates.stopped[pair.unit]);
             continue;
         }
-        let unit = &units[pair.unit];
         match chooser.take(view, unit, pair) {
-            Ok(()) => {
-                (done[pair.unit], stopped[pair.unit]) = (true, None);
-                scored.take(pair.nth);
-            }
-            Err(rejection) => {
-                done[pair.unit] = rejection.reach() == crate::outcome::Reach::Task;
-                stopped[pair.unit] = Some(rejection);
-                let to = (!done[pair.unit]).then(|| view.worker_id(pair.to));
-                tally.refuse(view.task(unit.rows[0]).id, to, rejection);
-                scored.refuse(pair.nth, Some(rejection));
-            }
+            Ok(()) => fates.take(pair),
+            Err(rejection) => fates.refuse(view, unit, pair, rejection),
         }
     }
     chooser.plan
+}
+
+/// The candidates of every unit of each party, in their order.
+type Parties = BTreeMap<usize, BTreeMap<usize, Vec<Candidate>>>;
+
+fn parties(units: &[Unit], pairs: &[Candidate]) -> Parties {
+    let mut parties = Parties::new();
+    for (index, unit) in units.iter().enumerate() {
+        if let Some(party) = unit.party {
+            parties.entry(party.index).or_default().insert(index, Vec::new());
+        }
+    }
+    for pair in pairs {
+        let party = units[pair.unit].party.and_then(|party| parties.get_mut(&party.index));
+        if let Some(own) = party.and_then(|units| units.get_mut(&pair.unit)) {
+            own.push(*pair);
+        }
+    }
+    parties
+}
+
+/// What has become of the units so far.
+struct Fates<'a> {
+    done: Vec<bool>,
+    /// What stopped a unit that is done; nothing if it was taken.
+    stopped: Vec<Option<Rejection>>,
+    scored: &'a mut Scored,
+    tally: &'a mut Tally,
+}
+
+impl<'a> Fates<'a> {
+    fn new(units: usize, scored: &'a mut Scored, tally: &'a mut Tally) -> Self {
+        let (done, stopped) = (alloc::vec![false; units], alloc::vec![None; units]);
+        Self { done, stopped, scored, tally }
+    }
+
+    fn take(&mut self, pair: Candidate) {
+        (self.done[pair.unit], self.stopped[pair.unit]) = (true, None);
+        self.scored.take(pair.nth);
+    }
+
+    fn refuse(&mut self, view: &View<'_>, unit: &Unit, pair: Candidate, rejection: Rejection) {
+        let whole = rejection.reach() == crate::outcome::Reach::Task;
+        (self.done[pair.unit], self.stopped[pair.unit]) = (whole, Some(rejection));
+        let to = (!whole).then(|| view.worker_id(pair.to));
+        self.tally.refuse(view.task(unit.rows[0]).id, to, rejection);
+        self.scored.refuse(pair.nth, Some(rejection));
+    }
+
+    /// A unit stays because another one of its party does.
+    fn leave(&mut self, view: &View<'_>, index: usize, unit: &Unit, rejection: Rejection) {
+        (self.done[index], self.stopped[index]) = (true, Some(rejection));
+        self.tally.refuse(view.task(unit.rows[0]).id, None, rejection);
+    }
 }
 
 /// Migrations that may be under way at once.
@@ -147,7 +195,7 @@ impl Chooser<'_> {
         match unit.errand {
             Errand::Balance => self.still_needed(view, unit, pair.to)?,
             Errand::Upgrade => self.still_even(view, unit, pair.to)?,
-            Errand::Recover | Errand::Drain => {}
+            Errand::Recover | Errand::Drain | Errand::Along(_) => {}
         }
         let before = unit.rows.len();
         let saved = (before > 1).then(|| view.ledger.clone());
@@ -167,6 +215,56 @@ impl Chooser<'_> {
         }
         charges.iter().for_each(|charge| self.table.enter(charge));
         Ok(())
+    }
+
+    /// Takes every unit of a party, each to the first of its candidates that is admitted, or none.
+    fn take_whole(
+        &mut self,
+        view: &mut View<'_>,
+        units: &[Unit],
+        party: &BTreeMap<usize, Vec<Candidate>>,
+        fates: &mut Fates<'_>,
+    ) {
+        let (ledger, table) = (view.ledger.clone(), self.table.clone());
+        let (spent, planned) = (self.spent, self.plan.len());
+        let mut chosen = Vec::with_capacity(party.len());
+        for (index, pairs) in party {
+            let unit = &units[*index];
+            if let Some(first) = self.take_first(view, unit, pairs, fates) {
+                chosen.push(first);
+                continue;
+            }
+            (view.ledger, self.table, self.spent) = (ledger, table, spent);
+            self.plan.truncate(planned);
+            fates.done[*index] = true;
+            let Some(Party { group, .. }) = unit.party else { return };
+            let no = Rejection::Companion { group, task: view.task(unit.rows[0]).id };
+            for other in party.keys().filter(|other| *other != index) {
+                fates.leave(view, *other, &units[*other], no);
+            }
+            return;
+        }
+        chosen.into_iter().for_each(|pair| fates.take(pair));
+    }
+
+    /// Takes the first candidate of a unit that is admitted.
+    fn take_first(
+        &mut self,
+        view: &mut View<'_>,
+        unit: &Unit,
+        pairs: &[Candidate],
+        fates: &mut Fates<'_>,
+    ) -> Option<Candidate> {
+        for pair in pairs.iter().copied() {
+            match self.take(view, unit, pair) {
+                Ok(()) => return Some(pair),
+                Err(rejection) => fates.refuse(view, unit, pair, rejection),
+            }
+            if fates.done[pair.unit] {
+                break;
+            }
+        }
+        None
     }
 
     /// What the table of budgets asks of a unit: nothing where it interrupts nobody.
@@ -258,7 +356,7 @@ impl Chooser<'_> {
         pair: Candidate,
     ) -> Result<(), Rejection> {
         let (from, to, errand) = (unit.from, pair.to, unit.errand);
-        admission::groups::may_leave(view, row)?;
+        admission::groups::may_leave(view, row, unit.errand)?;
         let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
         let device = admission::pair(self.state, view, row, to, &burden, errand)?;
         let bytes = view.task(row).requirements.gpu_memory_bytes;

@@ -50,7 +50,7 @@ impl Interruption {
     fn of(task: &Task, snapshot: &Snapshot, [from, to]: [WorkerId; 2], reason: Reason) -> Self {
         let zone = |worker| snapshot.worker(worker).and_then(|worker| worker.zone);
         let purpose = match reason {
-            Reason::Drain { .. } | Reason::Leaves { .. } => 0,
+            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0,
             Reason::Faster { .. } => 1,
             _ => 2,
         };

@@ -49,6 +49,7 @@ impl Stay {
 pub(super) enum Aim {
     Recover,
     Drain,
+    Along,
     Balance,
     Faster,
 }
@@ -137,6 +138,7 @@ impl<'a> Facts<'a> {
         let aim = match (command.reason, from) {
             (_, None) => Aim::Recover,
             (Reason::Drain { .. } | Reason::Leaves { .. }, _) => Aim::Drain,
+            (Reason::Along { .. }, _) => Aim::Along,
             (Reason::Faster { .. }, _) => Aim::Faster,
             _ => Aim::Balance,
         };
@@ -279,7 +281,7 @@ pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, aim: Aim) -
             Some((amounts, _)) => matches!(amounts, "capacity" | "reserved" | "used"),
             None => matches!(bad.field.as_str(), "temperature_celsius" | "power_watts"),
         };
-        aim == Aim::Drain && figure
+        matches!(aim, Aim::Drain | Aim::Along) && figure
     })
 }
 

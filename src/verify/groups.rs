@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Facts, Stay, Step};
+use super::facts::{Aim, Facts, Stay, Step};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
 use crate::snapshot::{Coverage, Group, GroupRule, Placement, Stance, Topology, Worker};
@@ -21,6 +21,7 @@ pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findin
 /// The rules that the plan keeps as a whole.
 pub(super) fn plan(round: &Round<'_>, findings: &mut Findings) {
     keep_together(round, findings);
+    keep_whole(round, findings);
 }
 
 /// The groups that a task is in.
@@ -164,4 +165,45 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
             });
         }
     }
+}
+
+/// A gang is interrupted as a whole or not at all, and only because the worker of one of it is to be emptied; those
+/// of it that nobody has are placed all at once.
+fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    let stays = facts.stays();
+    let drains = facts.steps.iter().any(|step| step.aim == Aim::Drain);
+    let step_of = |task: TaskId| facts.steps.iter().find(|step| step.task.id == task);
+    for step in &facts.steps {
+        let (command, aim) = (step.command, step.aim);
+        findings.need(aim != Aim::Along || drains, || format!("{command}: along with nobody"));
+        for group in groups_of(round, step.task.id).filter(|it| it.rule == GroupRule::Gang) {
+            findings.need(!aim.is_chosen(), || format!("{command}: nobody asked {}", group.id));
+            for other in group.members.iter().copied().filter(|other| *other != step.task.id) {
+                let goes =
+                    step_of(other).is_some_and(|it| it.from.is_some() == step.from.is_some());
+                let stay = stays.get(&other).copied();
+                let must = if step.from.is_some() {
+                    stay != Some(Stay::Nowhere) || is_somewhere(&facts, other)
+                } else {
+                    stay == Some(Stay::Nowhere) && is_lost(&facts, other)
+                };
+                findings.need(goes || !must, || {
+                    format!("{command}: without {other} of {} ({stay:?})", group.id)
+                });
+            }
+        }
+    }
+}
+
+/// Whether a task has lost its worker, or its target.
+fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
+    let record = facts.round.snapshot.task(task);
+    facts.flights.contains_key(&task) || record.is_some_and(|record| facts.is_orphaned(record))
+}
+
+/// Whether a task that counts nowhere is said to be on some worker, of which nothing is known.
+fn is_somewhere(facts: &Facts<'_>, task: TaskId) -> bool {
+    let placement = facts.round.snapshot.task(task).map(|record| record.placement);
+    matches!(placement, Some(Placement::On(_))) && !is_lost(facts, task)
 }

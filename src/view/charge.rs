@@ -65,7 +65,7 @@ pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
         return flight.charge.clone();
     }
     let purpose = match flight.reason {
-        Reason::Drain { .. } | Reason::Leaves { .. } => Purpose::Drain,
+        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => Purpose::Drain,
         Reason::Faster { .. } => Purpose::Faster,
         _ => Purpose::Balance,
     };

@@ -51,7 +51,8 @@ impl fmt::Display for Rejection {
             Self::Affinity { .. }
             | Self::AntiAffinity { .. }
             | Self::Spread { .. }
-            | Self::Disruption { .. } => self.group(f),
+            | Self::Disruption { .. }
+            | Self::Gang { .. } => self.group(f),
             Self::WouldOverload { .. }
             | Self::NoGain { .. }
             | Self::WiderSpread { .. }
@@ -124,6 +125,7 @@ impl Rejection {
             Self::Disruption { group, unavailable, most } => {
                 write!(f, "{group} would have {unavailable} unavailable, at most {most}")
             }
+            Self::Gang { group } => write!(f, "{group} moves as one, and only to empty a worker"),
             _ => f.write_str(self.name()),
         }
     }

@@ -11,6 +11,7 @@ use crate::state::{Charge, Key, MEMORY_PER_WORKER, Spent, State};
 use crate::view::{View, charge_of};
 
 /// What is spent of every line.
+#[derive(Clone)]
 pub(super) struct Table {
     lines: Vec<Line>,
     /// Accounts that the state keeps once the plan is recorded, and may keep.
@@ -19,6 +20,7 @@ pub(super) struct Table {
 }
 
 /// What is spent of one line.
+#[derive(Clone)]
 struct Line {
     budget: Budget,
     spent: BTreeMap<Key, Spent>,

@@ -39,7 +39,7 @@
 //! | `reconfigure ...` | the same words over the settings in force; state stays |
 //! | `workers` | records, see below |
 //! | `tasks` | records |
-//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker`, `g4 disruption=1 t1,t2` |
+//! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker`, `g4 disruption=1 t1,t2`, `g5 gang t1,t2` |
 //! | `drop w3 t5` | removes records |
 //! | `freeze all until=300s [strict]`, `thaw` | freezes everything, or `w1`, `z1`, `g1`, `k1`; ends every freeze |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |

@@ -89,12 +89,13 @@ impl Records {
         let rule = match pair(rule) {
             ("affinity", None) => GroupRule::Affinity,
             ("anti-affinity", None) => GroupRule::AntiAffinity,
+            ("gang", None) => GroupRule::Gang,
             ("disruption", Some(most)) => GroupRule::Disruption { max_unavailable: plain(most)? },
             ("spread", Some(most)) => spread(most)?,
             _ => {
                 return Err(unknown(
                     rule,
-                    "a group: affinity, anti-affinity, spread=1:y1, disruption=1",
+                    "a group: affinity, anti-affinity, spread=1:y1, disruption=1, gang",
                 ));
             }
         };

@@ -73,6 +73,7 @@ fn rule() -> impl Strategy<Value = GroupRule> {
     prop_oneof![
         Just(GroupRule::Affinity),
         Just(GroupRule::AntiAffinity),
+        Just(GroupRule::Gang),
         (1..3_u32, over).prop_map(|(skew, over)| GroupRule::Spread {
             max_skew: NonZeroU32::new(skew).unwrap_or(NonZeroU32::MIN),
             over,

@@ -192,9 +192,23 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 /// Histories in which anything may happen.
 pub fn histories() -> impl Strategy<Value = History> {
+    histories_of(prop_oneof![
+        3 => skewed(),
+        1 => grouped(),
+        1 => bound(),
+        1 => accelerated(),
+        2 => wishful(),
+    ])
+}
+
+/// Histories in which anything may happen to tasks that share rules.
+pub fn bound_histories() -> impl Strategy<Value = History> {
+    histories_of(bound())
+}
+
+fn histories_of(cluster: impl Strategy<Value = Cluster>) -> impl Strategy<Value = History> {
     let turn = (5..60_u64, list(deed(), 1..4), weighted(0.4, happening()));
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
-    let cluster = prop_oneof![3 => skewed(), 1 => grouped(), 1 => bound(), 1 => accelerated(), 2 => wishful()];
     let config =
         budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
     let cluster = timed(cluster);

@@ -36,7 +36,8 @@ pub use cluster::{
 };
 pub use group::{bound, grouped};
 pub use history::{
-    Deed, Done, Happening, History, Told, Turn, constant_histories, histories, logged,
+    Deed, Done, Happening, History, Told, Turn, bound_histories, constant_histories, histories,
+    logged,
 };
 pub use host::Host;
 pub use settings::{any_config, configs, presets, reports};
