@@ -148,6 +148,7 @@ pub(crate) fn pair(
         return Err(Rejection::TargetFrozen { until });
     }
     stays(view, task, to)?;
+    class(view, task, to)?;
     requirements(view, task, to)?;
     let device = device(view, task, to)?;
     headroom(view, to, burden)?;
@@ -169,6 +170,13 @@ fn stays(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
     let Some(leaves) = view.workers[to].leaves else { return Ok(()) };
     let needed = task.settles(view.snapshot.at()).unwrap_or(view.horizon).max(view.soon);
     if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
+}
+
+/// Is this worker one of those that the task may go to?
+fn class(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
+    let Some(id) = task.class else { return Ok(()) };
+    let cost = view.snapshot.class(id).and_then(|class| class.cost(view.worker_id(to)));
+    if cost.is_some() { Ok(()) } else { Err(Rejection::OutsideClass { class: id }) }
 }
 
 /// Hardware, labels, memory as a whole, compute capability.

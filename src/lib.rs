@@ -126,8 +126,8 @@ pub use model::hardware::{
     HardwareTable, PROFILES,
 };
 pub use model::ids::{
-    BadId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TenantId, TopologyId,
-    WorkerId, ZoneId,
+    BadId, ClassId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TenantId,
+    TopologyId, WorkerId, ZoneId,
 };
 pub use model::ratio::{OutOfRange, Ratio, Utilization};
 pub use model::resource::{Amounts, BadResource, ResourceId};
@@ -136,6 +136,6 @@ pub use outcome::*;
 pub use snapshot::{
     BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule, Maintenance,
     Mobility, Phase, Placement, Record, Report, Requirements, Snapshot, SnapshotBuilder, Stance,
-    Task, Topology, Worker,
+    TargetClass, Task, Topology, Worker,
 };
 pub use state::{State, Stats};

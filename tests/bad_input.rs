@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use evenkeel::config::{Budget, Safeguard, Scope, Unit};
 use evenkeel::{
-    BadRecord, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable, LabelId,
-    Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder, Stance,
-    Task, TaskId, Timestamp, Worker, WorkerId, verify,
+    BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable,
+    LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder,
+    Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;
@@ -128,6 +128,20 @@ fn records() -> Vec<(SnapshotBuilder, &'static str)> {
         (
             job(|it| it.device = Some(7)),
             "task t9: device is 7; it must be the index of one of the 0 devices of w3",
+        ),
+        (
+            job(|it| it.class = Some(ClassId::new(7))),
+            "task t9: class is c7; it must be a class of the snapshot",
+        ),
+        (
+            sound().class(TargetClass::new(ClassId::new(4)).with_cost(WorkerId::new(2), NAN)),
+            "class c4: workers is NaN for w2; it must be a finite number from 0 up",
+        ),
+        (
+            sound()
+                .class(TargetClass::new(ClassId::new(4)))
+                .class(TargetClass::new(ClassId::new(4))),
+            "class c4: id is c4 again; it must be unique",
         ),
         (
             sound().tasks([task(9, 2, 0.1), task(9, 1, 0.1)]),

@@ -14,7 +14,8 @@ use evenkeel::{
     Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
     FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
     Outcome, Output, Placement, Ratio, Reason, Record, Rejection, Report, ResourceId, Snapshot,
-    Stance, State, Task, TaskId, Timestamp, Topology, TopologyId, Worker, WorkerId, ZoneId,
+    SnapshotBuilder, Stance, State, Task, TaskId, Timestamp, Topology, TopologyId, Worker,
+    WorkerId, ZoneId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -106,7 +107,7 @@ proptest! {
     ) {
         let mut engine = Engine::new(config).unwrap();
         let builder = cluster.builder(secs(300));
-        let snapshot = reports.into_iter().fold(builder, evenkeel::SnapshotBuilder::report).build();
+        let snapshot = reports.into_iter().fold(builder, SnapshotBuilder::report).build();
         let (_, violations) = verify::tick(&mut engine, &snapshot).unwrap();
         prop_assert_eq!(violations, vec![]);
     }
@@ -140,7 +141,7 @@ proptest! {
         let mut engine = Engine::new(config).unwrap();
         for (cluster, reports, at) in clusters {
             let builder = cluster.builder(secs(at));
-            let snapshot = reports.into_iter().fold(builder, evenkeel::SnapshotBuilder::report).build();
+            let snapshot = reports.into_iter().fold(builder, SnapshotBuilder::report).build();
             let before = engine.state().clone();
             match verify::tick(&mut engine, &snapshot) {
                 Ok((outcome, violations)) => {
@@ -254,6 +255,7 @@ fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
         let members = in_order(&group.members, keys);
         builder = builder.group(Group::new(group.id, group.rule, members));
     }
+    builder = in_order(snapshot.classes(), keys).into_iter().fold(builder, SnapshotBuilder::class);
     for report in in_order(snapshot.reports(), keys) {
         builder = builder.report(report);
     }
@@ -354,6 +356,12 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
         };
         builder = builder.freeze(freeze);
     }
+    for class in snapshot.classes() {
+        let mut class = class.clone();
+        let workers = class.workers.iter();
+        class.workers = workers.map(|(id, points)| (worker_name(*id), *points)).collect();
+        builder = builder.class(class);
+    }
     for report in snapshot.reports() {
         builder = builder.report(renamed_report(*report));
     }
@@ -431,6 +439,7 @@ proptest! {
         shuffled.workers = in_order(&cluster.workers, &keys);
         shuffled.tasks = in_order(&cluster.tasks, &keys);
         shuffled.groups = in_order(&cluster.groups, &keys);
+        shuffled.classes = in_order(&cluster.classes, &keys);
         shuffled.groups.iter_mut().for_each(|group| group.members = in_order(&group.members, &keys));
         shuffled.unread = in_order(&cluster.unread, &keys);
         // Reports speak of what the first round began.
@@ -438,7 +447,7 @@ proptest! {
             let mut engine = Engine::new(config.clone()).unwrap();
             let first = engine.tick(&cluster.snapshot(secs(30))).unwrap();
             let builder = cluster.builder(secs(60));
-            let builder = reports.iter().copied().fold(builder, evenkeel::SnapshotBuilder::report);
+            let builder = reports.iter().copied().fold(builder, SnapshotBuilder::report);
             let second = engine.tick(&builder.build()).unwrap();
             serde_json::to_string(&(first, second, engine.state())).unwrap()
         };

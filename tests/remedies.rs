@@ -45,6 +45,7 @@ const KINDS: &[&[&str]] = &[
     &["already there"],
     &["target frozen"],
     &["leaves before"],
+    &["outside class"],
     &["missing hardware"],
     &["missing label"],
     &["forbidden label"],
@@ -81,6 +82,7 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
         (R::NoHeadroom { resource: a, .. }, R::NoHeadroom { resource: b, .. })
         | (R::WouldOverload { resource: a, .. }, R::WouldOverload { resource: b, .. }) => a == b,
         (R::MissingHardware { all: a, .. }, R::MissingHardware { all: b, .. }) => a == b,
+        (R::OutsideClass { class: a }, R::OutsideClass { class: b }) => a == b,
         (R::Companion { group: a, task: s }, R::Companion { group: b, task: t })
         | (R::AntiAffinity { group: a, task: s }, R::AntiAffinity { group: b, task: t }) => {
             (a, s) == (b, t)

@@ -59,6 +59,10 @@ stories! {
     budget_per_tenant_and_hour_slides_along
     budget_per_worker_counts_both_ends_apart
     budget_that_an_earlier_life_may_have_spent_stays_closed
+    class_cost_tips_the_choice_and_shows_on_the_scorecard
+    class_keeps_its_tasks_on_its_workers
+    class_that_changes_meanwhile_finds_another_target
+    class_that_nobody_has_described_sets_its_tasks_aside
     companions_do_not_follow_one_of_them_to_a_faster_worker
     constant_load_falls_silent
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest

@@ -82,6 +82,10 @@ id! {
     DomainId, "d"
 }
 id! {
+    /// A class of targets: workers that some tasks may go to. Prints as `c7`.
+    ClassId, "c"
+}
+id! {
     /// A tenant: whom a task belongs to. Prints as `n7`.
     TenantId, "n"
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Scope, Unit};
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::{Timestamp, as_optional_seconds};
 use crate::snapshot::Stance;
@@ -217,6 +217,11 @@ pub enum Rejection {
     },
     /// A budget counts bytes, and nobody says how much state it would hand over.
     UnknownSize,
+    /// It is none of the workers that tasks of this class may go to.
+    OutsideClass {
+        /// The class.
+        class: ClassId,
+    },
     /// It lacks hardware.
     MissingHardware {
         /// What the task needs.
@@ -420,6 +425,7 @@ impl Rejection {
             Self::AlreadyThere
             | Self::LeavesBefore { .. }
             | Self::LeftRecently { .. }
+            | Self::OutsideClass { .. }
             | Self::MissingHardware { .. }
             | Self::TooLittleMemory { .. }
             | Self::TooLittleDeviceMemory { .. }
@@ -465,6 +471,7 @@ impl Rejection {
             Self::BudgetLine { .. } => "budget line spent",
             Self::BudgetInDoubt { .. } => "budget in doubt",
             Self::UnknownSize => "unknown size",
+            Self::OutsideClass { .. } => "outside class",
             Self::MissingHardware { .. } => "missing hardware",
             Self::TooLittleMemory { .. } => "too little memory",
             Self::TooLittleDeviceMemory { .. } => "too little device memory",

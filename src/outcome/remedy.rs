@@ -13,7 +13,7 @@ use super::Rejection;
 use super::rejection::Gib;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{GroupId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Quantity, ResourceId};
 use crate::model::time::{Span, Timestamp};
 
@@ -81,6 +81,8 @@ pub enum Remedy {
     },
     /// Let the worker accept tasks.
     Accept,
+    /// Take the worker into this class.
+    AddToClass(ClassId),
     /// Add all of this hardware to the worker.
     AddHardware(HardwareSet),
     /// Add any one kind of this hardware to the worker.
@@ -165,6 +167,7 @@ impl Rejection {
             | Self::TargetBusy { over, .. } => Remedy::AllowMigrations(over),
             Self::BudgetLine { unit, over, .. } => Remedy::RaiseBudget { unit, by: over },
             Self::UnknownSize => Remedy::ReportSize,
+            Self::OutsideClass { class } => Remedy::AddToClass(class),
             Self::MemoryFull { over, .. } => Remedy::ForgetMoves(over),
             Self::LongRunning { running_secs, most_secs } => {
                 Remedy::AllowRunning(whole_nanos(running_secs - most_secs, running_secs))
@@ -273,6 +276,7 @@ impl fmt::Display for Remedy {
                 write!(f, "allow {count} more of these migrations, or let as many end")
             }
             Self::RaiseBudget { unit, by } => write!(f, "a budget of {} more", unit.of(by)),
+            Self::AddToClass(class) => write!(f, "take the target into {class}"),
             Self::ReportSize => f.write_str("report its state_bytes"),
             Self::ForgetMoves(count) => {
                 write!(f, "wait until {count} of the recent moves are forgotten")

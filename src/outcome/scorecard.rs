@@ -58,6 +58,14 @@ pub struct Cost {
     pub history: f64,
     /// What the host adds.
     pub extra: f64,
+    /// What the host adds for the target ([`TargetClass`](crate::TargetClass)).
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub target: f64,
+}
+
+/// What is left out.
+fn is_nothing(points: &f64) -> bool {
+    points.abs() <= 0.0
 }
 
 impl Cost {
@@ -75,12 +83,12 @@ impl Cost {
     }
 
     pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
-        let Self { base, running, priority, state, history, extra } = self;
-        [base, running, priority, state, history, extra].into_iter().for_each(change);
+        let Self { base, running, priority, state, history, extra, target } = self;
+        [base, running, priority, state, history, extra, target].into_iter().for_each(change);
     }
 
     /// Each factor by name.
-    pub const fn factors(&self) -> [(&'static str, f64); 6] {
+    pub const fn factors(&self) -> [(&'static str, f64); 7] {
         [
             ("base", self.base),
             ("running", self.running),
@@ -88,6 +96,7 @@ impl Cost {
             ("state", self.state),
             ("history", self.history),
             ("extra", self.extra),
+            ("target", self.target),
         ]
     }
 }

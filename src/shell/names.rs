@@ -14,7 +14,7 @@ use core::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{
-    DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
+    ClassId, DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
 };
 
 /// A bounded map between names and ids, saveable with the engine's state.
@@ -54,7 +54,7 @@ macro_rules! named {
     };
 }
 
-named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId, TenantId);
+named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId, TenantId, ClassId);
 
 /// Why a name could not be given an id. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

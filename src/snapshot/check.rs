@@ -7,9 +7,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Event, Group, Placement, Report, Stance, Task, Worker};
+use super::{Coverage, Event, Group, Placement, Report, Stance, TargetClass, Task, Worker};
 use crate::math::fingerprint::fingerprint;
-use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
 
 /// A record that makes no sense: which, in what field, with what value, and what it should have
@@ -52,6 +52,8 @@ pub enum Record {
     Task(TaskId),
     /// A group.
     Group(GroupId),
+    /// A class of targets.
+    Class(ClassId),
     /// A report on a worker.
     Report(WorkerId),
     /// One line of a log, counted from 1: what stands there could not be read at all.
@@ -64,6 +66,7 @@ impl fmt::Display for Record {
             Self::Worker(id) => write!(f, "worker {id}"),
             Self::Task(id) => write!(f, "task {id}"),
             Self::Group(id) => write!(f, "group {id}"),
+            Self::Class(id) => write!(f, "class {id}"),
             Self::Report(id) => write!(f, "report on {id}"),
             Self::Line(number) => write!(f, "line {number}"),
         }
@@ -174,7 +177,12 @@ pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     worker.maintenance.sort_unstable();
 }
 
-pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>) {
+pub(super) fn task(
+    task: &mut Task,
+    workers: &[Worker],
+    classes: &[TargetClass],
+    bad: &mut Vec<BadRecord>,
+) {
     let record = Record::Task(task.id);
     amounts(record, "demand", &mut task.demand, bad);
     amounts(record, "used", &mut task.used, bad);
@@ -182,6 +190,11 @@ pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>
     if task.priority > 10 {
         let value = task.priority.to_string();
         bad.push(BadRecord::new(record, "priority", &value, "a whole number from 0 to 10"));
+    }
+    let known = |id: &ClassId| classes.binary_search_by_key(id, |class| class.id).is_ok();
+    if let Some(class) = task.class.filter(|class| !known(class)) {
+        let must = "a class of the snapshot";
+        bad.push(BadRecord::new(record, "class", &class.to_string(), must));
     }
     let clash = task.requirements.labels.iter();
     let clash = clash.copied().find(|label| task.requirements.forbidden_labels.contains(label));
@@ -197,6 +210,26 @@ pub(super) fn task(task: &mut Task, workers: &[Worker], bad: &mut Vec<BadRecord>
             bad.push(BadRecord::new(record, "device", &device.to_string(), &must));
         }
     }
+}
+
+/// Where several records of a class disagree about its workers, none is believed: it has none.
+pub(super) fn agreed(other: &TargetClass, kept: &mut TargetClass) {
+    if other.workers != kept.workers {
+        kept.workers.clear();
+    }
+}
+
+/// Notes impossible costs; a worker whose cost makes no sense is not in the class.
+pub(super) fn class(class: &mut TargetClass, bad: &mut Vec<BadRecord>) {
+    let record = Record::Class(class.id);
+    class.workers.retain(|worker, points| {
+        let possible = is_amount(*points);
+        if !possible {
+            let value = format!("{points} for {worker}");
+            bad.push(BadRecord::new(record, "workers", &value, AMOUNT));
+        }
+        possible
+    });
 }
 
 /// Sorts the members: groups are told apart by who is in them, not by the order they are named in.

@@ -11,6 +11,7 @@
 
 mod calendar;
 mod check;
+mod class;
 mod group;
 mod report;
 mod task;
@@ -21,11 +22,12 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ids::{ClassId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 
 pub use calendar::{Freeze, FreezeScope, Maintenance};
 pub use check::{BadRecord, Record};
+pub use class::TargetClass;
 pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
 pub use task::{Mobility, Phase, Placement, Requirements, Task};
@@ -59,6 +61,8 @@ pub struct Snapshot {
     freezes: Vec<Freeze>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<TargetClass>,
     /// Rows of `workers` that a bad record spoils, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
@@ -94,6 +98,7 @@ impl Snapshot {
             freezes: Vec::new(),
             reports: Vec::new(),
             bad_records: Vec::new(),
+            classes: Vec::new(),
         }
     }
 
@@ -125,6 +130,17 @@ impl Snapshot {
     /// What is frozen, in order.
     pub fn freezes(&self) -> &[Freeze] {
         &self.freezes
+    }
+
+    /// Its classes of targets by id.
+    pub fn classes(&self) -> &[TargetClass] {
+        &self.classes
+    }
+
+    /// One class of targets by name.
+    pub fn class(&self, id: ClassId) -> Option<&TargetClass> {
+        let row = self.classes.binary_search_by_key(&id, |class| class.id).ok();
+        row.map(|row| &self.classes[row])
     }
 
     /// The reports that ride in it, in the order in which they are read.
@@ -159,6 +175,7 @@ impl Snapshot {
             freezes: self.freezes.clone(),
             reports: self.reports.clone(),
             bad_records: self.bad_records.clone(),
+            classes: self.classes.clone(),
         };
         builder.build()
     }
@@ -233,6 +250,8 @@ pub struct SnapshotBuilder {
     /// What an earlier check set aside, when a snapshot is read back from a log.
     #[serde(default)]
     bad_records: Vec<BadRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<TargetClass>,
 }
 
 impl SnapshotBuilder {
@@ -278,6 +297,12 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Adds a class of targets.
+    pub fn class(mut self, class: TargetClass) -> Self {
+        self.classes.push(class);
+        self
+    }
+
     /// Adds a report on a migration.
     pub fn report(mut self, report: Report) -> Self {
         self.reports.push(report);
@@ -296,17 +321,19 @@ impl SnapshotBuilder {
     /// Checks everything and sorts it by id.
     pub fn build(mut self) -> Snapshot {
         let mut bad = core::mem::take(&mut self.bad_records);
-        let Self { workers, tasks, groups, .. } = &mut self;
+        let Self { workers, tasks, groups, classes, .. } = &mut self;
         check::unique(workers, |worker| worker.id, Record::Worker, check::stance, &mut bad);
         check::unique(tasks, |task| task.id, Record::Task, |_, _| (), &mut bad);
         groups.iter_mut().for_each(check::members);
         check::unique(groups, |group| group.id, Record::Group, |_, _| (), &mut bad);
+        check::unique(classes, |class| class.id, Record::Class, check::agreed, &mut bad);
+        classes.iter_mut().for_each(|class| check::class(class, &mut bad));
         self.reports.sort_by(report::reading_order);
         self.freezes.sort_unstable();
         self.freezes.dedup();
         self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));
         for task in &mut self.tasks {
-            check::task(task, &self.workers, &mut bad);
+            check::task(task, &self.workers, &self.classes, &mut bad);
         }
         for group in &mut self.groups {
             check::group(group, &self.tasks, self.coverage, &mut bad);
@@ -314,7 +341,7 @@ impl SnapshotBuilder {
         self.reports.retain(|report| check::report(report, &mut bad));
         bad.sort();
         bad.dedup();
-        let Self { at, coverage, workers, tasks, groups, freezes, reports, .. } = self;
+        let Self { at, coverage, workers, tasks, groups, freezes, reports, classes, .. } = self;
         let worker = |bad: &BadRecord| match bad.record {
             Record::Worker(id) => workers.binary_search_by_key(&id, |worker| worker.id).ok(),
             _ => None,
@@ -335,6 +362,7 @@ impl SnapshotBuilder {
             freezes,
             reports,
             bad_records,
+            classes,
             unusable,
             doubtful,
             frozen,

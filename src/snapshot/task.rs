@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
+use crate::model::ids::{ClassId, KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
@@ -96,6 +96,9 @@ pub struct Task {
     /// Whom it belongs to: for [budgets](crate::config::Budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
+    /// The [class](crate::TargetClass) of workers that it may go to; none: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassId>,
 }
 
 impl Task {
@@ -120,6 +123,7 @@ impl Task {
             extra_cost: None,
             device: None,
             tenant: None,
+            class: None,
         }
     }
 

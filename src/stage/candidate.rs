@@ -10,17 +10,20 @@
 
 mod faster;
 mod gang;
+mod order;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use self::faster::Faster;
 use self::gang::Gangs;
+use self::order::Order;
 use crate::admission::{self, Levels};
 use crate::config::Config;
 use crate::model::hardware::HardwareSet;
+use crate::model::ids::ClassId;
 use crate::outcome::{Balance, Rejection, Tally};
-use crate::snapshot::{GroupRule, Stance};
+use crate::snapshot::{GroupRule, Stance, Task};
 use crate::state::State;
 use crate::view::{Burden, Candidate, Errand, Place, Seat, Unit, View};
 
@@ -244,14 +247,19 @@ struct Search<'a> {
     state: &'a State,
     view: &'a View<'a>,
     levels: &'a Levels,
-    /// Workers that take, coldest first, per errand.
-    takers: [Vec<Seat>; 2],
-    /// The takers that have the hardware, per errand and hardware asked for.
-    equipped: BTreeMap<(bool, HardwareSet, HardwareSet), Equipped>,
+    /// Workers that take, coldest first.
+    takers: Order,
+    /// So many of them take what is moved to even out loads.
+    cold: usize,
+    /// The takers that have the hardware, per errand, class, and hardware asked for.
+    equipped: BTreeMap<Asked, Equipped>,
     /// How many units may choose each worker.
     offers: Vec<u32>,
     burden: Burden,
 }
+
+/// Whether loads are evened out, the class, all of this hardware, and any of that.
+type Asked = (bool, Option<ClassId>, HardwareSet, HardwareSet);
 
 /// Workers with the hardware that a task asks for.
 #[derive(Clone, Debug)]
@@ -260,6 +268,9 @@ struct Equipped {
     seats: Vec<Seat>,
     /// The first that has not been offered to many.
     fresh: usize,
+    /// Takers of its class that lack the hardware, and takers of no such class.
+    lacking: usize,
+    outside: usize,
 }
 
 impl<'a> Search<'a> {
@@ -272,10 +283,11 @@ impl<'a> Search<'a> {
         open.sort_by(|a, b| {
             last(a).cmp(&last(b)).then(level(a).total_cmp(&level(b))).then(a.cmp(b))
         });
-        let cold = open.iter().copied().filter(|seat| level(seat) < levels.take_below).collect();
+        let cold = open.partition_point(|seat| !last(seat) && level(seat) < levels.take_below);
+        let takers = Order::new(view, open);
         let offers = alloc::vec![0; view.workers.len()];
         let (equipped, burden) = (BTreeMap::new(), Burden::default());
-        Self { config, state, view, levels, takers: [open, cold], equipped, offers, burden }
+        Self { config, state, view, levels, takers, cold, equipped, offers, burden }
     }
 
     /// Asks targets for a unit, coldest first.
@@ -301,8 +313,9 @@ impl<'a> Search<'a> {
         };
         let equipped = self.equipped(unit);
         let (seats, fresh) = (core::mem::take(&mut equipped.seats), equipped.fresh);
-        let lacking = self.takers[usize::from(unit.errand == Errand::Balance)].len() - seats.len();
-        let mut refusal = (lacking > 0).then(|| self.note_lacking(unit, lacking, tally)).flatten();
+        let (lacking, outside) = (equipped.lacking, equipped.outside);
+        let mut refusal = self.note_lacking(unit, lacking, tally);
+        refusal = refusal.or(self.note_outside(unit, outside, tally));
         let mut accepted = 0;
         for seat in seats[fresh..].iter().chain(&seats[..fresh]).copied().take(questions) {
             if accepted == targets {
@@ -357,16 +370,24 @@ impl<'a> Search<'a> {
     /// The takers that have the hardware which a unit asks for.
     fn equipped(&mut self, unit: &Unit) -> &mut Equipped {
         let needs = &self.view.task(unit.rows[0]).requirements;
+        let class = self.view.task(unit.rows[0]).class;
         let balancing = unit.errand == Errand::Balance;
-        let (takers, workers) = (&self.takers[usize::from(balancing)], &self.view.workers);
-        let key = (balancing, needs.all_of, needs.any_of);
+        let count = if balancing { self.cold } else { self.takers.seats.len() };
+        let (view, takers) = (self.view, &self.takers);
+        let key = (balancing, class, needs.all_of, needs.any_of);
         let equipped = self.equipped.entry(key).or_insert_with(|| {
-            let has = |seat: &Seat| {
-                let kinds = workers[*seat].kinds;
+            let mut seats = match class {
+                Some(class) => takers.of_class(view, class, count),
+                None => takers.seats[..count].to_vec(),
+            };
+            let outside = count - seats.len();
+            seats.retain(|seat| {
+                let kinds = view.workers[*seat].kinds;
                 let any = needs.any_of.is_empty() || needs.any_of.intersects(kinds);
                 any && needs.all_of.without(kinds).is_empty()
-            };
-            Equipped { seats: takers.iter().copied().filter(has).collect(), fresh: 0 }
+            });
+            let lacking = count - outside - seats.len();
+            Equipped { seats, fresh: 0, lacking, outside }
         });
         let crowded = |seat: &Seat| self.offers[*seat] >= OFFERS;
         while equipped.seats.get(equipped.fresh).is_some_and(crowded) {
@@ -377,21 +398,50 @@ impl<'a> Search<'a> {
 
     /// One refusal stands for all takers that lack the hardware: the first of them.
     fn note_lacking(&self, unit: &Unit, lacking: usize, tally: &mut Tally) -> Option<Rejection> {
+        if lacking == 0 {
+            return None;
+        }
         let lead = self.view.task(unit.rows[0]);
         let needs = &lead.requirements;
-        let takers = &self.takers[usize::from(unit.errand == Errand::Balance)];
-        let refusal = takers.iter().find_map(|seat| {
-            let kinds = self.view.workers[*seat].kinds;
+        let mut takers = self.takers_for(unit).filter(|seat| self.is_in_class(lead, *seat));
+        let refusal = takers.find_map(|seat| {
+            let kinds = self.view.workers[seat].kinds;
             let missing = needs.all_of.without(kinds);
             if !missing.is_empty() {
-                return Some((*seat, Rejection::MissingHardware { needs: missing, all: true }));
+                return Some((seat, Rejection::MissingHardware { needs: missing, all: true }));
             }
             let none = !needs.any_of.is_empty() && !needs.any_of.intersects(kinds);
-            none.then_some((*seat, Rejection::MissingHardware { needs: needs.any_of, all: false }))
+            none.then_some((seat, Rejection::MissingHardware { needs: needs.any_of, all: false }))
         });
         let (seat, rejection) = refusal?;
         let to = Some(self.view.worker_id(seat));
         tally.refuse_many(u32::try_from(lacking).unwrap_or(u32::MAX), lead.id, to, rejection);
+        Some(rejection)
+    }
+
+    /// The workers that take what a unit is moved for, coldest first.
+    fn takers_for(&self, unit: &Unit) -> impl Iterator<Item = Seat> + '_ {
+        let seats = &self.takers.seats;
+        let count = if unit.errand == Errand::Balance { self.cold } else { seats.len() };
+        seats[..count].iter().copied()
+    }
+
+    fn is_in_class(&self, task: &Task, seat: Seat) -> bool {
+        task.class.is_none_or(|id| {
+            let class = self.view.snapshot.class(id);
+            class.is_some_and(|class| class.cost(self.view.worker_id(seat)).is_some())
+        })
+    }
+
+    /// One refusal stands for all takers outside of the class: the first of them.
+    fn note_outside(&self, unit: &Unit, outside: usize, tally: &mut Tally) -> Option<Rejection> {
+        let lead = self.view.task(unit.rows[0]);
+        let class = lead.class.filter(|_| outside > 0)?;
+        let first = self.takers_for(unit).find(|seat| !self.is_in_class(lead, *seat));
+        let to = first.map(|seat| self.view.worker_id(seat));
+        let count = u32::try_from(outside).unwrap_or(u32::MAX);
+        let rejection = Rejection::OutsideClass { class };
+        tally.refuse_many(count, lead.id, to, rejection);
         Some(rejection)
     }
 

@@ -1,9 +1,9 @@
 //! What does a move cost, and what is it good for? Factor by factor, in points.
 //!
 //! Cost, 0 to 10: `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) + min(2,
-//! past cost of the kind)`, and what the host adds. Benefit under the specification's rule: `10 x
-//! (source - target) + 2 x performance gained + 1 x memory share gained + 3 x energy efficiency
-//! gained + ...`.
+//! past cost of the kind)`, and what the host adds, for the task and for the target. Benefit under the
+//! specification's rule: `10 x (source - target) + 2 x performance gained + 1 x memory share gained +
+//! 3 x energy efficiency gained + ...`.
 //!
 //! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; from a worker at 0.9 to one
 //! at 0.1 it brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. To a worker at 0.4 it brings
@@ -103,6 +103,9 @@ impl Scorer<'_> {
                 self.add_cost(task, &mut cost);
             }
             self.add_burden(task, to, &mut burden);
+            let class = task.class.and_then(|class| self.view.snapshot.class(class));
+            let points = class.and_then(|class| class.cost(self.view.worker_id(to)));
+            cost.target += points.unwrap_or(0.0);
         }
         let lead = self.view.task(rows[0]);
         let mut benefit = self.evening(from, to, &burden);

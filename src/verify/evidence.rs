@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::calendar::{is_balanced, tells_of_the_late};
-use super::facts::{Aim, Facts, is_sound_source, is_sound_task, is_sound_worker};
+use super::facts::{Aim, Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
 use crate::config::{Basis, Pace, Trigger};
 use crate::math::fingerprint::fingerprint;
@@ -46,6 +46,8 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
         let (command, card) = (step.command, step.scorecard);
         if let Some(card) = &card {
             findings.need(is_sum(card), || format!("{command}: the score is no sum: {card}"));
+            let said = shows_class(round, step, card);
+            findings.need(said, || format!("{command}: not what its class costs there: {card}"));
         }
         let weighed = round.config.cost_benefit.is_some() && step.aim.is_chosen();
         if weighed {
@@ -65,6 +67,17 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
             });
         }
     }
+}
+
+/// Whether a scorecard shows what it costs to go to the target. (What moves together shares a card.)
+fn shows_class(round: &Round<'_>, step: &Step<'_>, card: &Scorecard) -> bool {
+    let mut groups = round.snapshot.groups().iter();
+    let alone = !groups.any(|group| group.members.contains(&step.task.id));
+    let begins = round.outcome.begun().any(|begun| begun == step.command);
+    let mut classes = round.snapshot.classes().iter();
+    let class = classes.find(|class| Some(class.id) == step.task.class);
+    let points = class.and_then(|class| class.workers.get(&step.to)).copied();
+    !alone || !begins || (points.unwrap_or(0.0).min(1e6) - card.cost.target).abs() <= 1e-9
 }
 
 /// Whether the totals of a scorecard are the sums of finite factors.

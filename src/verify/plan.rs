@@ -17,7 +17,7 @@ use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
 use crate::outcome::Reason;
-use crate::snapshot::{Mobility, Stance, Worker};
+use crate::snapshot::{Mobility, Stance, TargetClass, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
 /// Walks through the plan: each step is judged as things stand, then entered.
@@ -45,7 +45,7 @@ fn walk(
 pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
-        may_take(step, target, findings);
+        may_take(round.snapshot.classes(), step, target, findings);
         has_room(account, step, target, findings);
         groups::step(account, step, findings);
         stays_for_it(account, step, target, findings);
@@ -84,7 +84,7 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
 }
 
 /// The target's side: it accepts, is known, and has what the task requires.
-fn may_take(step: &Step<'_>, target: &Worker, findings: &mut Findings) {
+fn may_take(classes: &[TargetClass], step: &Step<'_>, target: &Worker, findings: &mut Findings) {
     let (command, needs, has) = (step.command, &step.task.requirements, target.kinds());
     let stance = target.stance;
     findings.need(stance == Stance::Accept, || format!("{command}: the target is {stance}"));
@@ -92,6 +92,12 @@ fn may_take(step: &Step<'_>, target: &Worker, findings: &mut Findings) {
     findings.need(all, || format!("{command}: needs {} of {has}", needs.all_of));
     let any = needs.any_of.is_empty() || needs.any_of.iter().any(|kind| has.contains(kind));
     findings.need(any, || format!("{command}: needs any of {}, there is {has}", needs.any_of));
+    // Asked of the record itself, wherever it stands in the list.
+    let class = step.task.class.map(|id| (id, classes.iter().find(|class| class.id == id)));
+    let open = class.is_none_or(|(_, class)| {
+        class.is_some_and(|class| class.workers.keys().any(|worker| *worker == target.id))
+    });
+    findings.need(open, || format!("{command}: the target is not in {class:?}"));
     let labels = needs.labels.iter().all(|label| target.labels.contains(label));
     findings.need(labels, || format!("{command}: a label is missing"));
     let free = needs.forbidden_labels.iter().all(|label| !target.labels.contains(label));

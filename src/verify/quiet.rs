@@ -83,10 +83,10 @@ fn load_print(snapshot: &Snapshot) -> u64 {
         snapshot.workers().iter().map(|worker| worker_print(snapshot, worker)).collect();
     let tasks = snapshot.tasks().iter().map(|task| {
         let wants = (&task.demand, &task.used, &task.requirements);
-        (task.id, wants, task.priority, task.mobility, task.not_before)
+        (task.id, wants, task.priority, task.mobility, task.not_before, task.class)
     });
     let tasks: Vec<_> = tasks.collect();
-    fingerprint(&(workers, tasks, snapshot.groups()))
+    fingerprint(&(workers, tasks, snapshot.groups(), snapshot.classes()))
 }
 
 fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {

@@ -178,6 +178,11 @@ fn of_the_worker(case: &mut Case, no: &Rejection, remedy: Remedy, share: f64) ->
     if remedy == Remedy::ReportLoad {
         report(&mut case.cluster, case.worker)?;
     }
+    if let Remedy::AddToClass(id) = remedy {
+        let class = case.cluster.classes.iter_mut().find(|class| class.id == id)?;
+        class.workers.insert(case.worker, 0.0);
+        return Some(());
+    }
     let unsettled = case.cluster.has_unsettled(case.worker);
     let worker = case.cluster.worker(case.worker)?;
     match remedy {

@@ -30,6 +30,7 @@ impl fmt::Display for Rejection {
             | Self::BudgetInDoubt { .. }
             | Self::UnknownSize
             | Self::MemoryFull { .. } => self.budget(f),
+            Self::OutsideClass { class } => write!(f, "target is not in {class}"),
             Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
             Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
             Self::TooLittleMemory { needs_bytes, has_bytes } => {

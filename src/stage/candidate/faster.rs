@@ -3,9 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::order::Order;
 use crate::admission::{self, Levels};
 use crate::config::{Config, HardwareStrategy};
 use crate::model::hardware::HardwareSet;
+use crate::model::ids::ClassId;
 use crate::snapshot::Task;
 use crate::speed::{self, Wish};
 use crate::state::State;
@@ -17,8 +19,8 @@ pub(super) struct Faster<'a> {
     state: &'a State,
     view: &'a View<'a>,
     /// Workers that may take, coldest first.
-    open: Vec<Seat>,
-    by_wish: BTreeMap<Wish, Vec<(f64, Seat)>>,
+    open: Order,
+    by_wish: BTreeMap<(Wish, Option<ClassId>), Vec<(f64, Seat)>>,
 }
 
 impl<'a> Faster<'a> {
@@ -42,6 +44,7 @@ impl<'a> Faster<'a> {
             open.retain(|seat| level(seat) < levels.ceiling);
             open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
         }
+        let open = Order::new(view, open);
         Self { section, state, view, open, by_wish: BTreeMap::new() }
     }
 
@@ -75,12 +78,16 @@ impl<'a> Faster<'a> {
     fn ranked(&mut self, task: &Task) -> &[(f64, Seat)] {
         let (open, state, view) = (&self.open, self.state, self.view);
         let section = self.section;
-        self.by_wish.entry(speed::wish(task)).or_insert_with(|| {
+        self.by_wish.entry((speed::wish(task), task.class)).or_insert_with(|| {
             let (all, any) = speed::wish(task);
             let has = |kinds: HardwareSet| {
                 all.without(kinds).is_empty() && (any.is_empty() || any.intersects(kinds))
             };
-            let able = open.iter().copied().filter(|seat| has(view.workers[*seat].kinds));
+            let able = match task.class {
+                Some(class) => open.of_class(view, class, usize::MAX),
+                None => open.seats.clone(),
+            };
+            let able = able.into_iter().filter(|seat| has(view.workers[*seat].kinds));
             let speed = |seat| {
                 section.map_or(1.0, |(section, _)| speed::there(section, state, view, task, seat))
             };

@@ -14,13 +14,13 @@ use serde_json::Value;
 
 use crate::engine::{Engine, Input, Output, Stale};
 use crate::model::ids::{
-    DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
+    ClassId, DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
 };
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{
-    Event, Freeze, FreezeScope, Group, GroupRule, Placement, Report, Snapshot, Task, Topology,
-    Worker,
+    Event, Freeze, FreezeScope, Group, GroupRule, Placement, Report, Snapshot, SnapshotBuilder,
+    TargetClass, Task, Topology, Worker,
 };
 use crate::verify;
 
@@ -36,13 +36,14 @@ pub(super) struct Sheet {
     pub(super) tasks: Vec<Task>,
     pub(super) groups: Vec<Group>,
     pub(super) freezes: Vec<Freeze>,
+    pub(super) classes: Vec<TargetClass>,
     pub(super) reports: Vec<Report>,
 }
 
 impl Sheet {
     /// The snapshot.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Self { at, partial, workers, tasks, groups, freezes, reports } = self.clone();
+        let Self { at, partial, workers, tasks, groups, freezes, classes, reports } = self.clone();
         let mut builder = Snapshot::builder(at).workers(workers).tasks(tasks);
         for group in groups {
             builder = builder.group(group);
@@ -50,6 +51,7 @@ impl Sheet {
         for freeze in freezes {
             builder = builder.freeze(freeze);
         }
+        builder = classes.into_iter().fold(builder, SnapshotBuilder::class);
         for report in reports {
             builder = builder.report(report);
         }
@@ -64,6 +66,7 @@ impl Sheet {
         shuffle(&mut sheet.tasks, &mut dice);
         shuffle(&mut sheet.groups, &mut dice);
         shuffle(&mut sheet.freezes, &mut dice);
+        shuffle(&mut sheet.classes, &mut dice);
         shuffle(&mut sheet.reports, &mut dice);
         sheet.groups.iter_mut().for_each(|group| shuffle(&mut group.members, &mut dice));
         sheet
@@ -74,6 +77,12 @@ impl Sheet {
         let mut sheet = self.clone();
         sheet.workers.iter_mut().for_each(renumber_worker);
         sheet.tasks.iter_mut().for_each(renumber_task);
+        for class in &mut sheet.classes {
+            class.id = ClassId::new(other(class.id.raw()));
+            let workers = class.workers.iter();
+            let workers = workers.map(|(id, points)| (WorkerId::new(other(id.raw())), *points));
+            class.workers = workers.collect();
+        }
         for group in &mut sheet.groups {
             group.id = GroupId::new(other(group.id.raw()));
             if let GroupRule::Spread { over: Topology::Label(topology), .. } = &mut group.rule {
@@ -250,6 +259,7 @@ fn renumber_task(task: &mut Task) {
     let worker = |id: WorkerId| WorkerId::new(other(id.raw()));
     task.id = TaskId::new(other(task.id.raw()));
     task.kind = KindId::new(other(task.kind.raw()));
+    task.class = task.class.map(|class| ClassId::new(other(class.raw())));
     task.tenant = task.tenant.map(|tenant| TenantId::new(other(tenant.raw())));
     match &mut task.placement {
         Placement::On(on) => *on = worker(*on),
@@ -275,8 +285,8 @@ pub(super) fn renumbered(report: &Report) -> Report {
 }
 
 /// Fields of outputs that hold a number of a worker, a task, a group or a label.
-const NUMBERED: [&str; 9] =
-    ["worker", "task", "to", "from", "hottest", "coldest", "group", "label", "report"];
+const NUMBERED: [&str; 10] =
+    ["worker", "task", "to", "from", "hottest", "coldest", "group", "class", "label", "report"];
 
 fn map_back(tree: &mut Value) {
     match tree {

@@ -40,6 +40,7 @@
 //! | `workers` | records, see below |
 //! | `tasks` | records |
 //! | `groups` | records: `g1 affinity t1,t2`, `g2 anti-affinity t1,t2`, `g3 spread=1 t1,t2`, over zones, `spread=1:y1` or `spread=1:worker`, `g4 disruption=1 t1,t2`, `g5 gang t1,t2` |
+//! | `classes` | records: `c1 w1 w2=1.5`, the workers that tasks of a class may go to, some at extra points |
 //! | `drop w3 t5` | removes records |
 //! | `freeze all until=300s [strict]`, `thaw` | freezes everything, or `w1`, `z1`, `g1`, `k1`; ends every freeze |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
@@ -58,7 +59,7 @@
 //! health=0.9 temp=80 power=250 until=30m maintenance=10m..20m,2h..3h`.
 //!
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
-//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 extra-cost=2 not-before=90s device=0
+//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1 extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
 //! power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
 //! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.

@@ -13,12 +13,12 @@ use super::words::{
     Parsed, amount, bytes, list, moment, pair, plain, size, span, sum, unknown, valued,
 };
 use crate::model::hardware::Hardware;
-use crate::model::ids::{DomainId, GroupId, TaskId, TopologyId, WorkerId};
+use crate::model::ids::{ClassId, DomainId, GroupId, TaskId, TopologyId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::snapshot::{
     Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase, Placement, Report,
-    Stance, Task, Topology, Worker,
+    Stance, TargetClass, Task, Topology, Worker,
 };
 
 /// Cores of a worker that says nothing of them.
@@ -41,6 +41,7 @@ pub(super) struct Records {
     pub(super) tasks: BTreeMap<TaskId, Task>,
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) freezes: Vec<Freeze>,
+    pub(super) classes: BTreeMap<ClassId, TargetClass>,
 }
 
 impl Records {
@@ -104,6 +105,19 @@ impl Records {
         Ok(())
     }
 
+    /// Reads `c1 w1 w2=1.5`: a class of workers, some of which cost extra.
+    pub(super) fn class(&mut self, line: &str) -> Parsed<()> {
+        let (id, workers) = split(line)?;
+        let id: ClassId = plain(id)?;
+        let mut class = TargetClass::new(id);
+        for word in workers {
+            let (worker, points) = pair(word);
+            class = class.with_cost(plain(worker)?, points.map_or(Ok(0.0), plain)?);
+        }
+        self.classes.insert(id, class);
+        Ok(())
+    }
+
     /// Changes one field of the worker or task that `id` names.
     pub(super) fn field(&mut self, id: &str, key: &str, value: &str) -> Parsed<()> {
         let known = match id.as_bytes().first() {
@@ -123,6 +137,7 @@ impl Records {
         let known = match id.as_bytes().first() {
             Some(b'w') => self.workers.remove(&plain(id)?).is_some(),
             Some(b't') => self.tasks.remove(&plain(id)?).is_some(),
+            Some(b'c') => self.classes.remove(&plain(id)?).is_some(),
             Some(b'g') => self.groups.remove(&plain(id)?).is_some(),
             _ => false,
         };
@@ -138,6 +153,7 @@ impl Records {
             tasks: self.tasks.values().cloned().collect(),
             groups: self.groups.values().cloned().collect(),
             freezes: self.freezes.clone(),
+            classes: self.classes.values().cloned().collect(),
             reports: reports.to_vec(),
         }
     }
@@ -325,6 +341,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "on" => task.placement = Placement::On(plain(value)?),
         "moving" => task.placement = moving(value)?,
         "kind" => task.kind = plain(value)?,
+        "class" => task.class = optional(value, plain)?,
         "tenant" => task.tenant = optional(value, plain)?,
         "priority" => task.priority = plain(value)?,
         "running" => task.running = span(value)?,

@@ -87,7 +87,7 @@ impl World {
         let (verb, words) = line.text.split_once(' ').unwrap_or((line.text, ""));
         let here = |error| (line.number, error);
         match verb {
-            "workers" | "tasks" | "groups" => return self.tell(verb, line),
+            "workers" | "tasks" | "groups" | "classes" => return self.tell(verb, line),
             _ if !line.records.is_empty() => {
                 return Err((line.records[0].0, format!("`{verb}` takes no records")));
             }
@@ -119,6 +119,7 @@ impl World {
             let read = match verb {
                 "workers" => self.records.worker(record),
                 "tasks" => self.records.task(record),
+                "classes" => self.records.class(record),
                 _ => self.records.group(record),
             };
             read.map_err(|error| (*number, error))?;
@@ -135,6 +136,7 @@ impl World {
                     format!("; unless stated cpu={TASK_CPU}, used as demanded, running=0s");
                 (self.records.tasks.len(), if told { String::new() } else { defaults })
             }
+            "classes" => (self.records.classes.len(), String::new()),
             _ => (self.records.groups.len(), String::new()),
         };
         Ok(Heard::saying(format!("{verb:<10} {count}{unless_stated}")))

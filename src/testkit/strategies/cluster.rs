@@ -11,13 +11,14 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 use super::calendar::timed;
+use super::class::classed;
 use super::group::{bound, grouped};
 use super::wish::wishful;
 use crate::{
-    BadRecord, ComputeCapability, Device, Freeze, Group, GroupId, GroupRule, Hardware, HardwareSet,
-    KindId, LabelId, Maintenance, MigrationId, Mobility, Phase, Placement, Ratio, Record,
-    Requirements, ResourceId, Snapshot, SnapshotBuilder, Stance, Task, TaskId, TenantId, Timestamp,
-    Worker, WorkerId, ZoneId,
+    BadRecord, ClassId, ComputeCapability, Device, Freeze, Group, GroupId, GroupRule, Hardware,
+    HardwareSet, KindId, LabelId, Maintenance, MigrationId, Mobility, Phase, Placement, Ratio,
+    Record, Requirements, ResourceId, Snapshot, SnapshotBuilder, Stance, TargetClass, Task, TaskId,
+    TenantId, Timestamp, Worker, WorkerId, ZoneId,
 };
 
 /// Bytes in a GiB, which every amount of memory is a multiple of.
@@ -35,6 +36,8 @@ pub struct Cluster {
     pub groups: Vec<Group>,
     /// What is frozen, in any order.
     pub freezes: Vec<Freeze>,
+    /// Its classes of targets, in any order.
+    pub classes: Vec<TargetClass>,
     /// What the host could not read.
     pub unread: Vec<BadRecord>,
     /// Whether records may be missing without being gone.
@@ -48,6 +51,7 @@ impl fmt::Debug for Cluster {
         self.tasks.iter().try_for_each(|task| line(f, "task", task))?;
         self.groups.iter().try_for_each(|group| line(f, "group", group))?;
         self.freezes.iter().try_for_each(|freeze| line(f, "freeze", freeze))?;
+        self.classes.iter().try_for_each(|class| line(f, "class", class))?;
         self.unread.iter().try_for_each(|bad| line(f, "unread", bad))
     }
 }
@@ -70,6 +74,7 @@ impl Cluster {
             .tasks(self.tasks.iter().cloned());
         builder = self.groups.iter().cloned().fold(builder, SnapshotBuilder::group);
         builder = self.freezes.iter().copied().fold(builder, SnapshotBuilder::freeze);
+        builder = self.classes.iter().cloned().fold(builder, SnapshotBuilder::class);
         builder = self.unread.iter().cloned().fold(builder, SnapshotBuilder::bad_record);
         if self.partial { builder.partial() } else { builder }
     }
@@ -77,7 +82,7 @@ impl Cluster {
 
 /// Any cluster whose records make sense: small ones, with all their peculiarities.
 pub fn clusters() -> impl Strategy<Value = Cluster> {
-    timed(prop_oneof![
+    timed(classed(prop_oneof![
         2 => uniform(),
         4 => skewed(),
         4 => heterogeneous(),
@@ -88,7 +93,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         2 => crowded(),
         1 => degenerate(),
         1 => partial(),
-    ])
+    ]))
 }
 
 /// Equal workers at about equal loads.
@@ -266,6 +271,9 @@ enum Spoil {
     ExtraCost(f64),
     TaskTwice,
     GhostMember,
+    NoSuchClass,
+    ClassCost(f64),
+    ClassTwice,
     NoSuchWorker,
     Unread(bool),
 }
@@ -288,6 +296,9 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         number().prop_map(Spoil::ExtraCost),
         Just(Spoil::TaskTwice),
         Just(Spoil::GhostMember),
+        Just(Spoil::NoSuchClass),
+        number().prop_map(Spoil::ClassCost),
+        Just(Spoil::ClassTwice),
         Just(Spoil::NoSuchWorker),
         any::<bool>().prop_map(Spoil::Unread),
     ];
@@ -301,7 +312,7 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
 
 impl Spoil {
     fn apply(self, cluster: &mut Cluster, at: &Index) {
-        let Cluster { workers, tasks, groups, unread, .. } = cluster;
+        let Cluster { workers, tasks, groups, classes, unread, .. } = cluster;
         match self {
             Self::GhostMember => {
                 let group = Group::new(
@@ -310,6 +321,15 @@ impl Spoil {
                     [TaskId::new(9_999)].into_iter().collect(),
                 );
                 return groups.push(group);
+            }
+            Self::ClassCost(points) => {
+                let class = classes.first_mut();
+                let class = class.and_then(|class| class.workers.values_mut().next());
+                return class.into_iter().for_each(|it| *it = points);
+            }
+            Self::ClassTwice => {
+                let again = classes.first().map(|class| TargetClass::new(class.id));
+                return classes.extend(again);
             }
             Self::Unread(worker) => {
                 let record = if worker {
@@ -359,6 +379,7 @@ impl Spoil {
             Self::Priority(priority) => task.priority = priority,
             Self::Device(device) => task.device = Some(device),
             Self::ExtraCost(points) => task.extra_cost = Some(points),
+            Self::NoSuchClass => task.class = Some(ClassId::new(77)),
             Self::NoSuchWorker => task.placement = Placement::On(WorkerId::new(77)),
             Self::Labels => {
                 task.requirements.labels.push(LabelId::new(5));

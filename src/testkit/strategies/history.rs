@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::calendar::timed;
+use super::class::classed;
 use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
@@ -211,7 +212,7 @@ fn histories_of(cluster: impl Strategy<Value = Cluster>) -> impl Strategy<Value 
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
     let config =
         budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
-    let cluster = timed(cluster);
+    let cluster = timed(classed(cluster));
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize);
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(

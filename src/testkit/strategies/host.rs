@@ -13,7 +13,7 @@ use super::history::{Deed, Done, Happening, History, Told, Turn};
 use crate::outcome::{Action, Command, Reason};
 use crate::{
     Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+    Snapshot, SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.
@@ -28,6 +28,7 @@ pub struct Host {
     tasks: BTreeMap<TaskId, Work>,
     groups: Vec<Group>,
     freezes: Vec<Freeze>,
+    classes: Vec<TargetClass>,
     orders: Vec<Order>,
     letters: Vec<(usize, Report)>,
     fences: BTreeSet<(MigrationId, WorkerId)>,
@@ -87,7 +88,7 @@ struct Order {
 
 impl Host {
     pub(super) fn new(history: &History) -> Self {
-        let Cluster { workers, tasks, groups, freezes, .. } = &history.cluster;
+        let Cluster { workers, tasks, groups, freezes, classes, .. } = &history.cluster;
         let body = |record: &Worker| {
             let (measured, alive) = (Timestamp::default(), record.stance != Stance::Offline);
             (record.id, Body { record: record.clone(), alive, measured })
@@ -111,6 +112,7 @@ impl Host {
             tasks: tasks.iter().map(work).collect(),
             groups: groups.clone(),
             freezes: freezes.clone(),
+            classes: classes.clone(),
             orders: Vec::new(),
             letters: Vec::new(),
             fences: BTreeSet::new(),
@@ -469,6 +471,7 @@ impl Host {
             builder = builder.group(listed(group));
         }
         builder = self.freezes.iter().copied().fold(builder, SnapshotBuilder::freeze);
+        builder = self.classes.iter().cloned().fold(builder, SnapshotBuilder::class);
         let (due, rest): (Vec<_>, Vec<_>) =
             self.letters.drain(..).partition(|(due, _)| *due <= self.turn);
         self.letters = rest;

@@ -22,6 +22,7 @@
 #![allow(clippy::expect_used, reason = "a generator that contradicts itself fails its test")]
 
 mod calendar;
+mod class;
 mod cluster;
 mod group;
 mod history;
@@ -30,6 +31,7 @@ mod settings;
 mod wish;
 
 pub use calendar::timed;
+pub use class::classed;
 pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
     task, uniform, worker,
