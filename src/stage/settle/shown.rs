@@ -27,7 +27,8 @@ pub(super) fn notice_workers(config: &Config, state: &mut State, snapshot: &Snap
     for worker in snapshot.workers() {
         let new = || Track { passing, ..Track::default() };
         let track = state.tracks.entry(worker.id).or_insert_with(new);
-        (track.stance, track.gone) = (worker.stance_by(snapshot.at(), soon), false);
+        (track.stance, track.gone) = (worker.stance, false);
+        track.leaving = worker.stance_by(snapshot.at(), soon) != worker.stance;
         track.passing = track.passing.and(passing);
     }
 }

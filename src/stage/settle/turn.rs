@@ -8,7 +8,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::{Action, Counts, Ended, Fate, Reason};
 use crate::snapshot::{Phase, Stance};
-use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State};
+use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State, Track};
 
 use super::Settled;
 
@@ -26,7 +26,8 @@ pub(super) fn released(
         return;
     }
     flight.released = Some(at);
-    if state.tracks.get(&flight.to).is_some_and(|it| it.gone || it.stance != Stance::Accept) {
+    let closed = |it: &Track| it.gone || it.leaving || it.stance != Stance::Accept;
+    if state.tracks.get(&flight.to).is_some_and(closed) {
         turn_back(state, flight, Fate::Failed, at, settled);
         return;
     }
@@ -133,10 +134,7 @@ pub(super) fn strand(flight: &mut Flight, at: Timestamp) {
 
 /// Whether a worker can have back what it gave away.
 fn takes_back(state: &State, worker: WorkerId) -> bool {
-    state
-        .tracks
-        .get(&worker)
-        .is_some_and(|track| !track.gone && matches!(track.stance, Stance::Accept | Stance::Hold))
+    state.tracks.get(&worker).is_some_and(|it| !it.gone && !it.leaving && it.stance < Stance::Drain)
 }
 
 /// An operator calls it off. It is nobody's failure: neither the kind nor the target is charged.

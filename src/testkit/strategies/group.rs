@@ -1,5 +1,6 @@
 //! Groups: tasks that share a rule.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -9,7 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::{Cluster, skewed};
-use crate::{DomainId, Group, GroupId, GroupRule, Placement, Stance, Topology, TopologyId, ZoneId};
+use crate::{
+    DomainId, Group, GroupId, GroupRule, Mobility, Placement, Stance, Topology, TopologyId, ZoneId,
+};
 
 /// Groups of every rule over a skewed cluster in zones, racks and rooms.
 pub fn grouped() -> impl Strategy<Value = Cluster> {
@@ -41,8 +44,9 @@ pub fn bound() -> impl Strategy<Value = Cluster> {
         1 => Just(Some(Placement::Unplaced)),
     ];
     let more = list((rule(), list(any::<Index>(), 2..6)), 0..4);
-    (grouped(), list(stance, 6), list(placement, 16), more).prop_map(
-        |(mut cluster, stances, placements, more)| {
+    let gang = weighted(0.7, list(any::<Index>(), 2..4));
+    (grouped(), list(stance, 6), list(placement, 16), more, gang).prop_map(
+        |(mut cluster, stances, placements, more, gang)| {
             for (worker, stance) in cluster.workers.iter_mut().zip(stances) {
                 worker.stance = stance;
             }
@@ -50,6 +54,15 @@ pub fn bound() -> impl Strategy<Value = Cluster> {
                 task.placement = placement.unwrap_or(task.placement);
             }
             add_groups(&mut cluster, 11, more);
+            if let Some(gang) = gang {
+                // As far as it depends on the tasks themselves, it may move.
+                for member in &gang {
+                    let at = member.index(cluster.tasks.len());
+                    let task = &mut cluster.tasks[at];
+                    (task.mobility, task.not_before) = (Mobility::Checkpoint, None);
+                }
+                add_groups(&mut cluster, 21, vec![(GroupRule::Gang, gang)]);
+            }
             cluster
         },
     )
