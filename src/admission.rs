@@ -16,7 +16,7 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
 use crate::state::State;
-use crate::view::{Burden, Errand, MOST_LOAD, Place, Seat, View, runs_on_device};
+use crate::view::{Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device};
 
 /// May this task move at all?
 pub(crate) fn task(
@@ -130,15 +130,17 @@ pub(crate) fn target(view: &View<'_>, seat: Seat) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// May this task go to this worker, as the ledger stands? Yes, and to which of its devices.
+/// May this task go to this worker, as the ledger stands? Yes, and how it would run there; then
+/// `burden` is what it takes.
 pub(crate) fn pair(
     state: &State,
     view: &View<'_>,
     row: usize,
     to: Seat,
-    burden: &Burden,
     errand: Errand,
-) -> Result<Option<u16>, Rejection> {
+    seek: Seek,
+    burden: &mut Burden,
+) -> Result<Berth, Rejection> {
     let task = view.task(row);
     if view.ledger.places[row] == Place::On(to) {
         return Err(Rejection::AlreadyThere);
@@ -149,9 +151,7 @@ pub(crate) fn pair(
     }
     stays(view, task, to)?;
     class(view, task, to)?;
-    requirements(view, task, to)?;
-    let device = device(view, task, to)?;
-    headroom(view, to, burden)?;
+    let berth = berth(view, row, to, seek, burden)?;
     if !view.memberships.is_empty() {
         groups::may_join(state, view, row, to, errand)?;
     }
@@ -160,7 +160,7 @@ pub(crate) fn pair(
     let until = left.filter(|(worker, _)| *worker == there).map(|(_, until)| *until).max();
     match until.filter(|until| *until > view.snapshot.at()) {
         Some(until) => Err(Rejection::LeftRecently { until }),
-        None => Ok(device),
+        None => Ok(berth),
     }
 }
 
@@ -177,6 +177,51 @@ fn class(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
     let Some(id) = task.class else { return Ok(()) };
     let cost = view.snapshot.class(id).and_then(|class| class.cost(view.worker_id(to)));
     if cost.is_some() { Ok(()) } else { Err(Rejection::OutsideClass { class: id }) }
+}
+
+/// How a task would run on a worker: by the fastest of its alternatives for which the worker has the
+/// hardware, a device and room. If there is none, what the fastest lacks for which it has the hardware.
+pub(crate) fn berth(
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    seek: Seek,
+    burden: &mut Burden,
+) -> Result<Berth, Rejection> {
+    let Some(forms) = view.forms(row) else {
+        view.burden_by(row, to, None, burden);
+        let device = room(view, view.task(row), to, burden)?;
+        return Ok(Berth { alternative: None, device });
+    };
+    let mut refused = Rejection::AlreadyThere;
+    for (nth, form) in forms.fastest_first() {
+        let will_do = match seek {
+            Seek::Any => true,
+            Seek::AtLeast(speed) => form.alternatives.iter().all(|it| it.speed >= speed),
+            Seek::Only(only) => only == Some(nth),
+        };
+        if !will_do {
+            continue;
+        }
+        view.burden_by(row, to, Some(nth), burden);
+        match room(view, form, to, burden) {
+            Ok(device) => return Ok(Berth { alternative: Some(nth), device }),
+            Err(rejection) => {
+                let unequipped =
+                    matches!(refused, Rejection::AlreadyThere | Rejection::MissingHardware { .. });
+                refused = if unequipped { rejection } else { refused };
+            }
+        }
+    }
+    Err(refused)
+}
+
+/// Whether a worker has what a task requires and room for it; the device, if it needs one.
+fn room(view: &View<'_>, task: &Task, to: Seat, burden: &Burden) -> Result<Option<u16>, Rejection> {
+    requirements(view, task, to)?;
+    let device = device(view, task, to)?;
+    headroom(view, to, burden)?;
+    Ok(device)
 }
 
 /// Hardware, labels, memory as a whole, compute capability.
@@ -290,7 +335,7 @@ impl Levels {
 
     /// The level of the source once the burden has left.
     pub(crate) fn relieved(&self, view: &View<'_>, from: Seat, burden: &Burden) -> Option<f64> {
-        let load = view.ledger.load_with(from, |column| -burden.load[column])?;
+        let load = view.ledger.load_with(from, |column| -burden.left(column))?;
         Some(load + self.shift(from))
     }
 }

@@ -19,7 +19,7 @@ use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
 use crate::stage::{adapt, believe, candidate, detect, observe, predict, record, select, settle};
 use crate::state::{State, Stats};
-use crate::view::{Adapted, Errand, Place, Scored, Seat, View};
+use crate::view::{Adapted, Burden, Errand, Place, Scored, Seat, Seek, View};
 
 /// Decides which running task should move to which worker, when, and why.
 ///
@@ -310,26 +310,28 @@ impl Engine {
             Place::On(seat) if errand >= Errand::Balance => Some(seat),
             _ => None,
         };
-        let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
+        let mut burden = Burden::default();
+        let seek = match (errand, from) {
+            (Errand::Upgrade, Some(from)) => Seek::AtLeast(self.least_speed(view, row, from)),
+            _ => Seek::Any,
+        };
         let hard = admission::task(&self.config, &self.state, view, row, errand)
             .and_then(|()| admission::target(view, to))
-            .and_then(|()| admission::pair(&self.state, view, row, to, &burden, errand));
-        let device = match hard {
-            Ok(device) => device,
-            Err(no) => {
-                return Verdict { worker, admission: Err(no).into(), scorecard: None };
-            }
+            .and_then(|()| admission::pair(&self.state, view, row, to, errand, seek, &mut burden));
+        let berth = match hard {
+            Ok(berth) => berth,
+            Err(no) => return Verdict::no(worker, no),
         };
         if let Err(no) =
             candidate::companions_may(&self.config, &self.state, view, row, from, errand)
         {
-            return Verdict { worker, admission: Err(no).into(), scorecard: None };
+            return Verdict::no(worker, no);
         }
         let section = self.config.cost_benefit.as_ref();
         let scorecard = section.map(|section| {
             let (config, state) = (&self.config, &self.state);
             let scorer = Scorer { config, section, state, view, levels: &levels };
-            scorer.scorecard(&[row], from, to, device)
+            scorer.scorecard(&[row], from, to, berth)
         });
         let guarded = || match (&self.config.stability, errand) {
             (Some(_), Errand::Balance) => admission::guards(&levels, view, from, to, &burden),
@@ -346,7 +348,8 @@ impl Engine {
             _ => Ok(()),
         };
         let soft: Result<(), Rejection> = guarded().and_then(worth);
-        Verdict { worker, admission: soft.into(), scorecard }
+        let alternative = berth.alternative;
+        Verdict { worker, admission: soft.into(), scorecard, alternative }
     }
 
     /// Whether a task would run so much faster there that it may move for it.
@@ -357,11 +360,16 @@ impl Engine {
             return false;
         }
         let Some(section) = self.config.hardware.as_ref() else { return false };
-        let (state, task) = (&self.state, view.task(row));
-        let here = speed::here(section, state, view, task, from);
-        let there = speed::there(section, state, view, task, to);
-        let asked = section.upgrade.filter(|_| self.config.cost_benefit.is_some());
-        asked.is_some_and(|times| there >= times * here)
+        let there = speed::best(section, &self.state, view, view.task(row), to);
+        let asked = section.upgrade.is_some() && self.config.cost_benefit.is_some();
+        asked && there >= self.least_speed(view, row, from)
+    }
+
+    /// The least speed that is worth a move for it.
+    fn least_speed(&self, view: &View<'_>, row: usize, from: Seat) -> f64 {
+        let Some(section) = self.config.hardware.as_ref() else { return 0.0 };
+        let here = speed::here(section, &self.state, view, view.task_here(row), from);
+        section.upgrade.unwrap_or(0.0) * here
     }
 
     /// The levels by which a single question is judged: the present, under the thresholds in force.

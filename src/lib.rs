@@ -134,8 +134,8 @@ pub use model::resource::{Amounts, BadResource, ResourceId};
 pub use model::time::Timestamp;
 pub use outcome::*;
 pub use snapshot::{
-    BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule, Maintenance,
-    Mobility, Phase, Placement, Record, Report, Requirements, Snapshot, SnapshotBuilder, Stance,
-    TargetClass, Task, Topology, Worker,
+    Alternative, BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule,
+    Maintenance, Mobility, Phase, Placement, Record, Report, Requirements, Snapshot,
+    SnapshotBuilder, Stance, TargetClass, Task, Topology, Worker,
 };
 pub use state::{State, Stats};

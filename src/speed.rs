@@ -1,5 +1,7 @@
 //! How fast would a task run on a worker, relative to one CPU worker?
 
+use alloc::vec::Vec;
+
 use crate::config::HardwareStrategy;
 use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTable};
 use crate::snapshot::Task;
@@ -38,7 +40,27 @@ pub(crate) fn there(
     task: &Task,
     seat: Seat,
 ) -> f64 {
+    // A form of a task with alternatives has the one that it runs by.
+    if let Some(alternative) = task.alternatives.first() {
+        return alternative.speed;
+    }
     known(state, view, seat, profile(&section.table, view, task, seat))
+}
+
+/// Its speed there by the fastest of its alternatives that the worker has the hardware for.
+pub(crate) fn best(
+    section: &HardwareStrategy,
+    state: &State,
+    view: &View<'_>,
+    task: &Task,
+    seat: Seat,
+) -> f64 {
+    if task.alternatives.is_empty() {
+        return there(section, state, view, task, seat);
+    }
+    let kinds = view.workers[seat].kinds;
+    let able = task.alternatives.iter().filter(|it| it.hardware.without(kinds).is_empty());
+    able.map(|alternative| alternative.speed).fold(0.0, f64::max)
 }
 
 /// Its speed where it is: without a device, that of the worker's CPU. A host that says of no task which
@@ -68,10 +90,12 @@ fn known(state: &State, view: &View<'_>, seat: Seat, profile: HardwareProfile) -
     observed.unwrap_or(profile.performance)
 }
 
-/// What decides how fast a task runs on a given worker, beside that worker: the hardware it names.
-pub(crate) type Wish = (HardwareSet, HardwareSet);
+/// What decides how fast a task runs on a given worker, beside that worker: the hardware it names, and
+/// that of its alternatives with their speeds (as bits, to be compared).
+pub(crate) type Wish = (HardwareSet, HardwareSet, Vec<(HardwareSet, u64)>);
 
 /// The wish of a task.
 pub(crate) fn wish(task: &Task) -> Wish {
-    (task.requirements.all_of, task.requirements.any_of)
+    let alternatives = task.alternatives.iter().map(|it| (it.hardware, it.speed.to_bits()));
+    (task.requirements.all_of, task.requirements.any_of, alternatives.collect())
 }

@@ -245,6 +245,12 @@ pub(crate) struct Flight {
     /// What it counts to, as it was when it began; nothing where no budget was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) charge: Option<Charge>,
+    /// By which of its alternatives it is to run on the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alternative: Option<u16>,
+    /// What it takes off its source's use, where it ran there by another alternative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leaves: Option<Amounts>,
 }
 
 impl Flight {
@@ -267,7 +273,8 @@ impl Flight {
             (Phase::Released, ..) | (Phase::Releasing, None, _) => return None,
         };
         let (migration, task, scorecard) = (self.id, self.task, self.scorecard);
-        Some(Command { migration, task, action, reason, scorecard })
+        let alternative = self.alternative;
+        Some(Command { migration, task, action, reason, scorecard, alternative })
     }
 }
 
@@ -282,6 +289,9 @@ pub(crate) struct Landed {
     /// When the target ran it.
     pub(crate) running: Timestamp,
     pub(crate) load: Amounts,
+    /// What it took off its source's use, where it ran there by another alternative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leaves: Option<Amounts>,
 }
 
 /// A task to be left alone for a while.

@@ -6,18 +6,22 @@
 //! second move of a round sees the first.
 
 mod charge;
+mod form;
+mod plan;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+pub(crate) use form::{Forms, alternative, by, forms};
+pub(crate) use plan::{Berth, Candidate, Errand, Party, Planned, Scored, Seek, Unit};
+
 use crate::config::{LoadRule, Pace, Thresholds};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
-use crate::model::ids::{GroupId, MigrationId, WorkerId};
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Considered, LoadBand, Rejection, Scorecard, SystemLoad, Trend};
+use crate::outcome::{LoadBand, SystemLoad, Trend};
 use crate::snapshot::{Device, Requirements, Snapshot, Stance, Task, Topology, Worker};
-use crate::state::Purpose;
 
 pub(crate) use charge::{Interruption, charge, charge_of};
 
@@ -46,6 +50,8 @@ pub(crate) struct View<'a> {
     pub(crate) noise: Option<f64>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.
     pub(crate) memberships: BTreeMap<u32, Vec<u32>>,
+    /// The forms of each task row that has alternatives.
+    pub(crate) forms: BTreeMap<u32, Forms>,
     /// The domains of accepting workers, for every topology that a group is spread over.
     pub(crate) domains: BTreeMap<Topology, BTreeSet<u64>>,
 }
@@ -99,18 +105,52 @@ impl View<'_> {
         leaves.is_some_and(|leaves| self.task(row).ends_by(self.snapshot.at(), leaves))
     }
 
-    /// What several tasks together take of a worker.
-    pub(crate) fn burden(&self, rows: &[usize], to: Seat) -> Burden {
-        let kinds = self.workers[to].kinds;
-        let mut sum = self.ledger.burden(self.task(rows[0]), kinds);
-        for row in &rows[1..] {
-            let burden = self.ledger.burden(self.task(*row), kinds);
-            sum.load.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
-            for (sum, claim) in sum.claim.iter_mut().zip(burden.claim) {
-                *sum = sum.zip(claim).map(|(sum, claim)| sum + claim).or(*sum).or(claim);
-            }
+    /// The forms of a task, if it has alternatives.
+    pub(crate) fn forms(&self, row: usize) -> Option<&Forms> {
+        if self.forms.is_empty() {
+            return None;
+        }
+        u32::try_from(row).ok().and_then(|row| self.forms.get(&row))
+    }
+
+    /// A task as it runs where it is.
+    pub(crate) fn task_here(&self, row: usize) -> &Task {
+        self.forms(row).map_or_else(|| self.task(row), Forms::here)
+    }
+
+    /// A task as it runs by one of its alternatives, if it has any.
+    pub(crate) fn task_by(&self, row: usize, alternative: Option<u16>) -> &Task {
+        self.forms(row).and_then(|forms| forms.nth(alternative)).unwrap_or_else(|| self.task(row))
+    }
+
+    /// What several tasks together take of a worker, each by its alternative.
+    pub(crate) fn burden(&self, rows: &[usize], to: Seat, ways: &[Option<u16>]) -> Burden {
+        let (mut sum, mut burden) = (Burden::default(), Burden::default());
+        for (row, way) in rows.iter().zip(ways) {
+            self.burden_by(*row, to, *way, &mut burden);
+            sum.add(&burden);
         }
         sum
+    }
+
+    /// What a task takes of a worker by one of its alternatives, if it has any, and leaves at its source
+    /// by the one it runs by.
+    pub(crate) fn burden_by(
+        &self,
+        row: usize,
+        to: Seat,
+        alternative: Option<u16>,
+        burden: &mut Burden,
+    ) {
+        let kinds = self.workers[to].kinds;
+        if let (Some(forms), Place::On(from)) = (self.forms(row), self.ledger.places[row]) {
+            self.ledger.burden_into(forms.here(), self.workers[from].kinds, burden);
+            let left = core::mem::take(&mut burden.load);
+            self.ledger.burden_into(self.task_by(row, alternative), kinds, burden);
+            burden.left = left;
+        } else {
+            self.ledger.burden_into(self.task_by(row, alternative), kinds, burden);
+        }
     }
 
     pub(crate) fn worker_id(&self, seat: Seat) -> WorkerId {
@@ -214,6 +254,31 @@ pub(crate) struct Burden {
     pub(crate) claim: Vec<Option<f64>>,
     /// Of its use.
     pub(crate) load: Vec<f64>,
+    /// Of its source's use, where that is another amount; empty where it is the same.
+    pub(crate) left: Vec<f64>,
+}
+
+impl Burden {
+    /// What it takes off the use of its source.
+    pub(crate) fn left(&self, column: usize) -> f64 {
+        self.left.get(column).copied().unwrap_or(self.load[column])
+    }
+
+    /// Adds what another task takes.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.load.is_empty() {
+            *self = other.clone();
+            return;
+        }
+        if !(self.left.is_empty() && other.left.is_empty()) {
+            self.left =
+                (0..self.load.len()).map(|column| self.left(column) + other.left(column)).collect();
+        }
+        self.load.iter_mut().zip(&other.load).for_each(|(sum, load)| *sum += load);
+        for (sum, claim) in self.claim.iter_mut().zip(&other.claim) {
+            *sum = sum.zip(*claim).map(|(sum, claim)| sum + claim).or(*sum).or(*claim);
+        }
+    }
 }
 
 impl Ledger {
@@ -307,6 +372,7 @@ impl Ledger {
     pub(crate) fn burden_into(&self, task: &Task, kinds: HardwareSet, burden: &mut Burden) {
         burden.claim.clear();
         burden.load.clear();
+        burden.left.clear();
         for resource in self.columns.iter().copied() {
             let skipped = skips(task, kinds, resource);
             burden.claim.push(claim(task, resource).filter(|_| !skipped));
@@ -331,7 +397,7 @@ impl Ledger {
         self.outgoing[from] += 1;
         if projects {
             for (column, cell) in self.row_mut(from).iter_mut().enumerate() {
-                cell.used = cell.used.map(|used| (used - burden.load[column]).max(0.0));
+                cell.used = cell.used.map(|used| (used - burden.left(column)).max(0.0));
             }
         }
     }
@@ -382,6 +448,12 @@ fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
         task.demand.iter().for_each(|(resource, _)| add(resource));
         if task.requirements.gpu_memory_bytes.is_some() {
             add(ResourceId::GPU_MEMORY);
+        }
+        for alternative in &task.alternatives {
+            alternative.demand.iter().for_each(|(resource, _)| add(resource));
+            if alternative.gpu_memory_bytes.is_some() {
+                add(ResourceId::GPU_MEMORY);
+            }
         }
     }
     columns
@@ -459,117 +531,4 @@ pub(crate) fn suits(needs: &Requirements, device: &Device) -> bool {
         device.hardware == Hardware::Cuda && device.compute.is_some_and(|has| has >= least)
     };
     kind && needs.min_cuda_compute.is_none_or(capable)
-}
-
-/// One task of several that go together, though to different workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Party {
-    /// Which of the parties of this round.
-    pub(crate) index: usize,
-    /// The group that binds the task to it.
-    pub(crate) group: GroupId,
-}
-
-/// What moves together: one task, or the members of an affinity group that share a worker.
-#[derive(Clone, Debug)]
-pub(crate) struct Unit {
-    /// Task rows; the first leads.
-    pub(crate) rows: Vec<usize>,
-    pub(crate) from: Option<Seat>,
-    pub(crate) errand: Errand,
-    /// With whom it goes or stays, if it is in a gang.
-    pub(crate) party: Option<Party>,
-    /// So many targets are enough to choose from.
-    pub(crate) targets: usize,
-}
-
-/// A unit and a worker that could take it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidate {
-    /// Index of the unit.
-    pub(crate) unit: usize,
-    pub(crate) to: Seat,
-    pub(crate) device: Option<u16>,
-    /// How many times as fast the task runs there, where that is the errand.
-    pub(crate) times: f64,
-    /// None where moves are not scored.
-    pub(crate) scorecard: Option<Scorecard>,
-    /// Its place among what was scored.
-    pub(crate) nth: usize,
-}
-
-impl Candidate {
-    pub(crate) fn new(unit: usize, to: Seat, device: Option<u16>) -> Self {
-        Self { unit, to, device, times: 1.0, scorecard: None, nth: 0 }
-    }
-
-    /// Net benefit; 0 where moves are not scored.
-    pub(crate) fn net(&self) -> f64 {
-        self.scorecard.map_or(0.0, |scorecard| scorecard.net())
-    }
-}
-
-/// What scoring leaves.
-#[derive(Debug, Default)]
-pub(crate) struct Scored {
-    /// Worth their cost, or not scored.
-    pub(crate) pairs: Vec<Candidate>,
-    /// Everything that was scored.
-    pub(crate) considered: Vec<Considered>,
-}
-
-impl Scored {
-    /// Notes why a pair is not chosen, unless that is known; nothing where moves are not scored.
-    pub(crate) fn refuse(&mut self, nth: usize, rejection: Option<Rejection>) {
-        if let Some(considered) = self.considered.get_mut(nth) {
-            considered.refused = considered.refused.or(rejection);
-        }
-    }
-
-    /// Notes that a pair is chosen.
-    pub(crate) fn take(&mut self, nth: usize) {
-        if let Some(considered) = self.considered.get_mut(nth) {
-            considered.taken = true;
-        }
-    }
-}
-
-/// A move that was chosen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Planned {
-    pub(crate) row: usize,
-    pub(crate) from: Option<Seat>,
-    pub(crate) to: Seat,
-    pub(crate) device: Option<u16>,
-    pub(crate) errand: Errand,
-    /// How many times as fast it runs there, where that is the errand.
-    pub(crate) times: f64,
-    pub(crate) scorecard: Option<Scorecard>,
-}
-
-/// Why a task is to go somewhere: what must not stop it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Errand {
-    /// It has no worker: only hard rules count.
-    Recover,
-    /// Its worker is to be emptied: exempt from spread over zones, thresholds, and worth.
-    Drain,
-    /// One of its gang has to leave its worker: as if its own were to be emptied.
-    Along(GroupId),
-    /// To even out the load: every rule counts.
-    Balance,
-    /// To run faster: every rule counts, and nothing becomes uneven by it.
-    Upgrade,
-}
-
-impl Errand {
-    /// What it interrupts a task for; nothing where the task has no worker.
-    pub(crate) const fn purpose(self) -> Option<Purpose> {
-        match self {
-            Self::Recover => None,
-            Self::Drain | Self::Along(_) => Some(Purpose::Drain),
-            Self::Balance => Some(Purpose::Balance),
-            Self::Upgrade => Some(Purpose::Faster),
-        }
-    }
 }

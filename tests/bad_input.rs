@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use evenkeel::config::{Budget, Safeguard, Scope, Unit};
 use evenkeel::{
-    BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, HardwareTable,
-    LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot, SnapshotBuilder,
-    Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId, verify,
+    Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
+    HardwareTable, LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot,
+    SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;
@@ -173,9 +173,36 @@ fn records() -> Vec<(SnapshotBuilder, &'static str)> {
     ]
 }
 
+/// The same of tasks that can run in several ways.
+fn alternatives() -> Vec<(SnapshotBuilder, &'static str)> {
+    vec![
+        (
+            job(|it| it.alternatives.push(Alternative::new(NAN))),
+            "task t9: alternatives.0.speed is NaN; it must be a finite number above 0",
+        ),
+        (
+            job(|it| {
+                it.alternatives.push(Alternative::new(1.0).with_demand(ResourceId::CPU, -1.0));
+            }),
+            "task t9: alternatives.0.demand.cpu is -1; it must be a finite number from 0 up",
+        ),
+        (
+            job(|it| it.alternative = Some(1)),
+            "task t9: alternative is 1; it must be the index of one of its 0 alternatives",
+        ),
+        (
+            job(|it| {
+                it.requirements.gpu_memory_bytes = Some(1);
+                it.alternatives.push(Alternative::new(1.0));
+            }),
+            "task t9: alternatives is 1; it must be absent where the task names hardware or device memory of its own",
+        ),
+    ]
+}
+
 #[test]
 fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
-    let records = records();
+    let records: Vec<_> = records().into_iter().chain(alternatives()).collect();
     println!("{} hostile records", records.len());
     for (builder, line) in records {
         let snapshot = builder.build();

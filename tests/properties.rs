@@ -701,7 +701,9 @@ fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, Resour
     let engine = Engine::new(config.clone()).unwrap();
     let snapshot = cluster.snapshot(secs(300));
     let (tasks, workers) = (snapshot.tasks().len(), snapshot.workers().len());
-    let pairs = (0..tasks).flat_map(|task| (0..workers).map(move |worker| (task, worker)));
+    // What a task with alternatives asks for is not what its own demand says.
+    let plain = (0..tasks).filter(|task| snapshot.tasks()[*task].alternatives.is_empty());
+    let pairs = plain.flat_map(|task| (0..workers).map(move |worker| (task, worker)));
     let found = pairs.filter_map(|(task, worker)| {
         let (id, to) = (snapshot.tasks()[task].id, snapshot.workers()[worker].id);
         match engine.consider(&snapshot, id, to)?.admission.rejection()? {

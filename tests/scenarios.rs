@@ -66,6 +66,7 @@ stories! {
     companions_do_not_follow_one_of_them_to_a_faster_worker
     constant_load_falls_silent
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
+    cpu_alternative_is_taken_when_no_gpu_is_free_and_charged_as_such
     dead_band_leaves_a_swap_of_roles_alone
     device_that_fits_best_keeps_the_large_hole_whole
     disruption_budget_counts_an_outage_that_is_not_ours
@@ -83,6 +84,7 @@ stories! {
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
     failed_target_sends_the_task_back_to_its_source
+    faster_alternative_wins_where_there_is_room
     faster_by_less_than_twice_is_no_reason_to_move
     faster_hardware_attracts_a_task_though_loads_are_even
     faster_hardware_is_not_worth_the_work_that_would_be_lost
@@ -181,6 +183,7 @@ stories! {
     vanished_worker_leaves_orphans_an_unlisted_one_does_not
     what_a_move_cost_is_remembered_for_its_kind
     what_a_move_costs_by_the_letter
+    what_is_measured_of_one_alternative_says_nothing_of_another
     who_must_be_gone_first_goes_first
     worker_that_failed_a_kind_is_passed_over
     worker_that_leaves_takes_nothing_that_outlasts_it

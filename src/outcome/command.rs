@@ -26,11 +26,19 @@ pub struct Command {
     pub reason: Reason,
     /// What spoke for the migration and against it; none where there was no choice.
     pub scorecard: Option<Scorecard>,
+    /// By which of its alternatives the task is to run on its target, if it has any: an index into
+    /// [`Task::alternatives`](crate::Task::alternatives). On its way back it runs as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<u16>,
 }
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}: {}", self.migration, self.task, self.action, self.reason)
+        write!(f, "{} {} {}", self.migration, self.task, self.action)?;
+        if let Some(nth) = self.alternative {
+            write!(f, " by alternative {nth}")?;
+        }
+        write!(f, ": {}", self.reason)
     }
 }
 

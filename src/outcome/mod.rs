@@ -531,11 +531,26 @@ pub struct Verdict {
     pub admission: Admission,
     /// What would speak for it and against it; nothing where the move is not even possible.
     pub scorecard: Option<Scorecard>,
+    /// By which of its alternatives it would run there, if it has any: an index into
+    /// [`Task::alternatives`](crate::Task::alternatives).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<u16>,
+}
+
+impl Verdict {
+    /// A hard rule says no.
+    pub(crate) fn no(worker: WorkerId, rejection: Rejection) -> Self {
+        let admission = Err(rejection).into();
+        Self { worker, admission, scorecard: None, alternative: None }
+    }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.worker, self.admission)?;
+        if let Some(nth) = self.alternative {
+            write!(f, ", by alternative {nth}")?;
+        }
         match &self.scorecard {
             Some(scorecard) => write!(f, "; {scorecard}"),
             None => Ok(()),

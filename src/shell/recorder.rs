@@ -152,7 +152,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
     /// Ends the log: migrations that are under way, and tasks where they are.
     pub fn finish(mut self) {
         for (id, begun) in core::mem::take(&mut self.moving) {
-            (self.keep)(&unfinished(id, begun));
+            (self.keep)(&unfinished(id, &begun));
         }
         let tasks: Vec<TaskId> = self.places.keys().copied().collect();
         tasks.into_iter().for_each(|task| self.put(task, None, self.shown.unwrap_or_default()));
@@ -369,7 +369,7 @@ impl<F: FnMut(&Line)> MetricsSink for Recorder<F> {
         // Whose end nobody told: the oldest, most likely.
         while self.moving.len() > outcome.in_flight as usize {
             let Some((id, begun)) = self.moving.pop_first() else { break };
-            (self.keep)(&unfinished(id, begun));
+            (self.keep)(&unfinished(id, &begun));
         }
     }
 
@@ -394,7 +394,7 @@ fn is_silent(seen: Timestamp, at: Timestamp) -> bool {
     at.since(seen).is_some_and(|silent| silent > SILENT)
 }
 
-fn unfinished(id: MigrationId, begun: Begun) -> Line {
+fn unfinished(id: MigrationId, begun: &Begun) -> Line {
     Line::Migration(Box::new(Migration {
         migration: id,
         task: begun.command.task,

@@ -196,6 +196,7 @@ pub(super) fn task(
         let must = "a class of the snapshot";
         bad.push(BadRecord::new(record, "class", &class.to_string(), must));
     }
+    alternatives(task, bad);
     let clash = task.requirements.labels.iter();
     let clash = clash.copied().find(|label| task.requirements.forbidden_labels.contains(label));
     if let Some(label) = clash {
@@ -230,6 +231,35 @@ pub(super) fn class(class: &mut TargetClass, bad: &mut Vec<BadRecord>) {
         }
         possible
     });
+}
+
+/// Each way to run makes sense, and they are the only ones.
+fn alternatives(task: &mut Task, bad: &mut Vec<BadRecord>) {
+    let record = Record::Task(task.id);
+    for (nth, alternative) in task.alternatives.iter_mut().enumerate() {
+        let field = format!("alternatives.{nth}");
+        amounts(record, &format!("{field}.demand"), &mut alternative.demand, bad);
+        let speed = alternative.speed;
+        if !(speed.is_finite() && speed > 0.0) {
+            let (field, must) = (format!("{field}.speed"), "a finite number above 0");
+            bad.push(BadRecord::new(record, &field, &speed.to_string(), must));
+            // So that a log reads back the same; the task stays where it is.
+            alternative.speed = 1.0;
+        }
+    }
+    let count = task.alternatives.len();
+    if let Some(nth) = task.alternative.filter(|nth| usize::from(*nth) >= count) {
+        let must = format!("the index of one of its {count} alternatives");
+        bad.push(BadRecord::new(record, "alternative", &nth.to_string(), &must));
+    }
+    let needs = &task.requirements;
+    let own = !needs.hardware().is_empty()
+        || needs.gpu_memory_bytes.is_some()
+        || needs.min_cuda_compute.is_some();
+    if own && count > 0 {
+        let must = "absent where the task names hardware or device memory of its own";
+        bad.push(BadRecord::new(record, "alternatives", &count.to_string(), must));
+    }
 }
 
 /// Sorts the members: groups are told apart by who is in them, not by the order they are named in.

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::hardware::{ComputeCapability, HardwareSet};
+use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{ClassId, KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
@@ -99,6 +99,17 @@ pub struct Task {
     /// The [class](crate::TargetClass) of workers that it may go to; none: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassId>,
+    /// The ways it can run (on CUDA or on a CPU, say); none where there is only one. On each worker it
+    /// takes the fastest for which there is room, and is charged what that one asks for, on its way
+    /// there and when it is there. A task with alternatives names no hardware and no device memory of
+    /// its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// By which of its alternatives it runs: an index into them. Where the host does not say, the
+    /// fastest that its worker has the hardware for. What it is measured to [use](Self::used) belongs
+    /// to this one; by another one it is expected to use what that one asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<u16>,
 }
 
 impl Task {
@@ -124,6 +135,8 @@ impl Task {
             device: None,
             tenant: None,
             class: None,
+            alternatives: Vec::new(),
+            alternative: None,
         }
     }
 
@@ -152,6 +165,13 @@ impl Task {
     #[must_use]
     pub fn with_requirements(mut self, requirements: Requirements) -> Self {
         self.requirements = requirements;
+        self
+    }
+
+    /// The same with one more way to run.
+    #[must_use]
+    pub fn with_alternative(mut self, alternative: Alternative) -> Self {
+        self.alternatives.push(alternative);
         self
     }
 
@@ -187,6 +207,75 @@ impl Task {
 
     const fn no_kind() -> KindId {
         KindId::new(0)
+    }
+}
+
+/// One of the ways a task can run: on such hardware, at such a price, at such a speed.
+///
+/// ```
+/// use evenkeel::{Alternative, Hardware, ResourceId, Task, TaskId};
+/// let task = Task::new(TaskId::new(1))
+///     .with_alternative(
+///         Alternative::new(6.0)
+///             .with_hardware(Hardware::Cuda)
+///             .with_gpu_memory_bytes(8 << 30)
+///             .with_demand(ResourceId::CPU, 1.0),
+///     )
+///     .with_alternative(Alternative::new(1.0).with_demand(ResourceId::CPU, 8.0));
+/// assert_eq!(task.alternatives.len(), 2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Alternative {
+    /// Every one of these kinds of hardware; where there are none, any worker will do.
+    #[serde(default)]
+    pub hardware: HardwareSet,
+    /// What it asks for (units: [`ResourceId`]). A resource that is left out is asked for as the task's
+    /// own [`demand`](Task::demand) has it.
+    #[serde(default)]
+    pub demand: Amounts,
+    /// So much free memory on one single device, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory_bytes: Option<u64>,
+    /// A CUDA device of at least this compute capability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cuda_compute: Option<ComputeCapability>,
+    /// How fast the task runs by it, relative to one CPU worker. Stands in place of what is known of
+    /// the hardware.
+    pub speed: f64,
+}
+
+impl Alternative {
+    /// A way to run at so many times the speed of one CPU worker, which asks for nothing yet.
+    pub const fn new(speed: f64) -> Self {
+        Self {
+            hardware: HardwareSet::EMPTY,
+            demand: Amounts::new(),
+            gpu_memory_bytes: None,
+            min_cuda_compute: None,
+            speed,
+        }
+    }
+
+    /// The same on one more kind of hardware.
+    #[must_use]
+    pub fn with_hardware(mut self, kind: Hardware) -> Self {
+        self.hardware = self.hardware.with(kind);
+        self
+    }
+
+    /// The same, asking for so much of one resource.
+    #[must_use]
+    pub fn with_demand(mut self, resource: ResourceId, amount: f64) -> Self {
+        self.demand.set(resource, amount);
+        self
+    }
+
+    /// The same with so much memory on one device.
+    #[must_use]
+    pub const fn with_gpu_memory_bytes(mut self, bytes: u64) -> Self {
+        self.gpu_memory_bytes = Some(bytes);
+        self
     }
 }
 

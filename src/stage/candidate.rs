@@ -25,7 +25,7 @@ use crate::model::ids::ClassId;
 use crate::outcome::{Balance, Rejection, Tally};
 use crate::snapshot::{GroupRule, Stance, Task};
 use crate::state::State;
-use crate::view::{Burden, Candidate, Errand, Place, Seat, Unit, View};
+use crate::view::{Berth, Burden, Candidate, Errand, Place, Seat, Seek, Unit, View};
 
 /// So many targets per unit are enough to choose from.
 const TARGETS: usize = 8;
@@ -157,7 +157,7 @@ fn errand(
         Some(errand) => Some(errand),
         None if stays => None,
         None => own.or_else(|| {
-            let asks = view.workers[seat].balanced && faster.is_worth_asking(view.task(row), seat);
+            let asks = view.workers[seat].balanced && faster.is_worth_asking(row, seat);
             asks.then_some(Errand::Upgrade)
         }),
     };
@@ -321,11 +321,11 @@ impl<'a> Search<'a> {
             if accepted == targets {
                 break;
             }
-            match self.admit(unit, seat) {
-                Ok(device) => {
+            match self.admit(unit, seat, Seek::Any) {
+                Ok(berth) => {
                     accepted += 1;
                     self.offers[seat] += 1;
-                    pairs.push(Candidate::new(index, seat, device));
+                    pairs.push(Candidate::new(index, seat, berth));
                 }
                 Err(Rejection::AlreadyThere) => {}
                 Err(rejection) => {
@@ -350,15 +350,18 @@ impl<'a> Search<'a> {
         // A group moves for its loads, not for the wishes of one member.
         let ([row], Some(from)) = (unit.rows.as_slice(), unit.from) else { return };
         let lead = self.view.task(*row);
+        let least = faster.least(*row, from).unwrap_or(f64::INFINITY);
         let mut accepted = 0;
-        for (times, seat) in faster.targets(lead, from).into_iter().take(QUESTIONS) {
+        for (times, seat) in faster.targets(*row, from).into_iter().take(QUESTIONS) {
             if accepted == TARGETS {
                 break;
             }
-            match self.admit(unit, seat) {
-                Ok(device) => {
+            match self.admit(unit, seat, Seek::AtLeast(least)) {
+                Ok(berth) => {
                     accepted += 1;
-                    pairs.push(Candidate { times, ..Candidate::new(index, seat, device) });
+                    let slower = faster.times(*row, from, berth.alternative);
+                    let times = slower.unwrap_or(times);
+                    pairs.push(Candidate { times, ..Candidate::new(index, seat, berth) });
                 }
                 Err(rejection) => {
                     tally.refuse(lead.id, Some(self.view.worker_id(seat)), rejection);
@@ -447,24 +450,39 @@ impl<'a> Search<'a> {
 
     /// Asks every rule for every task of the unit, each by itself; together they are asked again
     /// when it is chosen.
-    fn admit(&mut self, unit: &Unit, to: Seat) -> Result<Option<u16>, Rejection> {
-        let (view, kinds) = (self.view, self.view.workers[to].kinds);
+    fn admit(&mut self, unit: &Unit, to: Seat, seek: Seek) -> Result<Berth, Rejection> {
+        let view = self.view;
         if unit.rows.len() > 1 {
-            admission::headroom(view, to, &view.burden(&unit.rows, to))?;
+            self.fits_together(unit, to)?;
         }
-        let mut lead = None;
+        let mut lead = Berth::default();
         for (nth, row) in unit.rows.iter().enumerate() {
-            view.ledger.burden_into(view.task(*row), kinds, &mut self.burden);
-            let burden = &self.burden;
-            let device = admission::pair(self.state, view, *row, to, burden, unit.errand)?;
-            let from = unit.from;
+            let burden = &mut self.burden;
+            let berth = admission::pair(self.state, view, *row, to, unit.errand, seek, burden)?;
             if self.config.stability.is_some() && unit.errand == Errand::Balance {
-                admission::guards(self.levels, view, from, to, burden)?;
+                admission::guards(self.levels, view, unit.from, to, burden)?;
             }
             if nth == 0 {
-                lead = device;
+                lead = berth;
             }
         }
         Ok(lead)
+    }
+
+    /// Whether there is room for all of a unit at once, each by the alternative that it would take
+    /// alone.
+    fn fits_together(&mut self, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+        let (view, mut sum) = (self.view, Burden::default());
+        for row in &unit.rows {
+            let way = match view.forms(*row) {
+                Some(_) => {
+                    admission::berth(view, *row, to, Seek::Any, &mut self.burden)?.alternative
+                }
+                None => None,
+            };
+            view.burden_by(*row, to, way, &mut self.burden);
+            sum.add(&self.burden);
+        }
+        admission::headroom(view, to, &sum)
     }
 }

@@ -21,7 +21,9 @@ use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{Flight, RECENT, State};
-use crate::view::{Burden, Ledger, Place, Seat, View, WorkerView, runs_on_device};
+use crate::view::{
+    Burden, Forms, Ledger, Place, Seat, View, WorkerView, alternative, forms, runs_on_device,
+};
 
 /// From fewer changes between samples nothing is said of their noise.
 const LEAST_CHANGES: usize = 8;
@@ -36,10 +38,11 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
     let mut workers: Vec<WorkerView> = (0..snapshot.workers().len())
         .map(|seat| worker(config, state, snapshot, &ledger, seat))
         .collect();
-    claims(&mut ledger, state, snapshot, &workers);
+    let forms = forms(snapshot);
+    claims(&mut ledger, state, snapshot, &workers, &forms);
     if let Some(stability) = &config.stability {
         project(&mut ledger, state, snapshot, stability.telemetry_lag);
-        add_begun(&mut ledger, state, snapshot, &workers);
+        add_begun(&mut ledger, state, snapshot, &workers, &forms);
     }
     for (seat, worker) in workers.iter_mut().enumerate() {
         worker.projected = worker.reported.and_then(|_| ledger.load(seat));
@@ -60,6 +63,7 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
         load,
         noise,
         memberships,
+        forms,
         domains,
     }
 }
@@ -126,24 +130,40 @@ fn worker(
 
 /// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in
 /// flight.
-fn claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
+fn claims(
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    workers: &[WorkerView],
+    forms: &BTreeMap<u32, Forms>,
+) {
     let mut burden = Burden::default();
     for (row, task) in snapshot.tasks().iter().enumerate() {
+        let forms = u32::try_from(row).ok().and_then(|row| forms.get(&row));
+        let as_here = forms.map_or(task, Forms::here);
         let here = match task.placement {
             Placement::On(worker) => snapshot.worker_row(worker),
             _ => None,
         };
         let [from, to] = ends(ledger.places[row]);
         let arriving = to.filter(|to| here.or(from) != Some(*to));
-        for seat in here.or(from).into_iter().chain(arriving) {
-            ledger.burden_into(task, workers[seat].kinds, &mut burden);
+        if let Some(seat) = here.or(from) {
+            ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
         }
-        if let Some(seat) = here.or(from) {
-            reserve(ledger, task, seat, workers[seat].kinds);
+        if let Some(seat) = arriving {
+            let flight = state.flights.get(&task.id);
+            let stated = flight.and_then(|flight| flight.alternative);
+            let taken = stated.or_else(|| alternative(task, workers[seat].kinds));
+            let as_there = forms.and_then(|forms| forms.nth(taken)).unwrap_or(task);
+            ledger.burden_into(as_there, workers[seat].kinds, &mut burden);
+            add_claims(ledger, seat, &burden);
+            if let Some(flight) = flight {
+                keep(ledger, as_there, seat, flight.device);
+            }
         }
-        if let (Some(seat), Some(flight)) = (arriving, state.flights.get(&task.id)) {
-            keep(ledger, task, seat, flight.device);
+        if let Some(seat) = here.or(from) {
+            reserve(ledger, as_here, seat, workers[seat].kinds);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {
             count(ledger, from, to);
@@ -238,7 +258,7 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
         let home = flight.returning.is_some();
         if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released))
         {
-            add_use(ledger, from, &flight.load, -1.0);
+            add_use(ledger, from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
         }
         let arriving = seat(Some(flight.to)).filter(|_| flight.phase != Phase::Released);
         if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released)) {
@@ -248,7 +268,7 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
     for landed in &state.landed {
         let left = seat(landed.from).filter(|from| !seen(*from, Some(landed.released)));
         if let Some(from) = left {
-            add_use(ledger, from, &landed.load, -1.0);
+            add_use(ledger, from, landed.leaves.as_ref().unwrap_or(&landed.load), -1.0);
         }
         let arrived = seat(Some(landed.to)).filter(|to| !seen(*to, Some(landed.running)));
         if let Some(to) = arrived {
@@ -259,7 +279,13 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
 
 /// Adds what tasks use that began after their worker was measured: a scheduler has put them there, and
 /// no measurement has seen them.
-fn add_begun(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &[WorkerView]) {
+fn add_begun(
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    workers: &[WorkerView],
+    forms: &BTreeMap<u32, Forms>,
+) {
     // What came by a move of ours has been added for that.
     let ours: BTreeSet<TaskId> = state.landed.iter().map(|landed| landed.task).collect();
     let mut burden = Burden::default();
@@ -271,7 +297,9 @@ fn add_begun(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, workers: &
         if !is_new || ours.contains(&task.id) {
             continue;
         }
-        ledger.burden_into(task, workers[seat].kinds, &mut burden);
+        let forms = u32::try_from(row).ok().and_then(|row| forms.get(&row));
+        let as_here = forms.map_or(task, Forms::here);
+        ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
         for (cell, load) in ledger.row_mut(seat).iter_mut().zip(&burden.load) {
             cell.used = cell.used.map(|used| used + load);
         }

@@ -20,7 +20,7 @@ use crate::outcome::{
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
-use crate::view::{self, Adapted, Errand, Planned, View};
+use crate::view::{self, Adapted, Berth, Errand, Planned, View};
 
 /// Everything the stages before have found.
 #[derive(Debug)]
@@ -103,10 +103,16 @@ fn begin(
     planned: &Planned,
 ) -> Option<Command> {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
-    let (to, device) = (view.worker_id(planned.to), planned.device);
+    let (to, Berth { alternative, device }) = (view.worker_id(planned.to), planned.berth);
     let kinds = view.workers[planned.to].kinds;
+    let as_there = view.task_by(planned.row, alternative);
     if let Some(flight) = state.flights.get_mut(&task.id) {
         (flight.to, flight.device, flight.phase) = (to, device, Phase::Assigned);
+        if alternative.is_some() {
+            flight.alternative = alternative;
+            (flight.claim, flight.load) =
+                (view::claims(as_there, kinds), view::loads(as_there, kinds));
+        }
         (flight.since, flight.returning) = (at, None);
         flight.attempts += 1;
         return flight.command();
@@ -117,6 +123,10 @@ fn begin(
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
     let from = planned.from.map(|seat| view.worker_id(seat));
     let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
+    let source = planned.from.filter(|_| alternative.is_some());
+    let leaves = source
+        .map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds))
+        .filter(|_| from.is_some());
     let mut flight = Flight {
         id,
         task: task.id,
@@ -133,9 +143,11 @@ fn begin(
         attempts: 1,
         reason,
         scorecard: planned.scorecard,
-        claim: view::claims(task, kinds),
-        load: view::loads(task, kinds),
+        claim: view::claims(as_there, kinds),
+        load: view::loads(as_there, kinds),
         charge: None,
+        alternative,
+        leaves,
     };
     let command = flight.command();
     if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {

@@ -15,7 +15,7 @@
 
 use alloc::vec::Vec;
 
-use crate::admission::Levels;
+use crate::admission::{self, Levels};
 use crate::config::{BenefitRule, BenefitWeights, Config, CostBenefit, Pace};
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::{GIB, ResourceId};
@@ -24,7 +24,7 @@ use crate::outcome::{Benefit, Considered, Cost, Rejection, Scorecard, Tally};
 use crate::snapshot::{Mobility, Task};
 use crate::speed;
 use crate::state::State;
-use crate::view::{Burden, Candidate, Errand, Scored, Seat, Unit, View};
+use crate::view::{self, Berth, Burden, Candidate, Errand, Scored, Seat, Seek, Unit, View};
 
 /// No single factor counts more.
 const MOST_POINTS: f64 = 1e6;
@@ -42,7 +42,7 @@ pub(crate) fn score(
     let mut considered = Vec::with_capacity(pairs.len());
     pairs.retain_mut(|pair| {
         let unit = &units[pair.unit];
-        let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.device);
+        let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.berth);
         (pair.scorecard, pair.nth) = (Some(scorecard), considered.len());
         let verdict = match unit.errand {
             Errand::Balance | Errand::Upgrade => worth(&scorecard, pace),
@@ -93,26 +93,30 @@ impl Scorer<'_> {
         rows: &[usize],
         from: Option<Seat>,
         to: Seat,
-        device: Option<u16>,
+        berth: Berth,
     ) -> Scorecard {
         let mut cost = Cost::default();
-        let mut burden = Burden::default();
-        for row in rows {
-            let task = self.view.task(*row);
+        let (mut burden, mut sum) = (Burden::default(), Burden::default());
+        for (nth, row) in rows.iter().enumerate() {
             if from.is_some() {
-                self.add_cost(task, &mut cost);
+                self.add_cost(self.view.task(*row), &mut cost);
             }
-            self.add_burden(task, to, &mut burden);
-            let class = task.class.and_then(|class| self.view.snapshot.class(class));
+            let class =
+                self.view.task(*row).class.and_then(|class| self.view.snapshot.class(class));
             let points = class.and_then(|class| class.cost(self.view.worker_id(to)));
             cost.target += points.unwrap_or(0.0);
+            let alternative = if nth == 0 { berth.alternative } else { self.companion(*row, to) };
+            self.view.burden_by(*row, to, alternative, &mut burden);
+            sum.add(&burden);
         }
-        let lead = self.view.task(rows[0]);
+        let burden = sum;
+        let (lead, here) = (self.view.task(rows[0]), self.view.task_here(rows[0]));
+        let there = self.view.task_by(rows[0], berth.alternative);
         let mut benefit = self.evening(from, to, &burden);
-        benefit.hardware = self.hardware(lead, from, to);
+        benefit.hardware = self.hardware((here, from), (there, to));
         benefit.memory = self.memory(from, to, &burden);
-        (benefit.energy, benefit.thermal) = self.efficiency(lead, from, to);
-        benefit.packing = self.packing(lead, to, device);
+        (benefit.energy, benefit.thermal) = self.efficiency((here, from), (there, to));
+        benefit.packing = self.packing(there, to, berth.device);
         let weights = &self.section.benefit;
         let worker = self.view.worker(to);
         let success = self.state.learned.success(worker.id, lead.kind);
@@ -124,15 +128,12 @@ impl Scorer<'_> {
         Scorecard { cost, benefit }
     }
 
-    fn add_burden(&self, task: &Task, to: Seat, sum: &mut Burden) {
-        let burden = self.view.ledger.burden(task, self.view.workers[to].kinds);
-        if sum.load.is_empty() {
-            *sum = burden;
-            return;
-        }
-        for (column, load) in burden.load.iter().enumerate() {
-            sum.load[column] += load;
-        }
+    /// The alternative by which a task would come along.
+    fn companion(&self, row: usize, to: Seat) -> Option<u16> {
+        self.view.forms(row)?;
+        let berth = admission::berth(self.view, row, to, Seek::Any, &mut Burden::default());
+        let by_hardware = || view::alternative(self.view.task(row), self.view.workers[to].kinds);
+        berth.map_or_else(|_| by_hardware(), |berth| berth.alternative)
     }
 
     fn add_cost(&self, task: &Task, cost: &mut Cost) {
@@ -181,12 +182,12 @@ impl Scorer<'_> {
 
     /// Performance weight gained. Losing some counts too where the whole effect of a move is
     /// judged.
-    fn hardware(&self, task: &Task, from: Option<Seat>, to: Seat) -> f64 {
+    fn hardware(&self, (here, from): (&Task, Option<Seat>), (there, to): (&Task, Seat)) -> f64 {
         let Some(section) = &self.config.hardware else { return 0.0 };
-        let there = speed::there(section, self.state, self.view, task, to);
+        let there = speed::there(section, self.state, self.view, there, to);
         let here = from.map_or(1.0, |from| match self.section.rule {
-            BenefitRule::Difference => speed::there(section, self.state, self.view, task, from),
-            BenefitRule::Relief => speed::here(section, self.state, self.view, task, from),
+            BenefitRule::Difference => speed::there(section, self.state, self.view, here, from),
+            BenefitRule::Relief => speed::here(section, self.state, self.view, here, from),
         });
         let gained = there - here;
         let counts = match self.section.rule {
@@ -213,17 +214,21 @@ impl Scorer<'_> {
     }
 
     /// Energy and heat: profiles for tasks that ask for power efficiency, temperatures for all.
-    fn efficiency(&self, task: &Task, from: Option<Seat>, to: Seat) -> (f64, f64) {
+    fn efficiency(
+        &self,
+        (as_here, from): (&Task, Option<Seat>),
+        (as_there, to): (&Task, Seat),
+    ) -> (f64, f64) {
         let (Some(section), Some(from)) = (&self.config.efficiency, from) else {
             return (0.0, 0.0);
         };
         let weights = &self.section.benefit;
         let (mut energy, mut thermal) = (0.0, 0.0);
-        if task.requirements.power_efficient {
+        if as_here.requirements.power_efficient {
             let fallback = HardwareTable::default();
             let table = self.config.hardware.as_ref().map_or(&fallback, |hardware| &hardware.table);
-            let here = speed::profile(table, self.view, task, from);
-            let there = speed::profile(table, self.view, task, to);
+            let here = speed::profile(table, self.view, as_here, from);
+            let there = speed::profile(table, self.view, as_there, to);
             energy = weights.energy * (there.energy.get() - here.energy.get()).max(0.0);
             thermal = weights.thermal * (there.thermal.get() - here.thermal.get()).max(0.0);
         }

@@ -19,7 +19,8 @@ use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
 use crate::view::{
-    Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Unit, View, charge,
+    Burden, Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Seek, Unit, View,
+    charge,
 };
 
 use self::table::Table;
@@ -164,7 +165,7 @@ fn size(view: &View<'_>, unit: &Unit) -> f64 {
     let Some(from) = unit.from else { return 0.0 };
     let mut loads = alloc::vec![0.0; view.ledger.columns.len()];
     for row in &unit.rows {
-        let burden = view.ledger.burden(view.task(*row), view.workers[from].kinds);
+        let burden = view.ledger.burden(view.task_here(*row), view.workers[from].kinds);
         loads.iter_mut().zip(burden.load).for_each(|(sum, load)| *sum += load);
     }
     let shares = view.ledger.row(from).iter().zip(&loads).filter_map(|(cell, load)| {
@@ -172,6 +173,17 @@ fn size(view: &View<'_>, unit: &Unit) -> f64 {
         Some(load / capacity)
     });
     shares.fold(0.0, f64::max)
+}
+
+/// By which alternative each task of a unit would run: the first as its candidate has it.
+fn ways(view: &View<'_>, unit: &Unit, pair: Candidate) -> Vec<Option<u16>> {
+    let companion = |row: &usize| {
+        view.forms(*row)?;
+        let mut burden = Burden::default();
+        admission::berth(view, *row, pair.to, Seek::Any, &mut burden).ok()?.alternative
+    };
+    let first = core::iter::once(pair.berth.alternative);
+    first.chain(unit.rows[1..].iter().map(companion)).collect()
 }
 
 struct Chooser<'a> {
@@ -192,16 +204,20 @@ impl Chooser<'_> {
         self.budgets(view, unit, pair.to)?;
         let charges = self.charges(view, unit, pair.to);
         self.table.check(&charges)?;
+        let ways = ways(view, unit, pair);
         match unit.errand {
-            Errand::Balance => self.still_needed(view, unit, pair.to)?,
-            Errand::Upgrade => self.still_even(view, unit, pair.to)?,
+            Errand::Balance => self.still_needed(view, unit, pair.to, &ways)?,
+            Errand::Upgrade => self.still_even(view, unit, pair.to, &ways)?,
             Errand::Recover | Errand::Drain | Errand::Along(_) => {}
         }
         let before = unit.rows.len();
         let saved = (before > 1).then(|| view.ledger.clone());
         let planned = self.plan.len();
-        for row in &unit.rows {
-            if let Err(rejection) = self.carry(view, unit, *row, pair) {
+        for (row, way) in unit.rows.iter().zip(&ways) {
+            // What has been judged by its effect on the loads is taken just so.
+            let chosen = matches!(unit.errand, Errand::Balance | Errand::Upgrade);
+            let seek = if chosen { Seek::Only(*way) } else { Seek::Any };
+            if let Err(rejection) = self.carry(view, unit, *row, pair, seek) {
                 // All or nothing.
                 if let Some(saved) = saved {
                     view.ledger = saved;
@@ -322,7 +338,13 @@ impl Chooser<'_> {
 
     /// Whether the source still gives and the target still takes, after the moves chosen so far,
     /// and nothing gets worse by this one.
-    fn still_needed(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+    fn still_needed(
+        &self,
+        view: &View<'_>,
+        unit: &Unit,
+        to: Seat,
+        ways: &[Option<u16>],
+    ) -> Result<(), Rejection> {
         let (levels, from) = (self.levels, unit.from);
         let (give, take) = (levels.give_until, levels.take_below);
         if let Some(projected) =
@@ -334,15 +356,21 @@ impl Chooser<'_> {
             return Err(Rejection::Filled { projected, most: take });
         }
         let (Some(_), Some(from)) = (&self.config.stability, from) else { return Ok(()) };
-        let burden = view.burden(&unit.rows, to);
+        let burden = view.burden(&unit.rows, to, ways);
         admission::guards(levels, view, Some(from), to, &burden)?;
         admission::no_wider(levels, view, from, to, &burden)
     }
 
     /// Whether a move for speed leaves loads as even as they are, or even enough.
-    fn still_even(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
+    fn still_even(
+        &self,
+        view: &View<'_>,
+        unit: &Unit,
+        to: Seat,
+        ways: &[Option<u16>],
+    ) -> Result<(), Rejection> {
         let Some(from) = unit.from else { return Ok(()) };
-        let burden = view.burden(&unit.rows, to);
+        let burden = view.burden(&unit.rows, to, ways);
         admission::ceiling(self.levels, view, to, &burden)?;
         admission::even_enough(self.levels, view, from, to, &burden)
     }
@@ -354,17 +382,18 @@ impl Chooser<'_> {
         unit: &Unit,
         row: usize,
         pair: Candidate,
+        seek: Seek,
     ) -> Result<(), Rejection> {
         let (from, to, errand) = (unit.from, pair.to, unit.errand);
         admission::groups::may_leave(view, row, unit.errand)?;
-        let burden = view.ledger.burden(view.task(row), view.workers[to].kinds);
-        let device = admission::pair(self.state, view, row, to, &burden, errand)?;
-        let bytes = view.task(row).requirements.gpu_memory_bytes;
+        let mut burden = Burden::default();
+        let berth = admission::pair(self.state, view, row, to, errand, seek, &mut burden)?;
+        let bytes = view.task_by(row, berth.alternative).requirements.gpu_memory_bytes;
         view.ledger.carry(&burden, from, to);
         if from.is_some() {
             view.note_absence(row);
         }
-        let cell = device.and_then(|device| view.ledger.device_mut(to, device));
+        let cell = berth.device.and_then(|device| view.ledger.device_mut(to, device));
         if let (Some(cell), Some(bytes)) = (cell, bytes) {
             cell.arriving_bytes += bytes as f64;
         }
@@ -375,7 +404,7 @@ impl Chooser<'_> {
         };
         view.ledger.places[row] = Place::Moving { migration, from, to: Some(to) };
         let Candidate { times, scorecard, .. } = pair;
-        self.plan.push(Planned { row, from, to, device, errand, times, scorecard });
+        self.plan.push(Planned { row, from, to, berth, errand, times, scorecard });
         Ok(())
     }
 

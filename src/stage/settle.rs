@@ -35,7 +35,8 @@ pub(crate) struct Settled {
 impl Settled {
     fn command(&mut self, flight: &Flight, action: Action, reason: Reason) {
         let (migration, task, scorecard) = (flight.id, flight.task, flight.scorecard);
-        self.commands.push(Command { migration, task, action, reason, scorecard });
+        let alternative = None;
+        self.commands.push(Command { migration, task, action, reason, scorecard, alternative });
     }
 
     /// The command that the flight now stands for.
@@ -182,5 +183,6 @@ fn late(state: &mut State, report: &Report, settled: &mut Settled) {
     // The source let go although the migration was over: nobody has the task. Once.
     state.ended.replace_where(|it| it.id == id, |it| it.unreleased = false);
     let (action, reason) = (Action::Requeue, Reason::Late);
-    settled.commands.push(Command { migration: id, task, action, reason, scorecard: None });
+    let (scorecard, alternative) = (None, None);
+    settled.commands.push(Command { migration: id, task, action, reason, scorecard, alternative });
 }

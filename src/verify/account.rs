@@ -8,13 +8,13 @@ use core::time::Duration;
 use super::calendar::is_balanced;
 use super::facts::{
     Facts, Stay, Step, accelerated, asked, burden, capacity, claim, has_seen, is_new,
-    is_sound_worker, load, resources, used,
+    is_sound_worker, load, resources, run, run_now, runs_by, runs_now, used,
 };
 use super::{Findings, Promise, Round, Violation};
 use crate::config::Basis;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::ratio::Utilization;
-use crate::model::resource::ResourceId;
+use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Fate, Outcome, Tally};
 use crate::snapshot::{Coverage, Phase, Placement, Stance, Task, Worker};
 use crate::state::{
@@ -86,9 +86,16 @@ impl<'a> Account<'a> {
         let mut sums: BTreeMap<ResourceId, f64> = BTreeMap::new();
         for task in snapshot.tasks() {
             let here = task.placement == Placement::On(worker.id);
-            let counts = here || self.stays[&task.id].ends().any(|end| end == worker.id);
-            for resource in asked(task).into_iter().filter(|_| counts) {
-                *sums.entry(resource).or_default() += claim(task, worker, resource);
+            let stay = self.stays[&task.id];
+            if !(here || stay.ends().any(|end| end == worker.id)) {
+                continue;
+            }
+            let arrives =
+                !here && matches!(stay, Stay::Between(from, _) if from != Some(worker.id));
+            let way = if arrives { self.bound_by(task, worker) } else { runs_now(snapshot, task) };
+            let task = run(snapshot, task, way);
+            for resource in asked(&task) {
+                *sums.entry(resource).or_default() += claim(&task, worker, resource);
             }
         }
         let hidden = self.heading().filter(|flight| snapshot.task(flight.task).is_none());
@@ -110,24 +117,34 @@ impl<'a> Account<'a> {
         self.claimed.extend(sums);
     }
 
+    /// By which of its alternatives a task is on its way to a worker.
+    fn bound_by(&self, task: &Task, worker: &Worker) -> Option<usize> {
+        let flight = self.facts.flights.get(&task.id);
+        let ordered = flight.and_then(|flight| flight.alternative).map(usize::from);
+        ordered.or_else(|| runs_by(task, Some(worker)))
+    }
+
     /// What is free on each device that says what it has: what is measured, or what tasks there have asked for if
     /// that is more, is taken, and what is on its way there.
     fn count_devices(&mut self, worker: &Worker) {
         let snapshot = self.facts.round.snapshot;
         let asks = |task: &Task| task.requirements.gpu_memory_bytes.unwrap_or(0) as f64;
+        let now: Vec<_> = snapshot.tasks().iter().map(|task| run_now(snapshot, task)).collect();
         for (index, device) in (0_u16..).zip(&worker.devices) {
             let Some(memory) = device.memory_bytes else { continue };
-            let here = snapshot.tasks().iter().filter(|task| {
+            let here = now.iter().filter(|task| {
                 let counts = accelerated(task, worker) && task.device == Some(index);
                 counts && task.placement == Placement::On(worker.id)
             });
-            let asked: f64 = here.map(asks).sum();
+            let asked: f64 = here.map(|task| asks(task)).sum();
             let mut taken = asked.max(device.used_bytes.unwrap_or(0) as f64);
             for flight in self.heading() {
                 let coming = flight.to == worker.id && flight.returning.is_none();
                 if coming && flight.device == Some(index) {
                     let hidden = flight.claim.get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
-                    taken += snapshot.task(flight.task).map_or(hidden, asks);
+                    let way = flight.alternative.map(usize::from);
+                    let task = snapshot.task(flight.task).map(|task| run(snapshot, task, way));
+                    taken += task.map_or(hidden, |task| asks(&task));
                 }
             }
             self.devices.insert((worker.id, index), memory as f64 - taken);
@@ -163,24 +180,19 @@ impl<'a> Account<'a> {
             let adrift =
                 flight.phase == Phase::Released || self.facts.retargeted.contains(&flight.id);
             // On its way home it counts where it was: taken away and added again.
-            for (resource, amount) in flight.load.iter() {
-                if let Some(from) = left.filter(|_| flight.returning.is_none()) {
-                    self.change(from, resource, -amount);
-                }
-                if !adrift && (flight.returning.is_none() || left.is_none()) {
-                    self.change(flight.to, resource, amount);
-                }
+            if let Some(from) = left.filter(|_| flight.returning.is_none()) {
+                self.change_all(from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
+            }
+            if !adrift && (flight.returning.is_none() || left.is_none()) {
+                self.change_all(flight.to, &flight.load, 1.0);
             }
         }
         for landed in self.facts.landed() {
-            let left = landed.from.filter(|from| !seen(*from, landed.released));
-            for (resource, amount) in landed.load.iter() {
-                if let Some(from) = left {
-                    self.change(from, resource, -amount);
-                }
-                if !seen(landed.to, landed.running) {
-                    self.change(landed.to, resource, amount);
-                }
+            if let Some(from) = landed.from.filter(|from| !seen(*from, landed.released)) {
+                self.change_all(from, landed.leaves.as_ref().unwrap_or(&landed.load), -1.0);
+            }
+            if !seen(landed.to, landed.running) {
+                self.change_all(landed.to, &landed.load, 1.0);
             }
         }
         self.count_new();
@@ -194,10 +206,17 @@ impl<'a> Account<'a> {
             let Stay::On(id) = self.stays[&task.id] else { continue };
             let Some(worker) = snapshot.worker(id) else { continue };
             if task.running > Duration::ZERO && task.running < worker.metric_age {
-                for resource in asked(task) {
-                    self.change(id, resource, burden(task, worker, resource));
+                let task = run_now(snapshot, task);
+                for resource in asked(&task) {
+                    self.change(id, resource, burden(&task, worker, resource));
                 }
             }
+        }
+    }
+
+    fn change_all(&mut self, worker: WorkerId, load: &Amounts, sign: f64) {
+        for (resource, amount) in load.iter() {
+            self.change(worker, resource, sign * amount);
         }
     }
 
@@ -246,22 +265,30 @@ impl<'a> Account<'a> {
             None => *self.placed.entry(step.to).or_default() += 1,
         }
         let Some(target) = snapshot.worker(step.to) else { return };
-        let needs = task.requirements.gpu_memory_bytes.filter(|_| accelerated(task, target));
+        let there = step.there(snapshot);
+        let needs = there.requirements.gpu_memory_bytes.filter(|_| accelerated(&there, target));
         if let (Some(device), Some(bytes)) = (step.device, needs)
             && let Some(free) = self.devices.get_mut(&(step.to, device))
         {
             *free -= bytes as f64;
         }
-        for resource in asked(task) {
-            *self.claimed.entry((step.to, resource)).or_default() += claim(task, target, resource);
-            if self.facts.round.config.stability.is_none() {
-                continue;
-            }
-            let amount = burden(task, target, resource);
-            self.change(step.to, resource, amount);
-            if let Some(from) = step.from {
-                self.change(from, resource, -amount);
-            }
+        for resource in asked(&there) {
+            let claim = claim(&there, target, resource);
+            *self.claimed.entry((step.to, resource)).or_default() += claim;
+        }
+        if self.facts.round.config.stability.is_none() {
+            return;
+        }
+        for resource in asked(&there) {
+            self.change(step.to, resource, burden(&there, target, resource));
+        }
+        let Some(from) = step.from else { return };
+        // A task that runs one way only leaves what it takes.
+        let source = snapshot.worker(from).filter(|_| !task.alternatives.is_empty());
+        let here = run_now(snapshot, task);
+        for resource in asked(&here) {
+            let amount = burden(&here, source.unwrap_or(target), resource);
+            self.change(from, resource, -amount);
         }
     }
 }

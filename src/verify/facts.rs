@@ -1,5 +1,6 @@
 //! What was the case when the round made its plan? Worked out from the snapshot and the states around the round.
 
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -355,6 +356,61 @@ pub(super) fn load(
     match rule {
         LoadRule::Dominant => shares.iter().copied().reduce(f64::max),
         LoadRule::Mean => (!shares.is_empty()).then(|| sum / shares.len() as f64),
+    }
+}
+
+/// By which of its alternatives a task runs on a worker: as its record says, or the fastest that the worker is equipped
+/// for, or the first; none of a task that has none.
+pub(super) fn runs_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
+    let said = task.alternative.map(usize::from).filter(|nth| *nth < task.alternatives.len());
+    let equipped = |nth: &usize| {
+        let has = |kind| worker.is_some_and(|worker| worker.kinds().contains(kind));
+        task.alternatives[*nth].hardware.iter().all(has)
+    };
+    let speed = |nth: usize| task.alternatives[nth].speed;
+    let faster = |best, next| if speed(next) > speed(best) { next } else { best };
+    let able = || (0..task.alternatives.len()).filter(equipped).reduce(faster);
+    said.or_else(able).or((!task.alternatives.is_empty()).then_some(0))
+}
+
+/// By which of its alternatives a task runs now.
+pub(super) fn runs_now(snapshot: &Snapshot, task: &Task) -> Option<usize> {
+    let home = match task.placement {
+        Placement::On(worker) => Some(worker),
+        Placement::Moving { from, .. } => from,
+        _ => None,
+    };
+    runs_by(task, home.and_then(|home| snapshot.worker(home)))
+}
+
+/// A task as it runs by one of its alternatives. What it uses is known of the one it runs by now.
+pub(super) fn run<'a>(snapshot: &Snapshot, task: &'a Task, nth: Option<usize>) -> Cow<'a, Task> {
+    let Some(way) = nth.and_then(|nth| task.alternatives.get(nth)) else {
+        return Cow::Borrowed(task);
+    };
+    let mut as_run = Task::new(task.id).with_mobility(task.mobility);
+    let common = task.demand.iter().filter(|(resource, _)| way.demand.get(*resource).is_none());
+    as_run.demand = common.chain(way.demand.iter()).collect();
+    if runs_now(snapshot, task) == nth {
+        as_run.used = task.used.clone();
+    }
+    as_run.requirements = task.requirements.clone();
+    as_run.requirements.all_of = way.hardware;
+    as_run.requirements.gpu_memory_bytes = way.gpu_memory_bytes;
+    as_run.requirements.min_cuda_compute = way.min_cuda_compute;
+    (as_run.device, as_run.placement) = (task.device, task.placement);
+    Cow::Owned(as_run)
+}
+
+/// A task as it runs now.
+pub(super) fn run_now<'a>(snapshot: &Snapshot, task: &'a Task) -> Cow<'a, Task> {
+    run(snapshot, task, runs_now(snapshot, task))
+}
+
+impl Step<'_> {
+    /// The task as it is to run on the target.
+    pub(super) fn there(&self, snapshot: &Snapshot) -> Cow<'_, Task> {
+        run(snapshot, self.task, self.command.alternative.map(usize::from))
     }
 }
 

@@ -10,14 +10,14 @@ use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
 use super::evidence::pace;
 use super::facts::{
     Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
-    is_sound_task, is_sound_worker, load, used,
+    is_sound_task, is_sound_worker, load, run, used,
 };
 use super::{Findings, Promise, Round, Violation, about, groups};
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
 use crate::outcome::Reason;
-use crate::snapshot::{Mobility, Stance, TargetClass, Worker};
+use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
 /// Walks through the plan: each step is judged as things stand, then entered.
@@ -45,8 +45,10 @@ fn walk(
 pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
-        may_take(round.snapshot.classes(), step, target, findings);
-        has_room(account, step, target, findings);
+        let task = step.there(account.facts.round.snapshot);
+        may_take(round.snapshot.classes(), step, &task, target, findings);
+        has_room(account, step, &task, target, findings);
+        by_the_fastest(account, step, target, findings);
         groups::step(account, step, findings);
         stays_for_it(account, step, target, findings);
         keeps_freezes(account, step, findings);
@@ -84,8 +86,14 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
 }
 
 /// The target's side: it accepts, is known, and has what the task requires.
-fn may_take(classes: &[TargetClass], step: &Step<'_>, target: &Worker, findings: &mut Findings) {
-    let (command, needs, has) = (step.command, &step.task.requirements, target.kinds());
+fn may_take(
+    classes: &[TargetClass],
+    step: &Step<'_>,
+    task: &Task,
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let (command, needs, has) = (step.command, &task.requirements, target.kinds());
     let stance = target.stance;
     findings.need(stance == Stance::Accept, || format!("{command}: the target is {stance}"));
     let all = needs.all_of.iter().all(|kind| has.contains(kind));
@@ -108,7 +116,7 @@ fn may_take(classes: &[TargetClass], step: &Step<'_>, target: &Worker, findings:
             format!("{command}: needs {least} bytes of memory, there are {memory:?}")
         });
     }
-    if let Some(least) = needs.min_cuda_compute.filter(|_| accelerated(step.task, target)) {
+    if let Some(least) = needs.min_cuda_compute.filter(|_| accelerated(task, target)) {
         let devices = target.devices.iter().filter(|device| device.hardware == Hardware::Cuda);
         let best = devices.filter_map(|device| device.compute).max();
         findings.need(best.is_some_and(|best| best >= least), || {
@@ -118,8 +126,14 @@ fn may_take(classes: &[TargetClass], step: &Step<'_>, target: &Worker, findings:
 }
 
 /// Capacity, resource by resource and device by device.
-fn has_room(account: &Account<'_>, step: &Step<'_>, target: &Worker, findings: &mut Findings) {
-    let (snapshot, command, task) = (account.facts.round.snapshot, step.command, step.task);
+fn has_room(
+    account: &Account<'_>,
+    step: &Step<'_>,
+    task: &Task,
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let (snapshot, command) = (account.facts.round.snapshot, step.command);
     let rule = account.facts.round.config.load;
     let known = load(rule, target, |resource| used(target, resource)).is_some();
     findings.need(known && is_sound_worker(snapshot, target.id), || {
@@ -144,6 +158,43 @@ fn has_room(account: &Account<'_>, step: &Step<'_>, target: &Worker, findings: &
     findings.need(free.is_some_and(|free| bytes as f64 <= about(free)), || {
         format!("{command}: needs {bytes} bytes on device {device}, {free:?} are free")
     });
+}
+
+/// A task with alternatives is to run by one of them, and by none slower than another for which there is room.
+fn by_the_fastest(
+    account: &Account<'_>,
+    step: &Step<'_>,
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let (command, ways) = (step.command, &step.task.alternatives);
+    let chosen = command.alternative.map(usize::from);
+    let is_one = chosen.is_some_and(|nth| nth < ways.len());
+    findings.need(is_one != ways.is_empty() && chosen.is_some() == is_one, || {
+        format!("{command}: of {} alternatives it takes {chosen:?}", ways.len())
+    });
+    let Some(chosen) = chosen.filter(|_| is_one) else { return };
+    for (nth, way) in ways.iter().enumerate() {
+        let before =
+            way.speed > ways[chosen].speed || (way.speed >= ways[chosen].speed && nth < chosen);
+        if !before {
+            continue;
+        }
+        let task = run(account.facts.round.snapshot, step.task, Some(nth));
+        let mut objections = Findings::new(Promise::HardConstraints);
+        let classes = account.facts.round.snapshot.classes();
+        may_take(classes, step, &task, target, &mut objections);
+        let devices = (0_u16..).zip(&target.devices).map(|(index, _)| Some(index));
+        let devices: Vec<Option<u16>> = devices.chain([None]).collect();
+        let fits = devices.into_iter().any(|device| {
+            let mut objections = Findings::new(Promise::HardConstraints);
+            has_room(account, &Step { device, ..*step }, &task, target, &mut objections);
+            objections.list.is_empty()
+        });
+        findings.need(!(objections.list.is_empty() && fits), || {
+            format!("{command}: there is room for alternative {nth}, which is faster")
+        });
+    }
 }
 
 /// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
@@ -284,8 +335,9 @@ fn within_ceiling(
     let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
     for step in unit {
         // Device memory is a matter of room, device by device.
-        for resource in asked(step.task).into_iter().filter(|it| *it != ResourceId::GPU_MEMORY) {
-            let added = burden(step.task, target, resource);
+        let task = step.there(round.snapshot);
+        for resource in asked(&task).into_iter().filter(|it| *it != ResourceId::GPU_MEMORY) {
+            let added = burden(&task, target, resource);
             let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
             let used = account.in_use(target.id, resource);
             let after = room.zip(used).map(|(room, used)| used / room);

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::facts::{asked, burden};
+use super::facts::{asked, burden, run_now};
 use super::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
@@ -52,7 +52,8 @@ impl Quiet {
             self.seen.clear();
         }
         // A task that comes back to a device it did not have is not where it was.
-        let devices: Vec<_> = snapshot.tasks().iter().map(|task| task.device).collect();
+        let devices = snapshot.tasks().iter().map(|task| (task.device, task.alternative));
+        let devices: Vec<_> = devices.collect();
         let print = fingerprint(&(&now, devices));
         let back = now != self.last && self.seen.contains(&print);
         findings.need(!back, || format!("round {}: the same arrangement again", outcome.tick));
@@ -93,9 +94,10 @@ fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
     let here = snapshot.tasks().iter().filter(|task| task.placement == Placement::On(worker.id));
     let mut base: BTreeMap<_, f64> = worker.used.iter().collect();
     for task in here {
-        for resource in asked(task) {
+        let task = run_now(snapshot, task);
+        for resource in asked(&task) {
             if let Some(used) = base.get_mut(&resource) {
-                *used -= burden(task, worker, resource);
+                *used -= burden(&task, worker, resource);
             }
         }
     }

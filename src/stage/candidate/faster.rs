@@ -49,18 +49,18 @@ impl<'a> Faster<'a> {
     }
 
     /// Whether a task on this worker would run so much faster somewhere that it may move for it.
-    pub(super) fn is_worth_asking(&mut self, task: &Task, from: Seat) -> bool {
-        let Some(least) = self.least(task, from) else { return false };
-        self.ranked(task).first().is_some_and(|(speed, _)| *speed >= least)
+    pub(super) fn is_worth_asking(&mut self, row: usize, from: Seat) -> bool {
+        let Some(least) = self.least(row, from) else { return false };
+        self.ranked(self.view.task(row)).first().is_some_and(|(speed, _)| *speed >= least)
     }
 
     /// Workers where it would, fastest first, each with how many times as fast.
-    pub(super) fn targets(&mut self, task: &Task, from: Seat) -> Vec<(f64, Seat)> {
-        let (Some(least), Some((section, _))) = (self.least(task, from), self.section) else {
+    pub(super) fn targets(&mut self, row: usize, from: Seat) -> Vec<(f64, Seat)> {
+        let (Some(least), Some(here)) = (self.least(row, from), self.here(row, from)) else {
             return Vec::new();
         };
-        let here = speed::here(section, self.state, self.view, task, from);
-        let faster = self.ranked(task).iter().take_while(|(speed, _)| *speed >= least);
+        let faster =
+            self.ranked(self.view.task(row)).iter().take_while(|(speed, _)| *speed >= least);
         faster
             .filter(|(_, seat)| *seat != from)
             .map(|(speed, seat)| (speed / here, *seat))
@@ -68,9 +68,20 @@ impl<'a> Faster<'a> {
     }
 
     /// The least speed that is worth a move.
-    fn least(&self, task: &Task, from: Seat) -> Option<f64> {
-        let (section, times) = self.section?;
-        Some(times * speed::here(section, self.state, self.view, task, from))
+    pub(super) fn least(&self, row: usize, from: Seat) -> Option<f64> {
+        Some(self.section?.1 * self.here(row, from)?)
+    }
+
+    /// How many times as fast a task runs by one of its alternatives, if it has any.
+    pub(super) fn times(&self, row: usize, from: Seat, alternative: Option<u16>) -> Option<f64> {
+        let form = self.view.forms(row)?.nth(alternative)?;
+        Some(form.alternatives.first()?.speed / self.here(row, from)?)
+    }
+
+    /// The speed of a task where it is.
+    fn here(&self, row: usize, from: Seat) -> Option<f64> {
+        let (section, _) = self.section?;
+        Some(speed::here(section, self.state, self.view, self.view.task_here(row), from))
     }
 
     /// The open workers that have the hardware a task names, fastest first, the coldest of equals
@@ -79,9 +90,11 @@ impl<'a> Faster<'a> {
         let (open, state, view) = (&self.open, self.state, self.view);
         let section = self.section;
         self.by_wish.entry((speed::wish(task), task.class)).or_insert_with(|| {
-            let (all, any) = speed::wish(task);
+            let (all, any, alternatives) = speed::wish(task);
             let has = |kinds: HardwareSet| {
-                all.without(kinds).is_empty() && (any.is_empty() || any.intersects(kinds))
+                let able = |(needs, _): &(HardwareSet, u64)| needs.without(kinds).is_empty();
+                let one = alternatives.is_empty() || alternatives.iter().any(able);
+                one && all.without(kinds).is_empty() && (any.is_empty() || any.intersects(kinds))
             };
             let able = match task.class {
                 Some(class) => open.of_class(view, class, usize::MAX),
@@ -89,7 +102,7 @@ impl<'a> Faster<'a> {
             };
             let able = able.into_iter().filter(|seat| has(view.workers[*seat].kinds));
             let speed = |seat| {
-                section.map_or(1.0, |(section, _)| speed::there(section, state, view, task, seat))
+                section.map_or(1.0, |(section, _)| speed::best(section, state, view, task, seat))
             };
             let mut ranked: Vec<(f64, Seat)> = able.map(|seat| (speed(seat), seat)).collect();
             // Stable: the coldest stay first among equals.

@@ -56,6 +56,12 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
         let since = since.min(snapshot.at());
         let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
         let released = (phase != Phase::Releasing).then_some(since);
+        let home = from.and_then(|from| snapshot.worker(from));
+        let alternative = view::alternative(task, kinds);
+        let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
+        let as_there = view::by(task, alternative, now);
+        let leaves = home.filter(|_| alternative != now);
+        let leaves = leaves.map(|home| view::loads(&view::by(task, now, now), home.kinds()));
         let flight = Flight {
             id: migration,
             task: task.id,
@@ -72,9 +78,11 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
             attempts: 1,
             reason: Reason::Recover,
             scorecard: None,
-            claim: view::claims(task, kinds),
-            load: view::loads(task, kinds),
+            claim: view::claims(&as_there, kinds),
+            load: view::loads(&as_there, kinds),
             charge: None,
+            alternative,
+            leaves,
         };
         state.flights.insert(task.id, flight);
     }
@@ -217,7 +225,8 @@ pub(super) fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId,
         let Placement::On(worker) = task.placement else { continue };
         let Some(sum) = sums.get_mut(&worker) else { continue };
         let kinds = snapshot.worker(worker).map(Worker::kinds).unwrap_or_default();
-        for (resource, claim) in view::claims(task, kinds).iter() {
+        let now = view::alternative(task, kinds);
+        for (resource, claim) in view::claims(&view::by(task, now, now), kinds).iter() {
             sum.set(resource, sum.get(resource).unwrap_or(0.0) + claim);
         }
     }

@@ -117,7 +117,9 @@ fn turn_back(
     let home = flight.from.filter(|from| flight.returning.is_none() && takes_back(state, *from));
     if let Some(from) = home {
         flight.returning = Some(flight.returning.unwrap_or(fate));
-        (flight.to, flight.device) = (from, None);
+        (flight.to, flight.device, flight.alternative) = (from, None, None);
+        // It runs there as it did.
+        flight.load = flight.leaves.take().unwrap_or(flight.load);
         assign(&mut flight, at);
         settled.repeat(&flight);
     } else {
@@ -207,8 +209,9 @@ pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Time
     }
     if state.landed.len() < MEMORY_PER_WORKER * state.tracks.len().max(1) {
         let (task, to, load) = (flight.task, flight.to, flight.load.clone());
-        let released = flight.released.unwrap_or(at);
-        state.landed.push(Landed { task, from: flight.from, to, released, running: at, load });
+        let (released, leaves) = (flight.released.unwrap_or(at), flight.leaves.clone());
+        let from = flight.from;
+        state.landed.push(Landed { task, from, to, released, running: at, load, leaves });
     }
 }
 

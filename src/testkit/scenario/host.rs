@@ -10,6 +10,7 @@ use super::must::Heard;
 use super::words::{Parsed, moment, pair, plain, unknown, valued};
 use super::world::World;
 use crate::model::ids::{TaskId, WorkerId};
+use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command};
 use crate::snapshot::{Event, Phase, Placement, Report, Stance};
@@ -148,6 +149,7 @@ impl World {
                 event = manner.objection(Step::Assign, command);
                 objected = event.is_some();
                 if !objected {
+                    self.run_by(task, command.alternative);
                     self.records.shift_use(task, None, Some(to));
                     self.put(task, Placement::On(to), device);
                     event = Some(Event::Running { migration });
@@ -167,6 +169,16 @@ impl World {
     fn put(&mut self, task: TaskId, placement: Placement, device: Option<u16>) {
         if let Some(record) = self.records.tasks.get_mut(&task) {
             (record.placement, record.device) = (placement, device);
+        }
+    }
+
+    /// From now on a task runs by this alternative, if one is named; of that nothing is measured yet.
+    fn run_by(&mut self, task: TaskId, alternative: Option<u16>) {
+        let record = self.records.tasks.get_mut(&task);
+        if let Some(record) =
+            record.filter(|it| alternative.is_some_and(|nth| it.alternative != Some(nth)))
+        {
+            (record.alternative, record.used) = (alternative, Amounts::new());
         }
     }
 

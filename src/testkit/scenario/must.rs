@@ -86,6 +86,7 @@ struct Pattern {
     at: Option<WorkerId>,
     to: Option<WorkerId>,
     device: Option<u16>,
+    alternative: Option<u16>,
     because: Option<String>,
 }
 
@@ -102,6 +103,7 @@ impl Pattern {
                 "->" => pattern.to = Some(plain(next()?)?),
                 "at" => pattern.at = Some(plain(next()?)?),
                 "device" => pattern.device = Some(plain(next()?)?),
+                "by" => pattern.alternative = Some(plain(next()?)?),
                 "because" => pattern.because = Some(next()?.replace('-', "_")),
                 _ if word.starts_with('t') => pattern.task = Some(plain(word)?),
                 _ if word.starts_with('w') => pattern.at = Some(plain(word)?),
@@ -127,6 +129,7 @@ impl Pattern {
             && self.at.is_none_or(|it| Some(it) == at)
             && self.to.is_none_or(|it| Some(it) == to)
             && self.device.is_none_or(|it| Some(it) == device)
+            && self.alternative.is_none_or(|it| Some(it) == command.alternative)
             && self.because.as_ref().is_none_or(|it| *it == name(&command.reason))
     }
 }

@@ -17,9 +17,10 @@ use crate::model::ids::{ClassId, DomainId, GroupId, TaskId, TopologyId, WorkerId
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::snapshot::{
-    Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase, Placement, Report,
-    Stance, TargetClass, Task, Topology, Worker,
+    Alternative, Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase,
+    Placement, Report, Stance, TargetClass, Task, Topology, Worker,
 };
+use crate::view;
 
 /// Cores of a worker that says nothing of them.
 pub(super) const WORKER_CPU: f64 = 16.0;
@@ -70,8 +71,16 @@ impl Records {
         let id: TaskId = plain(id)?;
         let new = || Task::new(id).with_demand(ResourceId::CPU, TASK_CPU);
         let task = self.tasks.entry(id).or_insert_with(new);
+        let mut first_way = true;
         for word in fields {
             match pair(word) {
+                ("way", value) => {
+                    if core::mem::take(&mut first_way) {
+                        task.alternatives.clear();
+                    }
+                    let value = valued("way", value)?;
+                    task.alternatives.extend(optional(value, way)?);
+                }
                 (word, None) => task_word(task, word)?,
                 (key, Some(value)) => task_field(task, key, value)?,
             }
@@ -170,7 +179,7 @@ impl Records {
         let capacity: Vec<ResourceId> = worker.capacity.iter().map(|(id, _)| id).collect();
         for resource in capacity {
             if worker.used.get(resource).is_none() && !site.silent.contains(&resource) {
-                let used = tasks.iter().filter_map(|task| task.load(resource)).sum();
+                let used = tasks.iter().filter_map(|task| load(task, &worker, resource)).sum();
                 worker.used.set(resource, used);
             }
         }
@@ -184,11 +193,41 @@ impl Records {
             let Some(site) = worker.and_then(|id| self.workers.get_mut(&id)) else { continue };
             let stated: Vec<(ResourceId, f64)> = site.worker.used.iter().collect();
             for (resource, used) in stated {
-                let change = sign * task.load(resource).unwrap_or(0.0);
+                let change = sign * load(task, &site.worker, resource).unwrap_or(0.0);
                 site.worker.used.set(resource, (used + change).max(0.0));
             }
         }
     }
+}
+
+/// What a task uses on a worker, by the alternative it runs by if it has any.
+fn load(task: &Task, worker: &Worker, resource: ResourceId) -> Option<f64> {
+    let now = view::alternative(task, worker.kinds());
+    view::by(task, now, now).load(resource)
+}
+
+/// `cuda:speed=6:cpu=1:gpu-memory=8GiB`: the hardware (`any` if none), how fast, and what it asks for.
+fn way(text: &str) -> Parsed<Alternative> {
+    let mut parts = text.split(':');
+    let hardware = parts.next().unwrap_or_default();
+    let mut way = Alternative::new(1.0);
+    if hardware != "any" {
+        way.hardware = sum::<_, Hardware>(hardware)?;
+    }
+    for part in parts {
+        let (key, value) = pair(part);
+        let value = valued(key, value)?;
+        match key {
+            "speed" => way.speed = plain(value)?,
+            "gpu-memory" => way.gpu_memory_bytes = Some(bytes(value)?),
+            "compute" => way.min_cuda_compute = Some(plain(value)?),
+            _ => {
+                let resource = plain(key).map_err(|_| unknown(key, "a way to run"))?;
+                set(&mut way.demand, resource, value)?;
+            }
+        }
+    }
+    Ok(way)
 }
 
 /// The first word of a record and the rest.
@@ -355,6 +394,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "device" => {
             task.device = optional(value, whole)?.and_then(|device| u16::try_from(device).ok());
         }
+        "by" => task.alternative = optional(value, plain)?,
         _ => return requirement(task, key, value),
     }
     Ok(())

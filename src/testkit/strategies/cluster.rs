@@ -13,7 +13,7 @@ use proptest::sample::{Index, select, subsequence};
 use super::calendar::timed;
 use super::class::classed;
 use super::group::{bound, grouped};
-use super::wish::wishful;
+use super::wish::{versatile, wishful};
 use crate::{
     BadRecord, ClassId, ComputeCapability, Device, Freeze, Group, GroupId, GroupRule, Hardware,
     HardwareSet, KindId, LabelId, Maintenance, MigrationId, Mobility, Phase, Placement, Ratio,
@@ -88,6 +88,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         4 => heterogeneous(),
         3 => accelerated(),
         3 => wishful(),
+        3 => versatile(),
         3 => grouped(),
         3 => bound(),
         2 => crowded(),
@@ -268,6 +269,8 @@ enum Spoil {
     Priority(u8),
     Device(u16),
     Labels,
+    Speed(f64),
+    Alternative(u16),
     ExtraCost(f64),
     TaskTwice,
     GhostMember,
@@ -293,6 +296,8 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         (11..=255_u8).prop_map(Spoil::Priority),
         (8..=u16::MAX).prop_map(Spoil::Device),
         Just(Spoil::Labels),
+        number().prop_map(Spoil::Speed),
+        (0..=u16::MAX).prop_map(Spoil::Alternative),
         number().prop_map(Spoil::ExtraCost),
         Just(Spoil::TaskTwice),
         Just(Spoil::GhostMember),
@@ -378,6 +383,8 @@ impl Spoil {
             Self::TaskUsed(used) => task.used.set(ResourceId::custom(1), used),
             Self::Priority(priority) => task.priority = priority,
             Self::Device(device) => task.device = Some(device),
+            Self::Speed(speed) => task.alternatives.push(crate::Alternative::new(speed)),
+            Self::Alternative(nth) => task.alternative = Some(nth),
             Self::ExtraCost(points) => task.extra_cost = Some(points),
             Self::NoSuchClass => task.class = Some(ClassId::new(77)),
             Self::NoSuchWorker => task.placement = Placement::On(WorkerId::new(77)),

@@ -18,7 +18,7 @@ use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
 use super::settings::{any_config, budgeted, configs};
-use super::wish::wishful;
+use super::wish::{versatile, wishful};
 use crate::{Config, Input, Output, ResourceId, Stance, Task, TaskId, WorkerId};
 
 /// A script for a closed loop: what the cluster is at first, and what happens turn by turn.
@@ -199,6 +199,7 @@ pub fn histories() -> impl Strategy<Value = History> {
         1 => bound(),
         1 => accelerated(),
         2 => wishful(),
+        2 => versatile(),
     ])
 }
 

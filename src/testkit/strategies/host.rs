@@ -11,9 +11,11 @@ use proptest::sample::Index;
 use super::cluster::Cluster;
 use super::history::{Deed, Done, Happening, History, Told, Turn};
 use crate::outcome::{Action, Command, Reason};
+use crate::view;
 use crate::{
-    Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
+    Amounts, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report,
+    ResourceId, Snapshot, SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.
@@ -334,6 +336,11 @@ impl Host {
             }
             _ => {
                 work.holder = Holder::Runs(at);
+                if let Some(nth) =
+                    order.command.alternative.filter(|nth| work.task.alternative != Some(*nth))
+                {
+                    (work.task.alternative, work.task.used) = (Some(nth), Amounts::new());
+                }
                 work.task.device = match action {
                     Action::Assign { device, .. } | Action::Place { device, .. } => device,
                     _ => None,
@@ -438,7 +445,12 @@ impl Host {
             for resource in [ResourceId::CPU, ResourceId::MEMORY] {
                 let here = self.tasks.values();
                 let here = here.filter(|work| work.holder == Holder::Runs(body.record.id));
-                let used: f64 = here.filter_map(|work| work.task.load(resource)).sum();
+                let kinds = body.record.kinds();
+                let load = |work: &Work| {
+                    let now = view::alternative(&work.task, kinds);
+                    view::by(&work.task, now, now).load(resource)
+                };
+                let used: f64 = here.filter_map(load).sum();
                 body.record.used.set(resource, used + 0.0);
             }
         }

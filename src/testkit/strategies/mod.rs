@@ -43,4 +43,4 @@ pub use history::{
 };
 pub use host::Host;
 pub use settings::{any_config, configs, presets, reports};
-pub use wish::{constant_wishes, wishful};
+pub use wish::{constant_wishes, versatile, wishful};

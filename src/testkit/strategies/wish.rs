@@ -8,9 +8,12 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::cluster::{Cluster, GIB, compute, plain, traits};
+use super::cluster::{Cluster, GIB, accelerated, compute, plain, traits};
 use super::history::{History, constant_histories};
-use crate::{Device, Hardware, Placement, ResourceId, Task, TaskId, Worker};
+use crate::{
+    Alternative, ComputeCapability, Device, Hardware, Placement, Requirements, ResourceId, Task,
+    TaskId, Worker,
+};
 
 /// Workers at about equal loads, some of them with an idle device, and tasks that run on a CPU but would rather run on
 /// a device.
@@ -46,6 +49,40 @@ pub fn wishful() -> impl Strategy<Value = Cluster> {
         let tasks = tasks.collect();
         Cluster { workers, tasks, ..Cluster::default() }
     })
+}
+
+/// Accelerators of several kinds, and tasks with several ways to run, each at its own price and speed.
+pub fn versatile() -> impl Strategy<Value = Cluster> {
+    let kinds = select(vec![None, Some(Hardware::Cpu), Some(Hardware::Cuda), Some(Hardware::Rocm)]);
+    let way = (kinds, 0.2..8.0_f64, weighted(0.8, 0.2..8.0_f64), weighted(0.5, 1..20_u64));
+    let ways = (list((way, weighted(0.1, compute())), 0..4), weighted(0.7, any::<Index>()));
+    let work = list((ways, weighted(0.3, 0.05..6.0_f64), traits()), 12);
+    (accelerated(), work).prop_map(|(mut cluster, work)| {
+        for (task, ((ways, by), used, traits)) in cluster.tasks.iter_mut().zip(work) {
+            if ways.is_empty() {
+                continue;
+            }
+            task.requirements = Requirements::NONE;
+            task.alternatives = ways.into_iter().map(alternative).collect();
+            let by = by.map(|by| by.index(task.alternatives.len()));
+            task.alternative = by.and_then(|by| u16::try_from(by).ok());
+            used.into_iter().for_each(|used| task.used.set(ResourceId::CPU, used));
+            *task = traits.give(task.clone());
+        }
+        cluster
+    })
+}
+
+type Way = ((Option<Hardware>, f64, Option<f64>, Option<u64>), Option<ComputeCapability>);
+
+fn alternative(((kind, speed, cores, gib), compute): Way) -> Alternative {
+    let mut way = Alternative::new(speed);
+    way.hardware = kind.into_iter().collect();
+    cores.into_iter().for_each(|cores| way.demand.set(ResourceId::CPU, cores));
+    let device = kind.is_some_and(|kind| kind != Hardware::Cpu);
+    way.gpu_memory_bytes = gib.filter(|_| device).map(|gib| gib * GIB);
+    way.min_cuda_compute = compute.filter(|_| kind == Some(Hardware::Cuda));
+    way
 }
 
 /// Histories like [`constant_histories`], in which some workers have a device and some tasks would rather run on one
