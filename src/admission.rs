@@ -8,7 +8,7 @@ pub(crate) mod groups;
 
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, TaskScope};
 use crate::model::hardware::Hardware;
 use crate::model::ids::GroupId;
 use crate::model::resource::{ResourceId, whole};
@@ -17,6 +17,20 @@ use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
 use crate::state::State;
 use crate::view::{Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device};
+
+/// Is this task the engine's to begin something with? What is under way goes on in any case.
+pub(crate) fn scope(config: &Config, view: &View<'_>, row: usize) -> Result<(), Rejection> {
+    let Some(scope) = &config.scope else { return Ok(()) };
+    if matches!(view.ledger.places[row], Place::Stranded { .. }) {
+        return Ok(());
+    }
+    let task = view.task(row);
+    if let Some(label) = scope.lacks(&task.labels) {
+        return Err(Rejection::OutOfScope { label });
+    }
+    let (place, share) = (TaskScope::place(task.id), scope.share.get());
+    if place < share { Ok(()) } else { Err(Rejection::OutOfShare { share, place }) }
+}
 
 /// May this task move at all?
 pub(crate) fn task(

@@ -187,8 +187,9 @@ impl Engine {
         settle::report(&self.config, &mut self.state, report)
     }
 
-    /// Changes settings at run time. State stays, and nothing in flight is dropped; only thresholds
-    /// that are configured anew begin where they are configured, not where the old ones had got to.
+    /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
+    /// and nothing in flight is dropped; only thresholds that are configured anew begin where they
+    /// are configured, not where the old ones had got to.
     ///
     /// # Errors
     ///
@@ -248,6 +249,7 @@ impl Engine {
     ///
     /// For new and queued tasks: the hard rules and the score of rounds, and under
     /// [`Config::stability`] the ceiling too (rounds put an orphan above it rather than nowhere).
+    /// Tasks out of [scope](Config::scope) too: who asks is who places them.
     pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
         let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
         let snapshot = doubted.as_ref().unwrap_or(snapshot);
@@ -315,7 +317,13 @@ impl Engine {
             (Errand::Upgrade, Some(from)) => Seek::AtLeast(self.least_speed(view, row, from)),
             _ => Seek::Any,
         };
-        let hard = admission::task(&self.config, &self.state, view, row, errand)
+        // Where a task could go is no question of who may send it there.
+        let scope = match errand {
+            Errand::Recover => Ok(()),
+            _ => admission::scope(&self.config, view, row),
+        };
+        let hard = scope
+            .and_then(|()| admission::task(&self.config, &self.state, view, row, errand))
             .and_then(|()| admission::target(view, to))
             .and_then(|()| admission::pair(&self.state, view, row, to, errand, seek, &mut burden));
         let berth = match hard {

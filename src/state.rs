@@ -160,6 +160,11 @@ impl State {
         ]
     }
 
+    /// Whether it goes on from an earlier life's state, which may be old, and has seen no snapshot yet.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// The thresholds in force, as adapted so far.
     pub(crate) fn thresholds(&self, configured: Thresholds) -> Thresholds {
         self.thresholds.unwrap_or(configured)

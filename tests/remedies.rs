@@ -30,6 +30,8 @@ const SEED: u64 = 20_261_121;
 
 /// Every kind of refusal, in the order in which the rules are asked; the rules of groups are asked together.
 const KINDS: &[&[&str]] = &[
+    &["out of scope"],
+    &["out of share"],
     &["bad record"],
     &["in flight", "unplaced", "unknown place"],
     &["doubtful source"],
@@ -127,7 +129,8 @@ fn has_half(no: &Rejection) -> bool {
         | Remedy::WidenGap(by)
         | Remedy::NarrowSpread(by)
         | Remedy::RaiseSource(by)
-        | Remedy::LowerTarget(by) => by > 1e-6,
+        | Remedy::LowerTarget(by)
+        | Remedy::WidenShare(by) => by > 1e-6,
         Remedy::Enlarge(_, times) => times > 1.0 + 1e-6,
         Remedy::Gain { benefit, cost } => benefit > 1e-6 && cost.is_none_or(|cost| cost > 1e-6),
         _ => false,

@@ -40,7 +40,10 @@ macro_rules! stories {
 }
 
 stories! {
+    act_after_advise_does_what_was_proposed
     adaptation_off_keeps_the_configured_thresholds
+    advice_goes_on_with_what_is_under_way
+    advise_proposes_and_leaves_no_trace
     affinity_group_is_all_or_nothing
     affinity_group_moves_as_one
     all_hot_moves_nothing
@@ -129,6 +132,7 @@ stories! {
     nearly_done_is_left_to_finish
     noisy_measurements_widen_the_dead_band
     not_before_keeps_a_task_for_now
+    observe_explains_and_chooses_nothing_new
     observed_speed_outweighs_the_table
     offline_worker_leaves_orphans_that_are_placed
     old_metrics_do_not_see_the_move_yet
@@ -143,17 +147,26 @@ stories! {
     prediction_off_waits_for_the_overload
     queued_task_moves_at_the_price_of_a_message
     rank_finds_a_place_for_a_new_task
+    reconfigured_in_every_phase_drops_nothing
     reconfigured_in_flight_drops_nothing
+    reloaded_profiles_hold_in_the_next_round
     report_that_never_comes_times_out_and_the_task_stays
     report_told_twice_changes_nothing
     reports_that_ride_in_a_snapshot_are_read_in_order
     restart_that_lost_everything_takes_over_what_it_is_shown
     resume_in_a_later_epoch_keeps_what_is_in_flight
+    resumed_from_an_old_state_moves_no_task_twice
+    resumed_from_nothing_takes_over_and_issues_new_ids
     rising_load_steps_faster_than_falling_load
     rising_worker_is_relieved_before_it_is_hot
     same_situation_three_presets
     saturated_network_moves_the_talker
+    scope_by_label_moves_only_what_carries_it
+    scope_by_share_only_grows
+    scope_leaves_orphans_and_drains_out_of_it_alone
+    scope_that_narrows_lets_go_on_what_is_under_way
     several_moves_at_once_keep_the_zones_even
+    shadow_says_in_sentences_where_it_would_part
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     spread_over_racks_ignores_workers_without_one
@@ -162,6 +175,7 @@ stories! {
     spread_over_workers_is_held
     spread_over_zones_is_repaired_never_made_worse
     stale_snapshot_runs_no_round_but_settles_its_reports
+    state_of_a_newer_release_is_refused
     steps_to_the_bounds_or_back_to_what_was_configured
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off

@@ -41,9 +41,11 @@
 //! | [`stability`](Config::stability) | no cooldown, no dead band, no projection: what `fixed` and `reference` do |
 //! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
 //! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
+//! | [`scope`](Config::scope) | every task is in scope |
 
 mod budget;
 mod check;
+mod operation;
 mod options;
 mod sections;
 
@@ -55,6 +57,7 @@ use crate::model::time::{Timestamp, as_seconds};
 
 pub use budget::{Budget, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
+pub use operation::{Mode, TaskScope};
 pub use options::Options;
 pub use sections::{
     AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, Calendar, CostBenefit, CostWeights,
@@ -107,6 +110,12 @@ pub struct Config {
     /// How far ahead workers that leave are emptied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
+    /// Whether it acts, proposes, or only watches: it acts.
+    #[serde(skip_serializing_if = "Mode::is_act")]
+    pub mode: Mode,
+    /// Only some tasks are its own to move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<TaskScope>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
@@ -206,6 +215,8 @@ impl Config {
             stability: None,
             safeguard: None,
             calendar: None,
+            mode: Mode::Act,
+            scope: None,
         }
     }
 

@@ -245,6 +245,26 @@ const fn row(
 }
 
 /// The profiles in force: [`PROFILES`] unless the host puts its own in their place.
+///
+/// A list of rows, in a file of its own too. New ones are loaded at run time by
+/// [`Engine::reconfigure`](crate::Engine::reconfigure): they hold from the next round on, what was
+/// observed of workers is kept, and a table that makes no sense is refused as a whole.
+///
+/// ```
+/// use evenkeel::{Config, Engine, HardwareTable};
+/// let mut engine = Engine::new(Config::default())?;
+/// let file = r#"[
+///     {"hardware": "cpu", "performance": 1.0, "energy": 0.7, "thermal": 0.8},
+///     {"hardware": "cuda", "min_compute": "9.0", "performance": 8.0, "energy": 0.5, "thermal": 0.4}
+/// ]"#;
+/// let mut config = engine.config().clone();
+/// if let Some(section) = &mut config.hardware {
+///     section.table = serde_json::from_str::<HardwareTable>(file)?;
+/// }
+/// engine.reconfigure(config)?;
+/// assert!(serde_json::from_str::<HardwareTable>(&file.replace("0.7", "7.0")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HardwareTable {

@@ -4,6 +4,7 @@
 //! sentence an operator can read, and serialises.
 
 mod command;
+mod difference;
 mod late;
 mod rejection;
 mod remedy;
@@ -17,13 +18,14 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Action, Command, Ended, Fate, Reason};
+pub use difference::{Difference, Differences};
 pub use late::Late;
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
 pub use tally::{Considered, Refusals, Refused, Tally};
 
-use crate::config::Thresholds;
+use crate::config::{Mode, Thresholds};
 use crate::model::ids::{Epoch, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::{Span, Timestamp, as_seconds};
@@ -83,6 +85,14 @@ pub struct Outcome {
     /// ([`Config::safeguard`](crate::Config::safeguard)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// The mode in force.
+    #[serde(default, skip_serializing_if = "Mode::is_act")]
+    pub mode: Mode,
+    /// Under [`Mode::Advise`] what would be begun, in this order, under the ids it would have had.
+    /// Not for the host to carry out: no report on it is understood, and in the next round the same
+    /// ids may stand for other migrations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposed: Vec<Command>,
 }
 
 impl Outcome {
@@ -101,6 +111,9 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.mode.is_act() {
+            writeln!(f, "mode       {}", self.mode)?;
+        }
         match &self.load {
             Some(load) => writeln!(f, "load       {load}")?,
             None => writeln!(f, "load       unknown")?,
@@ -117,8 +130,9 @@ impl fmt::Display for Outcome {
         if let Some(held) = &self.held {
             write!(f, "\nheld back  {held}")?;
         }
-        for command in &self.commands {
-            write!(f, "\ncommand    {command}")?;
+        let told = self.commands.iter().map(|command| ("command ", command));
+        for (what, command) in told.chain(self.proposed.iter().map(|it| ("proposed", it))) {
+            write!(f, "\n{what}   {command}")?;
             if let Some(scorecard) = &command.scorecard {
                 write!(f, "\n           {scorecard}")?;
             }

@@ -373,6 +373,19 @@ pub enum Rejection {
         #[serde(default)]
         below: f64,
     },
+    /// It carries none of the labels that [`TaskScope::labels`](crate::config::TaskScope::labels) asks for.
+    OutOfScope {
+        /// The first of them.
+        label: LabelId,
+    },
+    /// It is not among the share of tasks that the engine may move
+    /// ([`TaskScope::share`](crate::config::TaskScope::share)).
+    OutOfShare {
+        /// The share, 0 to 1.
+        share: f64,
+        /// The shares above this have it, 0 to 1.
+        place: f64,
+    },
     /// The engine remembers as many recent moves as it may; it makes no new ones before it can
     /// forget some.
     MemoryFull {
@@ -412,6 +425,8 @@ impl Rejection {
             | Self::Companion { .. }
             | Self::Disruption { .. }
             | Self::Gang { .. }
+            | Self::OutOfScope { .. }
+            | Self::OutOfShare { .. }
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
             | Self::UnknownSize
@@ -492,6 +507,8 @@ impl Rejection {
             Self::Filled { .. } => "filled",
             Self::NotWorthIt { .. } => "not worth it",
             Self::MemoryFull { .. } => "memory full",
+            Self::OutOfScope { .. } => "out of scope",
+            Self::OutOfShare { .. } => "out of share",
         }
     }
 }

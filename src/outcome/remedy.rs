@@ -139,6 +139,10 @@ pub enum Remedy {
     RaiseSource(f64),
     /// The target would have to be loaded so much less, against the level below which it takes.
     LowerTarget(f64),
+    /// Put this label on the task.
+    LabelTask(LabelId),
+    /// Widen the share of tasks that is in scope by so much.
+    WidenShare(f64),
     /// So many points more of benefit, or so many less of cost.
     Gain {
         /// Points of benefit.
@@ -181,6 +185,10 @@ impl Rejection {
             Self::DoubtfulSource { worker } => Remedy::ReportOnce(worker),
             Self::UnknownLoad => Remedy::ReportLoad,
             Self::Companion { group, task } => Remedy::FreeCompanion { group, task },
+            Self::OutOfScope { label } => Remedy::LabelTask(label),
+            Self::OutOfShare { share, place } => {
+                Remedy::WidenShare(enough(place - share, [place, share]))
+            }
             Self::NotAccepting { .. } => Remedy::Accept,
             Self::Affinity { group, .. } | Self::Gang { group } => Remedy::LeaveGroup(group),
             Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
@@ -293,6 +301,8 @@ impl fmt::Display for Remedy {
             Self::FreeCompanion { group, task } => {
                 write!(f, "let {task} move, or take it out of {group}")
             }
+            Self::LabelTask(label) => write!(f, "label it {label}"),
+            Self::WidenShare(by) => write!(f, "a share of tasks in scope that is {by:.3} larger"),
             Self::Accept => f.write_str("let the target accept tasks"),
             Self::LeaveGroup(group) => write!(f, "take it out of {group}"),
             Self::MoveAway(task) => write!(f, "{task} would have to be elsewhere"),

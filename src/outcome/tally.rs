@@ -62,7 +62,8 @@ pub struct Considered {
     /// Whether it was chosen.
     pub taken: bool,
     /// Why not; nothing if it was chosen, if another worker was chosen for its task, or if nothing
-    /// is moved at all ([`Config::migration`](crate::Config::migration) is off).
+    /// is moved at all ([`Config::migration`](crate::Config::migration) is off, or the mode is
+    /// [`Observe`](crate::config::Mode::Observe)).
     pub refused: Option<Rejection>,
 }
 

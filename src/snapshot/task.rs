@@ -110,6 +110,9 @@ pub struct Task {
     /// to this one; by another one it is expected to use what that one asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
+    /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelId>,
 }
 
 impl Task {
@@ -137,6 +140,7 @@ impl Task {
             class: None,
             alternatives: Vec::new(),
             alternative: None,
+            labels: Vec::new(),
         }
     }
 

@@ -178,6 +178,7 @@ fn unit(
     if companions.first().is_some_and(|(first, _)| *first < row) {
         return Ok(None);
     }
+    admission::scope(config, view, row)?;
     admission::task(config, state, view, row, errand)?;
     companions_may(config, state, view, row, from, errand)?;
     let mut rows = alloc::vec![row];
@@ -198,7 +199,9 @@ pub(crate) fn companions_may(
     errand: Errand,
 ) -> Result<(), Rejection> {
     for (other, group) in companions(view, row, from) {
-        if admission::task(config, state, view, other, errand).is_err() {
+        let may = admission::scope(config, view, other)
+            .and_then(|()| admission::task(config, state, view, other, errand));
+        if may.is_err() {
             return Err(Rejection::Companion { group, task: view.task(other).id });
         }
     }

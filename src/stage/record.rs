@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::admission::measured;
-use crate::config::Config;
-use crate::model::ids::WorkerId;
+use crate::config::{Config, Mode};
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
@@ -46,15 +46,23 @@ pub(crate) struct Pass<'a> {
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { view, adapted, forecast, accuracy, balance, plan, mut commands, .. } = pass;
     let at = view.snapshot.at();
+    let mut proposed = Vec::new();
     for planned in &plan {
         let reason = reason(&view, &adapted, &balance, forecast.as_ref(), planned);
-        commands.extend(begin(config, state, &view, reason, planned));
+        let under_way = state.flights.contains_key(&view.task(planned.row).id);
+        if config.mode == Mode::Advise && !under_way {
+            let id = state.migration(proposed.len() as u64);
+            proposed.extend(flight(&view, id, reason, planned).command());
+        } else {
+            commands.extend(begin(config, state, &view, reason, planned));
+        }
     }
     spend(config, state, &view);
     let late = late::late(config, state, &view, &plan, &pass.stuck);
     history(config, state, &view, &adapted, forecast.as_ref());
     state.accuracy = accuracy;
-    state.evening = plan.iter().any(|planned| planned.errand == Errand::Balance);
+    let evens = |planned: &Planned| planned.errand == Errand::Balance;
+    state.evening = config.mode.is_act() && plan.iter().any(evens);
     forget(config, state, view.snapshot);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;
@@ -81,6 +89,8 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
         held: pass.held,
+        mode: config.mode,
+        proposed,
     }
 }
 
@@ -121,13 +131,29 @@ fn begin(
     state.issued += 1;
     state.forget_release(task.id);
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
+    let mut flight = flight(view, id, reason, planned);
+    let command = flight.command();
+    if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
+        flight.charge = view::charge_of(view, &flight);
+        flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
+    }
+    state.flights.insert(task.id, flight);
+    command
+}
+
+/// The migration that a planned move begins.
+fn flight(view: &View<'_>, id: MigrationId, reason: Reason, planned: &Planned) -> Flight {
+    let (at, task) = (view.snapshot.at(), view.task(planned.row));
+    let (to, Berth { alternative, device }) = (view.worker_id(planned.to), planned.berth);
+    let kinds = view.workers[planned.to].kinds;
+    let as_there = view.task_by(planned.row, alternative);
     let from = planned.from.map(|seat| view.worker_id(seat));
     let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
     let source = planned.from.filter(|_| alternative.is_some());
     let leaves = source
         .map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds))
         .filter(|_| from.is_some());
-    let mut flight = Flight {
+    Flight {
         id,
         task: task.id,
         kind: task.kind,
@@ -148,14 +174,7 @@ fn begin(
         charge: None,
         alternative,
         leaves,
-    };
-    let command = flight.command();
-    if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
-        flight.charge = view::charge_of(view, &flight);
-        flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
-    state.flights.insert(task.id, flight);
-    command
 }
 
 /// Writes down what the budgets ask for of migrations that began without them, and forgets what they do

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::admission::{self, Levels};
-use crate::config::{Config, MigrationLimits};
+use crate::config::{Config, MigrationLimits, Mode};
 use crate::model::ids::MigrationId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Rejection, Tally};
@@ -37,6 +37,10 @@ pub(crate) fn select(
 ) -> Vec<Planned> {
     let Some(limits) = &config.migration else { return Vec::new() };
     let mut pairs = core::mem::take(&mut scored.pairs);
+    if config.mode == Mode::Observe {
+        let adrift = |row: &usize| matches!(view.ledger.places[*row], Place::Stranded { .. });
+        pairs.retain(|pair| units[pair.unit].rows.iter().all(adrift));
+    }
     order(config, view, levels, units, &mut pairs);
     let budget = budget(limits, view, levels);
     let spent = state.flights.values().filter(|flight| !flight.is_placement()).count();

@@ -67,6 +67,9 @@ pub(crate) fn snapshot(
 ) -> Settled {
     let mut settled = Settled::default();
     let latest = latest(config, state, Some(snapshot.at()));
+    if state.is_resumed() {
+        shown::catch_up(config, state, snapshot, &mut settled);
+    }
     for report in snapshot.reports() {
         event(config, state, report, latest, &mut settled);
     }
@@ -122,7 +125,7 @@ fn event(
         late(state, report, settled);
         return;
     };
-    if is_stale(&flight, report) {
+    if is_stale(&flight, report) || is_doubtful(state, &flight, report) {
         settled.ignored += 1;
         return;
     }
@@ -158,6 +161,17 @@ fn is_stale(flight: &Flight, report: &Report) -> bool {
             Event::Running { .. } => report.at < flight.since,
             _ => false,
         }
+}
+
+/// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
+/// that it goes on from may be older than the release, and then it is not the source that failed.
+/// Taken for the source's, the end of the migration would leave the task to nobody.
+fn is_doubtful(state: &State, flight: &Flight, report: &Report) -> bool {
+    let ends = matches!(
+        report.event,
+        Event::Failed { .. } | Event::Refused { .. } | Event::Aborted { .. }
+    );
+    ends && flight.phase == Phase::Releasing && state.is_resumed()
 }
 
 /// The latest moment at which a report can be believed to have happened: not so long after the last

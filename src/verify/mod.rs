@@ -6,8 +6,8 @@
 //! | promise | judged from one [`Round`] | judged over many, by [`Watch`] |
 //! |---|---|---|
 //! | [`Determinism`](Promise::Determinism) | [`determinism`] | – |
-//! | [`HardConstraints`](Promise::HardConstraints) | [`hard_constraints`] | – |
-//! | [`OneMove`](Promise::OneMove) | [`one_move`] | ids, ends, places, nothing lost, [budgets](Budgets) |
+//! | [`HardConstraints`](Promise::HardConstraints) | [`hard_constraints`], [`scope`] | – |
+//! | [`OneMove`](Promise::OneMove) | [`one_move`], [`mode`] | ids, ends, places, nothing lost, [budgets](Budgets) |
 //! | [`NoWorsening`](Promise::NoWorsening) | [`no_worsening`] | – |
 //! | [`NoPingPong`](Promise::NoPingPong) | [`no_ping_pong`] | no return, silence |
 //! | [`InFlight`](Promise::InFlight) | [`in_flight`] | – |
@@ -34,6 +34,7 @@ mod evidence;
 mod facts;
 mod groups;
 mod held;
+mod mode;
 mod plan;
 mod quiet;
 mod watch;
@@ -53,6 +54,7 @@ use crate::state::State;
 pub use account::{bounded, in_flight};
 pub use budgets::Budgets;
 pub use evidence::{bad_input, evidence};
+pub use mode::{mode, scope};
 pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
 pub use watch::Watch;
 
@@ -179,7 +181,7 @@ impl<'a> Round<'a> {
 
 /// Judges every promise that the configuration keeps and that one round can show.
 pub fn check(round: &Round<'_>) -> Vec<Violation> {
-    const RULES: [fn(&Round<'_>) -> Vec<Violation>; 9] = [
+    const RULES: [fn(&Round<'_>) -> Vec<Violation>; 11] = [
         determinism,
         hard_constraints,
         one_move,
@@ -189,6 +191,8 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
         evidence,
         bounded,
         bad_input,
+        mode,
+        scope,
     ];
     let kept = |violation: &Violation| violation.promise.is_kept_by(round.config);
     RULES.iter().flat_map(|rule| rule(round)).filter(kept).collect()

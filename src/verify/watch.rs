@@ -140,6 +140,13 @@ impl Watch {
         self.records(snapshot, outcome.held.is_some(), &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
         violations.extend(self.budgets.round(snapshot, outcome));
+        let mut findings = Findings::new(Promise::OneMove);
+        let acts = self.config.mode.is_act();
+        let release = |it: &&Command| matches!(it.action, Action::Release { .. });
+        for command in outcome.commands.iter().filter(release).filter(|_| !acts) {
+            findings.add(format!("{command}: the mode is {}", self.config.mode));
+        }
+        violations.extend(findings.list);
         self.quiet.ended(&outcome.ended);
         // A telemetry lag that is set too long has moves counted twice: what looks constant is not.
         if self.config.stability.is_some_and(|section| section.telemetry_lag.is_zero()) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use evenkeel::testkit::strategies::Cluster;
 use evenkeel::{
-    Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement, Record,
-    Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+    Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement, Ratio,
+    Record, Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 
 use crate::case::Case;
@@ -40,6 +41,11 @@ pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
         }
         Remedy::Gain { benefit, cost } => {
             gain(&mut case, benefit * share, cost.map(|it| it * share))
+        }
+        Remedy::WidenShare(by) => {
+            let scope = case.config.scope.as_mut()?;
+            scope.share = Ratio::saturating(scope.share.get() + by * share);
+            Some(())
         }
         remedy => of_the_task(&mut case, remedy)
             .or_else(|| of_the_group(&mut case.cluster, case.task, remedy, share))
@@ -124,6 +130,7 @@ fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
             task.placement = Placement::On(elsewhere?);
         }
         Remedy::ReportSize => task.state_bytes = Some(0),
+        Remedy::LabelTask(label) => task.labels.push(label),
         Remedy::Unpin => task.mobility = Mobility::Checkpoint,
         Remedy::CarryFullest => {
             // A hundredth of all that is in use there.

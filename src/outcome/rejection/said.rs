@@ -31,6 +31,11 @@ impl fmt::Display for Rejection {
             | Self::UnknownSize
             | Self::MemoryFull { .. } => self.budget(f),
             Self::OutsideClass { class } => write!(f, "target is not in {class}"),
+            Self::OutOfScope { label } => write!(f, "out of scope: it lacks label {label}"),
+            Self::OutOfShare { share, place } => {
+                let shares = format_args!("shares above {place:.3} have it");
+                write!(f, "out of scope: among {share:.3} of all tasks; {shares}")
+            }
             Self::MissingHardware { needs, all: true } => write!(f, "target lacks {needs}"),
             Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
             Self::TooLittleMemory { needs_bytes, has_bytes } => {

@@ -33,6 +33,36 @@ pub(super) fn notice_workers(config: &Config, state: &mut State, snapshot: &Snap
     }
 }
 
+/// The state that a later life goes on from may be some rounds old: what the first snapshot shows of
+/// migrations under way is newer. They are taken up where they are now, and one that another has
+/// followed since is over.
+pub(super) fn catch_up(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    settled: &mut Settled,
+) {
+    for task in snapshot.tasks() {
+        let Placement::Moving { migration, to, phase, since, .. } = task.placement else {
+            continue;
+        };
+        let Some(mut flight) = state.flights.get(&task.id).cloned() else { continue };
+        let since = since.min(snapshot.at());
+        if migration > flight.id {
+            end(config, state, &flight, Fate::Diverted, since, settled);
+        } else if migration == flight.id && phase == Phase::Assigned {
+            if to != flight.to {
+                // Nobody goes home of his own accord.
+                flight.returning = (flight.from == Some(to)).then_some(Fate::Failed);
+                (flight.to, flight.device) = (to, None);
+            }
+            flight.released = flight.released.or(Some(since));
+            (flight.phase, flight.since) = (phase, since);
+            state.flights.insert(task.id, flight);
+        }
+    }
+}
+
 /// Takes over migrations that the host carries out and this state does not know: they were ordered
 /// in an earlier life, and the task must not be moved a second time.
 pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {

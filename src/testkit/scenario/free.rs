@@ -12,10 +12,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::engine::{Engine, Input, Output, Stale};
 use crate::model::ids::{
     ClassId, DomainId, GroupId, KindId, LabelId, TaskId, TenantId, TopologyId, WorkerId, ZoneId,
 };
+use crate::model::ratio::Ratio;
 use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{
@@ -209,6 +211,19 @@ fn differ_as_text(what: &str, expected: &str, found: &str, lines: &mut Vec<Strin
     lines.push(format!("{what}: ...{}... became ...{}...", excerpt(expected), excerpt(found)));
 }
 
+/// Whether the numbers of tasks may decide: by them a share of all tasks is in scope.
+pub(super) fn numbers_decide(config: &Config) -> bool {
+    config.scope.as_ref().is_some_and(|scope| scope.share < Ratio::ONE)
+}
+
+/// The same settings for the twin, whose labels have other numbers.
+pub(super) fn renumbered_config(config: &Config) -> Config {
+    let mut config = config.clone();
+    let labels = config.scope.iter_mut().flat_map(|scope| &mut scope.labels);
+    labels.for_each(renumber_label);
+    config
+}
+
 /// Whether what came of the renumbered twin says the same once its numbers are mapped back.
 pub(super) fn same_when_renumbered<T: Serialize>(original: &T, twin: &T) -> Vec<String> {
     let tree = |value: &T| serde_json::to_value(value).unwrap_or_default();
@@ -266,6 +281,7 @@ fn renumber_task(task: &mut Task) {
         Placement::Moving { from, to, .. } => (*from, *to) = (from.map(worker), worker(*to)),
         Placement::Unplaced | Placement::Orphaned => {}
     }
+    task.labels.iter_mut().for_each(renumber_label);
     task.requirements.labels.iter_mut().for_each(renumber_label);
     task.requirements.forbidden_labels.iter_mut().for_each(renumber_label);
 }

@@ -197,6 +197,9 @@ impl World {
         heard.said.push(format!("{} {}", report.at, report.event));
         let engine = &mut self.engine;
         let reply = super::world::guarded(|| engine.report(report));
+        if let Some(shadow) = &mut self.shadow {
+            let _ = shadow.report(report);
+        }
         let reply = match reply {
             Ok(reply) => reply,
             Err(panic) => {
@@ -206,7 +209,7 @@ impl World {
             }
         };
         let twin = self.twin.report(&super::free::renumbered(report));
-        heard.faults.extend(super::free::same_when_renumbered(&reply, &twin));
+        heard.faults.extend(self.as_the_twin(&reply, &twin));
         let broken = self.watch.report(report, &reply);
         heard.faults.extend(broken.iter().map(ToString::to_string));
         let lines: Vec<String> = reply.to_string().lines().map(String::from).collect();

@@ -49,7 +49,8 @@
 //! | `report released m0.1 at=45s [riding]` | also `running`, `failed`, `refused`, `aborted`, `diverted m0.1 w3 t9`, `performance w2 cuda 5.0`; at once, or in the next snapshot |
 //! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |
 //! | `outstanding`, `stats` | likewise |
-//! | `save`, `resume epoch=1 [blank]` | state as text; another life from it, or from nothing |
+//! | `save`, `resume epoch=1 [blank] [newer]` | state as text; another life from it, or from nothing, or from one that a newer release has written |
+//! | `shadow ...` | from here on another engine reads along, with these words over the settings in force; it advises, and each `tick` prints where it would part |
 //!
 //! # Records
 //!
@@ -61,7 +62,7 @@
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
 //! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1 extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
-//! power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
+//! labels=l4 power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
 //! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
 //!
 //! Numbers may be impossible (`used.cpu=NaN`): that is what stories are for. `none` clears a field.
@@ -73,6 +74,7 @@
 //! | `must move t1 w1 -> w2 because overload` | a release like this was commanded; every part may be left out |
 //! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `requeue`, `abort t1 at w1`; `command nothing` |
 //! | `must begin 2`, `at most 2`, `at least 2` | so many migrations were begun |
+//! | `must propose t1 w1 -> w2 because overload` | a release or placement like this was proposed; `propose nothing` |
 //! | `must end t1 completed` | a migration ended like this |
 //! | `must call t1 late` | a round found that it will not be gone in time |
 //! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::Rejection::name) |
@@ -80,7 +82,8 @@
 //! | `must say even`, `uneven`, `predicted`, `unknown` | some round found the cluster so |
 //! | `must fall silent` | the later half of the rounds gave no command |
 //! | `must set aside w1` | a record of it made no sense |
-//! | `must be ignored`, `must be stale` | of a report, of a round |
+//! | `must be ignored`, `must be stale`, `must be refused` | of a report, of a round, of a state |
+//! | `must differ t1`, `must differ` | the shadow would do otherwise with the task, or in anything |
 //! | `must show thresholds.high 0.790`, `... above 0.7`, `... below 0.7` | a field of the last value returned, in its serialised form; list entries by place or id: `workers.w1.projected` |
 //!
 //! # Free checks

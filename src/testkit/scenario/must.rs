@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::words::{Parsed, plain, unknown};
 use crate::model::ids::{TaskId, WorkerId};
-use crate::outcome::{Action, Balance, Command, Ended, Outcome, Reason, Refused, Sight, Verdict};
+use crate::outcome::{
+    Action, Balance, Command, Differences, Ended, Outcome, Reason, Refused, Sight, Verdict,
+};
 
 /// What a command of the story made the engine say.
 #[derive(Debug, Default)]
@@ -26,6 +28,10 @@ pub(super) struct Heard {
     pub(super) values: Vec<Value>,
     pub(super) stale: bool,
     pub(super) ignored: bool,
+    /// A state could not be gone on from.
+    pub(super) refused: bool,
+    /// Where a shadow would have done otherwise, round by round.
+    pub(super) differences: Vec<Differences>,
 }
 
 impl Heard {
@@ -62,6 +68,7 @@ fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
     match verb {
         "move" => commanded(&[&["release"], words.as_slice()].concat(), heard),
         "command" => commanded(&words, heard),
+        "propose" => proposed(&words, heard),
         "begin" => begun(&words, heard),
         "end" => ended(rest, heard),
         "call" => late(&words, heard),
@@ -74,6 +81,8 @@ fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
         "fall" if rest == "silent" => Ok(silent(heard)),
         "be" if rest == "ignored" => Ok(heard.ignored),
         "be" if rest == "stale" => Ok(heard.stale),
+        "be" if rest == "refused" => Ok(heard.refused),
+        "differ" => differs(&words, heard),
         _ => Err(unknown(claim, "a claim")),
     }
 }
@@ -147,6 +156,25 @@ fn commanded(words: &[&str], heard: &Heard) -> Parsed<bool> {
     let pattern = Pattern::read(words)?;
     let found = heard.commands.iter().any(|command| pattern.fits(command));
     Ok(found != words.contains(&"nothing"))
+}
+
+fn proposed(words: &[&str], heard: &Heard) -> Parsed<bool> {
+    let pattern = Pattern::read(words)?;
+    let mut proposed = heard.outcomes.iter().flat_map(|outcome| &outcome.proposed);
+    Ok(proposed.any(|command| pattern.fits(command)) != words.contains(&"nothing"))
+}
+
+/// `differ t1`: the shadow would do otherwise with it; `differ`: in anything.
+fn differs(words: &[&str], heard: &Heard) -> Parsed<bool> {
+    let mut all = heard.differences.iter().flat_map(|it| &it.list);
+    match words {
+        [] => Ok(all.next().is_some()),
+        [task] => {
+            let task: TaskId = plain(task)?;
+            Ok(all.any(|it| it.task() == Some(task)))
+        }
+        _ => Err("`differ` reads `differ` or `differ t1`".into()),
+    }
 }
 
 /// `begin 2`, `begin at most 2`, `begin at least 2`: migrations, over all rounds of the command.

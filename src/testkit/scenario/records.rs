@@ -391,6 +391,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "state" => task.state_bytes = optional(value, bytes)?,
         "not-before" => task.not_before = optional(value, moment)?,
         "extra-cost" => task.extra_cost = optional(value, size)?,
+        "labels" => task.labels = optional(value, list)?.unwrap_or_default(),
         "device" => {
             task.device = optional(value, whole)?.and_then(|device| u16::try_from(device).ok());
         }

@@ -23,9 +23,6 @@ const SECTIONS: [&str; 9] = [
     "calendar",
 ];
 
-/// Fields of sections that are left out where they say nothing.
-const LEFT_OUT: [&str; 1] = ["budgets"];
-
 /// A preset by its name.
 pub(super) fn preset(name: &str) -> Parsed<Config> {
     match name {
@@ -102,17 +99,12 @@ fn set(tree: &mut Value, path: &str, value: Value) -> Parsed<()> {
         if place.is_null() {
             return Err(format!("section {} is off", walked.join(".")));
         }
-        // What is left out where it says nothing can be said all the same: `budgets`.
-        let said = walked.len() == 1 && LEFT_OUT.contains(&name);
         let fields = place.as_object_mut();
-        let field = fields.and_then(|fields| {
-            if said {
-                Some(fields.entry(name).or_insert(Value::Null))
-            } else {
-                fields.get_mut(name)
-            }
-        });
-        place = field.ok_or_else(|| -> String { unknown(path, "the configuration") })?;
+        let fields = fields.ok_or_else(|| -> String { unknown(path, "the configuration") })?;
+        // What is left out unless it is set is not there yet; what is not known is found out later.
+        let more = walked.len() + 1 < path.split('.').count();
+        let empty = || if more { Value::Object(Map::new()) } else { Value::Null };
+        place = fields.entry(name).or_insert_with(empty);
         walked.push(name);
     }
     *place = value;

@@ -6,18 +6,21 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::free::{Played, same_when_renumbered};
+use serde_json::Value;
+
+use super::free::{Played, numbers_decide, renumbered_config};
 use super::host::Manner;
 use super::must::{Heard, look_up, print};
 use super::records::{Records, TASK_CPU, WORKER_CPU, freeze, moments, ramp};
 use super::settings;
 use super::words::{Parsed, lines, moment, pair, plain, span, unknown, valued};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::engine::{Engine, Input, Output, Stale};
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::outcome::{Command, Outcome};
 use crate::snapshot::{Event, Report};
+use crate::state::State;
 use crate::verify::Watch;
 
 /// So many workers' loads are printed per round.
@@ -30,6 +33,10 @@ pub(super) struct World {
     pub(super) engine: Engine,
     /// Lives through the same story under other numbers.
     pub(super) twin: Engine,
+    /// Where numbers decide, it lives through another one.
+    parted: bool,
+    /// Reads along under other settings, if it was asked for.
+    pub(super) shadow: Option<Engine>,
     pub(super) records: Records,
     /// Commands that the host has yet to carry out.
     pub(super) pending: Vec<Command>,
@@ -71,6 +78,8 @@ impl World {
             watch: Watch::new(&config),
             config,
             twin: engine.clone(),
+            parted: false,
+            shadow: None,
             engine,
             records: Records::default(),
             pending: Vec::new(),
@@ -93,6 +102,7 @@ impl World {
             }
             "config" => self.configure(words),
             "reconfigure" => self.reconfigure(words),
+            "shadow" => self.cast_shadow(words),
             "drop" => self.drop_records(words),
             "freeze" => self.freeze(words),
             "thaw" => {
@@ -145,11 +155,14 @@ impl World {
     /// A new engine, which remembers nothing.
     fn configure(&mut self, words: &str) -> Parsed<Heard> {
         let config = settings::change(&Config::default(), words)?;
-        let made = config.and_then(|config| Ok((Engine::new(config.clone())?, config)));
+        let made = config.and_then(|config| {
+            Ok((Engine::new(config.clone())?, Engine::new(renumbered_config(&config))?, config))
+        });
         match made {
-            Ok((engine, config)) => {
-                (self.twin, self.engine, self.config) = (engine.clone(), engine, config);
-                (self.pending, self.riding) = (Vec::new(), Vec::new());
+            Ok((engine, twin, config)) => {
+                self.parted = numbers_decide(&config);
+                (self.twin, self.engine, self.config) = (twin, engine, config);
+                (self.pending, self.riding, self.shadow) = (Vec::new(), Vec::new(), None);
                 self.watch = Watch::new(&self.config);
                 Ok(Heard::saying(format!("config     {words}")))
             }
@@ -161,18 +174,29 @@ impl World {
         let config = settings::change(&self.config, words)?;
         let made = config.and_then(|config| {
             self.engine.reconfigure(config.clone())?;
-            self.twin.reconfigure(config.clone())?;
+            self.twin.reconfigure(renumbered_config(&config))?;
             Ok(config)
         });
         match made {
             Ok(config) => {
                 let input = Input::Reconfigure(config.clone().into());
                 let _ = self.watch.see(&input, &Output::Reconfigured);
+                self.parted |= numbers_decide(&config);
                 self.config = config;
                 Ok(Heard::saying(format!("config     {words}")))
             }
             Err(faults) => Ok(Heard { said: lines(&faults), ..Heard::default() }),
         }
+    }
+
+    /// Another engine that goes on from the same state, and only advises.
+    fn cast_shadow(&mut self, words: &str) -> Parsed<Heard> {
+        let config = settings::change(&self.config, words)?.map_err(|no| no.to_string())?;
+        let config = Config { mode: Mode::Advise, ..config };
+        let (state, epoch) = (self.engine.state().clone(), self.engine.state().epoch());
+        let shadow = Engine::resume(config, state, epoch).map_err(|error| error.to_string())?;
+        self.shadow = Some(shadow);
+        Ok(Heard::saying(format!("shadow     {words}")))
     }
 
     fn drop_records(&mut self, words: &str) -> Parsed<Heard> {
@@ -226,6 +250,8 @@ impl World {
             heard.said.push(loads(outcome));
             heard.said.extend(lines(outcome));
         }
+        let differences = heard.differences.iter().flat_map(lines);
+        heard.said.extend(differences.map(|line| format!("differs    {line}")));
         if let Some(Err(stale)) = &result {
             heard.said.push(format!("stale      {stale}"));
             heard.said.extend(stale.commands.iter().map(|it| format!("command    {it}")));
@@ -253,11 +279,14 @@ impl World {
                 return None;
             }
         };
+        if let Some(Ok(other)) = self.shadow.as_mut().map(|shadow| shadow.tick(&snapshot)) {
+            heard.differences.extend(result.as_ref().ok().map(|it| it.differences(&other)));
+        }
         let played =
             Played { sheet: &sheet, before: &before, after: &self.engine, result: &result };
         let mut faults = played.disagreements();
         let twin = self.twin.tick(&sheet.renumbered().snapshot());
-        faults.extend(same_when_renumbered(&result, &twin));
+        faults.extend(self.as_the_twin(&result, &twin));
         let (input, output) = (Input::Tick(snapshot), output(&result));
         faults.extend(self.watch.see(&input, &output).iter().map(ToString::to_string));
         heard.said.extend(faults.iter().map(|fault| format!("FREE CHECK {fault}")));
@@ -276,6 +305,11 @@ impl World {
             heard.outcomes.push(outcome.clone());
         }
         Some(result)
+    }
+
+    /// What the twin says otherwise, though it should not.
+    pub(super) fn as_the_twin<T: serde::Serialize>(&self, original: &T, twin: &T) -> Vec<String> {
+        if self.parted { Vec::new() } else { super::free::same_when_renumbered(original, twin) }
     }
 
     /// `ticks from=30s to=300s every=30s w1.load=0.5..0.8 show=thresholds.high host partial`: a
@@ -365,36 +399,45 @@ impl World {
 
     /// `resume epoch=1` from what was saved; `resume epoch=1 blank` after a restart that lost it.
     fn resume(&mut self, words: &str) -> Parsed<Heard> {
-        let (mut epoch, mut blank) = (None, false);
+        let (mut epoch, mut blank, mut newer) = (None, false, false);
         for word in words.split_whitespace() {
             match pair(word) {
                 ("epoch", value) => epoch = Some(Epoch::new(plain(valued("epoch", value)?)?)),
                 ("blank", None) => blank = true,
+                ("newer", None) => newer = true,
                 _ => return Err(unknown(word, "`resume`")),
             }
         }
         let epoch = epoch.ok_or("`resume` needs an epoch: resume epoch=1")?;
+        let twin_config = renumbered_config(&self.config);
         let fresh = |config: &Config| Engine::in_epoch(config.clone(), epoch);
         let made = if blank {
-            let both = fresh(&self.config).and_then(|one| Ok((one, fresh(&self.config)?)));
+            let both = fresh(&self.config).and_then(|one| Ok((one, fresh(&twin_config)?)));
             self.watch = self.watch_after(Watch::new(&self.config), epoch);
             both.map_err(|faults| faults.to_string())
         } else {
             let (state, twin, watch) = self.saved.as_ref().ok_or("nothing has been saved")?;
             let (state, twin, watch) = (state.clone(), twin.clone(), watch.clone());
-            self.watch = self.watch_after(watch, epoch);
-            let from = |text: &str| -> Parsed<Engine> {
-                let state = serde_json::from_str(text).map_err(|error| error.to_string())?;
-                Engine::resume(self.config.clone(), state, epoch).map_err(|error| error.to_string())
+            if !newer {
+                self.watch = self.watch_after(watch, epoch);
+            }
+            let from = |text: &str, config: &Config| -> Parsed<Engine> {
+                let mut tree: Value =
+                    serde_json::from_str(text).map_err(|error| error.to_string())?;
+                if newer {
+                    tree["schema"] = (State::SCHEMA + 1).into();
+                }
+                let state = serde_json::from_value(tree).map_err(|error| error.to_string())?;
+                Engine::resume(config.clone(), state, epoch).map_err(|error| error.to_string())
             };
-            from(&state).and_then(|one| Ok((one, from(&twin)?)))
+            from(&state, &self.config).and_then(|one| Ok((one, from(&twin, &twin_config)?)))
         };
         match made {
             Ok((engine, twin)) => {
                 (self.engine, self.twin) = (engine, twin);
                 Ok(Heard::saying(format!("resumed in {epoch}")))
             }
-            Err(refusal) => Ok(Heard::saying(refusal)),
+            Err(refusal) => Ok(Heard { refused: true, ..Heard::saying(refusal) }),
         }
     }
 }
@@ -486,7 +529,7 @@ fn loads(outcome: &Outcome) -> String {
 }
 
 /// A round on one line.
-fn summary(outcome: &Outcome, show: &[&str], value: Option<&serde_json::Value>) -> String {
+fn summary(outcome: &Outcome, show: &[&str], value: Option<&Value>) -> String {
     let mut text = format!("{} {}", outcome.at, outcome.balance);
     for path in show {
         let found = value.and_then(|value| look_up(value, path));
@@ -495,6 +538,9 @@ fn summary(outcome: &Outcome, show: &[&str], value: Option<&serde_json::Value>) 
     }
     for Command { migration, task, action, .. } in &outcome.commands {
         append(&mut text, &format_args!("; {migration} {task} {action}"));
+    }
+    for Command { migration, task, action, .. } in &outcome.proposed {
+        append(&mut text, &format_args!("; proposed {migration} {task} {action}"));
     }
     for ended in &outcome.ended {
         append(&mut text, &format_args!("; {ended}"));

@@ -491,6 +491,7 @@ pub(super) struct Traits {
     extra: Option<f64>,
     kind: u64,
     tenant: Option<u64>,
+    labels: Vec<LabelId>,
 }
 
 impl Traits {
@@ -504,6 +505,7 @@ impl Traits {
         task.not_before = self.not_before.map(Timestamp::from_secs);
         (task.extra_cost, task.kind) = (self.extra, KindId::new(self.kind));
         task.tenant = self.tenant.map(TenantId::new);
+        task.labels = self.labels;
         task
     }
 }
@@ -517,7 +519,7 @@ pub(super) fn traits() -> impl Strategy<Value = Traits> {
     ];
     let times = (0..400_u64, weighted(0.3, 0..600_u64), weighted(0.2, 0.0..=1.0_f64));
     let costs = (weighted(0.5, 0..300_u64), option::of(0..6_u64), weighted(0.1, 0.0..4.0_f64));
-    let whose = (0..3_u64, weighted(0.5, 1..4_u64));
+    let whose = (0..3_u64, weighted(0.5, 1..4_u64), labels(2));
     (times, costs, 0..=10_u8, mobility, weighted(0.1, 0..300_u64), whose).prop_map(
         |(
             (running, remaining, progress),
@@ -525,7 +527,7 @@ pub(super) fn traits() -> impl Strategy<Value = Traits> {
             priority,
             mobility,
             not_before,
-            (kind, tenant),
+            (kind, tenant, labels),
         )| {
             Traits {
                 running,
@@ -539,6 +541,7 @@ pub(super) fn traits() -> impl Strategy<Value = Traits> {
                 extra,
                 kind,
                 tenant,
+                labels,
             }
         },
     )

@@ -19,7 +19,8 @@ use super::group::{bound, grouped};
 use super::host::Host;
 use super::settings::{any_config, budgeted, configs};
 use super::wish::{versatile, wishful};
-use crate::{Config, Input, Output, ResourceId, Stance, Task, TaskId, WorkerId};
+use crate::config::{Mode, TaskScope};
+use crate::{Config, Input, Output, Ratio, ResourceId, Stance, Task, TaskId, WorkerId};
 
 /// A script for a closed loop: what the cluster is at first, and what happens turn by turn.
 #[derive(Clone)]
@@ -35,6 +36,9 @@ pub struct History {
     pub shows_moving: bool,
     /// Workers are measured every so many turns.
     pub measured_every: usize,
+    /// Whether tasks that are still to be released, and orphans that are still to be placed, are
+    /// listed as on their way: what an engine needs that has lost its state.
+    pub shows_orders: bool,
 }
 
 /// One turn of the host's loop.
@@ -118,6 +122,9 @@ pub enum Happening {
     /// The host sees none of its workers and does not know it: under a
     /// [safeguard](crate::Config::safeguard) that notices.
     Blackout,
+    /// The operator switches something: 0 to 6 a section off, or on again, in the order in which
+    /// [`Config`] has them; 7 the mode, 8 the scope.
+    Switch(u8),
 }
 
 impl Deed {
@@ -128,9 +135,10 @@ impl Deed {
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = serde_json::to_string(&self.config).map_err(|_| fmt::Error)?;
-        let Self { cluster, turns, shows_moving, measured_every, .. } = self;
+        let Self { cluster, turns, shows_moving, measured_every, shows_orders, .. } = self;
         writeln!(f, "{config}\n{cluster:?}")?;
-        writeln!(f, "shows moving: {shows_moving}, measured every {measured_every}")?;
+        let shows = format_args!("shows moving: {shows_moving}, orders: {shows_orders}");
+        writeln!(f, "{shows}, measured every {measured_every}")?;
         turns.iter().try_for_each(|turn| writeln!(f, "{turn:?}"))
     }
 }
@@ -188,6 +196,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Partial),
         1 => Just(Happening::Again),
         1 => Just(Happening::Blackout),
+        1 => (0..9_u8).prop_map(Happening::Switch),
     ]
 }
 
@@ -215,15 +224,48 @@ fn histories_of(cluster: impl Strategy<Value = Cluster>) -> impl Strategy<Value 
         budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
     let cluster = timed(classed(cluster));
     let timeout = select(vec![60_u64, 200, 600]);
-    let shape = (any::<bool>(), 1..3_usize);
+    let shape = (any::<bool>(), 1..3_usize, proptest::bool::weighted(0.3));
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(
-        |(mut config, cluster, turns, timeout, (shows_moving, measured_every))| {
+        |(mut config, cluster, turns, timeout, (shows_moving, measured_every, shows_orders))| {
             if let Some(limits) = &mut config.migration {
                 limits.timeout = Duration::from_secs(timeout);
             }
-            History { config, cluster, turns, shows_moving, measured_every }
+            let shows_orders = shows_moving && shows_orders;
+            History { config, cluster, turns, shows_moving, measured_every, shows_orders }
         },
     )
+}
+
+/// The settings with one thing switched, on as it was at first: see [`Happening::Switch`].
+pub(super) fn switched(now: &Config, first: &Config, which: u8) -> Config {
+    fn flip<T: Clone + Default>(section: &mut Option<T>, first: Option<&T>) {
+        *section = match section {
+            Some(_) => None,
+            None => Some(first.cloned().unwrap_or_default()),
+        };
+    }
+    let mut config = now.clone();
+    match which {
+        0 => flip(&mut config.adaptation, first.adaptation.as_ref()),
+        1 => flip(&mut config.prediction, first.prediction.as_ref()),
+        2 => flip(&mut config.cost_benefit, first.cost_benefit.as_ref()),
+        3 => flip(&mut config.hardware, first.hardware.as_ref()),
+        4 => flip(&mut config.efficiency, first.efficiency.as_ref()),
+        5 => flip(&mut config.migration, first.migration.as_ref()),
+        6 => flip(&mut config.stability, first.stability.as_ref()),
+        7 => {
+            config.mode = match config.mode {
+                Mode::Observe => Mode::Act,
+                Mode::Advise => Mode::Observe,
+                Mode::Act => Mode::Advise,
+            }
+        }
+        _ => {
+            let half = TaskScope { share: Ratio::saturating(0.5), ..TaskScope::default() };
+            flip(&mut config.scope, Some(first.scope.as_ref().unwrap_or(&half)));
+        }
+    }
+    config
 }
 
 /// Histories of an hour in which nothing happens but what the engine says: equal workers of 32 cores, tasks that always
@@ -239,7 +281,8 @@ pub fn constant_histories() -> impl Strategy<Value = History> {
         let workers = (1..=count).map(|id| plain(id, 32.0, 1 << 36)).collect();
         let cluster = Cluster { workers, tasks: tasks.collect(), ..Cluster::default() };
         let turns = vec![Turn { seconds: 60, deeds: Vec::new(), happening: None }; 60];
-        History { config, cluster, turns, shows_moving: true, measured_every: 1 }
+        let shows_orders = false;
+        History { config, cluster, turns, shows_moving: true, measured_every: 1, shows_orders }
     })
 }
 

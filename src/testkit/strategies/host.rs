@@ -1,5 +1,6 @@
 //! The host of a closed loop: it carries out commands as its script has it, and knows where tasks really are.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -9,11 +10,11 @@ use core::time::Duration;
 use proptest::sample::Index;
 
 use super::cluster::Cluster;
-use super::history::{Deed, Done, Happening, History, Told, Turn};
+use super::history::{Deed, Done, Happening, History, Told, Turn, switched};
 use crate::outcome::{Action, Command, Reason};
 use crate::view;
 use crate::{
-    Amounts, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report,
+    Amounts, Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report,
     ResourceId, Snapshot, SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker,
     WorkerId,
 };
@@ -26,6 +27,8 @@ pub struct Host {
     pub now: Timestamp,
     /// What must never happen, and did.
     pub faults: Vec<String>,
+    /// So many moves were under way at once, or about to be, when most were.
+    pub most_moves: usize,
     workers: BTreeMap<WorkerId, Body>,
     tasks: BTreeMap<TaskId, Work>,
     groups: Vec<Group>,
@@ -37,10 +40,14 @@ pub struct Host {
     turn: usize,
     given: usize,
     shows_moving: bool,
-    /// Whether the engine notices a blackout.
-    guarded: bool,
     /// A worker that the engine expects to see again; nothing after a blackout.
     expected: bool,
+    shows_orders: bool,
+    /// The settings that the operator began with, and those of now.
+    first: Config,
+    config: Config,
+    /// The last migration of each task: what an earlier one still asks for is not done.
+    latest: BTreeMap<TaskId, MigrationId>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +91,7 @@ impl Sight {
 #[derive(Clone, Copy, Debug)]
 struct Order {
     command: Command,
+    given: Timestamp,
     due: usize,
     deed: Deed,
 }
@@ -95,13 +103,10 @@ impl Host {
             let (measured, alive) = (Timestamp::default(), record.stance != Stance::Offline);
             (record.id, Body { record: record.clone(), alive, measured })
         };
-        // What is out of reach at first has lost its tasks.
-        let dead = |id: WorkerId| {
-            workers.iter().any(|worker| worker.id == id && worker.stance == Stance::Offline)
-        };
+        let gone = |id| workers.iter().any(|it| it.id == id && it.stance == Stance::Offline);
         let work = |task: &Task| {
             let holder = match task.placement {
-                Placement::On(worker) if dead(worker) => Holder::Orphan,
+                Placement::On(worker) if gone(worker) => Holder::Orphan,
                 Placement::On(worker) => Holder::Runs(worker),
                 _ => Holder::Queue,
             };
@@ -110,6 +115,7 @@ impl Host {
         Self {
             now: Timestamp::from_secs(1_000),
             faults: Vec::new(),
+            most_moves: 0,
             workers: workers.iter().map(body).collect(),
             tasks: tasks.iter().map(work).collect(),
             groups: groups.clone(),
@@ -121,8 +127,11 @@ impl Host {
             turn: 0,
             given: 0,
             shows_moving: history.shows_moving,
-            guarded: history.config.safeguard.is_some(),
             expected: false,
+            shows_orders: history.shows_orders,
+            first: history.config.clone(),
+            config: history.config.clone(),
+            latest: BTreeMap::new(),
         }
     }
 
@@ -188,9 +197,12 @@ impl Host {
             self.faults.push(format!("{}: a blackout is believed", self.now));
         }
         let stays = |body: &Body| body.alive && body.record.stance < Stance::Drain;
-        self.expected =
-            self.guarded && sight == Sight::All && !held && self.workers.values().any(stays);
+        self.expected = self.config.safeguard.is_some()
+            && sight == Sight::All
+            && !held
+            && self.workers.values().any(stays);
         self.obey(&output, &turn.deeds);
+        self.most_moves = self.most_moves.max(self.moves());
         matches!(output, Output::Outcome(outcome) if outcome.in_flight == 0)
     }
 
@@ -207,7 +219,7 @@ impl Host {
         match happening {
             Happening::Crash(at) => worker(at).into_iter().for_each(|id| self.crash(id)),
             Happening::Revive(at) => {
-                worker(at).into_iter().for_each(|id| self.body(id).alive = true);
+                worker(at).into_iter().for_each(|id| self.revive(id));
             }
             Happening::Stance(at, stance) => {
                 worker(at).into_iter().for_each(|id| self.body(id).record.stance = stance);
@@ -245,11 +257,25 @@ impl Host {
             | Happening::Partial
             | Happening::Again
             | Happening::Blackout => {}
+            Happening::Switch(which) => {
+                let config = switched(&self.config, &self.first, which);
+                if door(Input::Reconfigure(Box::new(config.clone()))) == Output::Reconfigured {
+                    self.config = config;
+                }
+            }
         }
     }
 
     fn body(&mut self, id: WorkerId) -> &mut Body {
         self.workers.get_mut(&id).expect("only known workers are asked for")
+    }
+
+    fn revive(&mut self, id: WorkerId) {
+        let body = self.body(id);
+        if body.record.stance == Stance::Offline {
+            body.record.stance = Stance::Accept;
+        }
+        body.alive = true;
     }
 
     fn crash(&mut self, id: WorkerId) {
@@ -310,7 +336,7 @@ impl Host {
             Action::Assign { to, .. } | Action::Place { to, .. } => (to, false),
             _ => return None,
         };
-        if !self.is_alive(at) || self.fences.contains(&(migration, at)) {
+        if !self.is_alive(at) || self.is_void(&order.command, at) {
             return None;
         }
         match order.deed.result? {
@@ -380,6 +406,10 @@ impl Host {
             _ => &[],
         };
         for command in commands {
+            if self.latest.get(&command.task).is_some_and(|latest| *latest > command.migration) {
+                continue;
+            }
+            self.note_begin(command);
             match command.action {
                 Action::Abort { worker } => {
                     self.fences.insert((command.migration, worker));
@@ -393,10 +423,65 @@ impl Host {
                         if deeds.is_empty() { Deed::WELL } else { deeds[self.given % deeds.len()] };
                     self.given += 1;
                     let due = self.turn + deed.delay;
-                    self.orders.push(Order { command: *command, due, deed });
+                    self.orders.push(Order { command: *command, given: self.now, due, deed });
                 }
             }
         }
+    }
+
+    /// A task that is on its way already, as every snapshot shows, is not told to go a second time.
+    fn note_begin(&mut self, command: &Command) {
+        let id = command.migration;
+        if self.shows_orders
+            && matches!(command.action, Action::Release { .. } | Action::Place { .. })
+        {
+            let other = self.moved_by(command.task).filter(|other| *other != id);
+            if let Some(other) = other {
+                self.faults.push(format!("{command}: {other} moves it already"));
+            }
+        }
+        self.latest.insert(command.task, id);
+    }
+
+    /// The migration that moves a task, or is about to.
+    fn moved_by(&self, task: TaskId) -> Option<MigrationId> {
+        match self.tasks.get(&task)?.holder {
+            Holder::Saved { migration, .. } => Some(migration),
+            Holder::Runs(_) | Holder::Orphan | Holder::Queue => {
+                Some(self.order(task)?.command.migration)
+            }
+        }
+    }
+
+    /// What is still to be done with a task that has not left its place.
+    fn order(&self, task: TaskId) -> Option<&Order> {
+        let holder = self.tasks.get(&task)?.holder;
+        self.orders.iter().find(|order| {
+            let at = match order.command.action {
+                Action::Release { from, .. } => (holder == Holder::Runs(from)).then_some(from),
+                Action::Place { to, .. } | Action::Assign { to, .. } => {
+                    (holder == Holder::Orphan).then_some(to)
+                }
+                _ => None,
+            };
+            order.command.task == task && at.is_some_and(|at| !self.is_void(&order.command, at))
+        })
+    }
+
+    /// Whether a worker does not do any more what it was told: it was called off, or overtaken.
+    fn is_void(&self, command: &Command, at: WorkerId) -> bool {
+        let overtaken = self.latest.get(&command.task).is_some_and(|it| *it > command.migration);
+        overtaken || self.fences.contains(&(command.migration, at))
+    }
+
+    /// Moves that are really under way, or about to be: what budgets count.
+    fn moves(&self) -> usize {
+        let moves = self.tasks.values().filter(|work| match work.holder {
+            Holder::Saved { .. } => true,
+            Holder::Runs(_) => self.order(work.task.id).is_some(),
+            Holder::Orphan | Holder::Queue => false,
+        });
+        moves.count()
     }
 
     fn head_for(&mut self, command: &Command, worker: WorkerId) {
@@ -494,7 +579,9 @@ impl Host {
     /// What the host says of a task.
     fn record(&self, work: &Work) -> Option<Task> {
         let mut task = work.task.clone();
+        let order = self.order(task.id).filter(|_| self.shows_orders);
         task.placement = match work.holder {
+            Holder::Runs(_) | Holder::Orphan if order.is_some() => about_to_move(order?),
             Holder::Runs(worker) => Placement::On(worker),
             Holder::Orphan => Placement::Orphaned,
             Holder::Queue => Placement::Unplaced,
@@ -505,4 +592,16 @@ impl Host {
         };
         Some(task)
     }
+}
+
+/// Where a task is that has not left its place, and is to leave it.
+fn about_to_move(order: &Order) -> Placement {
+    let Command { migration, action, .. } = order.command;
+    let since = order.given;
+    let (from, to, phase) = match action {
+        Action::Release { from, to } => (Some(from), to, Phase::Releasing),
+        Action::Place { to, .. } | Action::Assign { to, .. } => (None, to, Phase::Assigned),
+        Action::Requeue | Action::Abort { .. } => return Placement::Unplaced,
+    };
+    Placement::Moving { migration, from, to, phase, since }
 }

@@ -24,6 +24,7 @@
 mod calendar;
 mod class;
 mod cluster;
+mod failover;
 mod group;
 mod history;
 mod host;
@@ -36,11 +37,12 @@ pub use cluster::{
     Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
     task, uniform, worker,
 };
+pub use failover::{Death, Failover, Mortal, failovers};
 pub use group::{bound, grouped};
 pub use history::{
     Deed, Done, Happening, History, Told, Turn, bound_histories, constant_histories, histories,
     logged,
 };
 pub use host::Host;
-pub use settings::{any_config, configs, presets, reports};
+pub use settings::{any_config, configs, presets, reports, scopes};
 pub use wish::{constant_wishes, versatile, wishful};

@@ -11,11 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::config::{
-    AdaptRule, Basis, BenefitRule, Budget, Calendar, LoadRule, Safeguard, Scope, Stability,
-    Trigger, Unit,
+    AdaptRule, Basis, BenefitRule, Budget, Calendar, LoadRule, Mode, Safeguard, Scope, Stability,
+    TaskScope, Trigger, Unit,
 };
 use crate::{
-    Config, Epoch, Event, Hardware, MigrationId, Report, TaskId, Thresholds, Timestamp, WorkerId,
+    Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
+    Timestamp, WorkerId,
 };
 
 /// The three presets as they are.
@@ -43,8 +44,31 @@ pub fn configs() -> impl Strategy<Value = Config> {
     })
 }
 
-/// Presets with sections off and any numbers that pass the check.
+/// Settings as they are, or for an engine that does not act, or not on all tasks.
+fn operated(configs: impl Strategy<Value = Config>) -> impl Strategy<Value = Config> {
+    let mode = prop_oneof![5 => Just(Mode::Act), 2 => Just(Mode::Advise), 1 => Just(Mode::Observe)];
+    (configs, mode, weighted(0.3, scopes())).prop_map(|(mut config, mode, scope)| {
+        (config.mode, config.scope) = (mode, scope);
+        config
+    })
+}
+
+/// Scopes by label, by share, or both.
+pub fn scopes() -> impl Strategy<Value = TaskScope> {
+    let share = (0.0..=1.0_f64).prop_map(Ratio::saturating);
+    let share = prop_oneof![Just(Ratio::ONE), share];
+    (list(1..3_u64, 0..2), share).prop_map(|(labels, share)| TaskScope {
+        labels: labels.into_iter().map(LabelId::new).collect(),
+        share,
+    })
+}
+
+/// Presets with sections off and any numbers that pass the check, in any mode and scope.
 pub fn any_config() -> impl Strategy<Value = Config> {
+    operated(any_numbers())
+}
+
+fn any_numbers() -> impl Strategy<Value = Config> {
     let share = || 0.0..=1.0_f64;
     let ordered = || (share(), share()).prop_map(|(a, b)| [f64::min(a, b), f64::max(a, b)]);
     let core = (1..120_u64, 1..20_u32, ordered(), share(), any::<(bool, bool, u8)>());

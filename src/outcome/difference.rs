@@ -1,0 +1,316 @@
+//! Where two rounds over one snapshot part: what one engine does and the other would not, and why.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Balance, Command, Forecast, Outcome, Rejection};
+use crate::config::Thresholds;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::time::Timestamp;
+
+/// What [`Outcome::differences`] finds; prints one sentence per line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[must_use]
+#[non_exhaustive]
+pub struct Differences {
+    /// The grounds first, then the moves by task, then what follows from migrations under way.
+    pub list: Vec<Difference>,
+}
+
+/// One difference between what an engine decides and what another, its shadow, would decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Difference {
+    /// They have not read the same snapshot.
+    Snapshot {
+        /// The moment of the one that live has read.
+        live: Timestamp,
+        /// And shadow.
+        shadow: Timestamp,
+    },
+    /// Other thresholds are in force.
+    Thresholds {
+        /// By live.
+        live: Thresholds,
+        /// By shadow.
+        shadow: Thresholds,
+    },
+    /// They foresee something else: without the workers, one by one.
+    Forecast {
+        /// By live, if it foresees anything.
+        live: Option<Forecast>,
+        /// By shadow.
+        shadow: Option<Forecast>,
+    },
+    /// They judge the cluster otherwise.
+    Balance {
+        /// By live.
+        live: Balance,
+        /// By shadow.
+        shadow: Balance,
+    },
+    /// Live does it, shadow would not.
+    OnlyLive {
+        /// What live does.
+        command: Command,
+        /// Why shadow does not, if its tally tells.
+        refusal: Option<Rejection>,
+    },
+    /// Shadow would do it, live does not.
+    OnlyShadow {
+        /// What shadow would do.
+        command: Command,
+        /// Why live does not, if its tally tells.
+        refusal: Option<Rejection>,
+    },
+    /// The task goes elsewhere.
+    Target {
+        /// By live.
+        live: Command,
+        /// By shadow.
+        shadow: Command,
+        /// Why live does not choose shadow's target, if its tally tells.
+        live_refusal: Option<Rejection>,
+        /// Why shadow does not choose live's.
+        shadow_refusal: Option<Rejection>,
+    },
+    /// The task goes to the same worker, for another reason.
+    Reason {
+        /// By live.
+        live: Command,
+        /// By shadow.
+        shadow: Command,
+    },
+}
+
+impl Outcome {
+    /// Where this outcome (live) and that of another engine (its shadow) part. What either proposes
+    /// counts like what it commands.
+    ///
+    /// A shadow reads the same inputs under other settings, in
+    /// [`Mode::Advise`](crate::config::Mode::Advise). It knows of the moves of the one that acts what
+    /// snapshots show: those under way it takes over where they are shown as
+    /// [`Moving`](crate::Placement::Moving). To ask about a single round only, let it
+    /// [resume](crate::Engine::resume) from the other's state before that round.
+    ///
+    /// ```
+    /// use evenkeel::config::Mode;
+    /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+    /// let worker = |id, used| {
+    ///     let worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 10.0);
+    ///     worker.with_used(ResourceId::CPU, used)
+    /// };
+    /// let task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
+    /// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+    ///     .workers([worker(1, 8.0), worker(2, 3.5)])
+    ///     .task(task)
+    ///     .build();
+    /// let mut calmer = Config::default();
+    /// (calmer.detection.sufficient, calmer.mode) = (None, Mode::Advise);
+    /// calmer.thresholds.high = 0.9;
+    /// let live = Engine::new(Config::default())?.tick(&snapshot)?;
+    /// let shadow = Engine::new(calmer)?.tick(&snapshot)?;
+    /// assert!(live.differences(&shadow).to_string().ends_with(
+    ///     "live has t1 w1 -> w2 (w1 at 0.800, spread 0.450), shadow does not"
+    /// ));
+    /// assert_eq!(live.differences(&live).to_string(), "no difference");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn differences(&self, shadow: &Self) -> Differences {
+        let mut list = Vec::new();
+        self.other_grounds(shadow, &mut list);
+        let (live_moves, shadow_moves) = (self.moves(), shadow.moves());
+        let mut others = shadow_moves.iter().peekable();
+        for live in &live_moves {
+            while let Some(command) = others.next_if(|other| other.task < live.task) {
+                list.push(self.only_shadow(command));
+            }
+            match others.next_if(|other| other.task == live.task) {
+                Some(other) => list.extend(self.otherwise(live, shadow, other)),
+                None => list.push(shadow.only_live(live)),
+            }
+        }
+        list.extend(others.map(|command| self.only_shadow(command)));
+        let has = |outcome: &Self, it: &Command| {
+            let told = |other: &&Command| (other.task, other.action) == (it.task, it.action);
+            outcome.commands.iter().any(|other| told(&other))
+        };
+        let follows = |it: &&Command| target(it).is_none();
+        let missing = self.commands.iter().filter(follows).filter(|it| !has(shadow, it));
+        list.extend(missing.map(|it| Difference::OnlyLive { command: *it, refusal: None }));
+        let missing = shadow.commands.iter().filter(follows).filter(|it| !has(self, it));
+        list.extend(missing.map(|it| Difference::OnlyShadow { command: *it, refusal: None }));
+        Differences { list }
+    }
+
+    fn other_grounds(&self, shadow: &Self, list: &mut Vec<Difference>) {
+        if self.fingerprints.snapshot != shadow.fingerprints.snapshot {
+            list.push(Difference::Snapshot { live: self.at, shadow: shadow.at });
+        }
+        if self.thresholds != shadow.thresholds {
+            let (live, shadow) = (self.thresholds, shadow.thresholds);
+            list.push(Difference::Thresholds { live, shadow });
+        }
+        let whole = |outcome: &Self| {
+            let forecast = outcome.forecast.as_ref();
+            forecast.map(|it| Forecast { workers: Vec::new(), ..it.clone() })
+        };
+        let (live, other) = (whole(self), whole(shadow));
+        if live != other {
+            list.push(Difference::Forecast { live, shadow: other });
+        }
+        if self.balance != shadow.balance {
+            list.push(Difference::Balance { live: self.balance, shadow: shadow.balance });
+        }
+    }
+
+    /// What it begins, or would begin, by task.
+    fn moves(&self) -> Vec<Command> {
+        let all = self.commands.iter().chain(&self.proposed).copied();
+        let mut moves: Vec<Command> = all.filter(|command| target(command).is_some()).collect();
+        moves.sort_by_key(|command| command.task);
+        moves
+    }
+
+    /// What another one has and this one has not.
+    fn only_live(&self, command: &Command) -> Difference {
+        Difference::OnlyLive { command: *command, refusal: self.refusal(command) }
+    }
+
+    fn only_shadow(&self, command: &Command) -> Difference {
+        Difference::OnlyShadow { command: *command, refusal: self.refusal(command) }
+    }
+
+    /// How two moves of one task differ, if they do.
+    fn otherwise(&self, live: &Command, other: &Self, shadow: &Command) -> Option<Difference> {
+        if target(live) != target(shadow) {
+            let (live_refusal, shadow_refusal) = (self.refusal(shadow), other.refusal(live));
+            let (live, shadow) = (*live, *shadow);
+            return Some(Difference::Target { live, shadow, live_refusal, shadow_refusal });
+        }
+        let same = live.reason == shadow.reason;
+        (!same).then_some(Difference::Reason { live: *live, shadow: *shadow })
+    }
+
+    /// Why this round did not do it, as far as it tells: of the pair, or else of the task.
+    fn refusal(&self, command: &Command) -> Option<Rejection> {
+        let to = target(command);
+        let examples = self.tally.refusals.iter().flat_map(|row| &row.examples);
+        let mut of_the_task = examples.filter(|it| it.task == command.task);
+        let scored = || {
+            let pair = |it: &&super::Considered| it.task == command.task && Some(it.to) == to;
+            self.candidates.iter().find(pair)?.refused
+        };
+        let pair = of_the_task.clone().find(|it| it.to == to).map(|it| it.rejection);
+        let whole = || of_the_task.find(|it| it.to.is_none()).map(|it| it.rejection);
+        pair.or_else(scored).or_else(whole)
+    }
+}
+
+/// Where a command that begins a migration takes its task.
+const fn target(command: &Command) -> Option<WorkerId> {
+    match command.action {
+        Action::Release { to, .. } | Action::Place { to, .. } => Some(to),
+        Action::Assign { .. } | Action::Requeue | Action::Abort { .. } => None,
+    }
+}
+
+impl Difference {
+    /// The task it is about; none if it is about the grounds.
+    pub const fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::OnlyLive { command, .. }
+            | Self::OnlyShadow { command, .. }
+            | Self::Target { live: command, .. }
+            | Self::Reason { live: command, .. } => Some(command.task),
+            Self::Snapshot { .. }
+            | Self::Thresholds { .. }
+            | Self::Forecast { .. }
+            | Self::Balance { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snapshot { live, shadow } => {
+                write!(f, "live has read a snapshot of {live}, shadow another of {shadow}")
+            }
+            Self::Thresholds { live, shadow } => {
+                write!(f, "thresholds: live {live}; shadow {shadow}")
+            }
+            Self::Forecast { live, shadow } => {
+                let [live, shadow] = [live, shadow].map(|it| Foreseen(it.as_ref()));
+                write!(f, "forecast: live {live}; shadow {shadow}")
+            }
+            Self::Balance { live, shadow } => write!(f, "balance: live {live}; shadow {shadow}"),
+            Self::OnlyLive { command: Command { task, action, reason, .. }, refusal } => {
+                write!(f, "live has {task} {action} ({reason}), shadow does not{}", Why(*refusal))
+            }
+            Self::OnlyShadow { command: Command { task, action, reason, .. }, refusal } => {
+                write!(f, "shadow has {task} {action} ({reason}), live does not{}", Why(*refusal))
+            }
+            Self::Target { live, shadow, live_refusal, shadow_refusal } => {
+                write!(f, "live has {} {}, shadow {}", live.task, live.action, shadow.action)?;
+                for (who, other, no) in
+                    [("live", shadow, live_refusal), ("shadow", live, shadow_refusal)]
+                {
+                    if let (Some(to), Some(no)) = (target(other), no) {
+                        write!(f, "; {who} not to {to}: {no}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Reason { live, shadow } => {
+                let (Command { task, action, reason, .. }, other) = (live, shadow.reason);
+                write!(f, "live has {task} {action} because {reason}, shadow because {other}")
+            }
+        }
+    }
+}
+
+/// Prints a forecast, if there is one.
+struct Foreseen<'a>(Option<&'a Forecast>);
+
+impl fmt::Display for Foreseen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(forecast) => forecast.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// Prints a refusal after a colon, if there is one.
+struct Why(Option<Rejection>);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(no) => write!(f, ": {no}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Differences {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = self.list.iter();
+        match lines.next() {
+            Some(first) => first.fmt(f)?,
+            None => return f.write_str("no difference"),
+        }
+        lines.try_for_each(|line| write!(f, "\n{line}"))
+    }
+}

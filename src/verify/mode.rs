@@ -1,0 +1,108 @@
+//! Did it go as far as it may, and no further: by its mode, and by the scope it was given?
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::facts::{Facts, is_new};
+use super::{Findings, Promise, Round, Violation, check};
+use crate::config::{Config, Mode};
+use crate::engine::Engine;
+use crate::model::ids::{MigrationId, TaskId};
+use crate::outcome::Command;
+use crate::snapshot::{Placement, Task};
+
+/// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
+/// proposes is what it would have commanded, and would have kept every promise.
+pub fn mode(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::OneMove);
+    let Round { config, after, outcome, .. } = *round;
+    findings.need(outcome.mode == config.mode, || format!("not in the mode {}", outcome.mode));
+    let proposes = config.mode == Mode::Advise;
+    findings.need(proposes || outcome.proposed.is_empty(), || String::from("proposes, unasked"));
+    if config.mode == Mode::Act {
+        return findings.list;
+    }
+    for command in outcome.commands.iter().filter(|it| is_new(round, it.migration)) {
+        let adopted = is_shown(round, command.task, command.migration);
+        findings.need(adopted, || format!("{command}: begun, though the mode is {}", config.mode));
+    }
+    findings.need(outcome.counts.initiated == 0, || {
+        format!("{} migrations are counted as begun", outcome.counts.initiated)
+    });
+    findings.need(!after.evening, || String::from("remembers moves that were not made"));
+    if proposes {
+        as_acted(round, &mut findings);
+    }
+    findings.list
+}
+
+/// Whether the snapshot shows a task on its way by this migration.
+fn is_shown(round: &Round<'_>, task: TaskId, id: MigrationId) -> bool {
+    let placement = round.snapshot.task(task).map(|task| task.placement);
+    matches!(placement, Some(Placement::Moving { migration, .. }) if migration == id)
+}
+
+/// The same round by an engine that acts: together, commands and proposals are its commands.
+fn as_acted(round: &Round<'_>, findings: &mut Findings) {
+    let mut config = round.config.clone();
+    config.mode = Mode::Act;
+    let (before, snapshot) = (round.before, round.snapshot);
+    let resumed = Engine::resume(config.clone(), before.clone(), before.epoch());
+    let acted = resumed.ok().and_then(|mut engine| Some((engine.tick(snapshot).ok()?, engine)));
+    let Some((outcome, engine)) = acted else {
+        findings.add(String::from("an engine that acts does not run the round"));
+        return;
+    };
+    let act = Round::new(&config, before, snapshot, &outcome, engine.state());
+    let (proposed, told): (Vec<Command>, Vec<Command>) =
+        outcome.commands.iter().copied().partition(|command| {
+            let adopted = is_shown(round, command.task, command.migration);
+            is_new(&act, command.migration) && !adopted
+        });
+    findings.need(proposed == round.outcome.proposed, || {
+        format!("would command {proposed:?}, proposes {:?}", round.outcome.proposed)
+    });
+    findings.need(told == round.outcome.commands, || {
+        format!("would go on with {told:?}, goes on with {:?}", round.outcome.commands)
+    });
+    let same = (&outcome.balance, &outcome.thresholds, &outcome.forecast, &outcome.tally)
+        == (
+            &round.outcome.balance,
+            &round.outcome.thresholds,
+            &round.outcome.forecast,
+            &round.outcome.tally,
+        );
+    findings.need(same, || String::from("advises on other grounds than it acts on"));
+    findings.list.extend(check(&act));
+}
+
+/// Promise 2, by scope: nothing is begun with a task that is out of scope.
+pub fn scope(round: &Round<'_>) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::HardConstraints);
+    for step in &Facts::new(round).steps {
+        let (task, id) = (step.command.task, step.command.migration);
+        let begun = is_new(round, id) && !is_shown(round, task, id);
+        findings.need(!begun || is_in_scope(round.config, step.task), || {
+            format!("{}: it is out of scope", step.command)
+        });
+    }
+    findings.list
+}
+
+/// One more than the largest word.
+const WORD: u128 = 1 << 64;
+
+/// Whether a task carries one of the labels, if any are asked for, and belongs to the share.
+fn is_in_scope(config: &Config, task: &Task) -> bool {
+    let Some(scope) = &config.scope else { return true };
+    let labelled = scope.labels.is_empty()
+        || task.labels.iter().any(|label| scope.labels.iter().any(|asked| asked == label));
+    // SplitMix64, in numbers that do not overflow.
+    let mut mixed = (u128::from(task.id.raw()) + 0x9E37_79B9_7F4A_7C15) % WORD;
+    for (shift, factor) in [(30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB), (31, 1)] {
+        mixed = (mixed ^ (mixed >> shift)) * factor % WORD;
+    }
+    let fraction = (mixed >> 11) as f64 / (WORD >> 11) as f64;
+    labelled && fraction < scope.share.get()
+}
