@@ -16,7 +16,9 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
 use crate::state::State;
-use crate::view::{Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device};
+use crate::view::{
+    Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device, suits,
+};
 
 /// Is this task the engine's to begin something with? What is under way goes on in any case.
 pub(crate) fn scope(config: &Config, view: &View<'_>, row: usize) -> Result<(), Rejection> {
@@ -239,7 +241,7 @@ fn room(view: &View<'_>, task: &Task, to: Seat, burden: &Burden) -> Result<Optio
 }
 
 /// Hardware, labels, memory as a whole, compute capability.
-fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
+pub(crate) fn requirements(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
     let (needs, worker, kinds) = (&task.requirements, view.worker(to), view.workers[to].kinds);
     let missing = needs.all_of.without(kinds);
     if !missing.is_empty() {
@@ -284,6 +286,25 @@ fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejecti
         let device = widest.map(|(_, device)| device);
         Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }
     })
+}
+
+/// Whether a worker that meets a task's requirements has the capacity for it, if nothing else were
+/// there.
+pub(crate) fn would_hold(view: &View<'_>, task: &Task, seat: Seat, burden: &Burden) -> bool {
+    let mut cells = view.ledger.row(seat).iter().zip(&burden.claim);
+    let has_room = cells.all(|(cell, claim)| {
+        let claim = claim.filter(|claim| *claim > 0.0);
+        claim.is_none_or(|claim| cell.capacity.is_some_and(|capacity| claim <= capacity))
+    });
+    let needs = &task.requirements;
+    let on_device = runs_on_device(needs, view.workers[seat].kinds);
+    let bytes = needs.gpu_memory_bytes.filter(|_| on_device);
+    let devices = &view.worker(seat).devices;
+    let holds = |bytes: u64| {
+        let suitable = devices.iter().filter(|device| suits(needs, device));
+        suitable.filter_map(|device| device.memory_bytes).any(|memory| memory >= bytes)
+    };
+    has_room && bytes.is_none_or(holds)
 }
 
 /// Room in every resource that the task asks for.

@@ -17,9 +17,11 @@ use crate::snapshot::{Report, Snapshot};
 use crate::speed;
 use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
-use crate::stage::{adapt, believe, candidate, detect, observe, predict, record, select, settle};
+use crate::stage::{
+    adapt, advise, believe, candidate, detect, observe, predict, record, select, settle,
+};
 use crate::state::{State, Stats};
-use crate::view::{Adapted, Burden, Errand, Place, Scored, Seat, Seek, View};
+use crate::view::{Adapted, Advised, Burden, Errand, Place, Scored, Seat, Seek, View};
 
 /// Decides which running task should move to which worker, when, and why.
 ///
@@ -428,6 +430,9 @@ fn step(
         None => Scored { pairs, ..Scored::default() },
     };
     let plan = select::select(config, state, &mut view, &levels, &units, &mut scored, &mut tally);
+    let advised = config.advice.as_ref().map_or_else(Advised::default, |section| {
+        advise::advise(section, config, state, &view, &levels)
+    });
     let settle::Settled { commands, ended, .. } = settled;
     let pass = Pass {
         view,
@@ -437,6 +442,7 @@ fn step(
         balance,
         plan,
         stuck,
+        advised,
         candidates: scored.considered,
         commands,
         ended,

@@ -53,6 +53,7 @@
 //! candidates  who could move where; every "no" says how far it reaches
 //! score       cost and benefit, factor by factor
 //! select      best first under the budgets, admitted again against a running ledger
+//! advise      what no move can mend: split this task, look at that worker
 //! record      history, migrations in flight, what was learned, and the Outcome
 //! ```
 //!

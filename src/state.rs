@@ -56,6 +56,7 @@ pub(crate) const ENDED: usize = 100;
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
 /// | spent of budgets over time | 64 accounts per worker and line, of 17 sums each |
+/// | advice that has been true for some rounds | 32 |
 ///
 /// A worker passes by that only partial snapshots have named since the last complete one. It is
 /// forgotten when it has not been named for as long as samples are kept (the performance window, or
@@ -92,6 +93,9 @@ pub struct State {
     pub(crate) doubted_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Spending::is_empty")]
     pub(crate) spending: Spending,
+    /// Since when what advice is about has been true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) advised: Vec<Standing>,
 }
 
 impl State {
@@ -120,6 +124,7 @@ impl State {
             counters: Counters::default(),
             doubted_since: None,
             spending: Spending::default(),
+            advised: Vec::new(),
         }
     }
 
@@ -144,7 +149,7 @@ impl State {
     }
 
     /// How many of each thing it holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 10] {
+    pub fn sizes(&self) -> [(&'static str, usize); 11] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
@@ -157,6 +162,7 @@ impl State {
             ("ended", self.ended.len()),
             ("learned", self.learned.len()),
             ("spending", self.spending.len()),
+            ("advice", self.advised.len()),
         ]
     }
 
@@ -183,6 +189,28 @@ impl State {
     pub(crate) fn flight(&self, migration: MigrationId) -> Option<&Flight> {
         self.flights.values().find(|flight| flight.id == migration)
     }
+}
+
+/// What advice is about, and since when it has been true in every round.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    pub(crate) topic: Topic,
+    pub(crate) since: Timestamp,
+}
+
+/// What advice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Topic {
+    Split(TaskId),
+    ScaleUp,
+    ScaleDown,
+    Slow(WorkerId, Hardware),
+}
+
+impl Topic {
+    /// So many are remembered at most.
+    pub(crate) const MOST: usize = 32;
 }
 
 /// What is remembered of one worker.

@@ -8,6 +8,7 @@
 mod charge;
 mod form;
 mod plan;
+mod trial;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -20,8 +21,9 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
-use crate::outcome::{LoadBand, SystemLoad, Trend};
+use crate::outcome::{Advice, LoadBand, SystemLoad, Trend};
 use crate::snapshot::{Device, Requirements, Snapshot, Stance, Task, Topology, Worker};
+use crate::state::Standing;
 
 pub(crate) use charge::{Interruption, charge, charge_of};
 
@@ -173,6 +175,13 @@ impl Adapted {
         let (trend, band, pace) = (None, LoadBand::Normal, Pace::default());
         Self { thresholds, trend, band, pace }
     }
+}
+
+/// What is said that no move can mend, and since when what has been true.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Advised {
+    pub(crate) told: Vec<Advice>,
+    pub(crate) standing: Vec<Standing>,
 }
 
 /// Where a task is, in rows.
@@ -336,8 +345,18 @@ impl Ledger {
 
     /// The load of a worker with `change` added to the use of each column.
     pub(crate) fn load_with(&self, seat: Seat, change: impl Fn(usize) -> f64) -> Option<f64> {
+        self.load_at(seat, |column, cell| Some(cell.used? + change(column)))
+    }
+
+    /// The load of a worker on which nothing is but so much.
+    pub(crate) fn load_of(&self, seat: Seat, burden: &Burden) -> Option<f64> {
+        self.load_at(seat, |column, _| Some(burden.load[column]))
+    }
+
+    /// The load of a worker with so much of each column in use.
+    fn load_at(&self, seat: Seat, used: impl Fn(usize, &Cell) -> Option<f64>) -> Option<f64> {
         let loads = self.row(seat).iter().enumerate().filter_map(|(column, cell)| {
-            let used = cell.used? + change(column);
+            let used = used(column, cell)?;
             let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
             Some((self.columns[column], (used.max(0.0) / capacity).min(MOST_LOAD)))
         });

@@ -490,6 +490,14 @@ fn further_configs() -> Vec<(Config, &'static str)> {
             }),
             "safeguard.believed_after is 0s; it must be longer than 0s",
         ),
+        (
+            spoilt(|it| it.advice.get_or_insert_default().keep_below = NAN),
+            "advice.keep_below is NaN; it must be a number from 0 to 1",
+        ),
+        (
+            spoilt(|it| it.advice.get_or_insert_default().slow = 1.5),
+            "advice.slow is 1.5; it must be a number from 0 to 1",
+        ),
     ]
 }
 

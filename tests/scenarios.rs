@@ -44,6 +44,16 @@ stories! {
     adaptation_off_keeps_the_configured_thresholds
     advice_goes_on_with_what_is_under_way
     advise_proposes_and_leaves_no_trace
+    advice_adds_nobody_where_the_queue_fits
+    advice_adds_two_workers_with_gpus_for_the_queue
+    advice_adds_workers_where_all_are_hot
+    advice_removes_no_worker_that_keeps_replicas_apart
+    advice_removes_what_an_idle_cluster_does_not_need
+    advice_splits_a_task_that_overloads_every_worker
+    advice_splits_nothing_that_a_larger_worker_could_have
+    advice_suspects_a_slow_worker_after_enough_reports
+    advice_suspects_no_worker_that_is_slow_by_its_table
+    advice_waits_until_it_has_lasted
     affinity_group_is_all_or_nothing
     affinity_group_moves_as_one
     all_hot_moves_nothing
@@ -145,6 +155,7 @@ stories! {
     pinned_task_stays_in_the_heat
     placement_newer_than_the_measurements_counts
     prediction_off_waits_for_the_overload
+    preference_for_evenness_moves_what_one_for_stillness_leaves
     queued_task_moves_at_the_price_of_a_message
     rank_finds_a_place_for_a_new_task
     reconfigured_in_every_phase_drops_nothing

@@ -17,12 +17,14 @@
 //! | `tune` | the best setting of the traditional balancer, and the file that keeps it |
 //! | `figures`, `table`, `rows` | what people and scripts get to see |
 //! | `logs` | every round of a run, for the report |
+//! | `curve` | evenness against movement, preference by preference |
 //! | `check` | the bars that `default` must clear |
 //! | `vary` | whether the ranking depends on a constant |
 
 #![forbid(unsafe_code)]
 
 mod check;
+mod curve;
 mod figures;
 mod logs;
 mod options;
@@ -103,6 +105,9 @@ fn run(options: &Options) -> Result<Report, String> {
     let who = Balancers { config, best };
     if options.vary {
         return vary::vary(options, &cells, &who);
+    }
+    if options.curve {
+        return curve::curve(options, &cells, &who);
     }
     // Thrash is relative to none.
     let mut kinds = asked.clone();

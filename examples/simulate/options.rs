@@ -73,6 +73,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) disable_resource_efficiency: bool,
 
+    /// Policy default: from 0, move as little as possible, to 1, keep loads as even as possible
+    #[arg(long, value_name = "0..1", conflicts_with = "curve")]
+    pub(crate) preference: Option<f64>,
+
     /// Write one row per run to FILE, as one JSON array
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -96,6 +100,10 @@ pub(crate) struct Options {
     /// Halve and double every physical constant: does default stay ahead of fixed-best?
     #[arg(long, conflicts_with_all = ["policy", "json", "csv", "log"])]
     pub(crate) vary: bool,
+
+    /// Evenness and moves of the policy default at preferences from 0 to 1; exits with 1 if either turns back
+    #[arg(long, conflicts_with_all = ["tune", "vary", "check", "policy", "json", "csv", "log"])]
+    pub(crate) curve: bool,
 }
 
 /// `A..B`: from A up to but not including B.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use evenkeel::Config;
+use evenkeel::{Config, Ratio};
 use serde_json::Value;
 
 use crate::options::Options;
@@ -28,6 +28,10 @@ pub(crate) fn settings(options: &Options) -> Result<Config, String> {
     }
     if options.disable_resource_efficiency {
         config.efficiency = None;
+    }
+    if let Some(preference) = options.preference {
+        let told = |fault| format!("--preference {preference}: {fault}");
+        config = config.with_preference(Ratio::new(preference).map_err(told)?);
     }
     Ok(config)
 }

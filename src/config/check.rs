@@ -217,6 +217,10 @@ fn other_sections(config: &Config, faults: &mut Faults) {
             }
         }
     }
+    if let Some(section) = &config.advice {
+        faults.share("advice.keep_below", section.keep_below);
+        faults.share("advice.slow", section.slow);
+    }
     if let Some(section) = &config.stability {
         faults.share("stability.dead_band", section.dead_band);
         faults.points("stability.noise_margin", section.noise_margin);

@@ -42,11 +42,14 @@
 //! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
 //! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
 //! | [`scope`](Config::scope) | every task is in scope |
+//! | [`advice`](Config::advice) | nobody is told what no move can mend: what all presets do |
 
+mod advice;
 mod budget;
 mod check;
 mod operation;
 mod options;
+mod preference;
 mod sections;
 
 use core::time::Duration;
@@ -55,6 +58,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{Timestamp, as_seconds};
 
+pub use advice::AdviceRules;
 pub use budget::{Budget, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
 pub use operation::{Mode, TaskScope};
@@ -116,6 +120,9 @@ pub struct Config {
     /// Only some tasks are its own to move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<TaskScope>,
+    /// What no move can mend is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<AdviceRules>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
@@ -217,6 +224,7 @@ impl Config {
             calendar: None,
             mode: Mode::Act,
             scope: None,
+            advice: None,
         }
     }
 

@@ -24,6 +24,11 @@ impl Average {
         self.samples = self.samples.saturating_add(1);
     }
 
+    /// How many values it has taken in, a prior not among them.
+    pub(crate) const fn samples(self) -> u32 {
+        self.samples
+    }
+
     /// The average so far.
     pub(crate) const fn mean(self) -> f64 {
         self.mean

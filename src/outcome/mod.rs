@@ -3,6 +3,7 @@
 //! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a
 //! sentence an operator can read, and serialises.
 
+mod advice;
 mod command;
 mod difference;
 mod late;
@@ -17,6 +18,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use advice::Advice;
 pub use command::{Action, Command, Ended, Fate, Reason};
 pub use difference::{Difference, Differences};
 pub use late::Late;
@@ -77,6 +79,10 @@ pub struct Outcome {
     /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<Late>,
+    /// What no move can mend, and what would; nothing unless
+    /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<Advice>,
     /// Migrations under way when the round was over.
     pub in_flight: u32,
     /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
@@ -142,6 +148,9 @@ impl fmt::Display for Outcome {
         }
         for late in &self.late {
             write!(f, "\nlate       {late}")?;
+        }
+        for advice in &self.advice {
+            write!(f, "\nadvice     {advice}")?;
         }
         for bad in &self.bad_records {
             write!(f, "\nbad record {bad}")?;

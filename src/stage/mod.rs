@@ -12,9 +12,11 @@
 //! | candidate | all that | who could move where, and every "no" |
 //! | score | candidates, profiles, what was learned | scorecards |
 //! | select | scored candidates, budgets | the plan |
+//! | advise | the ledger as the plan leaves it, what was learned | what no move can mend |
 //! | record | everything | the outcome; writes State |
 
 pub(crate) mod adapt;
+pub(crate) mod advise;
 pub(crate) mod believe;
 pub(crate) mod candidate;
 pub(crate) mod detect;

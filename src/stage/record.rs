@@ -20,7 +20,7 @@ use crate::outcome::{
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
-use crate::view::{self, Adapted, Berth, Errand, Planned, View};
+use crate::view::{self, Adapted, Advised, Berth, Errand, Planned, View};
 
 /// Everything the stages before have found.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) plan: Vec<Planned>,
     /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
     pub(crate) stuck: Vec<(usize, Option<Rejection>)>,
+    pub(crate) advised: Advised,
     pub(crate) candidates: Vec<Considered>,
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
@@ -61,6 +62,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let late = late::late(config, state, &view, &plan, &pass.stuck);
     history(config, state, &view, &adapted, forecast.as_ref());
     state.accuracy = accuracy;
+    state.advised = pass.advised.standing;
     let evens = |planned: &Planned| planned.errand == Errand::Balance;
     state.evening = config.mode.is_act() && plan.iter().any(evens);
     forget(config, state, view.snapshot);
@@ -84,6 +86,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         forecast,
         balance,
         candidates: pass.candidates,
+        advice: pass.advised.told,
         tally: pass.tally,
         late,
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),

@@ -385,7 +385,7 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let allowed: [(&str, usize); 9] = [
+    let allowed: [(&str, usize); 10] = [
         ("system records", SYSTEM_RECORDS),
         ("tracked workers", tracked.len()),
         ("samples of one worker", SAMPLES),
@@ -395,6 +395,7 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
         ("ended", ENDED),
         ("learned", learned),
         ("spending", accounts(round)),
+        ("advice", crate::state::Topic::MOST),
     ];
     for (name, size) in after.sizes() {
         let bound = allowed.iter().find(|(known, _)| *known == name).map(|row| row.1);

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::advice::advice;
 use super::calendar::{is_balanced, tells_of_the_late};
 use super::facts::{Aim, Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
@@ -14,7 +15,8 @@ use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Reason, Score
 use crate::snapshot::Worker;
 
 /// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
-/// refusal a name, a reach and a remedy; the loads, the thresholds and the verdict follow from each other.
+/// refusal a name, a reach and a remedy; advice is true; the loads, the thresholds and the verdict follow from each
+/// other.
 pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Evidence);
     decisions(round, &mut findings);
@@ -24,6 +26,7 @@ pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     verdict(round, &mut findings);
     super::held::told(round, &mut findings);
     tells_of_the_late(round, &mut findings);
+    advice(round, &mut findings);
     findings.list
 }
 

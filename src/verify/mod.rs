@@ -28,6 +28,7 @@
 //! ```
 
 mod account;
+mod advice;
 mod budgets;
 mod calendar;
 mod evidence;

@@ -35,7 +35,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `config preset=default prediction=off thresholds.high=0.8 option.check_interval=10` | a new engine; `fixed`, `reference` or `default`, sections `on` or `off`, single fields, the specification's options |
+//! | `config preset=default prediction=off thresholds.high=0.8 option.check_interval=10 preference=0.7` | a new engine; `fixed`, `reference` or `default`, sections `on` or `off`, single fields, the specification's options, evenness against movement |
 //! | `reconfigure ...` | the same words over the settings in force; state stays |
 //! | `workers` | records, see below |
 //! | `tasks` | records |
@@ -80,6 +80,7 @@
 //! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::Rejection::name) |
 //! | `must accept`, `must rank w2 first`, `must rank w2 before w3` | of `consider` and `rank` |
 //! | `must say even`, `uneven`, `predicted`, `unknown` | some round found the cluster so |
+//! | `must advise split t1`, `advise nothing` | some round's advice begins with these words |
 //! | `must fall silent` | the later half of the rounds gave no command |
 //! | `must set aside w1` | a record of it made no sense |
 //! | `must be ignored`, `must be stale`, `must be refused` | of a report, of a round, of a state |

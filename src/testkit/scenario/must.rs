@@ -76,6 +76,7 @@ fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
         "accept" => Ok(heard.verdicts.iter().all(|(_, verdict)| verdict.admission.is_accepted())),
         "rank" => ranked(&words, heard),
         "say" => said(rest, heard),
+        "advise" => Ok(advised(rest, heard)),
         "show" => shown(&words, heard),
         "set" if words.first() == Some(&"aside") => Ok(set_aside(&words[1..], heard)),
         "fall" if rest == "silent" => Ok(silent(heard)),
@@ -249,6 +250,17 @@ fn said(what: &str, heard: &Heard) -> Parsed<bool> {
         any |= fits(&outcome.balance)?;
     }
     Ok(any)
+}
+
+/// `advise split t1`: how some advice begins, word by word; `advise nothing`.
+fn advised(beginning: &str, heard: &Heard) -> bool {
+    let advice: Vec<String> =
+        heard.outcomes.iter().flat_map(|it| &it.advice).map(ToString::to_string).collect();
+    let begins = |sentence: &String| {
+        let rest = sentence.strip_prefix(beginning);
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+    };
+    if beginning == "nothing" { advice.is_empty() } else { advice.iter().any(begins) }
 }
 
 fn set_aside(words: &[&str], heard: &Heard) -> bool {

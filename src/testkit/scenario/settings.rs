@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::words::{Parsed, pair, span, unknown, valued};
-use crate::config::{Calendar, Config, ConfigErrors, Options, Safeguard};
+use super::words::{Parsed, pair, plain, span, unknown, valued};
+use crate::config::{AdviceRules, Calendar, Config, ConfigErrors, Options, Safeguard};
+use crate::model::ratio::Ratio;
 
 /// The sections that can be off.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "adaptation",
     "prediction",
     "cost_benefit",
@@ -21,6 +22,7 @@ const SECTIONS: [&str; 9] = [
     "stability",
     "safeguard",
     "calendar",
+    "advice",
 ];
 
 /// A preset by its name.
@@ -44,6 +46,10 @@ pub(super) fn change(base: &Config, words: &str) -> Parsed<Result<Config, Config
         let value = valued(key, value)?;
         if key == "preset" {
             tree = self::tree(&preset(value)?)?;
+        } else if key == "preference" {
+            let wish = Ratio::new(plain(value)?).map_err(|error| error.to_string())?;
+            let config: Config = serde_json::from_value(tree).map_err(|error| error.to_string())?;
+            tree = self::tree(&config.with_preference(wish))?;
         } else if let Some(option) = key.strip_prefix("option.") {
             options.insert(option.into(), read(value));
         } else if SECTIONS.contains(&key) {
@@ -76,6 +82,7 @@ fn section(name: &str, value: &str) -> Parsed<Value> {
         // Sections that no preset has, with their own defaults.
         "on" if name == "safeguard" => value_of(&Safeguard::default()),
         "on" if name == "calendar" => value_of(&Calendar::default()),
+        "on" if name == "advice" => value_of(&AdviceRules::default()),
         "on" => Ok(tree(&Config::default())?[name].clone()),
         _ => Err(unknown(value, name)),
     }

@@ -44,5 +44,5 @@ pub use history::{
     logged,
 };
 pub use host::Host;
-pub use settings::{any_config, configs, presets, reports, scopes};
+pub use settings::{advice, any_config, configs, presets, reports, scopes};
 pub use wish::{constant_wishes, versatile, wishful};

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::config::{
-    AdaptRule, Basis, BenefitRule, Budget, Calendar, LoadRule, Mode, Safeguard, Scope, Stability,
-    TaskScope, Trigger, Unit,
+    AdaptRule, AdviceRules, Basis, BenefitRule, Budget, Calendar, LoadRule, Mode, Safeguard, Scope,
+    Stability, TaskScope, Trigger, Unit,
 };
 use crate::{
     Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
@@ -28,7 +28,9 @@ pub fn presets() -> impl Strategy<Value = Config> {
 pub fn configs() -> impl Strategy<Value = Config> {
     let safeguard = weighted(0.3, (0.0..1.0_f64, 1..400_u64));
     let off = list(proptest::bool::weighted(0.2), 7);
-    (presets(), off, safeguard).prop_map(|(mut config, off, safeguard)| {
+    let extra = (safeguard, weighted(0.4, advice()));
+    (presets(), off, extra).prop_map(|(mut config, off, (safeguard, advice))| {
+        config.advice = advice;
         config.safeguard = safeguard.map(|(missing_share, secs)| Safeguard {
             missing_share,
             believed_after: Duration::from_secs(secs),
@@ -42,6 +44,21 @@ pub fn configs() -> impl Strategy<Value = Config> {
         config.stability = config.stability.filter(|_| !off[6] || off[0]);
         config
     })
+}
+
+/// When advice is given: often at once.
+pub fn advice() -> impl Strategy<Value = AdviceRules> {
+    let patience = || select(vec![0, 0, 30, 120]).prop_map(Duration::from_secs);
+    let share = || 0.0..=1.0_f64;
+    (patience(), patience(), share(), share(), 1..4_u32).prop_map(
+        |(patience, patience_down, keep_below, slow, reports)| AdviceRules {
+            patience,
+            patience_down,
+            keep_below,
+            slow,
+            reports: NonZeroU32::new(reports).unwrap_or(NonZeroU32::MIN),
+        },
+    )
 }
 
 /// Settings as they are, or for an engine that does not act, or not on all tasks.

@@ -1,0 +1,69 @@
+//! Which classes of workers are there?
+
+use alloc::vec::Vec;
+
+use crate::admission;
+use crate::model::resource::ResourceId;
+use crate::snapshot::{GroupRule, Worker};
+use crate::view::{Seat, View};
+
+/// So many classes are told apart; workers of further ones count for none.
+const MOST: usize = 16;
+
+/// Workers with the same capacities, hardware, devices and labels.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    /// The first of them that takes tasks.
+    pub(super) model: Seat,
+    /// Those that take tasks, by id.
+    pub(super) seats: Vec<Seat>,
+    /// Where it comes among the classes from the smallest to the largest.
+    pub(super) rank: usize,
+}
+
+/// The classes of the workers that take tasks.
+pub(super) fn classes(view: &View<'_>) -> Vec<Class> {
+    let mut classes: Vec<Class> = Vec::new();
+    for seat in (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()) {
+        let worker = view.worker(seat);
+        let known = classes.iter().position(|it| is_alike(view.worker(it.model), worker));
+        match known {
+            Some(index) => classes[index].seats.push(seat),
+            None if classes.len() < MOST => {
+                classes.push(Class { model: seat, seats: alloc::vec![seat], rank: 0 });
+            }
+            None => {}
+        }
+    }
+    let cores = |class: &Class| view.worker(class.model).capacity.known(ResourceId::CPU);
+    let size = |class: &Class| cores(class).unwrap_or(f64::INFINITY);
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by(|a, b| size(&classes[*a]).total_cmp(&size(&classes[*b])).then(a.cmp(b)));
+    for (rank, index) in order.into_iter().enumerate() {
+        classes[index].rank = rank;
+    }
+    classes
+}
+
+/// Whether two workers are of one class.
+fn is_alike(a: &Worker, b: &Worker) -> bool {
+    let devices = a.devices.iter().zip(&b.devices);
+    let mut devices = devices.map(|(a, b)| {
+        (a.hardware, a.memory_bytes, a.compute) == (b.hardware, b.memory_bytes, b.compute)
+    });
+    let labels = || a.labels.iter().all(|label| b.labels.contains(label));
+    a.capacity == b.capacity
+        && a.hardware == b.hardware
+        && a.devices.len() == b.devices.len()
+        && devices.all(|same| same)
+        && a.labels.len() == b.labels.len()
+        && labels()
+}
+
+/// Whether a task must stay together with others.
+pub(super) fn is_bound(view: &View<'_>, row: usize) -> bool {
+    let member = u32::try_from(row).unwrap_or(u32::MAX);
+    let groups = view.memberships.get(&member).into_iter().flatten();
+    let mut groups = groups.map(|index| &view.snapshot.groups()[*index as usize]);
+    groups.any(|group| group.rule == GroupRule::Affinity)
+}
