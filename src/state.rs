@@ -217,9 +217,6 @@ impl Topic {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Track {
     pub(crate) stance: Stance,
-    /// Whether it leaves so soon that it is being emptied.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(crate) leaving: bool,
     /// Whether a complete snapshot came without it.
     pub(crate) gone: bool,
     /// When it was last named, if only by partial snapshots: it may go and nobody says so. Nothing
@@ -230,6 +227,9 @@ pub(crate) struct Track {
     pub(crate) samples: Window<Sample, SAMPLES>,
     /// The last ones, however close together.
     pub(crate) recent: Window<Sample, RECENT>,
+    /// Whether it leaves so soon that it is being emptied.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) leaving: bool,
 }
 
 /// One worker's load at one moment.

@@ -57,10 +57,10 @@ pub struct Snapshot {
     workers: Vec<Worker>,
     tasks: Vec<Task>,
     groups: Vec<Group>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    freezes: Vec<Freeze>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    freezes: Vec<Freeze>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     classes: Vec<TargetClass>,
     /// Rows of `workers` that a bad record spoils, in order.

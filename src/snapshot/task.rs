@@ -64,14 +64,6 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_age: Option<Duration>,
-    /// How often it takes a checkpoint, in seconds. A worker that leaves may take it if it stays for so
-    /// long.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "crate::model::time::as_optional_seconds"
-    )]
-    pub checkpoint_every: Option<Duration>,
     /// Size of the state that would have to be handed over, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
@@ -113,6 +105,14 @@ pub struct Task {
     /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
+    /// How often it takes a checkpoint, in seconds. A worker that leaves may take it if it stays for so
+    /// long.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::model::time::as_optional_seconds"
+    )]
+    pub checkpoint_every: Option<Duration>,
 }
 
 impl Task {

@@ -57,10 +57,6 @@ pub struct Worker {
     /// The failure zone it stands in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
-    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
-    /// of them ([`Topology`](crate::Topology)).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub domains: BTreeMap<TopologyId, DomainId>,
     /// Labels that tasks may require or forbid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
@@ -80,6 +76,10 @@ pub struct Worker {
     /// Spans in which it is out of service: likewise, until it is back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
+    /// of them ([`Topology`](crate::Topology)).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<TopologyId, DomainId>,
 }
 
 impl Worker {

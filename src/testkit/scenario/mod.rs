@@ -60,7 +60,8 @@
 //! health=0.9 temp=80 power=250 until=30m maintenance=10m..20m,2h..3h`.
 //!
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
-//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1 extra-cost=2 not-before=90s device=0
+//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1
+//! extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
 //! labels=l4 power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
 //! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
