@@ -7,10 +7,12 @@
 //! `LOG` holds one [`Input`] as JSON per line, as `replay` reads it and `live-cluster --log` writes it; `-` is
 //! standard input. The log is played up to the last round at or before `--at` (seconds on the host's clock), or to
 //! its last round. Then the engine says what that round did, and by worker what stood in the way of every other move
-//! and the smallest change that would have changed the answer ([`Engine::consider`], [`Rejection::remedy`]).
+//! and the smallest change that would have changed the answer ([`Engine::consider`], [`Rejection::remedy`]). Of a task
+//! that might have moved and did not, the round is run once more with all other tasks pinned.
 //! `--config` holds the [`Config`] that the host began with, if that was not the default. `--json` prints the same as
 //! one JSON document.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -18,8 +20,9 @@ use std::process::ExitCode;
 
 use evenkeel::config::{Pace, Trigger};
 use evenkeel::{
-    Action, Balance, Command, Config, Engine, Input, LoadBand, Outcome, Output, Placement, Reach,
-    Rejection, Remedy, Snapshot, Task, TaskId, Thresholds, Timestamp, Verdict, WorkerId,
+    Action, Balance, Command, Config, Coverage, Engine, Group, Input, LoadBand, Mobility, Outcome,
+    Output, Placement, Reach, Rejection, Remedy, Snapshot, SnapshotBuilder, Task, TaskId,
+    Thresholds, Timestamp, Verdict, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -108,7 +111,7 @@ fn play(question: &Question) -> Result<Round, Box<dyn Error>> {
             Box::new(BufReader::new(file))
         }
     };
-    let mut last = None;
+    let (mut last, mut first) = (None, None);
     for (line, number) in log.lines().zip(1_u64..) {
         let input = match serde_json::from_str(&line?) {
             Ok(input) => input,
@@ -121,6 +124,7 @@ fn play(question: &Question) -> Result<Round, Box<dyn Error>> {
             Input::Tick(snapshot) => Some(snapshot.clone()),
             _ => None,
         };
+        first = first.or_else(|| Some(snapshot.as_ref()?.at()));
         if snapshot.as_ref().zip(question.at).is_some_and(|(snapshot, at)| snapshot.at() > at) {
             break;
         }
@@ -136,7 +140,8 @@ fn play(question: &Question) -> Result<Round, Box<dyn Error>> {
             last = Some(Round { before, snapshot, outcome: *outcome });
         }
     }
-    Ok(last.ok_or("the log holds no round up to then")?)
+    let from = first.map_or_else(String::new, |at| format!(", its first is at {at}"));
+    last.ok_or_else(|| format!("the log holds no round up to then{from}").into())
 }
 
 // ---------------------------------------------------------------- the answer
@@ -270,18 +275,61 @@ impl Round {
             };
         }
         match self.outcome.balance {
-            Balance::Uneven(_) => {
-                let spent =
-                    self.outcome.tally.refusals.iter().find(|row| row.name() == "budget spent");
-                match spent.and_then(|row| row.examples.first()) {
-                    Some(refused) => format!("others were better; {}", refused.rejection),
-                    None => "its worker does not have to give, or others were better".into(),
-                }
-            }
+            Balance::Uneven(_) => self.alone(thought.task),
             Balance::Even { spread } => {
                 format!("loads are even, {}", self.to_be_uneven(spread))
             }
             _ => "the loads of fewer than two workers are known".into(),
+        }
+    }
+
+    /// What the same round would have done with a task if no other could have moved.
+    fn alone(&self, id: TaskId) -> String {
+        let Some(outcome) = self.with_others_pinned(id) else { return "nobody knows".into() };
+        let moved = outcome.begun().find(|command| command.task == id);
+        if let Some(to) = moved.and_then(|command| ends(command)[1]) {
+            return format!("others came first: had they been pinned, it would have moved to {to}");
+        }
+        let mut examples = outcome.tally.refusals.iter().flat_map(|row| &row.examples);
+        if let Some(refused) = examples.find(|it| it.task == id) {
+            return format!("{refused}; to change it: {}", refused.rejection.remedy());
+        }
+        let from = self.snapshot.task(id).map(|task| task.placement);
+        let Some(Placement::On(from)) = from else { return "it was not asked about".into() };
+        format!("{} does not have to give: its load is not among the high ones", self.load(from))
+    }
+
+    /// The round once more, in which only this task and those of its groups may move.
+    fn with_others_pinned(&self, id: TaskId) -> Option<Outcome> {
+        let Self { before, snapshot, .. } = self;
+        let groups = || snapshot.groups().iter();
+        let its = |group: &&Group| group.members.contains(&id);
+        let free: BTreeSet<TaskId> =
+            groups().filter(its).flat_map(|it| &it.members).copied().collect();
+        let tasks = snapshot.tasks().iter().cloned().map(|mut task| {
+            if task.id != id && !free.contains(&task.id) {
+                task.mobility = Mobility::Pinned;
+            }
+            task
+        });
+        let mut same = Snapshot::builder(snapshot.at());
+        if snapshot.coverage() == Coverage::Partial {
+            same = same.partial();
+        }
+        same = same.workers(snapshot.workers().iter().cloned()).tasks(tasks);
+        same = groups().cloned().fold(same, SnapshotBuilder::group);
+        let bad = snapshot.bad_records().iter().cloned();
+        let same = bad.fold(same, SnapshotBuilder::bad_record).build();
+        before.clone().tick(&same).ok()
+    }
+
+    /// What else a task needs to move for the loads, beside a yes for the pair: somebody who has to give.
+    fn beside(&self) -> Option<String> {
+        match self.outcome.balance {
+            Balance::Even { spread } => {
+                Some(format!("loads are even, {}", self.to_be_uneven(spread)))
+            }
+            _ => None,
         }
     }
 
@@ -351,6 +399,12 @@ impl Answer {
         if let Some(thought) = self.others.first() {
             lines.push(String::new());
             lines.push(format!("smallest change: {}: {}", thought.pair(), self.change(thought)));
+            if thought.obstacle().is_some() {
+                lines.extend(self.round.beside().map(|it| format!("and beside it, {it}")));
+                let first =
+                    "each line names the first rule that says no: another may stand behind it";
+                lines.push(format!("({first})"));
+            }
         }
         lines.join("\n")
     }
@@ -419,6 +473,7 @@ impl Answer {
                 "worker": thought.verdict.worker,
                 "remedy": thought.obstacle().map(Rejection::remedy),
                 "said": self.change(thought),
+                "beside": thought.obstacle().and_then(|_| self.round.beside()),
             })),
         })
     }

@@ -412,9 +412,10 @@ fn step(
         Some(section) => adapt::adapt(section, config.thresholds, state, &view),
         None => Adapted::fixed(config.thresholds),
     };
-    let forecast =
-        config.prediction.as_ref().and_then(|section| predict::predict(section, state, &view));
-    let accuracy = config.prediction.and_then(|_| predict::judged(state, &view));
+    let judged = config.prediction.as_ref().map(|it| predict::judged(it, state, &view));
+    let judged = judged.unwrap_or_default();
+    let prediction = config.prediction.as_ref();
+    let forecast = prediction.and_then(|it| predict::predict(it, state, &view, judged));
     let detect::Detected { balance, levels } =
         detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
     let found = match held {
@@ -438,7 +439,7 @@ fn step(
         view,
         adapted,
         forecast,
-        accuracy,
+        judged,
         balance,
         plan,
         stuck,

@@ -49,7 +49,7 @@ pub(crate) const ENDED: usize = 100;
 /// | system history | 100 records |
 /// | workers | those of the last complete snapshot, and those that have only passed by |
 /// | samples | 64 and the last 5 per worker |
-/// | forecasts waiting for their outcome | 16, each a load per worker |
+/// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
 /// | migrations under way | the budget, 16 placements of orphans per worker, and 64 per worker taken over |
 /// | landed moves; cooldowns | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
@@ -81,7 +81,11 @@ pub struct State {
     pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
     pub(crate) tracks: BTreeMap<WorkerId, Track>,
     pub(crate) forecasts: Window<Pending, FORECASTS>,
+    /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
+    /// What the margins of forecasts are multiplied by, once something was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) factor: Option<f64>,
     pub(crate) flights: BTreeMap<TaskId, Flight>,
     pub(crate) landed: Vec<Landed>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
@@ -116,6 +120,7 @@ impl State {
             tracks: BTreeMap::new(),
             forecasts: Window::default(),
             accuracy: None,
+            factor: None,
             flights: BTreeMap::new(),
             landed: Vec::new(),
             cooldowns: BTreeMap::new(),
@@ -244,6 +249,9 @@ pub(crate) struct Sample {
 pub(crate) struct Pending {
     pub(crate) due: Timestamp,
     pub(crate) loads: Vec<(WorkerId, f64)>,
+    /// Half the width of each one's interval, where that is judged too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) margins: Vec<f64>,
 }
 
 /// A migration under way.

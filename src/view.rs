@@ -17,6 +17,7 @@ pub(crate) use form::{Forms, alternative, by, forms};
 pub(crate) use plan::{Berth, Candidate, Errand, Party, Planned, Scored, Seek, Unit};
 
 use crate::config::{LoadRule, Pace, Thresholds};
+use crate::math::average::Average;
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
@@ -158,6 +159,15 @@ impl View<'_> {
     pub(crate) fn worker_id(&self, seat: Seat) -> WorkerId {
         self.worker(seat).id
     }
+}
+
+/// What forecasts that have fallen due have taught.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Judged {
+    /// Moving average of max(0, 1 - 2 x mean absolute error).
+    pub(crate) accuracy: Option<Average>,
+    /// What margins are multiplied by, if any was judged.
+    pub(crate) factor: Option<f64>,
 }
 
 /// What adaptation returns.

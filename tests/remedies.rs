@@ -170,10 +170,14 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
     }
 }
 
+/// What a worker that is full of placements counts as: its limit is no setting.
+const PLACEMENTS: &str = "target busy (placements)";
+
 /// Tries every refusal of a case's cluster, or of its round.
 fn try_all(case: &Case, tried: &mut BTreeMap<&'static str, u32>) -> Result<(), String> {
     for (case, no) in cases::refusals(case) {
-        let count = tried.entry(no.name()).or_default();
+        let placements = apply::is_full_of_placements(&case, &no);
+        let count = tried.entry(if placements { PLACEMENTS } else { no.name() }).or_default();
         if *count < MOST && try_remedy(&case, &no)? {
             *count += 1;
         }
@@ -202,7 +206,7 @@ fn the_stated_change_lifts_every_refusal_and_half_of_it_does_not() {
             }
         }
     }
-    let named = KINDS.iter().copied().flatten();
+    let named = KINDS.iter().copied().flatten().chain([&PLACEMENTS]);
     let counts: Vec<(u32, &str)> =
         named.map(|name| (tried.get(name).copied().unwrap_or(0), *name)).collect();
     counts.iter().for_each(|(count, name)| println!("{count:4} {name}"));

@@ -106,6 +106,7 @@ stories! {
     faster_hardware_without_room_attracts_nobody
     fixed_preset_is_the_traditional_balancer
     fixed_preset_sees_full_memory_behind_idle_processors
+    forecast_interval_that_missed_is_widened
     forecast_that_was_wrong_is_trusted_less
     freeze_holds_moves_back_and_lets_drains_go_on
     full_gpu_does_not_hide_behind_an_idle_cpu

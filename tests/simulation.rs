@@ -639,7 +639,45 @@ fn an_unknown_key_is_no_key() {
     }
 }
 
-// ---------------------------------------------------------------- 11. the verifier
+// ---------------------------------------------------------------- 11. forecasts
+
+/// How many loads fell into the interval they were foreseen in, and how many were foreseen.
+fn intervals(log: &Log) -> (f64, f64) {
+    let (mut inside, mut all) = (0.0, 0.0);
+    for (nth, made) in log.outcomes.iter().enumerate() {
+        let Some(forecast) = &made.forecast else { continue };
+        let due = made.at.after(forecast.horizon);
+        let Some(then) = log.outcomes[nth..].iter().find(|it| it.at >= due) else { break };
+        for foreseen in &forecast.workers {
+            let row = then.workers.iter().find(|it| it.worker == foreseen.worker);
+            let Some(came) = row.and_then(|it| it.reported) else { continue };
+            all += 1.0;
+            inside += f64::from((foreseen.low..=foreseen.high).contains(&came.get()));
+        }
+    }
+    (inside, all)
+}
+
+#[test]
+fn intervals_of_forecasts_hold_about_what_they_claim() {
+    let mut trusting = Config::default();
+    trusting.prediction.as_mut().unwrap().judged = false;
+    for name in ["diurnal", "energy", "gradual", "mixed"] {
+        let share = |config: &Config| {
+            let policy = Policy::engine(config.clone());
+            let runs = (1..=3).map(|seed| Log::of(&bundled(name), "homogeneous", &policy, seed));
+            let counts = runs.map(|(_, log)| intervals(&log));
+            let (inside, all) = counts.fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+            inside / all
+        };
+        let (learned, plain) = (share(&Config::default()), share(&trusting));
+        println!("{name}: {learned:.3} of outcomes inside, by least squares alone {plain:.3}");
+        assert!((0.75..=0.85).contains(&learned), "{name}: {learned:.3} inside of 80 %");
+        assert!(plain < learned - 0.1, "{name}: nothing to be learned over {plain:.3}");
+    }
+}
+
+// ---------------------------------------------------------------- 12. the verifier
 
 /// Runs the log through an engine of its own and judges every input.
 fn judge(config: &Config, log: &Log) -> Vec<String> {

@@ -13,7 +13,7 @@
 //! | a spread that is enough by itself | – | – | 0.3 to begin, lasting; 0.15 to go on |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |
-//! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy |
+//! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy, intervals by what fell outside |
 //! | migratable | any task | running at most 300 s | any task |
 //! | cost of running time | – | time run so far | work that would be lost |
 //! | base cost; priority costs at most | – | 2; 2 | 1; 1 |

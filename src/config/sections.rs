@@ -177,7 +177,8 @@ pub struct Prediction {
     /// The predicted spread that must be exceeded: 0.45, more than for the present.
     pub imbalance: f64,
     /// Confidence is multiplied by the accuracy that past forecasts turned out to have, once it is
-    /// known.
+    /// known; and their [intervals](crate::WorkerForecast::LEVEL) are widened until they hold what
+    /// they claim to.
     pub judged: bool,
 }
 

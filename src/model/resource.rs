@@ -212,13 +212,20 @@ pub(crate) const GIB: f64 = 1_073_741_824.0;
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(resource, amount) = *self;
-        match resource {
-            ResourceId::CPU => write!(f, "{amount:.2} cores"),
-            ResourceId::GPU => write!(f, "{amount:.2} devices"),
-            ResourceId::MEMORY | ResourceId::GPU_MEMORY => write!(f, "{:.2} GiB", amount / GIB),
-            ResourceId::NETWORK | ResourceId::DISK => write!(f, "{:.1} MB/s", amount / 1e6),
-            _ => write!(f, "{amount:.2}"),
+        let (amount, least, unit) = match resource {
+            ResourceId::CPU => (amount, 2, " cores"),
+            ResourceId::GPU => (amount, 2, " devices"),
+            ResourceId::MEMORY | ResourceId::GPU_MEMORY => (amount / GIB, 2, " GiB"),
+            ResourceId::NETWORK | ResourceId::DISK => (amount / 1e6, 1, " MB/s"),
+            _ => (amount, 2, ""),
+        };
+        // Not 0.00 for what is small: 0.0034.
+        let mut decimals = least;
+        let mut digits = amount.abs() * 100.0;
+        while digits > 0.0 && digits < 9.5 && decimals < 6 {
+            (digits, decimals) = (digits * 10.0, decimals + 1);
         }
+        write!(f, "{amount:.decimals$}{unit}")
     }
 }
 
@@ -226,6 +233,16 @@ impl fmt::Display for Quantity {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+
+    #[test]
+    fn small_quantities_are_not_nothing() {
+        let cores = |amount| Quantity(ResourceId::CPU, amount).to_string();
+        assert_eq!(cores(0.5), "0.50 cores");
+        assert_eq!(cores(0.003_44), "0.0034 cores");
+        assert_eq!(cores(-0.03), "-0.030 cores");
+        assert_eq!(cores(0.0), "0.00 cores");
+        assert_eq!(cores(1e-12), "0.000000 cores");
+    }
 
     #[test]
     fn resources_print_and_read_back() {

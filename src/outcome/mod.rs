@@ -70,8 +70,8 @@ pub struct Outcome {
     /// Even or uneven.
     pub balance: Balance,
     /// Every pair of task and worker that was scored, whatever became of it; empty where
-    /// cost-benefit analysis is off. Not more than eight per task under
-    /// [`Config::stability`](crate::Config::stability), else one per task and worker.
+    /// cost-benefit analysis is off. One per task and worker at most, and under
+    /// [`Config::stability`](crate::Config::stability) not more than [`Outcome::CANDIDATES`] per task.
     #[serde(default)]
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
@@ -106,6 +106,9 @@ impl Outcome {
     pub const VERSION: u32 = 1;
     /// So many bad records are shown at most; the snapshot has them all.
     pub const BAD_RECORDS: usize = 32;
+    /// So many workers are weighed for one task, at most, under
+    /// [`Config::stability`](crate::Config::stability).
+    pub const CANDIDATES: usize = 8;
 
     /// The commands that begin a migration: [`Action::Release`] and [`Action::Place`].
     pub fn begun(&self) -> impl Iterator<Item = &Command> {
@@ -449,15 +452,20 @@ pub struct WorkerForecast {
 }
 
 impl WorkerForecast {
-    /// So often the load is meant to fall between `low` and `high`: 80 %, if the load went on along
-    /// its line with independent, normal residuals. Loads are not so well-behaved; how often it
-    /// does fall there is for the host to measure.
+    /// So often the load is meant to fall between `low` and `high`: 80 %.
     ///
-    /// The interval is the one of least squares for a new observation: `load` plus or minus `t x s x
-    /// sqrt(1 + 1 / n + (x - mean x)^2 / sum (x_i - mean x)^2)`, with `s^2` the sum of squared
+    /// The interval begins as the one of least squares for a new observation: `load` plus or minus
+    /// `t x s x sqrt(1 + 1 / n + (x - mean x)^2 / sum (x_i - mean x)^2)`, with `s^2` the sum of squared
     /// residuals over `n - 2` and `t` Student's 90 % point at `n - 2` degrees of freedom
     /// (NIST/SEMATECH e-Handbook of Statistical Methods, 4.5.2.1). A perfect line has no width; one
-    /// through three points has `t` = 3.08 and is wide.
+    /// through three points has `t` = 3.08 and is wide. It would hold 80 % if the load went on along
+    /// its line with independent, normal residuals, which loads do not.
+    ///
+    /// Where forecasts are [judged](crate::config::Prediction::judged), the margins of all workers
+    /// are therefore multiplied by one factor from 1 to 16 that is learned: with a share `m` of the
+    /// workers outside their interval, it grows by 0.1 x (`m` - 0.2) of itself. It begins at 1.5; with
+    /// all workers outside it is 1.62 the next time, with none 1.47. 0.02 is added to a margin before
+    /// and taken away after, so that perfect lines that turn out wrong get a width too.
     pub const LEVEL: f64 = 0.8;
 
     const fn full() -> f64 {

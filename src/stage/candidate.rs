@@ -22,13 +22,13 @@ use crate::admission::{self, Levels};
 use crate::config::Config;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::ClassId;
-use crate::outcome::{Balance, Rejection, Tally};
+use crate::outcome::{Balance, Outcome, Rejection, Tally};
 use crate::snapshot::{GroupRule, Stance, Task};
 use crate::state::State;
 use crate::view::{Berth, Burden, Candidate, Errand, Place, Seat, Seek, Unit, View};
 
 /// So many targets per unit are enough to choose from.
-const TARGETS: usize = 8;
+const TARGETS: usize = Outcome::CANDIDATES;
 /// So many targets per unit are asked at most.
 const QUESTIONS: usize = 256;
 /// A target that so many units may choose is asked last by the others: or all would crowd the coldest

@@ -6,18 +6,25 @@
 //!
 //! Confidence is R squared x min(1, samples / 10), as the original has it. It is no probability;
 //! what it was worth is tracked: when a forecast falls due, its error is measured.
+//!
+//! So is the interval. Least squares takes the residuals for independent, but loads come and go in
+//! runs: in simulations its 80 % held 46 to 77 % of what came. Where forecasts are judged, all
+//! margins are therefore multiplied by one factor, which grows when too many outcomes lie outside
+//! and shrinks when too few do (quantile tracking: Gibbs and Candes, 2021; Angelopoulos, Candes and
+//! Tibshirani, 2023).
 
 use alloc::vec::Vec;
 
 use crate::admission::measured;
 use crate::config::Prediction;
-use crate::math::average::Average;
+use crate::math::average::{self, Average};
 use crate::math::line::Line;
 use crate::math::summary::Summary;
+use crate::model::ids::WorkerId;
 use crate::outcome::{Forecast, WorkerForecast};
 use crate::snapshot::Worker;
 use crate::state::{Pending, State};
-use crate::view::View;
+use crate::view::{Judged, View};
 
 /// A line is fitted through so many samples or more.
 const LEAST_SAMPLES: usize = 3;
@@ -25,15 +32,32 @@ const LEAST_SAMPLES: usize = 3;
 const FULL_SAMPLES: f64 = 10.0;
 /// What one judged forecast weighs in the tracked accuracy.
 const ACCURACY_WEIGHT: f64 = 0.2;
+/// The factor of the margins before anything was judged: about what simulations settle at.
+const FACTOR: f64 = 1.5;
+/// The factor stays within these.
+const FACTORS: (f64, f64) = (1.0, 16.0);
+/// By how much the factor follows the share of outcomes outside that is too many or too few.
+const PACE: f64 = 0.1;
+/// What is added to a margin before it is multiplied and taken away after, so that a perfect line
+/// gets a width too once loads have left perfect lines.
+const SLACK: f64 = 0.02;
+/// A load that is off by less is where it was expected.
+const ROUNDING: f64 = 1e-9;
 
 /// The forecast, if any worker has enough history.
-pub(crate) fn predict(section: &Prediction, state: &State, view: &View<'_>) -> Option<Forecast> {
+pub(crate) fn predict(
+    section: &Prediction,
+    state: &State,
+    view: &View<'_>,
+    judged: Judged,
+) -> Option<Forecast> {
+    let factor = if section.judged { judged.factor.unwrap_or(FACTOR) } else { 1.0 };
     let seats = (0..view.workers.len()).filter(|seat| view.workers[*seat].balanced);
     let workers: Vec<WorkerForecast> =
-        seats.filter_map(|seat| worker(section, state, view, seat)).collect();
+        seats.filter_map(|seat| worker(section, state, view, (seat, factor))).collect();
     let loads = Summary::of(workers.iter().map(|worker| worker.load))?;
     let confidences = Summary::of(workers.iter().map(|worker| worker.confidence))?;
-    let accuracy = judged(state, view).map(Average::mean);
+    let accuracy = judged.accuracy.map(Average::mean);
     let trust = if section.judged { accuracy.unwrap_or(1.0) } else { 1.0 };
     Some(Forecast {
         horizon: section.window,
@@ -49,7 +73,7 @@ fn worker(
     section: &Prediction,
     state: &State,
     view: &View<'_>,
-    seat: usize,
+    (seat, factor): (usize, f64),
 ) -> Option<WorkerForecast> {
     let record: &Worker = view.worker(seat);
     let now = measured(view.snapshot.at(), record.metric_age);
@@ -65,29 +89,49 @@ fn worker(
     let line = Line::through(points)?;
     let ahead = section.window.as_secs_f64();
     let load = line.at(ahead).clamp(0.0, 1.0);
-    let margin = line.margin(ahead)?;
+    let margin = widened(line.margin(ahead)?, factor);
     let (low, high) = ((load - margin).max(0.0), load + margin);
     let confidence = line.fit * (samples as f64 / FULL_SAMPLES).min(1.0);
     Some(WorkerForecast { worker: record.id, load, low, high, confidence })
 }
 
-/// The tracked accuracy with the forecasts that fall due now: max(0, 1 - 2 x mean absolute error)
-/// over workers.
-pub(crate) fn judged(state: &State, view: &View<'_>) -> Option<Average> {
-    let mut average = state.accuracy;
-    for pending in state.forecasts.iter().filter(|pending| pending.due <= view.snapshot.at()) {
-        if let Some(accuracy) = accuracy(pending, view) {
-            crate::math::average::learn(&mut average, accuracy, ACCURACY_WEIGHT);
-        }
-    }
-    average
+/// A margin so many times as wide: 0.05 becomes 1.5 x 0.07 - 0.02 = 0.085; a perfect line's 0
+/// becomes 0.01.
+fn widened(margin: f64, factor: f64) -> f64 {
+    factor * (margin + SLACK) - SLACK
 }
 
-fn accuracy(pending: &Pending, view: &View<'_>) -> Option<f64> {
-    let errors = pending.loads.iter().filter_map(|(worker, predicted)| {
-        let seat = view.snapshot.worker_row(*worker)?;
-        Some((view.workers[seat].reported? - predicted).abs())
-    });
-    let errors = Summary::of(errors)?;
-    Some((1.0 - 2.0 * errors.mean).max(0.0))
+/// What was learned, with the forecasts that fall due now.
+pub(crate) fn judged(section: &Prediction, state: &State, view: &View<'_>) -> Judged {
+    let State { mut accuracy, mut factor, .. } = *state;
+    for pending in state.forecasts.iter().filter(|pending| pending.due <= view.snapshot.at()) {
+        if let Some(accurate) = accurate(pending, view) {
+            average::learn(&mut accuracy, accurate, ACCURACY_WEIGHT);
+        }
+        if let Some(outside) = outside(pending, view).filter(|_| section.judged) {
+            let pull = PACE * (outside - (1.0 - WorkerForecast::LEVEL));
+            let (least, most) = FACTORS;
+            factor = Some((factor.unwrap_or(FACTOR) * (1.0 + pull)).clamp(least, most));
+        }
+    }
+    Judged { accuracy, factor }
+}
+
+/// How far a worker's load is from the one that was predicted.
+fn missed(view: &View<'_>, (worker, predicted): (WorkerId, f64)) -> Option<f64> {
+    let seat = view.snapshot.worker_row(worker)?;
+    Some((view.workers[seat].reported? - predicted).abs())
+}
+
+fn accurate(pending: &Pending, view: &View<'_>) -> Option<f64> {
+    let errors = pending.loads.iter().filter_map(|it| missed(view, *it));
+    Some((1.0 - 2.0 * Summary::of(errors)?.mean).max(0.0))
+}
+
+/// The share of workers whose load lies outside of the interval they were given.
+fn outside(pending: &Pending, view: &View<'_>) -> Option<f64> {
+    let given = pending.loads.iter().zip(&pending.margins);
+    let errors = given.filter_map(|(load, margin)| Some((missed(view, *load)?, *margin)));
+    let outside = errors.map(|(error, margin)| if error > margin + ROUNDING { 1.0 } else { 0.0 });
+    Some(Summary::of(outside)?.mean)
 }

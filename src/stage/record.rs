@@ -20,7 +20,7 @@ use crate::outcome::{
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
-use crate::view::{self, Adapted, Advised, Berth, Errand, Planned, View};
+use crate::view::{self, Adapted, Advised, Berth, Errand, Judged, Planned, View};
 
 /// Everything the stages before have found.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) view: View<'a>,
     pub(crate) adapted: Adapted,
     pub(crate) forecast: Option<Forecast>,
-    pub(crate) accuracy: Option<crate::math::average::Average>,
+    pub(crate) judged: Judged,
     pub(crate) balance: Balance,
     pub(crate) plan: Vec<Planned>,
     /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
@@ -45,7 +45,7 @@ pub(crate) struct Pass<'a> {
 
 /// Writes the round down and says what came of it.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
-    let Pass { view, adapted, forecast, accuracy, balance, plan, mut commands, .. } = pass;
+    let Pass { view, adapted, forecast, judged, balance, plan, mut commands, .. } = pass;
     let at = view.snapshot.at();
     let mut proposed = Vec::new();
     for planned in &plan {
@@ -61,7 +61,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     spend(config, state, &view);
     let late = late::late(config, state, &view, &plan, &pass.stuck);
     history(config, state, &view, &adapted, forecast.as_ref());
-    state.accuracy = accuracy;
+    (state.accuracy, state.factor) = (judged.accuracy, judged.factor);
     state.advised = pass.advised.standing;
     let evens = |planned: &Planned| planned.errand == Errand::Balance;
     state.evening = config.mode.is_act() && plan.iter().any(evens);
@@ -273,7 +273,10 @@ fn history(
         );
         if state.forecasts.newest().is_none_or(|newest| newest.due.after(apart) <= due) {
             let loads = forecast.workers.iter().map(|it| (it.worker, it.load)).collect();
-            state.forecasts.push(Pending { due, loads });
+            let widens = config.prediction.is_some_and(|it| it.judged);
+            let judged = forecast.workers.iter().filter(|_| widens);
+            let margins = judged.map(|it| it.high - it.load).collect();
+            state.forecasts.push(Pending { due, loads, margins });
         }
     }
 }

@@ -406,6 +406,7 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     }
     heard(round, &mut findings);
     outcome_bounds(outcome, workers, before.flights.len() + snapshot.tasks().len(), &mut findings);
+    candidate_bounds(round, workers, &mut findings);
     findings.list
 }
 
@@ -531,6 +532,23 @@ fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mu
         ("migrations ended", outcome.ended.len(), tasks),
     ] {
         findings.need(size <= bound, || format!("{size} {what}, at most {bound}"));
+    }
+}
+
+/// A task is weighed for a worker once, and under stability for so many workers only.
+fn candidate_bounds(round: &Round<'_>, workers: usize, findings: &mut Findings) {
+    let most = match round.config.stability {
+        Some(_) => workers.min(Outcome::CANDIDATES),
+        None => workers,
+    };
+    let mut pairs: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for it in &round.outcome.candidates {
+        let new = pairs.entry(it.task).or_default().insert(it.to);
+        findings.need(new, || format!("{} -> {} was weighed twice", it.task, it.to));
+    }
+    for (task, targets) in pairs {
+        let count = targets.len();
+        findings.need(count <= most, || format!("{count} candidates of {task}, at most {most}"));
     }
 }
 

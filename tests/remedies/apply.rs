@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use evenkeel::testkit::strategies::Cluster;
 use evenkeel::{
-    Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement, Ratio,
-    Record, Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp, Worker,
-    WorkerId,
+    Action, Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement,
+    Ratio, Record, Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp,
+    Worker, WorkerId,
 };
 
 use crate::case::Case;
@@ -80,6 +80,9 @@ fn wait(case: &mut Case, until: Timestamp, share: f64) -> Option<()> {
 
 /// Raises the limit that was reached.
 fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
+    if is_full_of_placements(case, no) {
+        return let_end(case, more as usize);
+    }
     let limits = case.config.migration.as_mut()?;
     match *no {
         Rejection::BudgetSpent { limit, .. } => {
@@ -87,13 +90,30 @@ fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
         }
         Rejection::SourceBusy { limit, .. } => limits.per_source = NonZeroU32::new(limit + more),
         Rejection::TargetBusy { limit, .. } => {
-            // The limit of placements is no setting.
-            limits.per_target.filter(|most| most.get() == limit)?;
             limits.per_target = NonZeroU32::new(limit + more);
         }
         _ => return None,
     }
     Some(())
+}
+
+/// Whether it is the limit of placements that was reached, which is no setting.
+pub fn is_full_of_placements(case: &Case, no: &Rejection) -> bool {
+    let Rejection::TargetBusy { limit, .. } = *no else { return false };
+    let limits = case.config.migration.as_ref();
+    limits.and_then(|it| it.per_target).is_none_or(|most| most.get() != limit)
+}
+
+/// Lets so many of the placements on the worker end: their tasks have finished.
+fn let_end(case: &mut Case, count: usize) -> Option<()> {
+    let outcome = case.round()?;
+    let (target, own) = (case.worker, case.task);
+    let placed = outcome.begun().filter(|command| {
+        matches!(command.action, Action::Place { to, .. } if to == target) && command.task != own
+    });
+    let over: Vec<TaskId> = placed.map(|command| command.task).take(count).collect();
+    case.cluster.tasks.retain(|task| !over.contains(&task.id));
+    (over.len() == count).then_some(())
 }
 
 /// More benefit by weight, or else less cost.

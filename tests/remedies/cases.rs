@@ -9,7 +9,8 @@ use evenkeel::config::{
 };
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{
-    Config, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker, WorkerId,
+    Config, Placement, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker,
+    WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,6 +30,7 @@ pub fn sources() -> Vec<Source> {
         (2_000, budgets().boxed()),
         (1_500, table().boxed()),
         (150, full_memory().boxed()),
+        (60, placements().boxed()),
         (2_000, filled_or_relieved().boxed()),
         (2_000, wider().boxed()),
     ]
@@ -203,6 +205,19 @@ fn full_memory() -> impl Strategy<Value = Case> {
         let recent = Cooldown { until: 700_000, left: Vec::new() };
         let cooldowns = (0..held).map(|nth| (10_000 + nth, recent.clone())).collect();
         Case { cooldowns, ..round_case(BUDGETS, config, cluster) }
+    })
+}
+
+/// A worker with room for more orphans than may be on their way to it at once.
+fn placements() -> impl Strategy<Value = Case> {
+    (17..24_u64, 0.1..2.0_f64).prop_map(|(orphans, cores)| {
+        let worker = Worker::new(WorkerId::new(1)).with_capacity(ResourceId::CPU, 100.0);
+        let task = |id| Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, cores);
+        let mut cluster = Cluster::default();
+        cluster.workers = vec![worker.with_used(ResourceId::CPU, 1.0)];
+        cluster.tasks = (1..=orphans).map(task).collect();
+        cluster.tasks.iter_mut().for_each(|task| task.placement = Placement::Orphaned);
+        round_case(&["target busy"], Config::default(), cluster)
     })
 }
 

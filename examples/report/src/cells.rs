@@ -30,7 +30,8 @@ pub(crate) fn image(out: &mut String, field: &Cells, corner: (f64, f64), width: 
         corner,
         (width, height),
         &format!(
-            " data-columns=\"{columns}\" data-top=\"{}\" data-x=\"{}\" data-y=\"{}\" data-v=\"{}\"",
+            " data-columns=\"{columns}\"{} data-top=\"{}\" data-x=\"{}\" data-y=\"{}\" data-v=\"{}\"",
+            if field.is_exceeded() { " data-more=\"1\"" } else { "" },
             field.top,
             escape(&field.column_names.join("|")),
             escape(&field.row_names.join("|")),

@@ -42,20 +42,24 @@ pub(crate) struct Tip {
     pub(crate) task: Option<u64>,
 }
 
+/// Stands between two points that no line connects.
+pub(crate) const BREAK: (f64, f64) = (f64::NAN, f64::NAN);
+
 /// One thing drawn; coordinates are those of the data.
 #[derive(Clone, Debug)]
 pub(crate) enum Mark {
-    /// A line; as stairs where each value holds until the next.
+    /// A line, with [`BREAK`]s; as stairs where each value holds until the next.
     Line { ink: Ink, points: Vec<(f64, f64)>, stairs: bool },
-    /// The area between two lines: x, lower, upper.
+    /// The area between two lines with the same breaks: x, lower, upper.
     Area { ink: Ink, points: Vec<(f64, f64, f64)> },
     /// A rectangle, with `pad` pixels of air to every side that can spare them.
     Bar { ink: Ink, x: (f64, f64), y: (f64, f64), pad: f64, series: &'static str, tip: Tip },
     /// A dot with a radius in pixels.
     Dot { ink: Ink, shape: Shape, at: (f64, f64), radius: f64, series: &'static str, tip: Tip },
-    /// An arrow; dashed if it led nowhere.
+    /// An arrow; dashed if it led nowhere, faint where there are very many.
     Arrow {
         ink: Ink,
+        faint: bool,
         from: (f64, f64),
         to: (f64, f64),
         dashed: bool,
@@ -74,10 +78,17 @@ pub(crate) struct Cells {
     pub(crate) columns: usize,
     /// Row by row; nothing where nothing is known.
     pub(crate) values: Vec<Option<f64>>,
-    /// The value of the last colour.
+    /// The value of the last colour; what is higher has it too.
     pub(crate) top: f64,
     pub(crate) column_names: Vec<String>,
     pub(crate) row_names: Vec<String>,
+}
+
+impl Cells {
+    /// Whether there is something above the last colour.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.values.iter().flatten().any(|value| *value > self.top)
+    }
 }
 
 /// How positions along an axis are named.

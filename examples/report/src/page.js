@@ -62,7 +62,8 @@
     lit = image.ownerSVGElement;
     const { columns, top, names, rows, values } = field(image);
     const value = values[row * columns + column];
-    const known = value === 255 ? "unknown" : `${((value / 254) * top * 100).toFixed(0)} %`;
+    const more = value === 254 && "more" in image.dataset ? " or more" : "";
+    const known = value === 255 ? "unknown" : `${((value / 254) * top * 100).toFixed(0)} %${more}`;
     const cursor = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     const [width, height] = [image.width.baseVal.value / columns, image.height.baseVal.value / rows.length];
     const corner = [image.x.baseVal.value + column * width, image.y.baseVal.value + row * height];

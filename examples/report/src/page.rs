@@ -97,7 +97,7 @@ fn section(
         }
         (Metric::Timeline, _) => ("Timeline".to_owned(), first.map_or("", |it| it.lead)),
         (_, Some(picture)) => (picture.title.clone(), picture.lead),
-        (_, None) => (metric.name(), ""),
+        (_, None) => (metric.help(), ""),
     };
     let class = if broad { "broad" } else { "half" };
     let id = metric.name();

@@ -2,12 +2,20 @@
 
 use evenkeel::shell::run_log::Round;
 
-use crate::draw::{Axis, Ticks};
+use crate::draw::{Axis, BREAK, Ticks};
 use crate::log::Log;
 use crate::scale::{is_wall_clock, moment};
 
 /// The most bins along an axis of time.
 const MOST: usize = 240;
+
+/// Where rounds come this many times as far apart as they mostly do, nothing is known in between.
+const GAP: f64 = 4.0;
+/// With more gaps than this, rounds come irregularly, and none is one.
+const MOST_GAPS: usize = 60;
+
+/// A line breaks where nothing is known for this part of the axis.
+const LONG: f64 = 24.0;
 
 /// Rounds that share a place along the axis of time.
 #[derive(Clone, Copy, Debug)]
@@ -15,26 +23,44 @@ pub(crate) struct Bin<'a> {
     pub(crate) rounds: &'a [Round],
     /// The moment of its first round.
     pub(crate) from: f64,
-    /// The moment of the next bin's first round.
+    /// The moment of the next bin's first round, unless there is a gap before it.
     pub(crate) to: f64,
 }
 
-/// The rounds of a log in at most [`MOST`] bins of equally many.
+/// The rounds of a log in about [`MOST`] bins of equally many; none holds rounds of both sides of a gap.
 pub(crate) fn bins(log: &Log) -> Vec<Bin<'_>> {
     let rounds = &log.rounds;
     let each = rounds.len().div_ceil(MOST).max(1);
-    let step = (log.end() - log.begin()) / (rounds.len().max(2) - 1) as f64;
-    let chunks = rounds.chunks(each).enumerate();
-    let bin = |(place, chunk): (usize, &'_ [Round])| {
-        let next = rounds.get((place + 1) * each).map_or(log.end() + step, |round| round.at);
-        (chunk.first().map_or(0.0, |round| round.at), next)
-    };
-    chunks
-        .map(|(place, rounds)| {
-            let (from, to) = bin((place, rounds));
-            Bin { rounds, from, to }
+    let step = usual_step(rounds);
+    let is_gap = |pair: &[Round]| pair[1].at - pair[0].at > GAP * step;
+    let gaps = rounds.windows(2).filter(|pair| is_gap(pair)).count();
+    let connected = |a: &Round, b: &Round| gaps > MOST_GAPS || b.at - a.at <= GAP * step;
+    let runs = rounds.chunk_by(connected);
+    runs.flat_map(|run| {
+        let end = run.last().map_or(0.0, |round| round.at + step);
+        run.chunks(each).enumerate().map(move |(place, rounds)| {
+            let to = run.get((place + 1) * each).map_or(end, |next| next.at);
+            Bin { rounds, from: rounds[0].at, to }
         })
-        .collect()
+    })
+    .collect()
+}
+
+/// The median of the spans between rounds.
+fn usual_step(rounds: &[Round]) -> f64 {
+    let mut steps: Vec<f64> = rounds.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Equal stretches of the axis of time, as many as there are bins at least: each with the bin it lies in.
+pub(crate) fn stretches<'a>(log: &Log, bins: &'a [Bin<'a>]) -> Vec<Option<&'a Bin<'a>>> {
+    let axis = time_axis(log);
+    let narrowest = bins.iter().map(|bin| bin.to - bin.from).fold(f64::INFINITY, f64::min);
+    let count = ((axis.to - axis.from) / narrowest.max(1e-9)).round().clamp(1.0, 2.0 * MOST as f64);
+    let width = (axis.to - axis.from) / count;
+    let middles = (0..count as usize).map(|place| axis.from + (place as f64 + 0.5) * width);
+    middles.map(|at| bins.iter().find(|bin| (bin.from..bin.to).contains(&at))).collect()
 }
 
 impl Bin<'_> {
@@ -62,7 +88,25 @@ pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// The points of a line: a value per bin, left out where it is unknown.
 pub(crate) fn line(bins: &[Bin<'_>], value: impl Fn(&Round) -> Option<f64>) -> Vec<(f64, f64)> {
-    bins.iter().filter_map(|bin| Some((bin.middle(), bin.mean(&value)?))).collect()
+    points(bins, |bin| bin.mean(&value))
+}
+
+/// The same of a value of whole bins. The line breaks at gaps, and where nothing is known for long.
+pub(crate) fn points(bins: &[Bin<'_>], value: impl Fn(&Bin<'_>) -> Option<f64>) -> Vec<(f64, f64)> {
+    let span = bins.last().map_or(0.0, |last| last.to - bins[0].from);
+    let (mut points, mut known, mut end) = (Vec::new(), f64::INFINITY, f64::INFINITY);
+    let mut broken = false;
+    for bin in bins {
+        broken |= bin.from > end || bin.from - known > span / LONG;
+        end = bin.to;
+        let Some(value) = value(bin) else { continue };
+        if core::mem::take(&mut broken) && !points.is_empty() {
+            points.push(BREAK);
+        }
+        points.push((bin.middle(), value));
+        known = bin.to;
+    }
+    points
 }
 
 /// The axis of time of a log.

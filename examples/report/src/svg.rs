@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::cells;
-use crate::draw::{Axis, Ink, Key, Mark, Panel, Picture, Shape, Swatch, Ticks, Tip};
+use crate::draw::{Axis, Cells, Ink, Key, Mark, Panel, Picture, Shape, Swatch, Ticks, Tip};
 use crate::paint;
 use crate::scale::{self, Scale};
 
@@ -14,6 +14,9 @@ pub(crate) const STYLE: &str = include_str!("picture.css");
 /// Pixels between two lines of text, and a letter's mean width.
 const LINE: f64 = 20.0;
 const LETTER: f64 = 6.6;
+
+/// Pixels of air around a picture in a file.
+const AIR: f64 = 12.0;
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy)]
@@ -36,13 +39,14 @@ pub(crate) fn inline(picture: &Picture, width: f64, class: &str) -> String {
 
 /// A picture as a file of its own, with its title and the name of the run.
 pub(crate) fn file(picture: &Picture, run: &str, width: f64) -> String {
-    let (body, height) = body(picture, width, 58.0);
+    let (body, height) = body(picture, width, 60.0);
+    let (broad, tall) = (width + 2.0 * AIR, height + AIR);
     let style = paint::spelled_out(&format!("{STYLE}{}", paint::rules()));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\"><style>{style}</style><rect class=\"paper\" width=\"{width}\" \
-         height=\"{height}\"/><text class=\"title\" x=\"16\" y=\"28\">{}</text><text class=\"tx\" x=\"16\" \
-         y=\"47\">{}</text>{body}</svg>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-{AIR} 0 {broad} {tall}\" width=\"{broad}\" \
+         height=\"{tall}\" role=\"img\"><style>{style}</style><rect class=\"paper\" x=\"-{AIR}\" width=\"{broad}\" \
+         height=\"{tall}\"/><text class=\"title\" x=\"4\" y=\"30\">{}</text><text class=\"tx\" x=\"4\" \
+         y=\"49\">{}</text>{body}</svg>\n",
         escape(&picture.title),
         escape(run),
     )
@@ -58,9 +62,10 @@ fn spoken(picture: &Picture) -> String {
 fn body(picture: &Picture, width: f64, mut top: f64) -> (String, f64) {
     let mut out = String::new();
     let left = picture.panels.iter().map(|panel| margin(&panel.y)).fold(0.0, f64::max);
+    let right = width - picture.panels.iter().map(|panel| overhang(&panel.x)).fold(18.0, f64::max);
     for panel in &picture.panels {
         top = head(&mut out, panel, width, top) + 8.0;
-        let frame = Frame { left, top, right: width - 18.0, bottom: top + panel.height };
+        let frame = Frame { left, top, right, bottom: top + panel.height };
         plot(&mut out, panel, frame);
         top = frame.bottom + if panel.x.label.is_empty() { 30.0 } else { 44.0 };
     }
@@ -72,6 +77,13 @@ fn margin(axis: &Axis) -> f64 {
     let ticks = scale::ticks(&scale::rounded(axis, 6), 12);
     let longest = ticks.iter().map(|it| it.1.chars().count()).max().unwrap_or(0);
     (longest as f64 * LETTER + 16.0).clamp(34.0, 190.0)
+}
+
+/// Room for the half of the last name along an axis of x.
+fn overhang(axis: &Axis) -> f64 {
+    let ticks = scale::ticks(&scale::rounded(axis, 6), 6);
+    let longest = ticks.iter().map(|it| it.1.chars().count()).max().unwrap_or(0);
+    longest as f64 * LETTER / 2.0 + 4.0
 }
 
 /// What the axis of y is, and the key; lines are broken where the width asks for it.
@@ -89,7 +101,7 @@ fn head(out: &mut String, panel: &Panel, width: f64, top: f64) -> f64 {
         if x + room > width && x > 4.0 {
             (x, y) = (4.0, y + LINE);
         }
-        swatch(out, key, x, y, top_of(panel));
+        swatch(out, key, (x, y), field_of(panel));
         x += room;
     }
     y + 6.0
@@ -105,7 +117,7 @@ impl Swatch {
     }
 }
 
-fn swatch(out: &mut String, key: &Key, x: f64, y: f64, top: f64) {
+fn swatch(out: &mut String, key: &Key, (x, y): (f64, f64), field: Option<&Cells>) {
     let middle = y - 4.0;
     match key.swatch {
         Swatch::Line(ink) => path(out, "l", ink, &format!("M{} {}h20", px(x), px(middle)), ""),
@@ -116,24 +128,22 @@ fn swatch(out: &mut String, key: &Key, x: f64, y: f64, top: f64) {
         Swatch::Scale => {
             let _ = write!(out, "<text class=\"tx\" x=\"{}\" y=\"{}\">0</text>", px(x), px(y));
             cells::scale_image(out, (x + 12.0, middle - 6.0), 100.0, 12.0);
-            let _ = write!(
-                out,
-                "<text class=\"tx\" x=\"{}\" y=\"{}\">{:.0} %</text>",
-                px(x + 117.0),
-                px(y),
-                top * 100.0
-            );
+            let top = field.map_or(0.0, |field| field.top) * 100.0;
+            let more = if field.is_some_and(Cells::is_exceeded) { " and more" } else { "" };
+            let (x, y) = (px(x + 117.0), px(y));
+            let _ = write!(out, "<text class=\"tx\" x=\"{x}\" y=\"{y}\">{top:.0} %{more}</text>");
         }
     }
     let (x, text) = (x + key.swatch.width() + 6.0, escape(key.text));
     let _ = write!(out, "<text class=\"tx\" x=\"{}\" y=\"{}\">{text}</text>", px(x), px(y));
 }
 
-/// The value of the last colour of the cells in a panel.
-fn top_of(panel: &Panel) -> f64 {
-    let tops =
-        panel.marks.iter().map(|mark| if let Mark::Cells(field) = mark { field.top } else { 0.0 });
-    tops.fold(0.0, f64::max)
+/// The cells in a panel, if it has some.
+fn field_of(panel: &Panel) -> Option<&Cells> {
+    panel
+        .marks
+        .iter()
+        .find_map(|mark| if let Mark::Cells(field) = mark { Some(field) } else { None })
 }
 
 /// Grid, names along the axes, marks.
@@ -194,9 +204,13 @@ fn draw(out: &mut String, mark: &Mark, x: Scale, y: Scale, frame: Frame) {
             path(out, "l", *ink, &track(points, *stairs), "");
         }
         Mark::Area { ink, points } => {
-            let upper = points.iter().map(|(at, _, high)| (x.at(*at), y.at(*high)));
-            let lower = points.iter().rev().map(|(at, low, _)| (x.at(*at), y.at(*low)));
-            path(out, "f", *ink, &(track(upper.chain(lower), false) + "z"), "");
+            let runs = points.split(|(at, ..)| at.is_nan()).filter(|run| !run.is_empty());
+            let runs = runs.map(|run| {
+                let upper = run.iter().map(|(at, _, high)| (x.at(*at), y.at(*high)));
+                let lower = run.iter().rev().map(|(at, low, _)| (x.at(*at), y.at(*low)));
+                track(upper.chain(lower), false) + "z"
+            });
+            path(out, "f", *ink, &runs.collect::<String>(), "");
         }
         Mark::Bar { ink, x: along, y: across, pad, series, tip } => {
             let (left, width) = stretch(x.at(along.0), x.at(along.1), *pad);
@@ -208,9 +222,14 @@ fn draw(out: &mut String, mark: &Mark, x: Scale, y: Scale, frame: Frame) {
         Mark::Dot { ink, shape, at, radius, series, tip } => {
             dot(out, *ink, *shape, (x.at(at.0), y.at(at.1)), *radius, &told(series, tip));
         }
-        Mark::Arrow { ink, from, to, dashed, series, tip } => {
+        Mark::Arrow { ink, faint, from, to, dashed, series, tip } => {
             let ends = ((x.at(from.0), y.at(from.1)), (x.at(to.0), y.at(to.1)));
-            let class = if *dashed { "r a d" } else { "r a" };
+            let class = match (*dashed, *faint) {
+                (true, true) => "r a w d",
+                (true, false) => "r a d",
+                (false, true) => "r a w",
+                (false, false) => "r a",
+            };
             path(out, class, *ink, &arrow(ends.0, ends.1), &told(series, tip));
         }
         Mark::Strip { x: along, text } => {
@@ -243,15 +262,18 @@ fn stretch(start: f64, end: f64, pad: f64) -> (f64, f64) {
     (low + pad, (high - low - 2.0 * pad).max(0.8))
 }
 
-/// A path through points.
+/// A path through points, with a new start after each break.
 fn track(points: impl Iterator<Item = (f64, f64)>, stairs: bool) -> String {
     let mut outline = String::new();
-    for (place, (x, y)) in points.enumerate() {
-        let _ = match (place, stairs) {
-            (0, _) => write!(outline, "M{} {}", px(x), px(y)),
+    let mut starts = true;
+    for (x, y) in points {
+        let _ = match (starts, stairs) {
+            _ if x.is_nan() => Ok(()),
+            (true, _) => write!(outline, "M{} {}", px(x), px(y)),
             (_, true) => write!(outline, "H{}V{}", px(x), px(y)),
             (_, false) => write!(outline, "L{} {}", px(x), px(y)),
         };
+        starts = x.is_nan();
     }
     outline
 }
@@ -290,6 +312,9 @@ fn dot(out: &mut String, ink: Ink, shape: Shape, (x, y): (f64, f64), radius: f64
 
 /// One path; `told` is its attributes and its tip, if it has any.
 fn path(out: &mut String, class: &str, ink: Ink, outline: &str, told: &str) {
+    if outline.is_empty() {
+        return;
+    }
     let ink = paint::class(ink);
     let _ = match told.split_once('>') {
         Some((attributes, tip)) => {

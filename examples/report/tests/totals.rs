@@ -29,11 +29,14 @@ fn report(directory: &Path, arguments: &str) -> Output {
     command.output().expect("it starts")
 }
 
-/// Runs and gives back the page.
+/// Runs and gives back the page; every path in it goes somewhere.
 fn page(directory: &Path, arguments: &str) -> String {
     let output = report(directory, &format!("run.jsonl -o report.html {arguments}"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::read_to_string(directory.join("report.html")).expect("there is a page")
+    let page = fs::read_to_string(directory.join("report.html")).expect("there is a page");
+    let paths = between(&page, " d=\"", "\"");
+    assert!(paths.iter().all(|path| path.starts_with('M') && !path.contains("NaN")), "a bad path");
+    page
 }
 
 /// What stands between two marks, wherever it does.
@@ -152,6 +155,106 @@ fn many_workers_make_several_timelines_and_every_migration_counts_once() {
         };
         assert_eq!(of_part(1) + of_part(2), of(&lines, kind).len() as u64, "{series}");
     }
+}
+
+#[test]
+fn a_long_timeline_shows_its_end_and_says_from_when_on() {
+    let mut lines = lines(1);
+    let earlier = of(&lines, "stay").len() as f64;
+    lines.extend((0..9_000_u64).map(|nth| {
+        let from = 30.0 + nth as f64 / 2.0;
+        serde_json::json!({"line": "stay", "task": 1_000 + nth, "worker": 1, "from": from, "until": from + 90.0})
+    }));
+    let directory = stage("long", &lines);
+    let page = page(&directory, "--svg svg");
+    let shown = figure(&page, "timeline", "stays");
+    close(drawn(&directory, "timeline")["stays"] as f64, shown);
+    close(shown, 8_000.0);
+    close(shown + figure(&page, "timeline", "stays before that"), 9_000.0 + earlier);
+    let since = figure(&page, "timeline", "shown from");
+    let over = |it: &&Value, key: &str| it[key].as_f64().is_none_or(|until| until > since);
+    let stays = of(&lines, "stay").into_iter().filter(|it| over(it, "until")).count();
+    let moves = of(&lines, "migration").into_iter().filter(|it| over(it, "ended")).count();
+    close(shown, stays as f64);
+    close(figure(&page, "timeline", "migrations"), moves as f64);
+}
+
+/// The values of the heatmap, row by row.
+fn heatmap(page: &str) -> Vec<Vec<u8>> {
+    use base64::Engine as _;
+    let columns: usize = between(page, "data-columns=\"", "\"")[0].parse().expect("a number");
+    let values = between(page, "data-v=\"", "\"")[0];
+    let values = base64::engine::general_purpose::STANDARD.decode(values).expect("base64");
+    values.chunks(columns).map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn where_the_log_has_a_gap_nothing_is_drawn() {
+    let mut lines = lines(1);
+    lines.retain(|line| !(101..=200).contains(&line["tick"].as_u64().unwrap_or(0)));
+    let directory = stage("gap", &lines);
+    let page = page(&directory, "--svg svg");
+    let rows = heatmap(&page);
+    assert_eq!(rows.len() as u64, WORKERS);
+    // From 31 to 200 rounds, of 300: a third of the columns, there and not elsewhere.
+    let columns = rows[0].len();
+    for (row, column) in (0..rows.len()).flat_map(|row| (0..columns).map(move |it| (row, it))) {
+        let at = (column as f64 + 0.5) / columns as f64;
+        let unknown = row == 2 || (0.335..0.665).contains(&at);
+        let near_the_edge = [0.333, 0.667].iter().any(|edge| (at - edge).abs() < 0.01);
+        assert!(near_the_edge || (rows[row][column] == 255) == unknown, "{row} at {at}");
+    }
+    let svg = fs::read_to_string(directory.join("svg/thresholds.svg")).expect("there is one");
+    let mean = between(&svg, "<path class=\"l main\" d=\"", "\"");
+    assert!(mean.iter().any(|line| line.matches('M').count() == 2), "{mean:?}");
+    close(figure(&page, "thresholds", "rounds"), 200.0);
+}
+
+#[test]
+fn one_load_beyond_all_bounds_does_not_hide_the_others() {
+    let mut lines = lines(1);
+    let round = lines.iter_mut().find(|line| line["line"] == "round").expect("a round");
+    (round["workers"][0]["load"], round["load"]["max"]) = (1_000.0.into(), 1_000.0.into());
+    let directory = stage("beyond", &lines);
+    let page = page(&directory, "--svg svg");
+    // A file is XML: every attribute has a value.
+    let svg = fs::read_to_string(directory.join("svg/load.svg")).expect("there is one");
+    assert!(svg.contains(" data-more=\"1\" "));
+    assert_eq!(between(&page, "data-top=\"", "\"")[0], "1.25");
+    assert!(page.contains("125 % and more") && page.contains("load, cut off at 200 %"));
+    close(figure(&page, "load", "highest load"), 1_000.0);
+    close(figure(&page, "utilization", "readings"), 11.0 * ROUNDS as f64);
+    assert!(page.contains("load 195 % and more"));
+}
+
+#[test]
+fn a_log_with_next_to_nothing_in_it_makes_a_page() {
+    let mut lines = lines(1);
+    lines.retain(|line| line["line"] == "run" || line["tick"] == 1);
+    let round = lines.last_mut().expect("a round");
+    for key in ["load", "spread", "thermal"] {
+        round[key] = Value::Null;
+    }
+    for list in ["workers", "judged", "hardware", "candidates", "refusals"] {
+        round[list] = Value::Array(Vec::new());
+    }
+    (round["energy"], round["initiated"]) =
+        (serde_json::json!({"watts": null, "joules": null}), 0.into());
+    let page = page(&stage("nothing", &lines), "");
+    close(figure(&page, "thresholds", "rounds"), 1.0);
+    assert!(page.contains("No migration was begun.") && page.contains("Nothing was refused."));
+    assert!(!page.contains("NaN") && !page.contains("inf "), "a figure that is none");
+}
+
+#[test]
+fn energy_is_counted_on_where_a_host_has_begun_anew() {
+    let mut lines = lines(1);
+    for line in lines.iter_mut().filter(|line| line["tick"].as_u64() > Some(200)) {
+        line["energy"]["joules"] = (number(&line["energy"]["joules"]) - 54_000.0 * 200.0).into();
+    }
+    // From the first round to the 200th, and what the new count says in the end.
+    let page = page(&stage("anew", &lines), "");
+    close(figure(&page, "energy", "energy"), 54_000.0 * (199.0 + 99.0) / 3.6e6);
 }
 
 #[test]

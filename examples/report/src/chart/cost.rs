@@ -86,7 +86,8 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
         "cost",
         "Cost and benefit of every candidate",
         "Pairs of task and worker that were scored; of a round with very many, those chosen and a sample. Above the \
-         line, the move is worth more than it costs; larger marks are several pairs.",
+         line, the move is worth more than it costs; what is refused there, another rule refuses. Larger marks are \
+         several pairs.",
     );
     let key = |fate: Fate| {
         let (ink, shape, text) = fate.look();

@@ -24,17 +24,9 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
             mean(log.rounds.iter().filter_map(watts))
                 .map(|it| Figure::number("mean power", it, 0, " W")),
         );
-        let joules = |round: &Round| round.energy.joules;
-        let until = log.rounds.iter().rev().find_map(joules);
-        let before = log.rounds.iter().find_map(joules);
-        if let (Some(until), Some(before)) = (until, before) {
-            picture.figures.push(Figure::number(
-                "energy",
-                (until - before) / KILOWATT_HOUR,
-                2,
-                " kWh",
-            ));
-        }
+        picture
+            .figures
+            .extend(joules(log).map(|it| Figure::number("energy", it / KILOWATT_HOUR, 2, " kWh")));
     }
     let hottest = log.rounds.iter().filter_map(|it| it.thermal).map(|it| it.max);
     if hottest.clone().next().is_some() {
@@ -47,6 +39,16 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let above = picture.panels.len() - 1;
     picture.panels[..above].iter_mut().for_each(|panel| panel.x.label = "");
     Ok(picture)
+}
+
+/// The energy from the first round to the last; it is counted anew where a host has begun anew.
+fn joules(log: &Log) -> Option<f64> {
+    let mut known = log.rounds.iter().filter_map(|round| round.energy.joules);
+    let mut before = known.next()?;
+    Some(known.fold(0.0, |sum, joules| {
+        let begun = core::mem::replace(&mut before, joules);
+        sum + if joules < begun { joules } else { joules - begun }
+    }))
 }
 
 fn power_panel(log: &Log, bins: &[Bin<'_>], power: Vec<(f64, f64)>) -> Panel {

@@ -5,7 +5,7 @@ use evenkeel::shell::run_log::Judged;
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, Ticks};
 use crate::log::Log;
-use crate::series::{Bin, bins, clock, highest, line, mean, percent, time_axis};
+use crate::series::{Bin, bins, clock, highest, line, mean, percent, points, time_axis};
 
 pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     if log.rounds.iter().all(|round| round.forecast.is_none()) && log.judged().next().is_none() {
@@ -30,9 +30,12 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     Ok(picture)
 }
 
+/// A load that is off by less is where it was expected: a perfect line has an interval of no width.
+const ROUNDING: f64 = 1e-9;
+
 /// Whether what came lies inside the interval.
 pub(super) fn holds(judged: &Judged) -> bool {
-    (judged.low..=judged.high).contains(&judged.outcome)
+    (judged.low - ROUNDING..=judged.high + ROUNDING).contains(&judged.outcome)
 }
 
 /// The mean of a figure over the forecasts that came due in a bin.
@@ -41,9 +44,7 @@ fn due(bin: &Bin<'_>, value: impl Fn(&Judged) -> f64) -> Option<f64> {
 }
 
 fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
-    let each = |value: fn(&Judged) -> f64| -> Vec<(f64, f64)> {
-        bins.iter().filter_map(|bin| Some((bin.middle(), due(bin, value)?))).collect()
-    };
+    let each = |value: fn(&Judged) -> f64| points(bins, |bin| due(bin, value));
     let (mut foreseen, mut came) = (each(|it| it.load), each(|it| it.outcome));
     if foreseen.is_empty() {
         let system = log
@@ -56,12 +57,11 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
             .collect();
         came = line(bins, |it| it.load.map(|load| load.mean));
     }
-    let range: Vec<(f64, f64, f64)> = bins
-        .iter()
-        .filter_map(|bin| Some((bin.middle(), due(bin, |it| it.low)?, due(bin, |it| it.high)?)))
-        .collect();
-    let top = highest(range.iter().map(|it| it.2).chain(came.iter().map(|it| it.1)), 1.0).min(1.5);
-    let range = range.into_iter().map(|(at, low, high)| (at, low, high.min(top))).collect();
+    let (lows, highs) = (each(|it| it.low), each(|it| it.high));
+    let top = highest(highs.iter().chain(&came).map(|it| it.1), 1.0).min(1.5);
+    let pairs = lows.iter().zip(&highs);
+    let range = pairs.map(|(low, high)| (low.0, low.1.min(top), high.1.min(top))).collect();
+    came.iter_mut().for_each(|it| it.1 = it.1.min(top));
     let mut marks = vec![
         Mark::Area { ink: Ink::Range, points: range },
         Mark::Line { ink: Ink::Warn, points: foreseen, stairs: false },
@@ -96,12 +96,9 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
 fn quality(log: &Log, bins: &[Bin<'_>]) -> Panel {
     let inside = |bin: &Bin<'_>| due(bin, |it| f64::from(u8::from(holds(it))));
     let accuracy = |bin: &Bin<'_>| bin.mean(|it| it.forecast.as_ref()?.accuracy);
-    let points = |value: &dyn Fn(&Bin<'_>) -> Option<f64>| -> Vec<(f64, f64)> {
-        bins.iter().filter_map(|bin| Some((bin.middle(), value(bin)?))).collect()
-    };
     let mut marks = vec![
-        Mark::Line { ink: Ink::Calm, points: points(&inside), stairs: false },
-        Mark::Line { ink: Ink::Main, points: points(&accuracy), stairs: false },
+        Mark::Line { ink: Ink::Calm, points: points(bins, inside), stairs: false },
+        Mark::Line { ink: Ink::Main, points: points(bins, accuracy), stairs: false },
     ];
     let known = bins.iter().filter(|bin| accuracy(bin).or_else(|| inside(bin)).is_some());
     marks.extend(known.map(|bin| {

@@ -6,7 +6,7 @@ use evenkeel::Hardware;
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, TRACKS, Ticks};
 use crate::log::Log;
-use crate::series::{Bin, bins, clock, highest, mean, percent, time_axis};
+use crate::series::{Bin, bins, clock, highest, mean, percent, points, time_axis};
 
 pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let mut kinds: BTreeMap<Hardware, Vec<f64>> = BTreeMap::new();
@@ -27,8 +27,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let mut figures = Vec::new();
     for (place, (kind, loads)) in kinds.iter().enumerate() {
         let ink = Ink::Track((place as u64 % TRACKS) as u8);
-        let points: Vec<(f64, f64)> =
-            bins.iter().filter_map(|bin| Some((bin.middle(), load(bin, *kind)?))).collect();
+        let points = points(&bins, |bin| load(bin, *kind));
         panel.y.to = highest(points.iter().map(|it| it.1), panel.y.to);
         panel.keys.push(Key { swatch: Swatch::Line(ink), text: kind.name() });
         panel.marks.push(Mark::Line { ink, points, stairs: false });

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::draw::{Axis, Cells, Figure, Key, Mark, Panel, Picture, Swatch, Ticks};
 use crate::log::Log;
-use crate::series::{Bin, bins, clock, highest, mean, time_axis};
+use crate::series::{Bin, bins, clock, highest, mean, stretches, time_axis};
+
+/// The load of the last colour, at most: one that is far beyond should not make all others look idle.
+const MOST: f64 = 1.25;
 
 pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let loads = || log.rounds.iter().flat_map(|round| &round.workers).filter_map(|it| it.load);
     let readings = loads().count() as u64;
     let average = mean(loads()).ok_or("The log names no load of a worker.")?;
     let (workers, bins) = (log.workers(), bins(log));
-    let columns: Vec<BTreeMap<u64, f64>> = bins.iter().map(column).collect();
+    let stretches = stretches(log, &bins);
+    let columns: Vec<BTreeMap<u64, f64>> =
+        stretches.iter().map(|it| it.map(column).unwrap_or_default()).collect();
     let value = |worker: &u64, column: usize| columns[column].get(worker).copied();
     let values: Vec<Option<f64>> = workers
         .iter()
@@ -19,7 +24,9 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
         .collect();
     let names = workers.iter().enumerate().map(|(row, id)| (row as f64 + 0.5, id.to_string()));
     let rows = workers.len() as f64;
-    let top = highest(values.iter().flatten().copied(), 1.0);
+    let top = highest(values.iter().flatten().copied(), 1.0).min(MOST);
+    let begin =
+        |it: &Option<&Bin<'_>>| it.map_or_else(|| "no round".to_owned(), |it| clock(log, it.from));
 
     let mut picture = Picture::new(
         "load",
@@ -36,7 +43,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
             columns: columns.len(),
             values,
             top,
-            column_names: bins.iter().map(|bin| clock(log, bin.from)).collect(),
+            column_names: stretches.iter().map(begin).collect(),
             row_names: workers.iter().map(|id| format!("worker {id}")).collect(),
         })],
     });

@@ -53,6 +53,12 @@ impl Metric {
         self.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// What it shows, as the command line has it.
+    pub(crate) fn help(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|it| it.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+
     /// The pictures of one log, or why there are none.
     pub(crate) fn pictures(self, log: &Log) -> Result<Vec<Picture>, &'static str> {
         let one = |picture: Result<Picture, &'static str>| picture.map(|it| vec![it]);

@@ -6,6 +6,9 @@ use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, Ticks, T
 use crate::log::Log;
 use crate::series::{Bin, bins, clock, highest, line, mean, percent, time_axis};
 
+/// The highest load that is drawn.
+const MOST: f64 = 2.0;
+
 pub(super) fn picture(log: &Log) -> Picture {
     let bins = bins(log);
     let mut picture = Picture::new(
@@ -34,7 +37,12 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
         line(bins, |it| it.load.as_ref().map(pick))
     };
     let (lows, highs, means) = (load(|it| it.min), load(|it| it.max), load(|it| it.mean));
-    let range = lows.iter().zip(&highs).map(|(low, high)| (low.0, low.1, high.1)).collect();
+    let highest = highest(highs.iter().map(|it| it.1), 1.0);
+    let top = highest.min(MOST);
+    let cut = |(at, load): &(f64, f64)| (*at, load.min(top));
+    let pairs = lows.iter().zip(&highs);
+    let range = pairs.map(|(low, high)| (low.0, cut(low).1, cut(high).1)).collect();
+    let means = means.iter().map(cut).collect();
     let mut marks = vec![
         Mark::Area { ink: Ink::Range, points: range },
         Mark::Line { ink: Ink::Main, points: means, stairs: false },
@@ -51,10 +59,11 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
     ];
     marks
         .extend(bins.iter().map(|bin| Mark::Strip { x: (bin.from, bin.to), text: told(log, bin) }));
+    let label = if highest > top { "load, cut off at 200 %" } else { "load" };
     Panel {
         height: 230.0,
         x: Axis { label: "", ..time_axis(log) },
-        y: Axis::new(Ticks::Share, 0.0, highest(highs.iter().map(|it| it.1), 1.0), "load"),
+        y: Axis::new(Ticks::Share, 0.0, top, label),
         keys: vec![
             Key { swatch: Swatch::Line(Ink::Warn), text: "high threshold" },
             Key { swatch: Swatch::Line(Ink::Main), text: "mean load" },
@@ -105,7 +114,7 @@ fn changes(log: &Log, bins: &[Bin<'_>]) -> Panel {
     Panel {
         height: 56.0,
         x: time_axis(log),
-        y: Axis::new(Ticks::Number, 0.0, highest(bins.iter().map(change), 1e-3), "adaptation rate"),
+        y: Axis::new(Ticks::Number, 0.0, highest(bins.iter().map(change), 0.1), "adaptation rate"),
         keys: Vec::new(),
         marks: bins.iter().filter(|bin| change(bin) > 0.0).map(bar).collect(),
     }

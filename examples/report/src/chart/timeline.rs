@@ -13,8 +13,12 @@ use crate::series::{clock, time_axis};
 
 /// Lanes in one picture: more workers make more pictures.
 const LANES: usize = 40;
+/// So many bars in one picture: of a longer log, the end is shown, and it is said from when on.
+const EACH: usize = 8_000;
 /// About so many bars in all: workers beyond are left out, and it is said how many.
 const MOST: usize = 16_000;
+/// More arrows than this would cover everything else.
+const MANY: usize = 400;
 /// Pixels that a picture should not exceed, and bounds for the height of a bar.
 const HEIGHT: f64 = 900.0;
 const BAR: (f64, f64) = (3.0, 11.0);
@@ -22,11 +26,15 @@ const BAR: (f64, f64) = (3.0, 11.0);
 /// The lanes of one picture: workers, each with as many rows as it had tasks at once, and a row of air.
 struct Lanes<'a> {
     log: &'a Log,
+    /// What was over by then is not drawn.
+    since: Option<f64>,
     /// First row and number of rows, by worker.
     of: BTreeMap<u64, (f64, usize)>,
     rows: f64,
     /// Every stay with its row.
     stays: Vec<(&'a Stay, f64)>,
+    /// Begin, end and row of the stays of a task on a worker.
+    places: BTreeMap<(u64, u64), Vec<(f64, f64, f64)>>,
     moved: &'a BTreeSet<u64>,
 }
 
@@ -44,6 +52,11 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
         lane.sort_by(|a, b| a.from.total_cmp(&b.from).then(a.task.cmp(&b.task)));
     }
     let parts: Vec<&[u64]> = workers.chunks(LANES).collect();
+    let since = parts.iter().filter_map(|part| since(part, &stays)).reduce(f64::max);
+    let all = log.stays.len();
+    for lane in stays.values_mut() {
+        lane.retain(|stay| since.is_none_or(|since| stay.until > since));
+    }
     let picture = |(part, workers): (usize, &&[u64])| {
         let (name, title) = match (parts.len(), *workers) {
             (1, _) | (_, []) => ("timeline".to_owned(), "Timeline".to_owned()),
@@ -52,7 +65,7 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
             }
             (_, [only]) => (format!("timeline-{}", part + 1), format!("Timeline, worker {only}")),
         };
-        lay(log, workers, &stays, &moved).picture(&name, &title)
+        lay(log, since, workers, &stays, &moved).picture(&name, &title)
     };
     let mut room = MOST;
     let fits = |part: &&[u64]| {
@@ -64,20 +77,33 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
     let drawn = parts.iter().copied().take_while(fits).count();
     let mut pictures: Vec<Picture> = parts[..drawn].iter().enumerate().map(picture).collect();
     let left_out: usize = parts[drawn..].iter().map(|part| part.len()).sum();
-    if let (true, Some(last)) = (left_out > 0, pictures.last_mut()) {
-        last.figures.push(Figure::count("workers left out, too many tasks", left_out as u64));
+    let earlier = all - stays.values().map(Vec::len).sum::<usize>();
+    let left_out = [("workers left out, too many tasks", left_out), ("stays before that", earlier)];
+    if let Some(last) = pictures.last_mut() {
+        let left_out = left_out.into_iter().filter(|it| it.1 > 0);
+        last.figures.extend(left_out.map(|(name, count)| Figure::count(name, count as u64)));
     }
     Ok(pictures)
+}
+
+/// From when on these workers have had [`EACH`] stays, if they have had more in all.
+fn since(workers: &[u64], stays: &BTreeMap<u64, Vec<&Stay>>) -> Option<f64> {
+    let stays = workers.iter().filter_map(|it| stays.get(it)).flatten();
+    let mut ends: Vec<f64> = stays.map(|stay| stay.until).collect();
+    ends.sort_by(|a, b| b.total_cmp(a));
+    ends.get(EACH).copied()
 }
 
 /// Gives every worker a lane, and every stay the first row of it that is free.
 fn lay<'a>(
     log: &'a Log,
+    since: Option<f64>,
     workers: &[u64],
     stays: &BTreeMap<u64, Vec<&'a Stay>>,
     moved: &'a BTreeSet<u64>,
 ) -> Lanes<'a> {
-    let mut lanes = Lanes { log, of: BTreeMap::new(), rows: 0.0, stays: Vec::new(), moved };
+    let (of, places) = (BTreeMap::new(), BTreeMap::new());
+    let mut lanes = Lanes { log, since, of, rows: 0.0, stays: Vec::new(), places, moved };
     for worker in workers {
         let mut busy: Vec<f64> = Vec::new();
         for stay in stays.get(worker).into_iter().flatten() {
@@ -86,7 +112,10 @@ fn lay<'a>(
                 busy.push(0.0);
             }
             busy[row] = stay.until;
-            lanes.stays.push((stay, lanes.rows + row as f64));
+            let row = lanes.rows + row as f64;
+            let places = lanes.places.entry((*worker, stay.task.raw())).or_default();
+            places.push((stay.from, stay.until, row));
+            lanes.stays.push((stay, row));
         }
         let rows = busy.len().max(1);
         lanes.of.insert(*worker, (lanes.rows, rows));
@@ -105,7 +134,8 @@ impl Lanes<'_> {
         );
         let mut x = time_axis(self.log);
         x.to = self.log.stays.iter().map(|stay| stay.until).fold(x.to, f64::max);
-        x.from = self.log.stays.iter().map(|stay| stay.from).fold(x.from, f64::min);
+        let first = self.log.stays.iter().map(|stay| stay.from).fold(x.from, f64::min);
+        x.from = self.since.unwrap_or(first);
         let names =
             self.of.iter().map(|(id, (top, rows))| (top + *rows as f64 / 2.0, id.to_string()));
         let arrows: Vec<Mark> =
@@ -116,6 +146,10 @@ impl Lanes<'_> {
             Figure::count("stays", self.stays.len() as u64),
             Figure::count("migrations", arrows.iter().filter(drawn).count() as u64),
         ];
+        if let Some(since) = self.since {
+            let text = clock(self.log, since);
+            picture.figures.push(Figure { name: "shown from", value: since, text });
+        }
         let ends = (x.from, x.to);
         let mut marks: Vec<Mark> =
             self.of.values().step_by(2).map(|lane| stripe(*lane, ends)).collect();
@@ -148,14 +182,22 @@ impl Lanes<'_> {
         let (from, until) = (clock(self.log, stay.from), clock(self.log, stay.until));
         let text = format!("task {task} on worker {}\n{from} to {until}", stay.worker.raw());
         let tip = Tip { text, count: 1, task: self.moved.contains(&task).then_some(task) };
-        let (x, y) = ((stay.from, stay.until), (row, row + 0.85));
+        let (x, y) = ((self.shown(stay.from), stay.until), (row, row + 0.85));
         Mark::Bar { ink: self.ink(task), x, y, pad: 0.0, series: "stays", tip }
+    }
+
+    /// A moment, or where the picture begins.
+    fn shown(&self, at: f64) -> f64 {
+        self.since.map_or(at, |since| at.max(since))
     }
 
     /// A migration, drawn where its source is, or its target if it has no source; where the other end is in
     /// another picture, the arrow runs to the edge. An arrow that only comes in counts for nothing.
     fn arrow(&self, migration: &Migration) -> Option<Mark> {
         let end = migration.ended.unwrap_or_else(|| self.log.end());
+        if self.since.is_some_and(|since| end <= since) {
+            return None;
+        }
         let task = migration.task.raw();
         let target = self.row(migration.to.raw(), task, end);
         let source = migration.from.map(|from| self.row(from.raw(), task, migration.begun));
@@ -169,7 +211,8 @@ impl Lanes<'_> {
         let completed = migration.outcome == Some(Fate::Completed);
         Some(Mark::Arrow {
             ink: if completed { self.ink(task) } else { Ink::Warn },
-            from: (migration.begun, from),
+            faint: self.log.migrations.len() > MANY,
+            from: (self.shown(migration.begun), from),
             to: (end, to),
             dashed: !completed,
             series: "migrations",
@@ -186,13 +229,11 @@ impl Lanes<'_> {
     /// The middle of a task's bar next to a moment, or of the lane; nothing if the worker is not here.
     fn row(&self, worker: u64, task: u64, at: f64) -> Option<f64> {
         let (top, rows) = self.of.get(&worker)?;
-        let own = self
-            .stays
-            .iter()
-            .filter(|(stay, _)| stay.worker.raw() == worker && stay.task.raw() == task);
-        let distance = |stay: &Stay| (stay.from - at).abs().min((stay.until - at).abs());
-        let nearest = own.min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
-        Some(nearest.map_or(top + *rows as f64 / 2.0, |(_, row)| row + 0.42))
+        let own = self.places.get(&(worker, task)).into_iter().flatten();
+        let distance =
+            |(from, until, _): &(f64, f64, f64)| (from - at).abs().min((until - at).abs());
+        let nearest = own.min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        Some(nearest.map_or(top + *rows as f64 / 2.0, |(.., row)| row + 0.42))
     }
 }
 

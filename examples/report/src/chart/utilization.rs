@@ -32,12 +32,12 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(class, count)| {
         let (from, to) = (class as f64 * CLASS, (class + 1) as f64 * CLASS);
         let share = *count as f64 / loads.len() as f64 * 100.0;
-        let text = format!(
-            "load {:.0} % to {:.0} %\n{} readings, {share:.1} %",
-            from * 100.0,
-            to * 100.0,
-            grouped(*count)
-        );
+        let until = match class + 1 {
+            MOST => " and more".to_owned(),
+            _ => format!(" to {:.0} %", to * 100.0),
+        };
+        let (from_percent, count_text) = (from * 100.0, grouped(*count));
+        let text = format!("load {from_percent:.0} %{until}\n{count_text} readings, {share:.1} %");
         let tip = Tip { text, count: *count, task: None };
         Mark::Bar {
             ink: Ink::Main,
