@@ -21,7 +21,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Counts, Fate, Reason, Scorecard, SystemLoad};
 use crate::snapshot::{Phase, Stance};
 
-pub(crate) use spending::{Charge, Key, Purpose, Spending, Spent};
+pub(crate) use spending::{Charge, Concurrency, Key, Purpose, Spending, Spent};
 
 /// Records of the system load history that are kept: the original's 100.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
@@ -55,7 +55,7 @@ pub(crate) const ENDED: usize = 100;
 /// | ended migrations remembered for late reports | 100 |
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
-/// | spent of budgets over time | 64 accounts per worker and line, of 17 sums each |
+/// | spent of budgets over time | 64 accounts per worker and line that looks back (fairness is one), of 17 sums each |
 /// | advice that has been true for some rounds | 32 |
 ///
 /// A worker passes by that only partial snapshots have named since the last complete one. It is
@@ -100,6 +100,8 @@ pub struct State {
     /// Since when what advice is about has been true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) advised: Vec<Standing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<Concurrency>,
 }
 
 impl State {
@@ -130,6 +132,7 @@ impl State {
             doubted_since: None,
             spending: Spending::default(),
             advised: Vec::new(),
+            concurrency: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! What makes no sense is said in one line: the record, the field, the value, and what it must be. The rest goes on.
 #![forbid(unsafe_code)]
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evenkeel::config::{Budget, Safeguard, Scope, Unit};
+use evenkeel::config::{AdaptiveConcurrency, Budget, Fairness, Safeguard, Scope, Unit};
 use evenkeel::{
     Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
     HardwareTable, LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot,
@@ -375,6 +376,21 @@ fn limits() -> Vec<(Config, &'static str)> {
         (
             budget(Budget::new(Scope::Tenant, Unit::Moves, 1).within(Duration::ZERO)),
             "migration.budgets.0.per is 0s; it must be longer than 0s",
+        ),
+        (
+            spoilt(|it| {
+                let fairness = Fairness::new(Duration::ZERO, NonZeroU32::MIN);
+                it.migration.as_mut().unwrap().fairness = Some(fairness);
+            }),
+            "migration.fairness.window is 0s; it must be longer than 0s",
+        ),
+        (
+            spoilt(|it| {
+                let two = NonZeroU32::MIN.saturating_add(1);
+                let adaptive = AdaptiveConcurrency::new(two, NonZeroU32::MIN);
+                it.migration.as_mut().unwrap().adaptive = Some(adaptive);
+            }),
+            "migration.adaptive.least is 2; it must be at most migration.adaptive.most (1)",
         ),
     ]
 }

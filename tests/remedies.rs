@@ -63,7 +63,7 @@ const KINDS: &[&[&str]] = &[
     &["no gain"],
     &["not worth it"],
     &["budget spent", "source busy", "target busy", "memory full"],
-    &["budget line spent", "budget in doubt", "unknown size"],
+    &["budget line spent", "budget in doubt", "unknown size", "unfair"],
     &["relieved"],
     &["filled"],
     &["wider spread"],
@@ -112,7 +112,9 @@ fn limit(no: &Rejection) -> Option<u64> {
 fn has_half(no: &Rejection) -> bool {
     match no.remedy() {
         Remedy::WaitUntil(_) => true,
-        Remedy::AllowMigrations(count) | Remedy::ForgetMoves(count) => count > 1,
+        Remedy::AllowMigrations(count) | Remedy::ForgetMoves(count) | Remedy::AllowSlack(count) => {
+            count > 1
+        }
         Remedy::AllowSkew { by, .. } | Remedy::AllowUnavailable { by, .. } => by > 1,
         Remedy::RaiseBudget { by, .. } => by > 1,
         Remedy::AllowRunning(secs) | Remedy::RunLonger(secs) => secs > 1e-6,

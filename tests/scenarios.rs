@@ -77,6 +77,7 @@ stories! {
     class_that_changes_meanwhile_finds_another_target
     class_that_nobody_has_described_sets_its_tasks_aside
     companions_do_not_follow_one_of_them_to_a_faster_worker
+    concurrency_halves_after_a_failure_and_climbs_again
     constant_load_falls_silent
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     cpu_alternative_is_taken_when_no_gpu_is_free_and_charged_as_such
@@ -87,6 +88,7 @@ stories! {
     disruption_budget_lets_drains_go_one_after_another
     disruption_budget_never_keeps_an_orphan_waiting
     diverted_task_takes_its_cooldown_along
+    drain_ignores_fairness_but_counts
     drain_of_a_hot_cluster_does_not_grow_the_budget
     drain_without_room_waits_for_a_new_worker
     drained_task_does_not_return_to_the_worker_it_left
@@ -98,6 +100,7 @@ stories! {
     evening_out_goes_on_until_the_loads_have_settled
     failed_target_sends_the_task_back_to_its_source
     faster_alternative_wins_where_there_is_room
+    fair_interruptions_among_tenants
     faster_by_less_than_twice_is_no_reason_to_move
     faster_hardware_attracts_a_task_though_loads_are_even
     faster_hardware_is_not_worth_the_work_that_would_be_lost

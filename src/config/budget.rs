@@ -1,11 +1,12 @@
-//! The table of budgets: how much may be interrupted, of what, and how often.
+//! The table of budgets and its like: how much may be interrupted, of what, of whom, and how often.
 
 use core::fmt;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::{Span, as_optional_seconds};
+use crate::model::time::{Span, as_optional_seconds, as_seconds};
 
 /// One line of the table of budgets: never more than `limit` of `unit` per `scope`, at once or
 /// within a window of time.
@@ -56,6 +57,57 @@ impl Budget {
     #[must_use]
     pub const fn within(self, per: Duration) -> Self {
         Self { per: Some(per), ..self }
+    }
+}
+
+/// No tenant bears more than its part of the disturbance.
+///
+/// Within the window a tenant's interruptions, this one included, may not exceed its share of the
+/// running tasks times the interruptions of all tenants, this one included, by more than `slack`.
+///
+/// Of 10 running tasks n1 owns 2: of 15 interruptions it may have had `0.2 x 15 = 3`, with a slack of 2
+/// five. The window is reckoned in sixteenths, as that of a [`Budget`]. Emptying a worker and placing a
+/// task that has lost its worker count, and are never refused for it. Tasks without a tenant neither
+/// count nor are refused. Somebody is always at his share or below, so that somebody may always move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Fairness {
+    /// What was begun so long ago counts no more, in seconds.
+    #[serde(with = "as_seconds")]
+    pub window: Duration,
+    /// So many interruptions more than its share, so that the first one is possible.
+    pub slack: NonZeroU32,
+}
+
+impl Fairness {
+    /// At most so many more than its share within so long.
+    pub const fn new(window: Duration, slack: NonZeroU32) -> Self {
+        Self { window, slack }
+    }
+}
+
+/// The number of migrations under way at once finds its own level: one more after a round in which
+/// some have completed and as many as allowed were under way, half as many after one in which any has
+/// failed, was refused, or took too long.
+///
+/// It takes the place of [`share_of_workers`](super::MigrationLimits::share_of_workers) and
+/// [`per_giver`](super::MigrationLimits::per_giver), and begins at
+/// [`max_simultaneous`](super::MigrationLimits::max_simultaneous), as far as that lies between the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdaptiveConcurrency {
+    /// Never fewer.
+    pub least: NonZeroU32,
+    /// Never more.
+    pub most: NonZeroU32,
+}
+
+impl AdaptiveConcurrency {
+    /// Between so many and so many.
+    pub const fn new(least: NonZeroU32, most: NonZeroU32) -> Self {
+        Self { least, most }
     }
 }
 

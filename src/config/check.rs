@@ -211,6 +211,14 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         if let Some(share) = section.share_of_workers {
             faults.share("migration.share_of_workers", share);
         }
+        if let Some(fairness) = &section.fairness {
+            faults.span("migration.fairness.window", fairness.window);
+        }
+        if let Some(adaptive) = &section.adaptive {
+            let must = alloc::format!("at most migration.adaptive.most ({})", adaptive.most);
+            let holds = adaptive.least <= adaptive.most;
+            faults.need(holds, "migration.adaptive.least", &adaptive.least, &must);
+        }
         for (nth, budget) in section.budgets.iter().enumerate() {
             if let Some(per) = budget.per {
                 faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);

@@ -59,7 +59,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::time::{Timestamp, as_seconds};
 
 pub use advice::AdviceRules;
-pub use budget::{Budget, Scope, Unit};
+pub use budget::{AdaptiveConcurrency, Budget, Fairness, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::Budget;
+use super::budget::{AdaptiveConcurrency, Budget, Fairness};
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::whole;
 use crate::model::time::{as_optional_seconds, as_seconds};
@@ -387,6 +387,12 @@ pub struct MigrationLimits {
     /// more is asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
+    /// No tenant is interrupted beyond its share. None: nobody asks whose a task is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// The number under way at once follows what becomes of them. None: it is what the fields above say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveConcurrency>,
 }
 
 impl Default for MigrationLimits {
@@ -399,6 +405,8 @@ impl Default for MigrationLimits {
             per_target: None,
             timeout: Duration::from_secs(600),
             budgets: Vec::new(),
+            fairness: None,
+            adaptive: None,
         }
     }
 }

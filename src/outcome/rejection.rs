@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Scope, Unit};
 use crate::model::hardware::{ComputeCapability, HardwareSet};
-use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::{Timestamp, as_optional_seconds};
 use crate::snapshot::Stance;
@@ -214,6 +214,21 @@ pub enum Rejection {
         unit: Unit,
         /// From when on nothing that it began can count.
         until: Timestamp,
+    },
+    /// Its tenant has been interrupted beyond its share.
+    Unfair {
+        /// The tenant.
+        tenant: TenantId,
+        /// So often within the window.
+        had: u32,
+        /// All tenants together, with this interruption.
+        all: u32,
+        /// Running tasks of the tenant.
+        tasks: u32,
+        /// Running tasks of all tenants.
+        of: u32,
+        /// So much slack is missing.
+        over: u32,
     },
     /// A budget counts bytes, and nobody says how much state it would hand over.
     UnknownSize,
@@ -430,6 +445,7 @@ impl Rejection {
             | Self::SourceBusy { .. }
             | Self::BudgetSpent { .. }
             | Self::UnknownSize
+            | Self::Unfair { .. }
             | Self::Relieved { .. }
             | Self::MemoryFull { .. } => Reach::Task,
             Self::NotAccepting { .. }
@@ -486,6 +502,7 @@ impl Rejection {
             Self::BudgetLine { .. } => "budget line spent",
             Self::BudgetInDoubt { .. } => "budget in doubt",
             Self::UnknownSize => "unknown size",
+            Self::Unfair { .. } => "unfair",
             Self::OutsideClass { .. } => "outside class",
             Self::MissingHardware { .. } => "missing hardware",
             Self::TooLittleMemory { .. } => "too little memory",

@@ -54,6 +54,8 @@ pub enum Remedy {
         /// So many moves, bytes, or seconds.
         by: u64,
     },
+    /// Let a tenant be interrupted so many times more than its share.
+    AllowSlack(u32),
     /// Say how much state the task hands over.
     ReportSize,
     /// Wait until so many recent moves are forgotten.
@@ -171,6 +173,7 @@ impl Rejection {
             | Self::TargetBusy { over, .. } => Remedy::AllowMigrations(over),
             Self::BudgetLine { unit, over, .. } => Remedy::RaiseBudget { unit, by: over },
             Self::UnknownSize => Remedy::ReportSize,
+            Self::Unfair { over, .. } => Remedy::AllowSlack(over),
             Self::OutsideClass { class } => Remedy::AddToClass(class),
             Self::MemoryFull { over, .. } => Remedy::ForgetMoves(over),
             Self::LongRunning { running_secs, most_secs } => {
@@ -285,6 +288,7 @@ impl fmt::Display for Remedy {
             }
             Self::RaiseBudget { unit, by } => write!(f, "a budget of {} more", unit.of(by)),
             Self::AddToClass(class) => write!(f, "take the target into {class}"),
+            Self::AllowSlack(count) => write!(f, "a slack of {count} more"),
             Self::ReportSize => f.write_str("report its state_bytes"),
             Self::ForgetMoves(count) => {
                 write!(f, "wait until {count} of the recent moves are forgotten")

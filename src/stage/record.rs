@@ -19,7 +19,7 @@ use crate::outcome::{
     Reason, Rejection, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
-use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, State, Track};
+use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track};
 use crate::view::{self, Adapted, Advised, Berth, Errand, Judged, Planned, View};
 
 /// Everything the stages before have found.
@@ -140,6 +140,11 @@ fn begin(
         flight.charge = view::charge_of(view, &flight);
         flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
+    let fairness = config.migration.as_ref().and_then(|limits| Some((limits, limits.fairness?)));
+    if let (Some((limits, fairness)), Some(tenant)) = (fairness, task.tenant) {
+        let room = Spending::room(limits, view.workers.len());
+        state.spending.interrupt(&fairness, at, tenant, room);
+    }
     state.flights.insert(task.id, flight);
     command
 }
@@ -190,6 +195,10 @@ fn spend(config: &Config, state: &mut State, view: &View<'_>) {
         }
     }
     state.spending.forget(limits, view.snapshot.at());
+    let moving = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    if let Some(concurrency) = &mut state.concurrency {
+        concurrency.full = moving >= concurrency.now as usize;
+    }
 }
 
 /// Why this move: its errand, and for an imbalance the end of it that was out of bounds.

@@ -5,6 +5,7 @@
 //! worker may be the worst once the first has been promised. A unit of several tasks is taken whole
 //! or not at all, and so are all the units of a gang.
 
+mod fair;
 mod table;
 
 use alloc::collections::BTreeMap;
@@ -13,7 +14,7 @@ use core::cmp::Ordering;
 
 use crate::admission::{self, Levels};
 use crate::config::{Config, MigrationLimits, Mode};
-use crate::model::ids::MigrationId;
+use crate::model::ids::{MigrationId, TenantId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
@@ -23,6 +24,7 @@ use crate::view::{
     charge,
 };
 
+use self::fair::Fair;
 use self::table::Table;
 
 /// Chooses the moves of this round.
@@ -42,10 +44,14 @@ pub(crate) fn select(
         pairs.retain(|pair| units[pair.unit].rows.iter().all(adrift));
     }
     order(config, view, levels, units, &mut pairs);
-    let budget = budget(limits, view, levels);
+    let budget = match state.concurrency {
+        Some(concurrency) => concurrency.now as usize,
+        None => budget(limits, view, levels),
+    };
     let spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
-    let (table, plan) = (Table::open(limits, state, view), Vec::new());
-    let mut chooser = Chooser { config, state, levels, limits, budget, spent, table, plan };
+    let (table, fair) = (Table::open(limits, state, view), Fair::open(limits, state, view));
+    let plan = Vec::new();
+    let mut chooser = Chooser { config, state, levels, limits, budget, spent, table, fair, plan };
     let parties = parties(units, &pairs);
     let mut fates = Fates::new(units.len(), scored, tally);
     for pair in pairs {
@@ -199,6 +205,7 @@ struct Chooser<'a> {
     /// Migrations under way, chosen ones included.
     spent: usize,
     table: Table,
+    fair: Option<Fair>,
     plan: Vec<Planned>,
 }
 
@@ -208,6 +215,10 @@ impl Chooser<'_> {
         self.budgets(view, unit, pair.to)?;
         let charges = self.charges(view, unit, pair.to);
         self.table.check(&charges)?;
+        let tenants = self.tenants(view, unit);
+        if let (Some(fair), Errand::Balance | Errand::Upgrade) = (&self.fair, unit.errand) {
+            fair.check(&tenants)?;
+        }
         let ways = ways(view, unit, pair);
         match unit.errand {
             Errand::Balance => self.still_needed(view, unit, pair.to, &ways)?,
@@ -234,6 +245,7 @@ impl Chooser<'_> {
             self.spent += unit.rows.len();
         }
         charges.iter().for_each(|charge| self.table.enter(charge));
+        self.fair.iter_mut().for_each(|fair| fair.enter(&tenants));
         Ok(())
     }
 
@@ -246,6 +258,7 @@ impl Chooser<'_> {
         fates: &mut Fates<'_>,
     ) {
         let (ledger, table) = (view.ledger.clone(), self.table.clone());
+        let fair = self.fair.clone();
         let (spent, planned) = (self.spent, self.plan.len());
         let mut chosen = Vec::with_capacity(party.len());
         for (index, pairs) in party {
@@ -255,6 +268,7 @@ impl Chooser<'_> {
                 continue;
             }
             (view.ledger, self.table, self.spent) = (ledger, table, spent);
+            self.fair = fair;
             self.plan.truncate(planned);
             fates.done[*index] = true;
             let Some(Party { group, .. }) = unit.party else { return };
@@ -285,6 +299,13 @@ impl Chooser<'_> {
             }
         }
         None
+    }
+
+    /// Whom a unit belongs to, as far as fairness asks. What only needs another target has been counted.
+    fn tenants(&self, view: &View<'_>, unit: &Unit) -> Vec<TenantId> {
+        let rows = unit.rows.iter().filter(|_| self.fair.is_some());
+        let begun = |row: &&usize| !matches!(view.ledger.places[**row], Place::Stranded { .. });
+        rows.filter(begun).filter_map(|row| view.task(*row).tenant).collect()
     }
 
     /// What the table of budgets asks of a unit: nothing where it interrupts nobody.

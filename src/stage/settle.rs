@@ -22,7 +22,7 @@ use crate::model::ids::TaskId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Reason, Reply};
 use crate::snapshot::{Event, Phase, Report, Snapshot};
-use crate::state::{Flight, Remembered, State};
+use crate::state::{Concurrency, Flight, Remembered, State};
 
 /// What settling has to say.
 #[derive(Debug, Default)]
@@ -89,6 +89,10 @@ pub(crate) fn snapshot(
             shown::overdue(config, state, snapshot, *task, &mut settled);
         }
     }
+    let adaptive = config.migration.as_ref().and_then(|limits| Some((limits, limits.adaptive?)));
+    state.concurrency = adaptive.map(|(limits, section)| {
+        state.concurrency.unwrap_or_else(|| Concurrency::start(limits)).turn(&section)
+    });
     // Reports and placements of one snapshot overtake each other: what a later one has settled is not
     // to be carried out any more.
     settled.commands.retain(|command| match command.action {

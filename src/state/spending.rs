@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Budget, MigrationLimits, Scope, Unit};
+use crate::config::{AdaptiveConcurrency, Budget, Fairness, MigrationLimits, Scope, Unit};
 use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub(crate) enum Key {
     Tenant(TenantId),
     Kind(KindId),
     Reason(Purpose),
+    /// For fairness among tenants, which counts those that lost their worker too.
+    Fair(TenantId),
 }
 
 /// What an interruption is for.
@@ -193,6 +195,39 @@ impl Spending {
         })
     }
 
+    /// How often each tenant was interrupted within a window up to now.
+    pub(crate) fn interrupted(
+        &self,
+        window: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (TenantId, u64)> + '_ {
+        self.within(window, now).filter_map(|(key, spent)| match key {
+            Key::Fair(tenant) => Some((tenant, spent.moves)),
+            _ => None,
+        })
+    }
+
+    /// Writes down that a tenant is interrupted now, if there is room.
+    pub(crate) fn interrupt(
+        &mut self,
+        fairness: &Fairness,
+        now: Timestamp,
+        tenant: TenantId,
+        room: usize,
+    ) {
+        let (per, key) = (millis(fairness.window), Key::Fair(tenant));
+        let known = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).is_ok();
+        if known || self.accounts.len() < room {
+            self.add(per, key, now, Spent { moves: 1, ..Spent::default() });
+        }
+    }
+
+    /// How many accounts may be kept for so many workers.
+    pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
+        let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
+        super::MEMORY_PER_WORKER * workers.max(1) * windows
+    }
+
     /// Writes down an interruption that begins now.
     pub(crate) fn enter(&mut self, limits: &MigrationLimits, now: Timestamp, charge: &Charge) {
         let mut entered: Vec<(Scope, Duration)> = Vec::new();
@@ -235,7 +270,10 @@ impl Spending {
         self.accounts.retain_mut(|account| {
             let (per, key) = (account.per, account.key);
             let asked = |limits: &MigrationLimits| {
-                windows(limits).any(|(scope, window)| key.is_in(scope) && millis(window) == per)
+                let fair = |it: Fairness| millis(it.window) == per;
+                let shared = matches!(key, Key::Fair(_)) && limits.fairness.is_some_and(fair);
+                let mut windows = windows(limits);
+                shared || windows.any(|(scope, it)| key.is_in(scope) && millis(it) == per)
             };
             let last = part(per, now);
             if account.parts.last().is_some_and(|(number, _)| *number > last) {
@@ -255,6 +293,36 @@ impl Account {
         ahead.for_each(|(_, spent)| sum.add(*spent));
         self.parts.retain(|(number, _)| *number < last);
         self.parts.push((last, sum));
+    }
+}
+
+/// How many migrations may be under way at once, by what became of the last ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Concurrency {
+    pub(crate) now: u32,
+    /// Whether any has completed, and any has failed, since the last round.
+    pub(crate) completed: bool,
+    pub(crate) failed: bool,
+    /// Whether as many were under way after it as may be.
+    pub(crate) full: bool,
+}
+
+impl Concurrency {
+    /// What it begins with.
+    pub(crate) fn start(limits: &MigrationLimits) -> Self {
+        let now = limits.max_simultaneous.get();
+        Self { now, completed: false, failed: false, full: false }
+    }
+
+    /// One more, half as many, or as it was.
+    pub(crate) fn turn(self, section: &AdaptiveConcurrency) -> Self {
+        let now = match self {
+            Self { now, failed: true, .. } => now / 2,
+            Self { now, completed: true, full: true, .. } => now.saturating_add(1),
+            Self { now, .. } => now,
+        };
+        let now = now.max(section.least.get()).min(section.most.get());
+        Self { now, completed: false, failed: false, full: self.full }
     }
 }
 

@@ -413,7 +413,8 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
 /// Accounts that may be kept of what was spent: 64 per worker and line that looks back.
 fn accounts(round: &Round<'_>) -> usize {
     let lines = round.config.migration.iter().flat_map(|limits| &limits.budgets);
-    let windows = lines.filter(|line| line.per.is_some()).count();
+    let fair = round.config.migration.iter().filter(|limits| limits.fairness.is_some());
+    let windows = lines.filter(|line| line.per.is_some()).count() + fair.count();
     64 * windows * round.snapshot.workers().len().max(1)
 }
 
@@ -494,6 +495,10 @@ fn migrations(round: &Round<'_>) -> usize {
 /// Moves that may be under way at once among so many live workers.
 pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
     let Some(limits) = &round.config.migration else { return 0 };
+    if let Some(concurrency) = round.after.concurrency.filter(|_| limits.adaptive.is_some()) {
+        // Whether that follows from what became of migrations is for many rounds to show.
+        return concurrency.now as usize;
+    }
     let mut most = limits.max_simultaneous.get() as usize;
     // The largest whole number that the share allows, found without rounding.
     while (most + 1) as f64 <= limits.share_of_workers.unwrap_or(0.0) * live as f64 {

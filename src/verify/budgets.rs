@@ -5,8 +5,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::shares::{Level, Shares};
 use super::{Findings, Promise, Violation};
-use crate::config::{Budget, Config, Scope, Unit};
+use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Outcome, Reason};
@@ -14,7 +15,8 @@ use crate::snapshot::{Mobility, Placement, Snapshot, Task};
 
 /// Reckons the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
 /// line is exceeded, at any prefix of any batch, nor over time, nor by a later life that does not know
-/// what an earlier one began.
+/// what an earlier one began. And the fairness among tenants, and the number under way at once where it
+/// adapts.
 #[derive(Clone, Debug, Default)]
 pub struct Budgets {
     lines: Vec<Budget>,
@@ -29,6 +31,9 @@ pub struct Budgets {
     open: BTreeMap<MigrationId, Interruption>,
     /// Every migration begun, so that none is taken over that is over.
     known: BTreeSet<MigrationId>,
+    limits: Option<MigrationLimits>,
+    shares: Shares,
+    level: Level,
 }
 
 /// What was interrupted, for what, from where and to where.
@@ -101,13 +106,17 @@ impl Budgets {
     pub fn new(config: &Config) -> Self {
         let mut budgets = Self::default();
         budgets.reconfigured(config);
+        budgets.level = Level::start(config.migration.as_ref());
         budgets
     }
 
     /// Takes in settings that are in force from now on. A line whose scope or window is new counts from
     /// here.
     pub fn reconfigured(&mut self, config: &Config) {
+        self.limits.clone_from(&config.migration);
+        self.shares.configure(config);
         let limits = config.migration.as_ref();
+        self.level = Level::unknown(limits);
         self.lines = limits.map(|limits| limits.budgets.clone()).unwrap_or_default();
         let windows = self.lines.iter().filter_map(|line| Some((line.scope, line.per?)));
         let windows: BTreeSet<_> = windows.collect();
@@ -120,6 +129,7 @@ impl Budgets {
 
     /// Takes in ends of migrations.
     pub fn ended(&mut self, ended: &[Ended]) {
+        self.level.ended(ended);
         ended.iter().for_each(|ended| {
             self.open.remove(&ended.migration);
         });
@@ -133,11 +143,23 @@ impl Budgets {
     /// Takes in one balancing round.
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
+        let later = outcome.epoch > self.epoch;
+        if later {
+            self.level = Level::unknown(self.limits.as_ref());
+        }
         self.show(snapshot, outcome.epoch);
         self.ended(&outcome.ended);
+        self.shares.round(snapshot.at(), later);
+        let most = self.level.round(self.limits.as_ref());
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
+            let moves = self.open.len() as u64;
+            let leaves = matches!(command.action, Action::Release { .. });
+            findings.need(!leaves || most.is_none_or(|most| moves <= most), || {
+                format!("{command}: {moves} at once, {most:?} by what became of the last ones")
+            });
         }
+        self.level.close(u64::from(outcome.in_flight));
         let longest = self.lines.iter().filter_map(|line| line.per).max().unwrap_or_default();
         let old = |begun: &Interruption| begun.at.after(longest) <= snapshot.at();
         let over = self.begun.iter().take_while(|begun| old(begun)).count();
@@ -177,8 +199,9 @@ impl Budgets {
         if !self.known.insert(command.migration) {
             return;
         }
-        let Action::Release { from, to } = command.action else { return };
         let Some(task) = snapshot.task(command.task) else { return };
+        self.shares.begin(snapshot, task, command, findings);
+        let Action::Release { from, to } = command.action else { return };
         let next = Interruption::of(task, snapshot, [from, to], command.reason);
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {

@@ -38,6 +38,7 @@ mod held;
 mod mode;
 mod plan;
 mod quiet;
+mod shares;
 mod watch;
 
 use alloc::string::String;

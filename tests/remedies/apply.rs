@@ -24,6 +24,11 @@ pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
             case.cooldowns = case.cooldowns.into_iter().take(kept).collect();
             Some(())
         }
+        Remedy::AllowSlack(count) => {
+            let fairness = case.config.migration.as_mut()?.fairness.as_mut()?;
+            fairness.slack = fairness.slack.saturating_add(part(count, share));
+            Some(())
+        }
         Remedy::RaiseBudget { by, .. } => {
             case.config.migration.as_mut()?.budgets[0].limit += bytes_of(by, share);
             Some(())

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    Basis, Budget, Detection, LoadRule, MigrationLimits, Scope, Stability, Trigger, Unit,
+    Basis, Budget, Detection, Fairness, LoadRule, MigrationLimits, Scope, Stability, Trigger, Unit,
 };
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{
@@ -29,6 +29,7 @@ pub fn sources() -> Vec<Source> {
         (150, doubtful().boxed()),
         (2_000, budgets().boxed()),
         (1_500, table().boxed()),
+        (600, unfair().boxed()),
         (150, full_memory().boxed()),
         (60, placements().boxed()),
         (2_000, filled_or_relieved().boxed()),
@@ -192,6 +193,20 @@ fn table() -> impl Strategy<Value = Case> {
         config.migration = Some(MigrationLimits { budgets, ..MigrationLimits::default() });
         let kinds = &["budget line spent", "budget in doubt", "unknown size"];
         Case { blind, ..round_case(kinds, config, cluster) }
+    })
+}
+
+/// Few interruptions beyond a tenant's share.
+fn unfair() -> impl Strategy<Value = Case> {
+    strategies::skewed().prop_map(|cluster| {
+        let mut config = Config::default();
+        let slack = NonZeroU32::MIN;
+        config.migration = Some(MigrationLimits {
+            max_simultaneous: slack.saturating_add(9),
+            fairness: Some(Fairness::new(Duration::from_secs(600), slack)),
+            ..MigrationLimits::default()
+        });
+        round_case(&["unfair"], config, cluster)
     })
 }
 

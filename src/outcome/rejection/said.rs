@@ -29,6 +29,7 @@ impl fmt::Display for Rejection {
             | Self::BudgetLine { .. }
             | Self::BudgetInDoubt { .. }
             | Self::UnknownSize
+            | Self::Unfair { .. }
             | Self::MemoryFull { .. } => self.budget(f),
             Self::OutsideClass { class } => write!(f, "target is not in {class}"),
             Self::OutOfScope { label } => write!(f, "out of scope: it lacks label {label}"),
@@ -103,6 +104,10 @@ impl Rejection {
                 write!(f, "{limit} migrations from the source already")
             }
             Self::BudgetSpent { limit, .. } => write!(f, "budget of {limit} migrations spent"),
+            Self::Unfair { tenant, had, all, tasks, of, .. } => {
+                write!(f, "{tenant} was interrupted {had} times of {}", all.saturating_sub(1))?;
+                write!(f, ", with {tasks} of {of} tasks")
+            }
             Self::UnknownSize => f.write_str("a budget counts bytes, and its size is unknown"),
             Self::MemoryFull { limit, .. } => write!(f, "{limit} recent moves remembered already"),
             Self::BudgetLine { scope, unit, limit, per, spent, .. } => {

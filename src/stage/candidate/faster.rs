@@ -13,14 +13,17 @@ use crate::speed::{self, Wish};
 use crate::state::State;
 use crate::view::{Seat, View};
 
-/// Workers by speed, per hardware that tasks name.
+/// Workers, each with its speed, the fastest first.
+type Ranked = Vec<(f64, Seat)>;
+
+/// Workers by speed, per hardware that tasks name, and per class.
 pub(super) struct Faster<'a> {
     section: Option<(&'a HardwareStrategy, f64)>,
     state: &'a State,
     view: &'a View<'a>,
     /// Workers that may take, coldest first.
     open: Order,
-    by_wish: BTreeMap<(Wish, Option<ClassId>), Vec<(f64, Seat)>>,
+    by_wish: BTreeMap<(Wish, Option<ClassId>), Ranked>,
 }
 
 impl<'a> Faster<'a> {

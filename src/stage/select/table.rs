@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 use crate::config::{Budget, MigrationLimits};
 use crate::model::time::Timestamp;
 use crate::outcome::Rejection;
-use crate::snapshot::Snapshot;
-use crate::state::{Charge, Key, MEMORY_PER_WORKER, Spent, State};
+use crate::state::{Charge, Key, Spending, Spent, State};
 use crate::view::{View, charge_of};
 
 /// What is spent of every line.
@@ -28,12 +27,6 @@ struct Line {
     closed: Option<Timestamp>,
 }
 
-/// Accounts that the state may keep for the windows of the table.
-fn room(limits: &MigrationLimits, snapshot: &Snapshot) -> usize {
-    let windows = limits.budgets.iter().filter(|budget| budget.per.is_some()).count();
-    MEMORY_PER_WORKER * snapshot.workers().len().max(1) * windows
-}
-
 impl Table {
     /// As it stands before the plan.
     pub(super) fn open(limits: &MigrationLimits, state: &State, view: &View<'_>) -> Self {
@@ -52,7 +45,7 @@ impl Table {
             line
         };
         let lines = limits.budgets.iter().map(line).collect();
-        Self { lines, held: spending.len(), room: room(limits, view.snapshot) }
+        Self { lines, held: spending.len(), room: Spending::room(limits, view.workers.len()) }
     }
 
     /// Whether there is nothing to be asked.

@@ -190,6 +190,10 @@ pub(super) fn end(
     let completed = u64::from(fate == Fate::Completed);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
     state.counters.add(at, counts);
+    if let (Some(concurrency), Some(_)) = (&mut state.concurrency, flight.from) {
+        concurrency.completed |= fate == Fate::Completed;
+        concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
+    }
     remember_cost(config, state, flight, fate, at);
     if fate == Fate::Completed {
         judge(config, state, flight, true);

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::config::{
-    AdaptRule, AdviceRules, Basis, BenefitRule, Budget, Calendar, LoadRule, Mode, Safeguard, Scope,
-    Stability, TaskScope, Trigger, Unit,
+    AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Fairness,
+    LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
 };
 use crate::{
     Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
@@ -132,12 +132,22 @@ fn any_numbers() -> impl Strategy<Value = Config> {
 
 /// The settings, some of them with a table of budgets.
 pub(super) fn budgeted(configs: impl Strategy<Value = Config>) -> impl Strategy<Value = Config> {
-    (configs, weighted(0.3, list(budget(), 1..4))).prop_map(|(mut config, budgets)| {
-        if let Some(limits) = &mut config.migration {
-            limits.budgets = budgets.unwrap_or_default();
-        }
-        config
-    })
+    let count =
+        |most: u32| (1..most).prop_map(|count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN));
+    let fairness = (10..600_u64, count(3))
+        .prop_map(|(secs, slack)| Fairness::new(Duration::from_secs(secs), slack));
+    let adaptive =
+        (count(3), count(6)).prop_map(|(a, b)| AdaptiveConcurrency::new(a.min(b), a.max(b)));
+    let rest = (weighted(0.2, fairness), weighted(0.2, adaptive));
+    (configs, weighted(0.3, list(budget(), 1..4)), rest).prop_map(
+        |(mut config, budgets, (fairness, adaptive))| {
+            if let Some(limits) = &mut config.migration {
+                limits.budgets = budgets.unwrap_or_default();
+                (limits.fairness, limits.adaptive) = (fairness, adaptive);
+            }
+            config
+        },
+    )
 }
 
 /// A tight line of a table of budgets.

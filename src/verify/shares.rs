@@ -1,0 +1,140 @@
+//! Was every tenant interrupted no more than its share, and did the number at once follow what became of
+//! the last ones? Reckoned from the outcomes.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Findings;
+use crate::config::{Config, Fairness, MigrationLimits};
+use crate::model::ids::TenantId;
+use crate::model::time::Timestamp;
+use crate::outcome::{Command, Ended, Fate, Reason};
+use crate::snapshot::{Placement, Snapshot, Task};
+
+/// Who was interrupted when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shares {
+    section: Option<Fairness>,
+    /// The window by which the rounds before were judged.
+    window: Option<Duration>,
+    begun: Vec<(Timestamp, TenantId)>,
+    /// Up to then an earlier life may have interrupted what this one does not know of.
+    blind: Option<Timestamp>,
+}
+
+/// The sixteenth of a window that a moment is in, and how long it is.
+fn part(window: Duration, at: Timestamp) -> (u64, u64) {
+    let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX).max(1);
+    let length = window.div_ceil(16);
+    (at.as_millis() / length, length)
+}
+
+impl Shares {
+    pub(super) fn configure(&mut self, config: &Config) {
+        self.section = config.migration.as_ref().and_then(|limits| limits.fairness);
+    }
+
+    /// A round begins, of a later life or of the same.
+    pub(super) fn round(&mut self, now: Timestamp, later: bool) {
+        let window = self.section.map(|section| section.window);
+        if window != self.window {
+            (self.window, self.blind) = (window, None);
+            self.begun.clear();
+        }
+        let Some(window) = window else { return };
+        if later {
+            self.blind = Some(now.after(window).after(window));
+        }
+        let counts = |at: Timestamp| {
+            let (number, length) = part(window, at);
+            let end = Timestamp::from_millis(number.saturating_add(1).saturating_mul(length));
+            end.after(window.max(Duration::from_millis(1))) > now
+        };
+        self.begun.retain(|(at, _)| counts(*at));
+    }
+
+    /// Takes in what is begun.
+    pub(super) fn begin(
+        &mut self,
+        snapshot: &Snapshot,
+        task: &Task,
+        command: &Command,
+        findings: &mut Findings,
+    ) {
+        let (Some(section), Some(tenant)) = (self.section, task.tenant) else { return };
+        let now = snapshot.at();
+        self.begun.push((now, tenant));
+        let chosen = !matches!(command.reason, Reason::Drain { .. } | Reason::Recover);
+        if !chosen || self.blind.is_some_and(|until| until > now) {
+            return;
+        }
+        let runs = |task: &&Task| {
+            let placed = matches!(task.placement, Placement::On(_) | Placement::Moving { .. });
+            placed && task.tenant.is_some()
+        };
+        let mut tasks: BTreeMap<TenantId, u128> = BTreeMap::new();
+        for tenant in snapshot.tasks().iter().filter(runs).filter_map(|task| task.tenant) {
+            *tasks.entry(tenant).or_default() += 1;
+        }
+        let (own, of) = (tasks.get(&tenant).copied().unwrap_or(0), tasks.values().sum::<u128>());
+        let had = self.begun.iter().filter(|(_, other)| *other == tenant).count() as u128;
+        let all = self.begun.len() as u128;
+        let slack = u128::from(section.slack.get());
+        findings.need(had * of <= own * all + slack * of, || {
+            format!("{command}: {tenant} has {had} of {all} interruptions, {own} of {of} tasks")
+        });
+    }
+}
+
+/// How many migrations may be under way at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level {
+    now: Option<u64>,
+    completed: bool,
+    failed: bool,
+    full: bool,
+}
+
+impl Level {
+    /// What an engine that remembers nothing begins with.
+    pub(super) fn start(limits: Option<&MigrationLimits>) -> Self {
+        let limits = limits.filter(|limits| limits.adaptive.is_some());
+        let now = limits.map(|limits| u64::from(limits.max_simultaneous.get()));
+        Self { now, ..Self::default() }
+    }
+
+    /// Where what was before is not known: as many as may be.
+    pub(super) fn unknown(limits: Option<&MigrationLimits>) -> Self {
+        let section = limits.and_then(|limits| limits.adaptive);
+        Self { now: section.map(|section| u64::from(section.most.get())), ..Self::default() }
+    }
+
+    pub(super) fn ended(&mut self, ended: &[Ended]) {
+        for ended in ended.iter().filter(|ended| ended.from.is_some()) {
+            self.completed |= ended.fate == Fate::Completed;
+            self.failed |= matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
+        }
+    }
+
+    /// A round begins: the number for it, if it adapts.
+    pub(super) fn round(&mut self, limits: Option<&MigrationLimits>) -> Option<u64> {
+        let section = limits.and_then(|limits| limits.adaptive)?;
+        let (least, most) = (u64::from(section.least.get()), u64::from(section.most.get()));
+        let mut now = self.now.unwrap_or(most);
+        if self.failed {
+            now /= 2;
+        } else if self.completed && self.full {
+            now += 1;
+        }
+        let now = now.max(least).min(most);
+        *self = Self { now: Some(now), ..Self::default() };
+        Some(now)
+    }
+
+    /// A round is over, with so many under way at most.
+    pub(super) fn close(&mut self, under_way: u64) {
+        self.full = self.now.is_some_and(|now| under_way >= now);
+    }
+}
