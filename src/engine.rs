@@ -408,6 +408,7 @@ fn step(
     let settled = settle::snapshot(config, state, snapshot, held.is_some());
     let mut tally = Tally { ignored_reports: settled.ignored, ..Tally::default() };
     let mut view = observe::observe(config, state, snapshot);
+    let fragmentation = observe::fragmentation(config, &view);
     let adapted = match &config.adaptation {
         Some(section) => adapt::adapt(section, config.thresholds, state, &view),
         None => Adapted::fixed(config.thresholds),
@@ -451,6 +452,7 @@ fn step(
         fingerprints,
         held,
         doubted_since: since,
+        fragmentation,
     };
     Ok(record::record(config, state, pass))
 }

@@ -107,11 +107,13 @@ stories! {
     faster_hardware_is_not_worth_uneven_loads
     faster_hardware_waits_until_the_task_has_cooled_down
     faster_hardware_without_room_attracts_nobody
+    figure_that_is_missing_is_not_zero
     fixed_preset_is_the_traditional_balancer
     fixed_preset_sees_full_memory_behind_idle_processors
     forecast_interval_that_missed_is_widened
     forecast_that_was_wrong_is_trusted_less
     freeze_holds_moves_back_and_lets_drains_go_on
+    free_device_memory_is_cut_up
     full_gpu_does_not_hide_behind_an_idle_cpu
     gang_goes_on_when_one_of_its_moves_fails
     gang_is_left_alone_by_balance_and_speed
@@ -168,6 +170,7 @@ stories! {
     report_that_never_comes_times_out_and_the_task_stays
     report_told_twice_changes_nothing
     reports_that_ride_in_a_snapshot_are_read_in_order
+    reservations_block_though_use_is_low
     restart_that_lost_everything_takes_over_what_it_is_shown
     resume_in_a_later_epoch_keeps_what_is_in_flight
     resumed_from_an_old_state_moves_no_task_twice
@@ -209,6 +212,7 @@ stories! {
     unhealthy_history_tips_the_scales
     unhealthy_worker_takes_nothing_and_may_be_relieved
     unknown_use_is_not_idle
+    use_triggers_though_reservations_are_low
     vanished_worker_leaves_orphans_an_unlisted_one_does_not
     what_a_move_cost_is_remembered_for_its_kind
     what_a_move_costs_by_the_letter

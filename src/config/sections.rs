@@ -356,11 +356,15 @@ pub struct Efficiency {
     pub cool_celsius: f64,
     /// A worker as hot as this has none: 85.
     pub hot_celsius: f64,
+    /// Whether outcomes say how free device memory is cut up
+    /// ([`Outcome::fragmentation`](crate::Outcome::fragmentation)): no.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub fragmentation: bool,
 }
 
 impl Default for Efficiency {
     fn default() -> Self {
-        Self { cool_celsius: 35.0, hot_celsius: 85.0 }
+        Self { cool_celsius: 35.0, hot_celsius: 85.0, fragmentation: false }
     }
 }
 

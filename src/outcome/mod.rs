@@ -6,6 +6,7 @@
 mod advice;
 mod command;
 mod difference;
+mod fragmentation;
 mod late;
 mod rejection;
 mod remedy;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use advice::Advice;
 pub use command::{Action, Command, Ended, Fate, Reason};
 pub use difference::{Difference, Differences};
+pub use fragmentation::{Fragmentation, WorkerFragmentation};
 pub use late::Late;
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
@@ -99,6 +101,10 @@ pub struct Outcome {
     /// ids may stand for other migrations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposed: Vec<Command>,
+    /// How free device memory is cut up, where that is asked for
+    /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragmentation: Option<Fragmentation>,
 }
 
 impl Outcome {
@@ -138,6 +144,9 @@ impl fmt::Display for Outcome {
         write!(f, "balance    {}", self.balance)?;
         if let Some(held) = &self.held {
             write!(f, "\nheld back  {held}")?;
+        }
+        if let Some(fragmentation) = &self.fragmentation {
+            write!(f, "\ndevices    {fragmentation}")?;
         }
         let told = self.commands.iter().map(|command| ("command ", command));
         for (what, command) in told.chain(self.proposed.iter().map(|it| ("proposed", it))) {

@@ -75,6 +75,12 @@ fn workers(page: &mut Page, outcome: &Outcome, name: &impl Fn(WorkerId) -> Strin
     let projected = column(|it| it.projected.map(crate::Utilization::get));
     let help = "Load with everything under way as if it had arrived.";
     page.gauges("worker_projected_load_ratio", help, "worker", &projected);
+    let cut_up = outcome.fragmentation.iter().flat_map(|it| &it.workers);
+    let cut_up: Vec<_> = cut_up.map(|it| (name(it.worker), it.share)).collect();
+    if !cut_up.is_empty() {
+        let help = "Share of free device memory that is not in the largest hole.";
+        page.gauges("worker_device_fragmentation_ratio", help, "worker", &cut_up);
+    }
     let foreseen = outcome.forecast.iter().flat_map(|it| &it.workers);
     let foreseen: Vec<_> = foreseen.map(|it| (name(it.worker), it.load)).collect();
     let help = "Load at the end of the forecast's horizon.";

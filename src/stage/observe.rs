@@ -18,11 +18,12 @@ use crate::model::hardware::HardwareSet;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
-use crate::outcome::SystemLoad;
+use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{Flight, RECENT, State};
 use crate::view::{
-    Burden, Forms, Ledger, Place, Seat, View, WorkerView, alternative, forms, runs_on_device,
+    Burden, DeviceCell, Forms, Ledger, Place, Seat, View, WorkerView, alternative, forms,
+    runs_on_device,
 };
 
 /// From fewer changes between samples nothing is said of their noise.
@@ -66,6 +67,14 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
         forms,
         domains,
     }
+}
+
+/// How free device memory is cut up, if that is asked for.
+pub(crate) fn fragmentation(config: &Config, view: &View<'_>) -> Option<Fragmentation> {
+    config.efficiency.filter(|section| section.fragmentation)?;
+    let holes = |seat: Seat| view.ledger.devices_of(seat).iter().filter_map(DeviceCell::free_bytes);
+    let seats = 0..view.workers.len();
+    Fragmentation::of(seats.map(|seat| (view.worker_id(seat), holes(seat).collect())))
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.

@@ -15,8 +15,8 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Held, Imbalance, Outcome,
-    Reason, Rejection, Sight, Tally, WorkerLoad,
+    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Fragmentation, Held,
+    Imbalance, Outcome, Reason, Rejection, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track};
@@ -41,6 +41,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) fingerprints: Fingerprints,
     pub(crate) held: Option<Held>,
     pub(crate) doubted_since: Option<Timestamp>,
+    pub(crate) fragmentation: Option<Fragmentation>,
 }
 
 /// Writes the round down and says what came of it.
@@ -94,6 +95,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         held: pass.held,
         mode: config.mode,
         proposed,
+        fragmentation: pass.fragmentation,
     }
 }
 

@@ -528,10 +528,12 @@ fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mu
     let names: BTreeSet<_> = refusals.iter().map(crate::outcome::Refusals::name).collect();
     let most_examples = refusals.iter().map(|row| row.examples.len()).max().unwrap_or(0);
     let forecast = outcome.forecast.as_ref().map_or(0, |forecast| forecast.workers.len());
+    let with_devices = outcome.fragmentation.as_ref().map_or(0, |it| it.workers.len());
     for (what, size, bound) in [
         ("bad records shown", outcome.bad_records.len(), Outcome::BAD_RECORDS),
         ("worker loads", outcome.workers.len(), workers),
         ("worker forecasts", forecast, workers),
+        ("workers with devices", with_devices, workers),
         ("rows of refusals", refusals.len(), names.len()),
         ("examples of one refusal", most_examples, Tally::EXAMPLES),
         ("migrations ended", outcome.ended.len(), tasks),

@@ -27,6 +27,7 @@ pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
     super::held::told(round, &mut findings);
     tells_of_the_late(round, &mut findings);
     advice(round, &mut findings);
+    super::devices::told(round, &mut findings);
     findings.list
 }
 

@@ -31,6 +31,7 @@ mod account;
 mod advice;
 mod budgets;
 mod calendar;
+mod devices;
 mod evidence;
 mod facts;
 mod groups;

@@ -40,6 +40,9 @@ pub fn configs() -> impl Strategy<Value = Config> {
         config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
         config.hardware = config.hardware.filter(|_| !off[3]);
         config.efficiency = config.efficiency.filter(|_| !off[4]);
+        if let Some(section) = &mut config.efficiency {
+            section.fragmentation = off[0];
+        }
         config.migration = config.migration.filter(|_| !off[5] || !off[6]);
         config.stability = config.stability.filter(|_| !off[6] || off[0]);
         config

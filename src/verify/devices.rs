@@ -1,0 +1,49 @@
+//! Is free device memory cut up as the round says?
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::account::Account;
+use super::facts::Facts;
+use super::{Findings, Round};
+use crate::snapshot::Placement;
+
+/// How free device memory is said to be cut up follows from what is free on each device, as far as every task there says
+/// which it uses.
+pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
+    let asked = round.config.efficiency.is_some_and(|section| section.fragmentation);
+    let Some(said) = &round.outcome.fragmentation else { return };
+    findings.need(asked, || String::from("nobody has asked how device memory is cut up"));
+    let facts = Facts::new(round);
+    let account = Account::open(&facts);
+    let snapshot = round.snapshot;
+    let share = |free: f64, widest: f64| if free > 0.0 { 1.0 - widest / free } else { 0.0 };
+    let free: f64 = said.workers.iter().map(|row| row.free_bytes).sum();
+    let widest: f64 = said.workers.iter().map(|row| row.widest_bytes).sum();
+    findings.need((said.share - share(free, widest)).abs() <= 1e-9, || format!("{said}: no sum"));
+    for row in &said.workers {
+        let Some(worker) = snapshot.worker(row.worker) else {
+            findings.add(format!("{} has devices and no record", row.worker));
+            continue;
+        };
+        let hidden = snapshot.tasks().iter().any(|task| match task.placement {
+            Placement::On(at) => at == worker.id && task.device.is_none(),
+            Placement::Moving { .. } => true,
+            _ => false,
+        });
+        if hidden || !account.facts.flights.is_empty() {
+            continue;
+        }
+        let devices = (0_u16..).zip(&worker.devices);
+        let holes = devices.filter_map(|(index, _)| account.device_free(worker.id, index));
+        let holes: Vec<f64> = holes.map(|free| free.max(0.0)).collect();
+        let free: f64 = holes.iter().sum();
+        let widest = holes.iter().copied().fold(0.0, f64::max);
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+        let holds = near(row.free_bytes, free) && near(row.widest_bytes, widest);
+        findings.need(holds && near(row.share, share(free, widest)), || {
+            format!("{}: {free} bytes are free, {widest} in one piece", row.worker)
+        });
+    }
+}
