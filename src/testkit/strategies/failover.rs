@@ -9,7 +9,7 @@ use proptest::collection::vec as list;
 use proptest::option::weighted;
 use proptest::prelude::*;
 
-use super::history::{History, histories};
+use super::history::{Happening, History, histories};
 use super::host::Host;
 use crate::config::Mode;
 use crate::{Config, ConfigErrors, Engine, Epoch, Input, Output, State};
@@ -149,6 +149,11 @@ pub fn failovers() -> impl Strategy<Value = Failover> {
     (histories(), list(death, 1..5)).prop_map(|(mut history, deaths)| {
         (history.shows_moving, history.shows_orders) = (true, true);
         history.config.mode = Mode::Act;
+        // To a life that has seen nothing yet no snapshot is an old one, and none can be doubted.
+        for turn in &mut history.turns {
+            let known = |it: &Happening| !matches!(it, Happening::Again | Happening::Blackout);
+            turn.happening = turn.happening.filter(known);
+        }
         let limits = history.config.migration.get_or_insert_default();
         (limits.share_of_workers, limits.per_giver) = (None, None);
         Failover { history, deaths }
