@@ -83,15 +83,15 @@ pub struct State {
     pub(crate) forecasts: Window<Pending, FORECASTS>,
     /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
-    /// What the margins of forecasts are multiplied by, once something was judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) factor: Option<f64>,
     pub(crate) flights: BTreeMap<TaskId, Flight>,
     pub(crate) landed: Vec<Landed>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
     pub(crate) ended: Window<Remembered, ENDED>,
     pub(crate) learned: Learned,
     pub(crate) counters: Counters,
+    /// What the margins of forecasts are multiplied by, once something was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) factor: Option<f64>,
     /// Since when more workers than can be believed have been missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubted_since: Option<Timestamp>,

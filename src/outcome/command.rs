@@ -154,18 +154,6 @@ pub enum Reason {
         /// The source.
         worker: WorkerId,
     },
-    /// The source leaves soon.
-    Leaves {
-        /// The source.
-        worker: WorkerId,
-        /// When it leaves.
-        at: Timestamp,
-    },
-    /// Another one of its gang has to leave its worker.
-    Along {
-        /// The gang.
-        group: GroupId,
-    },
     /// The task has no worker any more.
     Recover,
     /// The source has let go.
@@ -191,13 +179,6 @@ pub enum Reason {
         /// Its stance now.
         stance: Stance,
     },
-    /// The target leaves soon, as it turns out.
-    TargetLeaves {
-        /// The target.
-        worker: WorkerId,
-        /// When it leaves.
-        at: Timestamp,
-    },
     /// The target has filled up meanwhile.
     TargetFull {
         /// The target.
@@ -213,6 +194,25 @@ pub enum Reason {
     Elsewhere,
     /// Every attempt has failed.
     Exhausted,
+    /// The source leaves soon.
+    Leaves {
+        /// The source.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
+    },
+    /// Another one of its gang has to leave its worker.
+    Along {
+        /// The gang.
+        group: GroupId,
+    },
+    /// The target leaves soon, as it turns out.
+    TargetLeaves {
+        /// The target.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
+    },
 }
 
 impl fmt::Display for Reason {

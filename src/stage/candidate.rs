@@ -281,12 +281,14 @@ impl<'a> Search<'a> {
         let level = |seat: &Seat| levels.of(view, *seat).unwrap_or(f64::INFINITY);
         let mut open: Vec<Seat> =
             (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()).collect();
-        // Who leaves soon takes nothing, and is asked last.
-        let last = |seat: &Seat| view.workers[*seat].stance != Stance::Accept;
+        // Of several as cold, who leaves soon is asked last.
+        let warm = |seat: &Seat| level(seat) >= levels.take_below;
+        let leaves = |seat: &Seat| view.workers[*seat].stance != Stance::Accept;
         open.sort_by(|a, b| {
-            last(a).cmp(&last(b)).then(level(a).total_cmp(&level(b))).then(a.cmp(b))
+            let last = (warm(a), leaves(a)).cmp(&(warm(b), leaves(b)));
+            last.then(level(a).total_cmp(&level(b))).then(a.cmp(b))
         });
-        let cold = open.partition_point(|seat| !last(seat) && level(seat) < levels.take_below);
+        let cold = open.partition_point(|seat| !warm(seat));
         let takers = Order::new(view, open);
         let offers = alloc::vec![0; view.workers.len()];
         let (equipped, burden) = (BTreeMap::new(), Burden::default());

@@ -9,8 +9,8 @@ use super::facts::Facts;
 use super::{Findings, Round};
 use crate::snapshot::Placement;
 
-/// How free device memory is said to be cut up follows from what is free on each device, as far as every task there says
-/// which it uses.
+/// How free device memory is said to be cut up follows from what is free on each device, as far as every task
+/// there says which it uses.
 pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     let asked = round.config.efficiency.is_some_and(|section| section.fragmentation);
     let Some(said) = &round.outcome.fragmentation else { return };
