@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::config::{Mode, TaskScope};
 use evenkeel::testkit::strategies::{self, Failover, Happening, History, Turn};
-use evenkeel::verify::{Budgets, Watch};
+use evenkeel::verify::Watch;
 use evenkeel::{
     Action, Command, Config, Engine, Input, MigrationId, Outcome, Output, Placement, Ratio,
     Snapshot, TaskId,
@@ -121,41 +121,18 @@ impl Ids {
     }
 }
 
-/// What one input makes of the table of budgets, whichever life it came to.
-fn overspent(budgets: &mut Budgets, input: &Input, output: &Output) -> Vec<String> {
-    let broken = match (input, output) {
-        (Input::Tick(snapshot), Output::Outcome(outcome)) => budgets.round(snapshot, outcome),
-        (_, Output::Reply(reply)) => {
-            budgets.ended(&reply.ended);
-            Vec::new()
-        }
-        (_, Output::Stale(stale)) => {
-            budgets.ended(&stale.ended);
-            Vec::new()
-        }
-        (Input::Reconfigure(config), Output::Reconfigured) => {
-            budgets.reconfigured(config);
-            Vec::new()
-        }
-        _ => Vec::new(),
-    };
-    broken.iter().map(ToString::to_string).collect()
-}
-
 /// Plays a failover; what went wrong.
 fn killed_and_resumed(failover: &Failover) -> Vec<String> {
     let limits = failover.history.config.migration.clone().unwrap_or_default();
     let most = limits.max_simultaneous.get() as usize;
     let mut mortal = failover.engine().unwrap();
     let mut steady = Engine::new(failover.history.config.clone()).unwrap();
-    let mut budgets = Budgets::new(&failover.history.config);
     let (mut ids, mut wrong, mut parted) = (Ids::default(), Vec::new(), false);
     let host = failover.play(&mut |input| {
         let before = mortal.engine().outstanding();
         let epoch = mortal.engine().state().epoch();
         let output = mortal.apply(&input);
         wrong.extend(ids.issue(&before, &output));
-        wrong.extend(overspent(&mut budgets, &input, &output));
         let steadily = steady.apply(&input);
         parted |= mortal.engine().state().epoch() != epoch;
         if !parted && steadily != output {
