@@ -79,18 +79,19 @@ impl fmt::Display for Fragmentation {
 mod tests {
     use super::Fragmentation;
     use crate::model::ids::WorkerId;
-    use alloc::{vec, vec::Vec};
+    use alloc::{format, string::String, vec, vec::Vec};
 
     #[test]
     fn what_lies_outside_the_largest_hole_counts() {
         let share = |holes: Vec<f64>| {
             let of = Fragmentation::of([(WorkerId::new(1), holes)].into_iter());
-            of.map(|it| (it.share * 1e3) as u32)
+            of.map(|it| format!("{:.3}", it.share))
         };
-        assert_eq!(share(vec![16.0, 8.0]), Some(333));
-        assert_eq!(share(vec![24.0, 0.0]), Some(0));
-        assert_eq!(share(vec![4.0; 4]), Some(750));
-        assert_eq!(share(vec![-1.0, 0.0]), Some(0));
+        let is = |share: Option<String>, text: &str| assert_eq!(share.as_deref(), Some(text));
+        is(share(vec![16.0, 8.0]), "0.333");
+        is(share(vec![24.0, 0.0]), "0.000");
+        is(share(vec![4.0; 4]), "0.750");
+        is(share(vec![-1.0, 0.0]), "0.000");
         assert_eq!(share(vec![]), None);
     }
 }
