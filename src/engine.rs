@@ -41,6 +41,7 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "nearly every input is a snapshot")]
 pub enum Input {
     /// For [`Engine::tick`].
     Tick(Snapshot),

@@ -83,8 +83,9 @@ fn advise_equals_act_on_ten_thousand_random_ticks() {
                 assert_eq!(begun, advise.proposed, "{act}\n{advise}");
                 assert_eq!(told, advise.commands, "{act}\n{advise}");
                 assert_eq!(grounds(&act), grounds(&advise));
-                // Where nothing under way takes another turn by it, advice leaves what watching leaves.
-                if advise.commands == observe.commands {
+                // Where nothing under way takes another turn by it, advice leaves what watching leaves. (What else is
+                // advised is worked out from what is proposed.)
+                if advise.commands == observe.commands && engine.config().advice.is_none() {
                     assert_eq!(advised.state(), observed.state());
                     untouched += 1;
                 }
@@ -95,7 +96,7 @@ fn advise_equals_act_on_ten_thousand_random_ticks() {
         });
     }
     println!("{ticks} ticks, {proposals} proposals, {untouched} left what watching leaves");
-    assert!(proposals > 2_000 && untouched > 9_000);
+    assert!(proposals > 2_000 && untouched > 6_000);
 }
 
 // ---------------------------------------------------------------- killed and resumed
@@ -124,7 +125,8 @@ impl Ids {
 /// Plays a failover; what went wrong.
 fn killed_and_resumed(failover: &Failover) -> Vec<String> {
     let limits = failover.history.config.migration.clone().unwrap_or_default();
-    let most = limits.max_simultaneous.get() as usize;
+    let most = limits.adaptive.map_or(limits.max_simultaneous, |section| section.most);
+    let most = most.get() as usize;
     let mut mortal = failover.engine().unwrap();
     let mut steady = Engine::new(failover.history.config.clone()).unwrap();
     let (mut ids, mut wrong, mut parted) = (Ids::default(), Vec::new(), false);

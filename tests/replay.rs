@@ -195,7 +195,7 @@ fn a_second_life_in_a_higher_epoch_goes_on_with_what_is_in_flight() {
 #[test]
 fn many_lives_issue_no_id_twice_and_drop_nothing() {
     let (mut ids, mut lives) = (BTreeSet::new(), 0);
-    for (history, log) in logs().take(100) {
+    for (history, log) in logs().take(150) {
         let mut engine = engine(&history);
         ids.clear();
         for (nth, (input, _)) in log.iter().enumerate() {

@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::calendar::is_leaving;
 use super::facts::{
     accelerated, asked, burden, capacity, claim, is_sound_task, is_sound_worker, load,
 };
@@ -106,7 +107,9 @@ fn splits(
 
 /// Whether a worker takes tasks, as far as its record can be relied on.
 fn takes(round: &Round<'_>, worker: &Worker) -> bool {
-    worker.stance == Stance::Accept && is_sound_worker(round.snapshot, worker.id)
+    worker.stance == Stance::Accept
+        && !is_leaving(round, worker)
+        && is_sound_worker(round.snapshot, worker.id)
 }
 
 /// Whether tasks wait, or loads are too high, and one more such worker could have some of them.

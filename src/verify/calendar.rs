@@ -56,7 +56,9 @@ pub(super) fn may_be_left(round: &Round<'_>, step: &Step<'_>, findings: &mut Fin
     let (command, stance) = (step.command, source.stance);
     let open = matches!(stance, Stance::Accept | Stance::Hold);
     let gives = match step.aim {
-        Aim::Drain if stance == Stance::Drain => true,
+        Aim::Drain | Aim::Along if stance == Stance::Drain => true,
+        // Who goes along would have been done in time, perhaps.
+        Aim::Along => open,
         Aim::Drain => {
             let leaves = departure(round, source).filter(|_| leaving && open);
             leaves.is_some_and(|leaves| !ends_in_time(round, step.task, leaves))
@@ -151,7 +153,8 @@ pub(super) fn tells_of_the_late(round: &Round<'_>, findings: &mut Findings) {
         let Placement::On(worker) = task.placement else { continue };
         let due = snapshot.worker(worker).and_then(&deadline);
         let stays = due.is_some_and(|due| due < next && !ends_in_time(round, task, due));
-        let moves = after.flights.contains_key(&task.id);
+        let proposed = outcome.proposed.iter().any(|command| command.task == task.id);
+        let moves = proposed || after.flights.contains_key(&task.id);
         findings.need(!stays || moves || told.contains(&task.id), || {
             format!("{} stays on {worker}, which leaves at {due:?}: nobody says so", task.id)
         });

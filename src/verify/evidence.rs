@@ -129,7 +129,9 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
         format!("{} said to be in flight, {flying} are", outcome.in_flight)
     });
     let (high, low) = (outcome.thresholds.high, outcome.thresholds.low);
-    findings.need(high.is_finite() && low.is_finite() && low < high, || {
+    // With no separation asked for they may meet.
+    let meet = config.adaptation.is_some_and(|section| section.separation <= 0.0) && low <= high;
+    findings.need(high.is_finite() && low.is_finite() && (low < high || meet), || {
         format!("thresholds cross: high {high}, low {low}")
     });
     if let Some(section) = config.adaptation.filter(|_| before.thresholds.is_some()) {

@@ -66,7 +66,10 @@ impl Shares {
         let (Some(section), Some(tenant)) = (self.section, task.tenant) else { return };
         let now = snapshot.at();
         self.begun.push((now, tenant));
-        let chosen = !matches!(command.reason, Reason::Drain { .. } | Reason::Recover);
+        let chosen = !matches!(
+            command.reason,
+            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } | Reason::Recover
+        );
         if !chosen || self.blind.is_some_and(|until| until > now) {
             return;
         }

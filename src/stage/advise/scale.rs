@@ -110,8 +110,10 @@ fn largest_first(view: &View<'_>, rows: Vec<usize>) -> Vec<usize> {
 /// overloaded workers so that none is.
 fn crowded(ask: &Ask<'_>, trial: &mut Trial<'_>) -> (f64, Vec<Guest>) {
     let (view, high) = (ask.view, ask.levels.ceiling);
-    let open =
-        |seat: &Seat| view.workers[*seat].balanced && view.worker(*seat).stance == Stance::Accept;
+    let open = |seat: &Seat| {
+        let worker = &view.workers[*seat];
+        worker.balanced && worker.stance == Stance::Accept
+    };
     let seats: Vec<Seat> = (0..view.workers.len()).filter(open).collect();
     let loads = seats.iter().filter_map(|seat| view.workers[*seat].projected);
     let mean = loads.clone().sum::<f64>() / loads.count().max(1) as f64;

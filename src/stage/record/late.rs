@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
 use crate::snapshot::{Phase, Stance};
@@ -42,9 +42,13 @@ pub(super) fn late(
         }
         match view.ledger.places[row] {
             Place::Moving { .. } => {
-                let flight = state.flights.get(&task.id);
-                let leaving = flight.filter(|flight| flight.phase == Phase::Releasing);
-                late.extend(leaving.map(|_| Late { gone: Some(at), ..new }));
+                // What is proposed counts as if it were done.
+                let proposed = || plan.iter().any(|planned| planned.row == row);
+                let leaving = match state.flights.get(&task.id) {
+                    Some(flight) => flight.phase == Phase::Releasing,
+                    None => config.mode == Mode::Advise && proposed(),
+                };
+                late.extend(leaving.then_some(Late { gone: Some(at), ..new }));
             }
             _ => match stuck.get(&row) {
                 Some(Some(no)) if waits(no, deadline) => waiting.push(new),

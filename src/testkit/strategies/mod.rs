@@ -28,14 +28,15 @@ mod failover;
 mod group;
 mod history;
 mod host;
+mod hostile;
 mod settings;
 mod wish;
 
 pub use calendar::timed;
 pub use class::classed;
 pub use cluster::{
-    Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, hostile, partial, skewed,
-    task, uniform, worker,
+    Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, partial, skewed, task,
+    uniform, worker,
 };
 pub use failover::{Death, Failover, Mortal, failovers};
 pub use group::{bound, grouped};
@@ -44,5 +45,6 @@ pub use history::{
     logged,
 };
 pub use host::Host;
+pub use hostile::hostile;
 pub use settings::{advice, any_config, configs, presets, reports, scopes};
 pub use wish::{constant_wishes, versatile, wishful};

@@ -26,7 +26,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     let rows = workers.len() as f64;
     let top = highest(values.iter().flatten().copied(), 1.0).min(MOST);
     let begin =
-        |it: &Option<&Bin<'_>>| it.map_or_else(|| "no round".to_owned(), |it| clock(log, it.from));
+        |it: Option<&Bin<'_>>| it.map_or_else(|| "no round".to_owned(), |it| clock(log, it.from));
 
     let mut picture = Picture::new(
         "load",
@@ -43,7 +43,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
             columns: columns.len(),
             values,
             top,
-            column_names: stretches.iter().map(begin).collect(),
+            column_names: stretches.iter().copied().map(begin).collect(),
             row_names: workers.iter().map(|id| format!("worker {id}")).collect(),
         })],
     });

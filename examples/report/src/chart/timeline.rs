@@ -23,6 +23,9 @@ const MANY: usize = 400;
 const HEIGHT: f64 = 900.0;
 const BAR: (f64, f64) = (3.0, 11.0);
 
+/// Begin, end and row of stays, by task and worker.
+type Places = BTreeMap<(u64, u64), Vec<(f64, f64, f64)>>;
+
 /// The lanes of one picture: workers, each with as many rows as it had tasks at once, and a row of air.
 struct Lanes<'a> {
     log: &'a Log,
@@ -34,7 +37,7 @@ struct Lanes<'a> {
     /// Every stay with its row.
     stays: Vec<(&'a Stay, f64)>,
     /// Begin, end and row of the stays of a task on a worker.
-    places: BTreeMap<(u64, u64), Vec<(f64, f64, f64)>>,
+    places: Places,
     moved: &'a BTreeSet<u64>,
 }
 

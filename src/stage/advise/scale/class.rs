@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::admission;
 use crate::model::resource::ResourceId;
-use crate::snapshot::{GroupRule, Worker};
+use crate::snapshot::{GroupRule, Stance, Worker};
 use crate::view::{Seat, View};
 
 /// So many classes are told apart; workers of further ones count for none.
@@ -24,7 +24,7 @@ pub(super) struct Class {
 /// The classes of the workers that take tasks.
 pub(super) fn classes(view: &View<'_>) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::new();
-    for seat in (0..view.workers.len()).filter(|seat| admission::target(view, *seat).is_ok()) {
+    for seat in (0..view.workers.len()).filter(|seat| takes(view, *seat)) {
         let worker = view.worker(seat);
         let known = classes.iter().position(|it| is_alike(view.worker(it.model), worker));
         match known {
@@ -43,6 +43,11 @@ pub(super) fn classes(view: &View<'_>) -> Vec<Class> {
         classes[index].rank = rank;
     }
     classes
+}
+
+/// Whether a worker takes tasks, and does not leave soon.
+pub(super) fn takes(view: &View<'_>, seat: Seat) -> bool {
+    view.workers[seat].stance == Stance::Accept && admission::target(view, seat).is_ok()
 }
 
 /// Whether two workers are of one class.
@@ -65,5 +70,5 @@ pub(super) fn is_bound(view: &View<'_>, row: usize) -> bool {
     let member = u32::try_from(row).unwrap_or(u32::MAX);
     let groups = view.memberships.get(&member).into_iter().flatten();
     let mut groups = groups.map(|index| &view.snapshot.groups()[*index as usize]);
-    groups.any(|group| group.rule == GroupRule::Affinity)
+    groups.any(|group| matches!(group.rule, GroupRule::Affinity | GroupRule::Gang))
 }

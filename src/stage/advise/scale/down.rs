@@ -6,9 +6,8 @@
 
 use alloc::vec::Vec;
 
-use super::class::Class;
+use super::class::{Class, takes};
 use super::trial::{Before, Trial};
-use crate::admission;
 use crate::outcome::Advice;
 use crate::snapshot::Stance;
 use crate::stage::advise::Ask;
@@ -22,7 +21,7 @@ const FAILURES: usize = 8;
 /// Tries to empty workers, and tells how many of each class could go.
 pub(super) fn down(ask: &Ask<'_>, classes: &[Class], trial: &mut Trial<'_>, out: &mut Vec<Advice>) {
     let most = ask.section.keep_below.min(ask.levels.ceiling);
-    let drains = ask.view.snapshot.workers().iter().any(|it| it.stance == Stance::Drain);
+    let drains = ask.view.workers.iter().any(|it| it.stance == Stance::Drain);
     let in_flight = ask.view.ledger.places.iter().any(|it| matches!(it, Place::Moving { .. }));
     // What is on the move changes what could go: that is asked once it has arrived.
     if drains || in_flight {
@@ -63,7 +62,7 @@ impl<'t, 'a> Search<'t, 'a> {
     fn new(trial: &'t mut Trial<'a>, most: f64) -> Self {
         let view = &trial.view;
         let load = |seat: Seat| view.ledger.load(seat).unwrap_or(f64::INFINITY);
-        let open = |seat: &Seat| admission::target(view, *seat).is_ok();
+        let open = |seat: &Seat| takes(view, *seat);
         let mut order: Vec<Seat> = (0..view.workers.len()).filter(open).collect();
         order.sort_by(|a, b| load(*b).total_cmp(&load(*a)).then(a.cmp(b)));
         let refusals = order.iter().map(|seat| if load(*seat) > most { REFUSALS } else { 0 });

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::class::is_bound;
+use super::class::{is_bound, takes};
 use crate::admission::{self, Levels};
 use crate::config::Config;
 use crate::outcome::Rejection;
@@ -137,7 +137,7 @@ impl<'a> Trial<'a> {
 
     /// Puts tasks where they fit, each on the first worker that admits it; those that fit nowhere.
     pub(super) fn place(&mut self, rows: Vec<usize>) -> Vec<Guest> {
-        let open = |seat: &Seat| admission::target(&self.view, *seat).is_ok();
+        let open = |seat: &Seat| takes(&self.view, *seat);
         let open: Vec<Seat> = (0..self.view.workers.len()).filter(open).collect();
         let (mut left, mut next, mut last) = (Vec::new(), 0, None);
         for row in rows {
