@@ -78,13 +78,6 @@ pub struct Outcome {
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
-    /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub late: Vec<Late>,
-    /// What no move can mend, and what would; nothing unless
-    /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub advice: Vec<Advice>,
     /// Migrations under way when the round was over.
     pub in_flight: u32,
     /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
@@ -105,6 +98,13 @@ pub struct Outcome {
     /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragmentation: Option<Fragmentation>,
+    /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
+    /// What no move can mend, and what would; nothing unless
+    /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<Advice>,
 }
 
 impl Outcome {
