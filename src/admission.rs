@@ -93,7 +93,8 @@ fn frozen(
     scopes: impl Fn(FreezeScope) -> bool,
 ) -> Option<Timestamp> {
     let voluntary = matches!(errand, Errand::Balance | Errand::Upgrade);
-    let begins = voluntary || errand == Errand::Drain || place == Place::Orphaned;
+    let evacuation = matches!(errand, Errand::Drain | Errand::Along(_));
+    let begins = voluntary || evacuation || place == Place::Orphaned;
     let now = view.snapshot.at();
     let holds = |freeze: &&Freeze| {
         begins && freeze.until > now && (voluntary || freeze.strict) && scopes(freeze.scope)

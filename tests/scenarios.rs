@@ -119,6 +119,7 @@ stories! {
     gang_is_left_alone_by_balance_and_speed
     gang_leaves_a_drained_worker_as_a_whole
     gang_of_orphans_is_placed_together_or_not
+    gang_stays_whole_where_a_strict_freeze_holds_one_of_it
     gang_that_cannot_move_whole_stays_whole
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back

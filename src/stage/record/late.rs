@@ -3,7 +3,7 @@
 //! As things stand: what is under way goes on, what nothing stops has its turn in the rounds to come, by
 //! deadline, as many in each as began in this one (one at least).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::{Config, Mode};
@@ -27,6 +27,8 @@ pub(super) fn late(
         return Vec::new();
     }
     let at = view.snapshot.at();
+    let advised = plan.iter().filter(|_| config.mode == Mode::Advise);
+    let proposed: BTreeSet<usize> = advised.map(|planned| planned.row).collect();
     let stuck: BTreeMap<usize, Option<Rejection>> = stuck.iter().copied().collect();
     let (mut late, mut waiting): (Vec<Late>, Vec<Late>) = (Vec::new(), Vec::new());
     for row in 0..view.snapshot.tasks().len() {
@@ -43,10 +45,9 @@ pub(super) fn late(
         match view.ledger.places[row] {
             Place::Moving { .. } => {
                 // What is proposed counts as if it were done.
-                let proposed = || plan.iter().any(|planned| planned.row == row);
                 let leaving = match state.flights.get(&task.id) {
                     Some(flight) => flight.phase == Phase::Releasing,
-                    None => config.mode == Mode::Advise && proposed(),
+                    None => proposed.contains(&row),
                 };
                 late.extend(leaving.then_some(Late { gone: Some(at), ..new }));
             }
