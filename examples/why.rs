@@ -221,7 +221,10 @@ fn ask(question: &Question) -> Result<String, Box<dyn Error>> {
 /// Source and target of a command that begins a migration.
 fn ends(command: &Command) -> [Option<WorkerId>; 2] {
     match command.action {
-        Action::Release { from, to } => [Some(from), Some(to)],
+        Action::Release { from, to }
+        | Action::RequeueFor { from, to }
+        | Action::Start { from, to, .. }
+        | Action::Evict { from, hint: to } => [Some(from), Some(to)],
         Action::Place { to, .. } => [None, Some(to)],
         _ => [None, None],
     }

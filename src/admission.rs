@@ -15,7 +15,7 @@ use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
-use crate::state::State;
+use crate::state::{Returned, State, Way};
 use crate::view::{
     Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device, suits,
 };
@@ -74,6 +74,7 @@ pub(crate) fn task(
         return Err(Rejection::NotBefore { until });
     }
     groups::may_leave(view, row, errand)?;
+    came_back(config, state, view, row)?;
     if errand < Errand::Balance {
         return Ok(());
     }
@@ -114,6 +115,18 @@ fn covers(view: &View<'_>, scope: FreezeScope, seat: Seat) -> bool {
 fn is_member(view: &View<'_>, row: usize, group: GroupId) -> bool {
     let mut groups = view.groups_of(row).iter();
     groups.any(|index| view.snapshot.groups()[*index as usize].id == group)
+}
+
+/// Has the host's scheduler not just put it back where it was evicted from?
+fn came_back(config: &Config, state: &State, view: &View<'_>, row: usize) -> Result<(), Rejection> {
+    let (task, now) = (view.task(row), view.snapshot.at());
+    let returned = state.returned.get(&task.id).filter(|returned| returned.until > now);
+    match returned.filter(|_| Way::of(config.migration.as_ref(), task).is_the_hosts()) {
+        Some(Returned { times, until, .. }) => {
+            Err(Rejection::CameBack { times: *times, until: *until })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Has it run neither too long nor nearly to its end?

@@ -250,17 +250,19 @@ impl Engine {
     /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
     /// take it, by id, each with its reason. Nothing if the task is not in the snapshot.
     ///
-    /// For new and queued tasks: the hard rules and the score of rounds, and under
-    /// [`Config::stability`] the ceiling too (rounds put an orphan above it rather than nowhere).
+    /// For new and queued tasks: the hard rules and the score of rounds (of a task that stays with
+    /// others that have no worker either, for all of them together), and under [`Config::stability`]
+    /// the ceiling too (rounds put an orphan above it rather than nowhere). Budgets are not asked.
     /// Tasks out of [scope](Config::scope) too: who asks is who places them.
     pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
         let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
         let snapshot = doubted.as_ref().unwrap_or(snapshot);
         let row = snapshot.task_row(task)?;
-        let view = observe::observe(&self.config, &self.state, snapshot);
+        let mut view = observe::observe(&self.config, &self.state, snapshot);
         let seats = 0..view.workers.len();
         let mut verdicts: Vec<Verdict> =
             seats.map(|to| self.verdict(&view, row, to, Errand::Recover)).collect();
+        self.with_companions(&mut view, row, &mut verdicts);
         let net =
             |verdict: &Verdict| verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net());
         let load = |verdict: &Verdict| {
@@ -361,6 +363,26 @@ impl Engine {
         let soft: Result<(), Rejection> = guarded().and_then(worth);
         let alternative = berth.alternative;
         Verdict { worker, admission: soft.into(), scorecard, alternative }
+    }
+
+    /// Refuses the workers where the tasks that have to be placed with it do not fit too.
+    fn with_companions(&self, view: &mut View<'_>, row: usize, verdicts: &mut [Verdict]) {
+        let companions = candidate::companions(view, row, None);
+        if companions.is_empty() {
+            return;
+        }
+        let mut rows: Vec<usize> = companions.into_iter().map(|(other, _)| other).collect();
+        rows.push(row);
+        rows.sort_unstable();
+        // Above the ceiling rounds would place an orphan rather than nowhere.
+        let open = |verdict: &Verdict| {
+            matches!(verdict.admission.rejection(), None | Some(Rejection::WouldOverload { .. }))
+        };
+        for (to, verdict) in verdicts.iter_mut().enumerate().filter(|(_, it)| open(it)) {
+            if let Err(no) = candidate::together(&self.state, view, &rows, to) {
+                *verdict = Verdict::no(verdict.worker, no);
+            }
+        }
     }
 
     /// Whether a task would run so much faster there that it may move for it.

@@ -11,7 +11,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Thresholds;
+use crate::config::{MigrationLimits, Thresholds};
 use crate::math::average::Average;
 use crate::math::window::Window;
 use crate::model::hardware::Hardware;
@@ -19,7 +19,7 @@ use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Counts, Fate, Reason, Scorecard, SystemLoad};
-use crate::snapshot::{Phase, Stance};
+use crate::snapshot::{Mobility, Phase, Stance, Task};
 
 pub(crate) use spending::{Charge, Concurrency, Key, Purpose, Spending, Spent};
 
@@ -51,7 +51,7 @@ pub(crate) const ENDED: usize = 100;
 /// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
 /// | migrations under way | the budget, 16 placements of orphans per worker, and 64 per worker taken over |
-/// | landed moves; cooldowns | 64 per worker each |
+/// | landed moves; cooldowns; tasks that came back | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
 /// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
@@ -102,6 +102,9 @@ pub struct State {
     pub(crate) advised: Vec<Standing>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<Concurrency>,
+    /// Tasks that came back to the worker from which they were evicted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) returned: BTreeMap<TaskId, Returned>,
 }
 
 impl State {
@@ -126,6 +129,7 @@ impl State {
             flights: BTreeMap::new(),
             landed: Vec::new(),
             cooldowns: BTreeMap::new(),
+            returned: BTreeMap::new(),
             ended: Window::default(),
             learned: Learned::default(),
             counters: Counters::default(),
@@ -157,7 +161,7 @@ impl State {
     }
 
     /// How many of each thing it holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 11] {
+    pub fn sizes(&self) -> [(&'static str, usize); 12] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
@@ -167,6 +171,7 @@ impl State {
             ("migrations", self.flights.len()),
             ("landed", self.landed.len()),
             ("cooldowns", self.cooldowns.len()),
+            ("returned", self.returned.len()),
             ("ended", self.ended.len()),
             ("learned", self.learned.len()),
             ("spending", self.spending.len()),
@@ -295,18 +300,95 @@ pub(crate) struct Flight {
     /// What it takes off its source's use, where it ran there by another alternative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) leaves: Option<Amounts>,
+    /// How it is carried out.
+    #[serde(default, skip_serializing_if = "Way::is_direct")]
+    pub(crate) way: Way,
+}
+
+/// How a migration is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Way {
+    /// The source lets go, then the target starts it.
+    #[default]
+    Direct,
+    /// The target starts a copy, then the source stops.
+    Overlap,
+    /// The source evicts it, and the host's scheduler finds it a place.
+    Evict,
+    /// The host's scheduler queues it again.
+    Requeue,
+}
+
+impl Way {
+    /// How a task is moved that is on a worker, and hosts being as the settings have it.
+    pub(crate) fn of(limits: Option<&MigrationLimits>, task: &Task) -> Self {
+        let queued = task.mobility == Mobility::Queued;
+        match limits {
+            Some(limits) if limits.requeue && queued => Self::Requeue,
+            Some(limits) if limits.eviction.is_some() => Self::Evict,
+            Some(limits) if limits.overlap && task.overlaps && !queued => Self::Overlap,
+            _ => Self::Direct,
+        }
+    }
+
+    const fn is_direct(&self) -> bool {
+        matches!(self, Self::Direct)
+    }
+
+    /// Whether the host's own scheduler finds the task a place.
+    pub(crate) const fn is_the_hosts(self) -> bool {
+        matches!(self, Self::Evict | Self::Requeue)
+    }
 }
 
 impl Flight {
-    /// Whether it is a placement of an orphan: it interrupts nothing.
+    /// Whether it is a placement of an orphan.
     pub(crate) const fn is_placement(&self) -> bool {
         self.from.is_none()
     }
 
+    /// Whether it takes a task from where it runs: those are what the budgets are for.
+    pub(crate) const fn interrupts(&self) -> bool {
+        !self.is_placement() && !matches!(self.way, Way::Requeue)
+    }
+
+    /// Whether its source has yet to let go of it, or to stop it.
+    pub(crate) fn is_at_its_source(&self) -> bool {
+        let copies = self.way == Way::Overlap && self.phase == Phase::Assigned;
+        copies || self.phase == Phase::Releasing
+    }
+
+    /// Since when its copy runs on the target while its source has yet to stop.
+    pub(crate) fn copied(&self) -> Option<Timestamp> {
+        (self.way == Way::Overlap && self.phase == Phase::Releasing).then_some(self.since)
+    }
+
     /// The command that the host should be carrying out for it now, if any.
     pub(crate) fn command(&self) -> Option<Command> {
+        let (action, reason) = match (self.way, self.from) {
+            (Way::Direct, _) | (_, None) => self.direct()?,
+            (Way::Overlap, Some(from)) => match self.phase {
+                Phase::Assigned => {
+                    (Action::Start { from, to: self.to, device: self.device }, self.reason)
+                }
+                Phase::Releasing => (Action::Stop { from }, Reason::Copied),
+                Phase::Released => return None,
+            },
+            // Once it has left, it is the scheduler's.
+            (Way::Evict | Way::Requeue, _) if self.phase != Phase::Releasing => return None,
+            (Way::Evict, Some(from)) => (Action::Evict { from, hint: self.to }, self.reason),
+            (Way::Requeue, Some(from)) => (Action::RequeueFor { from, to: self.to }, self.reason),
+        };
+        let (migration, task, scorecard) = (self.id, self.task, self.scorecard);
+        let alternative = self.alternative;
+        Some(Command { migration, task, action, reason, scorecard, alternative })
+    }
+
+    /// What is to be done now, and why, where a source lets go before a target starts.
+    fn direct(&self) -> Option<(Action, Reason)> {
         let Self { to, device, .. } = *self;
-        let (action, reason) = match (self.phase, self.from, self.returning) {
+        Some(match (self.phase, self.from, self.returning) {
             (Phase::Releasing, Some(from), _) => (Action::Release { from, to }, self.reason),
             (Phase::Assigned, _, Some(_)) => (Action::Assign { to, device }, Reason::Return),
             (Phase::Assigned, None, None) if self.attempts <= 1 => {
@@ -315,10 +397,7 @@ impl Flight {
             (Phase::Assigned, None, None) => (Action::Assign { to, device }, self.reason),
             (Phase::Assigned, Some(_), None) => (Action::Assign { to, device }, Reason::Released),
             (Phase::Released, ..) | (Phase::Releasing, None, _) => return None,
-        };
-        let (migration, task, scorecard) = (self.id, self.task, self.scorecard);
-        let alternative = self.alternative;
-        Some(Command { migration, task, action, reason, scorecard, alternative })
+        })
     }
 }
 
@@ -344,6 +423,17 @@ pub(crate) struct Cooldown {
     /// The workers it has left within the cooldown, each with the time from which it may go back.
     pub(crate) left: Vec<(WorkerId, Timestamp)>,
     pub(crate) until: Timestamp,
+}
+
+/// A task that came back to the worker from which it was evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Returned {
+    /// So many times in a row.
+    pub(crate) times: u32,
+    /// It is not evicted before.
+    pub(crate) until: Timestamp,
+    /// From then on it counts as a task that never came back: as long again after `until`.
+    pub(crate) forget: Timestamp,
 }
 
 /// A migration that is over, remembered for reports that come late.

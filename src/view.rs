@@ -409,8 +409,15 @@ impl Ledger {
         }
     }
 
-    /// Moves a task in the ledger: its claim counts on both ends, its load on the target only.
-    pub(crate) fn carry(&mut self, burden: &Burden, from: Option<Seat>, to: Seat) {
+    /// Moves a task in the ledger: its claim counts on both ends, its load on the target only. What
+    /// `interrupts` nothing counts among the placements.
+    pub(crate) fn carry(
+        &mut self,
+        burden: &Burden,
+        from: Option<Seat>,
+        to: Seat,
+        interrupts: bool,
+    ) {
         let projects = self.projects;
         for (column, cell) in self.row_mut(to).iter_mut().enumerate() {
             cell.claimed += burden.claim[column].unwrap_or(0.0);
@@ -419,15 +426,21 @@ impl Ledger {
             }
         }
         self.incoming[to] += 1;
-        let Some(from) = from else {
-            self.placements[to] += 1;
-            return;
-        };
-        self.outgoing[from] += 1;
+        self.placements[to] += u32::from(!interrupts);
+        let Some(from) = from else { return };
+        self.outgoing[from] += u32::from(interrupts);
         if projects {
             for (column, cell) in self.row_mut(from).iter_mut().enumerate() {
                 cell.used = cell.used.map(|used| (used - burden.left(column)).max(0.0));
             }
+        }
+    }
+
+    /// Keeps memory of a device for a task on its way there.
+    pub(crate) fn keep(&mut self, bytes: Option<u64>, seat: Seat, device: Option<u16>) {
+        let cell = device.and_then(|device| self.device_mut(seat, device));
+        if let (Some(cell), Some(bytes)) = (cell, bytes) {
+            cell.arriving_bytes += bytes as f64;
         }
     }
 

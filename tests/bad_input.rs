@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evenkeel::config::{AdaptiveConcurrency, Budget, Fairness, Safeguard, Scope, Unit};
+use evenkeel::config::{AdaptiveConcurrency, Budget, Eviction, Fairness, Safeguard, Scope, Unit};
 use evenkeel::{
     Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
     HardwareTable, LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot,
@@ -364,6 +364,15 @@ fn spoilt(spoil: impl Fn(&mut Config)) -> Config {
     config
 }
 
+/// Settings for a host that evicts, with something wrong in them.
+fn evicting(spoil: impl Fn(&mut Eviction)) -> Config {
+    spoilt(|config| {
+        let mut eviction = Eviction::default();
+        spoil(&mut eviction);
+        config.migration.as_mut().unwrap().eviction = Some(eviction);
+    })
+}
+
 /// Settings with one line of a table of budgets.
 fn budget(budget: Budget) -> Config {
     spoilt(|it| it.migration.as_mut().unwrap().budgets.push(budget))
@@ -398,6 +407,21 @@ fn limits() -> Vec<(Config, &'static str)> {
                 it.migration.as_mut().unwrap().adaptive = Some(adaptive);
             }),
             "migration.adaptive.least is 2; it must be at most migration.adaptive.most (1)",
+        ),
+        (
+            evicting(|it| it.back_off = Duration::ZERO),
+            "migration.eviction.back_off is 0s; it must be longer than 0s",
+        ),
+        (
+            evicting(|it| it.back_off_most = Duration::from_secs(60)),
+            "migration.eviction.back_off_most is 1m; it must be at least migration.eviction.back_off (5m)",
+        ),
+        (
+            spoilt(|it| {
+                let limits = it.migration.as_mut().unwrap();
+                (limits.eviction, limits.overlap) = (Some(Eviction::default()), true);
+            }),
+            "migration.overlap is true; it must be false where migration.eviction is set: who evicts starts nothing first",
         ),
     ]
 }

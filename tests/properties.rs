@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use evenkeel::config::Mode;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
@@ -180,6 +181,7 @@ proptest! {
         prop_assert_eq!(violations, vec![]);
         prop_assert_eq!(&host.faults, &Vec::<String>::new());
         prop_assert_eq!(host.lost(), vec![]);
+        prop_assert_eq!(host.doubled(), vec![]);
         prop_assert_eq!(engine.state().in_flight(), 0);
         prop_assert_eq!(engine.outstanding(), vec![]);
     }
@@ -377,6 +379,14 @@ fn asks(command: &Command, worker: fn(WorkerId) -> WorkerId, task: fn(TaskId) ->
         Action::Release { from, to } => Action::Release { from: worker(from), to: worker(to) },
         Action::Assign { to, device } => Action::Assign { to: worker(to), device },
         Action::Place { to, device } => Action::Place { to: worker(to), device },
+        Action::Evict { from, hint } => Action::Evict { from: worker(from), hint: worker(hint) },
+        Action::RequeueFor { from, to } => {
+            Action::RequeueFor { from: worker(from), to: worker(to) }
+        }
+        Action::Start { from, to, device } => {
+            Action::Start { from: worker(from), to: worker(to), device }
+        }
+        Action::Stop { from } => Action::Stop { from: worker(from) },
         Action::Abort { worker: told } => Action::Abort { worker: worker(told) },
         action => action,
     };
@@ -619,6 +629,91 @@ proptest! {
                     prop_assert!(!verdict.to_string().is_empty());
                 }
             }
+        }
+    }
+}
+
+/// A cluster in which one task, or one group that stays together, is without a worker, and nothing else is.
+fn with_an_orphan() -> impl Strategy<Value = (Cluster, TaskId)> {
+    let clusters =
+        prop_oneof![strategies::clusters(), strategies::grouped(), strategies::accelerated()];
+    (clusters, any::<Index>()).prop_filter_map("no task", |(mut cluster, at)| {
+        // Of workers out of reach the tasks are without a worker too.
+        cluster.workers.retain(|worker| worker.stance != Stance::Offline);
+        let Cluster { workers, tasks, groups, .. } = &mut cluster;
+        let known = |task: &Task| match task.placement {
+            Placement::On(id) => workers.iter().any(|worker| worker.id == id),
+            _ => false,
+        };
+        tasks.retain(known);
+        tasks.sort_by_key(|task| task.id);
+        tasks.dedup_by_key(|task| task.id);
+        groups.iter_mut().for_each(|group| {
+            group.members.retain(|id| tasks.iter().any(|task| task.id == *id));
+        });
+        groups.retain(|group| !group.members.is_empty());
+        if tasks.is_empty() {
+            return None;
+        }
+        let id = at.get(tasks).id;
+        let mut unit = vec![id];
+        for nth in 0.. {
+            let Some(member) = unit.get(nth).copied() else { break };
+            let bound = groups.iter().filter(|group| group.rule == GroupRule::Affinity);
+            let bound = bound.filter(|group| group.members.contains(&member));
+            for other in bound.flat_map(|group| group.members.iter()) {
+                if !unit.contains(other) {
+                    unit.push(*other);
+                }
+            }
+        }
+        for task in tasks.iter_mut().filter(|task| unit.contains(&task.id)) {
+            task.placement = Placement::Orphaned;
+        }
+        let lead = unit.into_iter().min()?;
+        Some((cluster, lead))
+    })
+}
+
+/// Whether a refusal is one that rounds do not lift for a task without a worker.
+fn is_hard(admission: Admission) -> bool {
+    let soft = |no: &Rejection| matches!(no, Rejection::WouldOverload { .. });
+    admission.rejection().is_some_and(|no| !soft(no))
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn what_rank_approves_of_rounds_do_and_nothing_else(
+        Settings(mut config) in settings(),
+        (cluster, task) in with_an_orphan(),
+    ) {
+        prop_assume!(config.migration.is_some());
+        (config.mode, config.scope) = (Mode::Act, None);
+        let mut engine = Engine::new(config).unwrap();
+        let snapshot = cluster.snapshot(secs(300));
+        let ranked = engine.rank(&snapshot, task).unwrap();
+        let hard = |worker: WorkerId| {
+            ranked.iter().any(|verdict| verdict.worker == worker && is_hard(verdict.admission))
+        };
+        let outcome = engine.tick(&snapshot).unwrap();
+        let places = outcome.commands.iter().filter(|command| command.task == task);
+        let placed: Vec<WorkerId> = places
+            .filter_map(|command| match command.action {
+                Action::Place { to, .. } => Some(to),
+                _ => None,
+            })
+            .collect();
+        // Every place that a round gives is one that the answer has, and there is one if it has any.
+        prop_assert!(!placed.iter().any(|to| hard(*to)), "{:?} of {:?}", placed, ranked);
+        let any = ranked.iter().any(|verdict| !is_hard(verdict.admission));
+        prop_assert_eq!(any, placed.len() == 1, "{:?} of {:?}\n{}", placed, ranked, outcome);
+        let refused = outcome.tally.refusals.iter().flat_map(|row| &row.examples);
+        for refused in refused.filter(|refused| refused.task == task) {
+            // One refusal may stand for all workers that lack the hardware.
+            let to = refused.to;
+            prop_assert!(to.is_none_or(hard), "{} of {:?}", refused, ranked);
         }
     }
 }

@@ -39,6 +39,7 @@ const KINDS: &[&[&str]] = &[
     &["pinned"],
     &["not before"],
     &["disruption", "gang"],
+    &["came back"],
     &["cooling down"],
     &["long running"],
     &["nearly done"],

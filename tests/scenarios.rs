@@ -98,6 +98,9 @@ stories! {
     evacuation_lists_who_will_be_late
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
+    evicted_task_is_told_of_under_its_new_name
+    evicted_task_that_comes_back_is_left_alone_for_longer_each_time
+    evicted_task_that_lands_on_the_hint_completes_its_move
     failed_target_sends_the_task_back_to_its_source
     faster_alternative_wins_where_there_is_room
     fair_interruptions_among_tenants
@@ -158,20 +161,26 @@ stories! {
     operator_calls_it_off_before_and_after_the_release
     operator_calls_off_whatever_is_under_way
     orphan_that_nobody_can_take_waits
+    overlapping_task_starts_there_before_it_stops_here
+    overlapping_task_whose_target_fails_stays_where_it_runs
     ping_pong_is_damped
     pinned_task_stays_in_the_heat
     placement_newer_than_the_measurements_counts
     prediction_off_waits_for_the_overload
     preference_for_evenness_moves_what_one_for_stillness_leaves
     queued_task_moves_at_the_price_of_a_message
+    queued_work_is_queued_again_in_favour_of_a_worker
+    rank_counts_placements_newer_than_telemetry
     rank_finds_a_place_for_a_new_task
     reconfigured_in_every_phase_drops_nothing
+    rank_refuses_what_a_round_would_refuse
     reconfigured_in_flight_drops_nothing
     reloaded_profiles_hold_in_the_next_round
     report_that_never_comes_times_out_and_the_task_stays
     report_told_twice_changes_nothing
     reports_that_ride_in_a_snapshot_are_read_in_order
     reservations_block_though_use_is_low
+    restart_in_the_middle_of_an_overlap_makes_no_second_copy
     restart_that_lost_everything_takes_over_what_it_is_shown
     resume_in_a_later_epoch_keeps_what_is_in_flight
     resumed_from_an_old_state_moves_no_task_twice
@@ -188,6 +197,7 @@ stories! {
     shadow_says_in_sentences_where_it_would_part
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
+    source_that_does_not_stop_keeps_its_task
     spread_over_racks_ignores_workers_without_one
     spread_over_racks_is_held
     spread_over_racks_is_repaired_never_made_worse
@@ -201,7 +211,9 @@ stories! {
     target_that_filled_up_meanwhile_is_called_off
     target_that_is_to_leave_meanwhile_is_called_off
     target_that_never_answers_gives_the_task_back
+    task_given_back_does_not_return_to_the_worker_it_left
     task_that_saves_its_state_may_go_to_a_worker_that_leaves
+    task_that_does_not_declare_it_never_runs_in_two_places
     task_without_a_device_runs_on_its_gpu_workers_cpu
     tiny_task_is_not_worth_it
     too_little_compute_is_no_target
@@ -218,6 +230,7 @@ stories! {
     what_a_move_cost_is_remembered_for_its_kind
     what_a_move_costs_by_the_letter
     what_is_measured_of_one_alternative_says_nothing_of_another
+    who_is_done_in_time_leaves_with_who_is_not
     who_must_be_gone_first_goes_first
     worker_that_failed_a_kind_is_passed_over
     worker_that_leaves_takes_nothing_that_outlasts_it

@@ -83,6 +83,8 @@ const WRITERS: &[&str] = &[
     "src/state.rs",
     "src/engine.rs",
     "src/stage/settle.rs",
+    "src/stage/settle/hosts.rs",
+    "src/stage/settle/overlap.rs",
     "src/stage/settle/shown.rs",
     "src/stage/settle/turn.rs",
     "src/stage/record.rs",

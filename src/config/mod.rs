@@ -43,6 +43,9 @@
 //! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
 //! | [`scope`](Config::scope) | every task is in scope |
 //! | [`advice`](Config::advice) | nobody is told what no move can mend: what all presets do |
+//! | [`migration.eviction`](MigrationLimits::eviction) | the engine chooses where a task goes, not the host's scheduler |
+//! | [`migration.overlap`](MigrationLimits::overlap) | a source lets go before its target starts, whatever the task declares |
+//! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
 
 mod advice;
 mod budget;
@@ -65,7 +68,7 @@ pub use operation::{Mode, TaskScope};
 pub use options::Options;
 pub use sections::{
     AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, Calendar, CostBenefit, CostWeights,
-    Detection, Efficiency, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
+    Detection, Efficiency, Eviction, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
     Safeguard, Stability, Trigger,
 };
 

@@ -397,6 +397,23 @@ pub struct MigrationLimits {
     /// The number under way at once follows what becomes of them. None: it is what the fields above say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConcurrency>,
+    /// The host's own scheduler chooses where a task goes that has to leave its worker: the engine
+    /// evicts ([`Action::Evict`](crate::Action::Evict)), and its target is a hint. None: the engine
+    /// chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<Eviction>,
+    /// The host can start a task on its target before it stops it at its source: tasks that declare
+    /// it ([`Task::overlaps`](crate::Task::overlaps)) are moved so
+    /// ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)). Not with
+    /// [`eviction`](Self::eviction).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub overlap: bool,
+    /// The host has a queue of its own: a task that has not begun
+    /// ([`Mobility::Queued`](crate::Mobility::Queued)) is queued again in favour of its target
+    /// ([`Action::RequeueFor`](crate::Action::RequeueFor)). That interrupts nothing, and counts
+    /// against no budget: of tasks on their way so and orphans, 16 to one worker at once.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub requeue: bool,
 }
 
 impl Default for MigrationLimits {
@@ -411,6 +428,9 @@ impl Default for MigrationLimits {
             budgets: Vec::new(),
             fairness: None,
             adaptive: None,
+            eviction: None,
+            overlap: false,
+            requeue: false,
         }
     }
 }
@@ -426,6 +446,33 @@ impl MigrationLimits {
         let share = usize::try_from(whole(share)).unwrap_or(workers);
         let problem = self.per_giver.map_or(0, |each| givers.saturating_mul(each.get() as usize));
         (self.max_simultaneous.get() as usize).max(share).max(problem)
+    }
+}
+
+/// The host's own scheduler chooses where evicted tasks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Eviction {
+    /// A task that came back to the worker it was to leave is left alone for so long, in seconds:
+    /// 300; twice as long each time it comes back again.
+    #[serde(with = "as_seconds")]
+    pub back_off: Duration,
+    /// But never longer, in seconds: 4,800.
+    #[serde(with = "as_seconds")]
+    pub back_off_most: Duration,
+}
+
+impl Default for Eviction {
+    fn default() -> Self {
+        Self { back_off: Duration::from_secs(300), back_off_most: Duration::from_secs(4_800) }
+    }
+}
+
+impl Eviction {
+    /// How long a task is left alone that has come back so many times: 300 s, 600 s, 1,200 s, ...
+    pub(crate) fn back_off(&self, times: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.back_off.saturating_mul(doubled).min(self.back_off_most)
     }
 }
 

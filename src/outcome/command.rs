@@ -78,6 +78,55 @@ pub enum Action {
         /// Whom to tell.
         worker: WorkerId,
     },
+    /// Ask `from` to evict the task: the host's scheduler places it anew, at `hint` if it likes.
+    /// Answer with [`Event::Diverted`](crate::Event::Diverted) (or
+    /// [`Event::Running`](crate::Event::Running), if it runs at `hint` under its own name).
+    Evict {
+        /// Where it runs.
+        from: WorkerId,
+        /// Where it would be best.
+        hint: WorkerId,
+    },
+    /// Take the task, which has not begun, out of `from`'s queue and queue it again in favour of
+    /// `to`. It interrupts nothing. Answer as to [`Evict`](Self::Evict).
+    RequeueFor {
+        /// Where it waits.
+        from: WorkerId,
+        /// Who is to have it.
+        to: WorkerId,
+    },
+    /// The first half of a move that overlaps: ask `to` to start a copy of the task while `from`
+    /// goes on running it. Answer with [`Event::Running`](crate::Event::Running); the second half
+    /// follows.
+    Start {
+        /// Where it runs.
+        from: WorkerId,
+        /// Where its copy starts.
+        to: WorkerId,
+        /// The device that has room for it, if it needs one.
+        device: Option<u16>,
+    },
+    /// The second half: ask `from` to stop the task, whose copy runs elsewhere. Answer with
+    /// [`Event::Released`](crate::Event::Released).
+    Stop {
+        /// Where it ran.
+        from: WorkerId,
+    },
+}
+
+impl Action {
+    /// Where it takes a task from and where to, if it begins a migration; nothing of the steps that
+    /// follow.
+    pub const fn ends(&self) -> Option<(Option<WorkerId>, WorkerId)> {
+        match *self {
+            Self::Release { from, to }
+            | Self::RequeueFor { from, to }
+            | Self::Start { from, to, .. }
+            | Self::Evict { from, hint: to } => Some((Some(from), to)),
+            Self::Place { to, .. } => Some((None, to)),
+            Self::Assign { .. } | Self::Stop { .. } | Self::Requeue | Self::Abort { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Action {
@@ -90,6 +139,15 @@ impl fmt::Display for Action {
             }
             Self::Place { to, device: None } => write!(f, "placed on {to}"),
             Self::Place { to, device: Some(device) } => write!(f, "placed on {to} device {device}"),
+            Self::Evict { from, hint } => write!(f, "evicted from {from}, best to {hint}"),
+            Self::RequeueFor { from, to } => write!(f, "queued again for {to}, not {from}"),
+            Self::Start { from, to, device: None } => {
+                write!(f, "{from} -> {to}, started there first")
+            }
+            Self::Start { from, to, device: Some(device) } => {
+                write!(f, "{from} -> {to}, started there first on device {device}")
+            }
+            Self::Stop { from } => write!(f, "stopped on {from}"),
             Self::Requeue => f.write_str("back to the scheduler"),
             Self::Abort { worker } => write!(f, "called off at {worker}"),
         }
@@ -213,6 +271,10 @@ pub enum Reason {
         /// When it leaves.
         at: Timestamp,
     },
+    /// Its copy runs on the target.
+    Copied,
+    /// One side did not do its part; its source keeps it.
+    Kept,
 }
 
 impl fmt::Display for Reason {
@@ -242,6 +304,8 @@ impl fmt::Display for Reason {
             Self::Along { group } => write!(f, "{group} moves as one"),
             Self::Recover => f.write_str("its worker is gone"),
             Self::Released => f.write_str("released by its source"),
+            Self::Copied => f.write_str("its copy runs on the target"),
+            Self::Kept => f.write_str("its source keeps it"),
             Self::Return => f.write_str("its target did not take it, back to the source"),
             Self::TimedOut { phase, since } => write!(f, "{phase} since {since}, too long"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),

@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Balance, Command, Forecast, Outcome, Rejection};
+use super::{Balance, Command, Forecast, Outcome, Rejection};
 use crate::config::Thresholds;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -211,11 +211,8 @@ impl Outcome {
 }
 
 /// Where a command that begins a migration takes its task.
-const fn target(command: &Command) -> Option<WorkerId> {
-    match command.action {
-        Action::Release { to, .. } | Action::Place { to, .. } => Some(to),
-        Action::Assign { .. } | Action::Requeue | Action::Abort { .. } => None,
-    }
+fn target(command: &Command) -> Option<WorkerId> {
+    command.action.ends().map(|(_, to)| to)
 }
 
 impl Difference {

@@ -116,11 +116,10 @@ impl Outcome {
     /// [`Config::stability`](crate::Config::stability).
     pub const CANDIDATES: usize = 8;
 
-    /// The commands that begin a migration: [`Action::Release`] and [`Action::Place`].
+    /// The commands that begin a migration: [`Action::Release`], [`Action::Place`],
+    /// [`Action::Evict`], [`Action::RequeueFor`] and [`Action::Start`].
     pub fn begun(&self) -> impl Iterator<Item = &Command> {
-        self.commands.iter().filter(|command| {
-            matches!(command.action, Action::Release { .. } | Action::Place { .. })
-        })
+        self.commands.iter().filter(|command| command.action.ends().is_some())
     }
 }
 

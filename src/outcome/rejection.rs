@@ -105,6 +105,13 @@ pub enum Rejection {
         /// When it may move again.
         until: Timestamp,
     },
+    /// It was evicted, and the host's scheduler put it back where it was.
+    CameBack {
+        /// So many times.
+        times: u32,
+        /// When it may be evicted again.
+        until: Timestamp,
+    },
     /// It came from there a short while ago.
     LeftRecently {
         /// When it may go back.
@@ -431,6 +438,7 @@ impl Rejection {
             | Self::NotBefore { .. }
             | Self::InFlight { .. }
             | Self::CoolingDown { .. }
+            | Self::CameBack { .. }
             | Self::LongRunning { .. }
             | Self::NearlyDone { .. }
             | Self::BadRecord
@@ -486,6 +494,7 @@ impl Rejection {
             Self::NotBefore { .. } => "not before",
             Self::InFlight { .. } => "in flight",
             Self::CoolingDown { .. } => "cooling down",
+            Self::CameBack { .. } => "came back",
             Self::LeftRecently { .. } => "left recently",
             Self::LongRunning { .. } => "long running",
             Self::NearlyDone { .. } => "nearly done",

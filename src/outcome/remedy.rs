@@ -165,6 +165,7 @@ impl Rejection {
             | Self::TargetFrozen { until }
             | Self::CoolingDown { until }
             | Self::BudgetInDoubt { until, .. }
+            | Self::CameBack { until, .. }
             | Self::LeftRecently { until } => Remedy::WaitUntil(until),
             Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
             Self::InFlight { migration } => Remedy::LetEnd(migration),

@@ -198,7 +198,13 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
 
     fn failed(&mut self, at: Timestamp, command: &Command) -> Vec<Command> {
         match command.action {
-            Action::Release { .. } | Action::Assign { .. } | Action::Place { .. } => {
+            Action::Release { .. }
+            | Action::Assign { .. }
+            | Action::Place { .. }
+            | Action::Evict { .. }
+            | Action::RequeueFor { .. }
+            | Action::Start { .. }
+            | Action::Stop { .. } => {
                 let event = Event::Failed { migration: command.migration };
                 self.tell(Report::new(at, event)).commands
             }

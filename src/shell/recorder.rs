@@ -19,7 +19,7 @@ use crate::math::window::Window;
 use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::{Timestamp, seconds};
-use crate::outcome::{Action, Command, Ended, Fate, Outcome, Refusals, WorkerForecast, WorkerLoad};
+use crate::outcome::{Command, Ended, Fate, Outcome, Refusals, WorkerForecast, WorkerLoad};
 use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
 use crate::state::FORECASTS;
 
@@ -269,11 +269,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
     }
 
     fn begin(&mut self, command: &Command, at: Timestamp) {
-        let (from, to) = match command.action {
-            Action::Release { from, to } => (Some(from), to),
-            Action::Place { to, .. } => (None, to),
-            _ => return,
-        };
+        let Some((from, to)) = command.action.ends() else { return };
         // An orphan that is placed once more is still on its way.
         self.moving.entry(command.migration).or_insert(Begun { command: *command, from, to, at });
     }

@@ -155,6 +155,13 @@ impl World {
                     self.assign(job, trip, seat(to), device);
                 }
             }
+            // Here the engine chooses, and nothing runs twice.
+            Action::Evict { .. } | Action::RequeueFor { .. } | Action::Start { .. } => {
+                self.tell(Event::Refused { migration: command.migration });
+            }
+            Action::Stop { .. } => {
+                self.tell(Event::Failed { migration: command.migration });
+            }
             Action::Requeue => self.requeue(job, command),
             Action::Abort { worker } => self.abort(job, command, seat(worker)),
         }

@@ -39,7 +39,8 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// The target runs the task: the migration is complete.
+    /// The target runs the task: the migration is complete, or (where a copy was started first) the
+    /// engine answers with the command that stops the source.
     Running {
         /// The migration.
         migration: MigrationId,
@@ -55,7 +56,8 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// The task turned up on a worker that the engine did not choose, perhaps under a new name.
+    /// The task turned up on a worker that the engine did not choose, perhaps under a new name. Of
+    /// an evicted task: on whichever worker, the one it left among them.
     Diverted {
         /// The migration.
         migration: MigrationId,

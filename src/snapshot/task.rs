@@ -113,6 +113,11 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_every: Option<Duration>,
+    /// Two copies of it may run at once: where the host can do that
+    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), it starts on its
+    /// target before it stops at its source. Without, no task is ever told to run in two places.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub overlaps: bool,
 }
 
 impl Task {
@@ -141,6 +146,7 @@ impl Task {
             alternatives: Vec::new(),
             alternative: None,
             labels: Vec::new(),
+            overlaps: false,
         }
     }
 
@@ -318,6 +324,10 @@ pub enum Placement {
 ///                 ^             |
 ///                 +-------------+  the target failed it: another target, or back to the source
 /// ```
+///
+/// A task that starts on its target first ([`Task::overlaps`]) goes the other way round: `Assigned`
+/// while its copy starts, then `Releasing` while its source stops. One that the host's scheduler
+/// places is `Releasing` until it has left its source, and `Assigned` until it has turned up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

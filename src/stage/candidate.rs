@@ -145,9 +145,12 @@ fn errand(
         Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
         Place::Moving { .. } | Place::Unplaced => return Ok(None),
     };
-    // Who is done before its worker leaves stays there.
+    // Who is done before its worker leaves stays there, unless it stays together with one who is not.
+    let done = |row: usize| view.is_done_in_time(row, seat);
+    let all_done =
+        || done(row) && companions(view, row, Some(seat)).iter().all(|(other, _)| done(*other));
     let own = errands[seat];
-    let own = own.filter(|it| *it != Errand::Drain || !view.is_done_in_time(row, seat));
+    let own = own.filter(|it| *it != Errand::Drain || !all_done());
     let stays = own != errands[seat];
     let drains = own.filter(|errand| *errand == Errand::Drain);
     let errand = match drains.or(gangs.leaves(row).map(Errand::Along)) {
@@ -206,6 +209,52 @@ pub(crate) fn companions_may(
         }
     }
     Ok(())
+}
+
+/// Whether all these tasks without a worker could be placed there together, each with those before it
+/// counted. The view is as it was, after.
+pub(crate) fn together(
+    state: &State,
+    view: &mut View<'_>,
+    rows: &[usize],
+    to: Seat,
+) -> Result<(), Rejection> {
+    let mut burden = Burden::default();
+    fits_together(view, rows, to, &mut burden)?;
+    let (cells, devices) = (view.ledger.row(to).to_vec(), view.ledger.devices_of(to).to_vec());
+    let places: Vec<Place> = rows.iter().map(|row| view.ledger.places[*row]).collect();
+    let all = rows.iter().try_for_each(|row| {
+        let (errand, seek) = (Errand::Recover, Seek::Any);
+        let berth = admission::pair(state, view, *row, to, errand, seek, &mut burden)?;
+        view.ledger.carry(&burden, None, to, false);
+        let bytes = view.task_by(*row, berth.alternative).requirements.gpu_memory_bytes;
+        view.ledger.keep(bytes, to, berth.device);
+        let migration = state.migration(0);
+        view.ledger.places[*row] = Place::Moving { migration, from: None, to: Some(to) };
+        Ok(())
+    });
+    view.ledger.restore(to, &cells, &devices);
+    rows.iter().zip(places).for_each(|(row, place)| view.ledger.places[*row] = place);
+    all
+}
+
+/// Whether there is room for all of a unit at once, each by the alternative that it would take alone.
+fn fits_together(
+    view: &View<'_>,
+    rows: &[usize],
+    to: Seat,
+    burden: &mut Burden,
+) -> Result<(), Rejection> {
+    let mut sum = Burden::default();
+    for row in rows {
+        let way = match view.forms(*row) {
+            Some(_) => admission::berth(view, *row, to, Seek::Any, burden)?.alternative,
+            None => None,
+        };
+        view.burden_by(*row, to, way, burden);
+        sum.add(burden);
+    }
+    admission::headroom(view, to, &sum)
 }
 
 /// The tasks on the same worker that stay together with this one, by row, each with the group that
@@ -458,7 +507,7 @@ impl<'a> Search<'a> {
     fn admit(&mut self, unit: &Unit, to: Seat, seek: Seek) -> Result<Berth, Rejection> {
         let view = self.view;
         if unit.rows.len() > 1 {
-            self.fits_together(unit, to)?;
+            fits_together(view, &unit.rows, to, &mut self.burden)?;
         }
         let mut lead = Berth::default();
         for (nth, row) in unit.rows.iter().enumerate() {
@@ -472,22 +521,5 @@ impl<'a> Search<'a> {
             }
         }
         Ok(lead)
-    }
-
-    /// Whether there is room for all of a unit at once, each by the alternative that it would take
-    /// alone.
-    fn fits_together(&mut self, unit: &Unit, to: Seat) -> Result<(), Rejection> {
-        let (view, mut sum) = (self.view, Burden::default());
-        for row in &unit.rows {
-            let way = match view.forms(*row) {
-                Some(_) => {
-                    admission::berth(view, *row, to, Seek::Any, &mut self.burden)?.alternative
-                }
-                None => None,
-            };
-            view.burden_by(*row, to, way, &mut self.burden);
-            sum.add(&self.burden);
-        }
-        admission::headroom(view, to, &sum)
     }
 }

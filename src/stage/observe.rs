@@ -156,7 +156,9 @@ fn claims(
         };
         let [from, to] = ends(ledger.places[row]);
         let arriving = to.filter(|to| here.or(from) != Some(*to));
-        if let Some(seat) = here.or(from) {
+        // Shown where its copy runs, while its source has yet to stop.
+        let stopping = from.filter(|from| here.is_some() && here == to && here != Some(*from));
+        for seat in here.or(from).into_iter().chain(stopping) {
             ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
         }
@@ -168,14 +170,15 @@ fn claims(
             ledger.burden_into(as_there, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
             if let Some(flight) = flight {
-                keep(ledger, as_there, seat, flight.device);
+                ledger.keep(as_there.requirements.gpu_memory_bytes, seat, flight.device);
             }
         }
         if let Some(seat) = here.or(from) {
             reserve(ledger, as_here, seat, workers[seat].kinds);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {
-            count(ledger, from, to);
+            let flight = state.flights.get(&task.id);
+            count(ledger, from.filter(|_| flight.is_none_or(Flight::interrupts)), to);
         }
     }
     for flight in state.flights.values().filter(|it| snapshot.task_row(it.task).is_none()) {
@@ -196,7 +199,7 @@ fn add_claims(ledger: &mut Ledger, seat: Seat, burden: &Burden) {
     }
 }
 
-/// A migration counts against the budgets of both its ends.
+/// A migration counts against the budgets of both its ends; what interrupts nothing, of its target only.
 fn count(ledger: &mut Ledger, from: Option<Seat>, to: Option<Seat>) {
     if let Some(from) = from {
         ledger.outgoing[from] += 1;
@@ -214,7 +217,7 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
     let from = flight.from.and_then(|from| snapshot.worker_row(from));
     let bound = flight.phase != Phase::Released;
     let to = snapshot.worker_row(flight.to).filter(|_| bound);
-    count(ledger, from, to);
+    count(ledger, from.filter(|_| flight.interrupts()), to);
     for seat in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
         for column in 0..ledger.columns.len() {
             let claim = flight.claim.known(ledger.columns[column]).unwrap_or(0.0);
@@ -248,14 +251,6 @@ fn reserve(ledger: &mut Ledger, task: &Task, seat: Seat, kinds: HardwareSet) {
     }
 }
 
-/// Keeps memory of a device for a task on its way there.
-fn keep(ledger: &mut Ledger, task: &Task, seat: Seat, device: Option<u16>) {
-    let cell = device.and_then(|device| ledger.device_mut(seat, device));
-    if let (Some(cell), Some(bytes)) = (cell, task.requirements.gpu_memory_bytes) {
-        cell.arriving_bytes += bytes as f64;
-    }
-}
-
 /// Adds to the reported use what measurements cannot have seen yet.
 fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duration) {
     let seen = |seat: Seat, event: Option<Timestamp>| {
@@ -270,6 +265,9 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
             add_use(ledger, from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
         }
         let arriving = seat(Some(flight.to)).filter(|_| flight.phase != Phase::Released);
+        // A copy that runs already is measured like any task.
+        let copied = flight.copied();
+        let arriving = arriving.filter(|to| copied.is_none() || !seen(*to, copied));
         if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released)) {
             add_use(ledger, to, &flight.load, 1.0);
         }

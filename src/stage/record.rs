@@ -19,7 +19,7 @@ use crate::outcome::{
     Imbalance, Outcome, Reason, Rejection, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
-use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track};
+use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track, Way};
 use crate::view::{self, Adapted, Advised, Berth, Errand, Judged, Planned, View};
 
 /// Everything the stages before have found.
@@ -54,7 +54,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         let under_way = state.flights.contains_key(&view.task(planned.row).id);
         if config.mode == Mode::Advise && !under_way {
             let id = state.migration(proposed.len() as u64);
-            proposed.extend(flight(&view, id, reason, planned).command());
+            proposed.extend(flight(config, &view, id, reason, planned).command());
         } else {
             commands.extend(begin(config, state, &view, reason, planned));
         }
@@ -66,7 +66,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     state.advised = pass.advised.standing;
     let evens = |planned: &Planned| planned.errand == Errand::Balance;
     state.evening = config.mode.is_act() && plan.iter().any(evens);
-    forget(config, state, view.snapshot);
+    forget(config, state, view.snapshot, &pass.ended);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
@@ -136,13 +136,14 @@ fn begin(
     state.issued += 1;
     state.forget_release(task.id);
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
-    let mut flight = flight(view, id, reason, planned);
+    let mut flight = flight(config, view, id, reason, planned);
     let command = flight.command();
     if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
         flight.charge = view::charge_of(view, &flight);
         flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
     let fairness = config.migration.as_ref().and_then(|limits| Some((limits, limits.fairness?)));
+    let fairness = fairness.filter(|_| flight.way != Way::Requeue);
     if let (Some((limits, fairness)), Some(tenant)) = (fairness, task.tenant) {
         let room = Spending::room(limits, view.workers.len());
         state.spending.interrupt(&fairness, at, tenant, room);
@@ -152,13 +153,24 @@ fn begin(
 }
 
 /// The migration that a planned move begins.
-fn flight(view: &View<'_>, id: MigrationId, reason: Reason, planned: &Planned) -> Flight {
+fn flight(
+    config: &Config,
+    view: &View<'_>,
+    id: MigrationId,
+    reason: Reason,
+    planned: &Planned,
+) -> Flight {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
     let (to, Berth { alternative, device }) = (view.worker_id(planned.to), planned.berth);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
     let from = planned.from.map(|seat| view.worker_id(seat));
-    let phase = if from.is_some() { Phase::Releasing } else { Phase::Assigned };
+    let way = if from.is_some() { Way::of(config.migration.as_ref(), task) } else { Way::Direct };
+    let phase = match way {
+        Way::Direct if from.is_none() => Phase::Assigned,
+        Way::Overlap => Phase::Assigned,
+        Way::Direct | Way::Evict | Way::Requeue => Phase::Releasing,
+    };
     let source = planned.from.filter(|_| alternative.is_some());
     let leaves = source
         .map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds))
@@ -167,6 +179,7 @@ fn flight(view: &View<'_>, id: MigrationId, reason: Reason, planned: &Planned) -
         id,
         task: task.id,
         kind: task.kind,
+        way,
         from,
         to,
         device,
@@ -299,7 +312,7 @@ fn reach(config: &Config) -> Duration {
 }
 
 /// Forgets what is over: effects that telemetry shows, cooldowns, workers and tasks that are gone.
-fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
+fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, ended: &[Ended]) {
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
     let lag = config.stability.map(|stability| stability.telemetry_lag);
@@ -315,11 +328,13 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot) {
         let left = landed.from.is_some_and(|from| unseen(from, landed.released));
         young && (left || unseen(landed.to, landed.running))
     });
-    // A host that does not list tasks on their way has not lost them.
-    let flights = &state.flights;
-    let known =
-        |task| !complete || snapshot.task_row(task).is_some() || flights.contains_key(&task);
+    // A host that does not list tasks on their way has not lost them, nor those that were until now.
+    let (flights, ended) = (&state.flights, ended.iter().map(|ended| ended.task));
+    let ended: BTreeSet<_> = ended.collect();
+    let on_its_way = |task| flights.contains_key(&task) || ended.contains(&task);
+    let known = |task| !complete || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
+    state.returned.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
 }
 

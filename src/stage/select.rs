@@ -11,6 +11,7 @@ mod table;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::num::NonZeroU32;
 
 use crate::admission::{self, Levels};
 use crate::config::{Config, MigrationLimits, Mode};
@@ -18,7 +19,7 @@ use crate::model::ids::{MigrationId, TenantId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Rejection, Tally};
 use crate::snapshot::Stance;
-use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
+use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State, Way};
 use crate::view::{
     Burden, Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Seek, Unit, View,
     charge,
@@ -48,10 +49,13 @@ pub(crate) fn select(
         Some(concurrency) => concurrency.now as usize,
         None => budget(limits, view, levels),
     };
-    let spent = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    let flights = || state.flights.values();
+    let spent = flights().filter(|flight| flight.interrupts()).count();
+    let moving = flights().filter(|flight| !flight.is_placement()).count();
     let (table, fair) = (Table::open(limits, state, view), Fair::open(limits, state, view));
     let plan = Vec::new();
-    let mut chooser = Chooser { config, state, levels, limits, budget, spent, table, fair, plan };
+    let mut chooser =
+        Chooser { config, state, levels, limits, budget, spent, moving, table, fair, plan };
     let parties = parties(units, &pairs);
     let mut fates = Fates::new(units.len(), scored, tally);
     for pair in pairs {
@@ -202,8 +206,10 @@ struct Chooser<'a> {
     levels: &'a Levels,
     limits: &'a MigrationLimits,
     budget: usize,
-    /// Migrations under way, chosen ones included.
+    /// Tasks that are interrupted, chosen ones included.
     spent: usize,
+    /// Those, and those that are queued again.
+    moving: usize,
     table: Table,
     fair: Option<Fair>,
     plan: Vec<Planned>,
@@ -242,7 +248,8 @@ impl Chooser<'_> {
             }
         }
         if unit.from.is_some() {
-            self.spent += unit.rows.len();
+            self.spent += self.interrupted(view, unit);
+            self.moving += unit.rows.len();
         }
         charges.iter().for_each(|charge| self.table.enter(charge));
         self.fair.iter_mut().for_each(|fair| fair.enter(&tenants));
@@ -259,7 +266,7 @@ impl Chooser<'_> {
     ) {
         let (ledger, table) = (view.ledger.clone(), self.table.clone());
         let fair = self.fair.clone();
-        let (spent, planned) = (self.spent, self.plan.len());
+        let (spent, moving, planned) = (self.spent, self.moving, self.plan.len());
         let mut chosen = Vec::with_capacity(party.len());
         for (index, pairs) in party {
             let unit = &units[*index];
@@ -267,8 +274,8 @@ impl Chooser<'_> {
                 chosen.push(first);
                 continue;
             }
-            (view.ledger, self.table, self.spent) = (ledger, table, spent);
-            self.fair = fair;
+            (view.ledger, self.table, self.fair) = (ledger, table, fair);
+            (self.spent, self.moving) = (spent, moving);
             self.plan.truncate(planned);
             fates.done[*index] = true;
             let Some(Party { group, .. }) = unit.party else { return };
@@ -305,7 +312,9 @@ impl Chooser<'_> {
     fn tenants(&self, view: &View<'_>, unit: &Unit) -> Vec<TenantId> {
         let rows = unit.rows.iter().filter(|_| self.fair.is_some());
         let begun = |row: &&usize| !matches!(view.ledger.places[**row], Place::Stranded { .. });
-        rows.filter(begun).filter_map(|row| view.task(*row).tenant).collect()
+        let hit =
+            |row: &&usize| begun(row) && (unit.from.is_none() || self.interrupts(view, **row));
+        rows.filter(hit).filter_map(|row| view.task(*row).tenant).collect()
     }
 
     /// What the table of budgets asks of a unit: nothing where it interrupts nobody.
@@ -313,50 +322,65 @@ impl Chooser<'_> {
         let ends = unit.from.zip(unit.errand.purpose()).filter(|_| !self.table.is_empty());
         let Some((from, purpose)) = ends else { return Vec::new() };
         let (from, to) = (view.worker_id(from), view.worker_id(to));
-        let rows = unit.rows.iter().map(|row| {
+        let rows = unit.rows.iter().filter(|row| self.interrupts(view, **row)).map(|row| {
             let (row, kind) = (Some(*row), view.task(*row).kind);
             charge(view, &Interruption { row, kind, from, to, purpose })
         });
         rows.collect()
     }
 
+    /// Whether a task that is moved is interrupted, and not queued again.
+    fn interrupts(&self, view: &View<'_>, row: usize) -> bool {
+        Way::of(Some(self.limits), view.task(row)) != Way::Requeue
+    }
+
+    /// How many tasks of a unit run, and would be interrupted.
+    fn interrupted(&self, view: &View<'_>, unit: &Unit) -> usize {
+        let rows = unit.rows.iter().filter(|row| self.interrupts(view, **row));
+        unit.from.map_or(0, |_| rows.count())
+    }
+
     fn budgets(&self, view: &View<'_>, unit: &Unit, to: Seat) -> Result<(), Rejection> {
-        let count = unit.rows.len();
+        let (count, interrupted) = (unit.rows.len(), self.interrupted(view, unit));
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let Some(from) = unit.from else {
-            let there = view.ledger.placements[to] as usize;
-            return if there + count > PLACEMENTS_PER_WORKER {
-                let over = short(there + count - PLACEMENTS_PER_WORKER);
-                Err(Rejection::TargetBusy { limit: short(PLACEMENTS_PER_WORKER), over })
-            } else {
-                Ok(())
-            };
-        };
+        let (free, there) = (count - interrupted, view.ledger.placements[to] as usize);
+        if free > 0 && there + free > PLACEMENTS_PER_WORKER {
+            let over = short(there + free - PLACEMENTS_PER_WORKER);
+            return Err(Rejection::TargetBusy { limit: short(PLACEMENTS_PER_WORKER), over });
+        }
+        let Some(from) = unit.from else { return Ok(()) };
+        if interrupted > 0 {
+            self.budgets_of_moves(view, from, to, interrupted)?;
+        }
+        let held = self.state.cooldowns.len().max(self.state.returned.len());
+        let most = MEMORY_PER_WORKER * view.workers.len().max(1);
+        if held + self.moving + count > most {
+            let over = short(held + self.moving + count - most);
+            return Err(Rejection::MemoryFull { limit: short(most), over });
+        }
+        Ok(())
+    }
+
+    /// May so many more be under way, in all, from this source, and to this target?
+    fn budgets_of_moves(
+        &self,
+        view: &View<'_>,
+        from: Seat,
+        to: Seat,
+        count: usize,
+    ) -> Result<(), Rejection> {
+        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         if self.spent + count > self.budget {
             let over = short(self.spent + count - self.budget);
             return Err(Rejection::BudgetSpent { limit: short(self.budget), over });
         }
-        if let Some(most) = self
-            .limits
-            .per_source
-            .filter(|most| view.ledger.outgoing[from] as usize + count > most.get() as usize)
-        {
-            let over = view.ledger.outgoing[from] + short(count) - most.get();
-            return Err(Rejection::SourceBusy { limit: most.get(), over });
+        let (out, coming) = (view.ledger.outgoing[from], view.ledger.incoming[to]);
+        let over = |most: NonZeroU32, now: u32| (now + short(count)).saturating_sub(most.get());
+        if let Some(most) = self.limits.per_source.filter(|most| over(*most, out) > 0) {
+            return Err(Rejection::SourceBusy { limit: most.get(), over: over(most, out) });
         }
-        if let Some(most) = self
-            .limits
-            .per_target
-            .filter(|most| view.ledger.incoming[to] as usize + count > most.get() as usize)
-        {
-            let over = view.ledger.incoming[to] + short(count) - most.get();
-            return Err(Rejection::TargetBusy { limit: most.get(), over });
-        }
-        let (most, held) =
-            (MEMORY_PER_WORKER * view.workers.len().max(1), self.state.cooldowns.len());
-        if held + self.spent + count > most {
-            let over = short(held + self.spent + count - most);
-            return Err(Rejection::MemoryFull { limit: short(most), over });
+        if let Some(most) = self.limits.per_target.filter(|most| over(*most, coming) > 0) {
+            return Err(Rejection::TargetBusy { limit: most.get(), over: over(most, coming) });
         }
         Ok(())
     }
@@ -413,15 +437,13 @@ impl Chooser<'_> {
         admission::groups::may_leave(view, row, unit.errand)?;
         let mut burden = Burden::default();
         let berth = admission::pair(self.state, view, row, to, errand, seek, &mut burden)?;
-        let bytes = view.task_by(row, berth.alternative).requirements.gpu_memory_bytes;
-        view.ledger.carry(&burden, from, to);
+        let interrupts = from.is_some() && self.interrupts(view, row);
+        view.ledger.carry(&burden, from, to, interrupts);
         if from.is_some() {
             view.note_absence(row);
         }
-        let cell = berth.device.and_then(|device| view.ledger.device_mut(to, device));
-        if let (Some(cell), Some(bytes)) = (cell, bytes) {
-            cell.arriving_bytes += bytes as f64;
-        }
+        let bytes = view.task_by(row, berth.alternative).requirements.gpu_memory_bytes;
+        view.ledger.keep(bytes, to, berth.device);
         // The id that the migration will have; only that it is one matters here.
         let migration = match view.ledger.places[row] {
             Place::Stranded { migration } => migration,

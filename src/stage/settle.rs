@@ -11,6 +11,8 @@
 //! | assigned, source gone | another target in the next round |
 //! | after four assignments, or too long | back to the scheduler |
 
+mod hosts;
+mod overlap;
 mod shown;
 mod turn;
 
@@ -74,7 +76,7 @@ pub(crate) fn snapshot(
         event(config, state, report, latest, &mut settled);
     }
     shown::notice_workers(config, state, snapshot);
-    shown::adopt(state, snapshot);
+    shown::adopt(config, state, snapshot);
     let tasks: Vec<TaskId> = state.flights.keys().copied().collect();
     let promised = shown::promised(state, snapshot);
     // Each question is asked of all before the next: who has landed is not counted as on its way.
@@ -99,6 +101,9 @@ pub(crate) fn snapshot(
         Action::Assign { to, .. } | Action::Place { to, .. } => {
             let flight = state.flight(command.migration);
             flight.is_some_and(|flight| flight.phase == Phase::Assigned && flight.to == to)
+        }
+        Action::Stop { .. } if command.reason == Reason::Copied => {
+            state.flight(command.migration).is_some_and(|flight| flight.copied().is_some())
         }
         _ => true,
     });
@@ -136,19 +141,13 @@ fn event(
     // Not before its migration entered its phase, and not later than can be believed.
     let at = report.at.min(latest).max(flight.since);
     match report.event {
-        Event::Released { .. } => turn::released(state, flight, at, settled),
+        Event::Released { .. } => turn::released(config, state, flight, at, settled),
         Event::Running { .. } => turn::running(config, state, &flight, at, settled),
         Event::Failed { .. } => turn::failed(config, state, flight, Fate::Failed, at, settled),
         Event::Refused { .. } => turn::failed(config, state, flight, Fate::Refused, at, settled),
         Event::Aborted { .. } => turn::aborted(config, state, flight, at, settled),
         Event::Diverted { worker, task, .. } => {
-            let mut there = flight.clone();
-            (there.task, there.to) = (task, worker);
-            if flight.phase == Phase::Assigned && worker != flight.to {
-                settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
-            }
-            turn::end(config, state, &flight, Fate::Diverted, at, settled);
-            turn::land(config, state, &there, at);
+            turn::diverted(config, state, &flight, (worker, task), at, settled);
         }
         Event::Performance { .. } => {}
     }

@@ -19,6 +19,7 @@ use crate::outcome::{Fate, Outcome, Tally};
 use crate::snapshot::{Coverage, Phase, Placement, Stance, Task, Worker};
 use crate::state::{
     ENDED, FORECASTS, Flight, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, SAMPLES, SYSTEM_RECORDS,
+    Way,
 };
 
 /// What every worker carries, step by step.
@@ -69,10 +70,13 @@ impl<'a> Account<'a> {
     }
 
     fn count_moves(&mut self) {
-        self.moving = self.facts.flights.values().filter(|flight| flight.from.is_some()).count();
+        // What is queued again interrupts nothing.
+        let interrupted = |flight: &Flight| flight.from.filter(|_| flight.way != Way::Requeue);
+        let flights = self.facts.flights.values();
+        self.moving = flights.filter(|flight| interrupted(flight).is_some()).count();
         for flight in self.heading() {
             *self.incoming.entry(flight.to).or_default() += 1;
-            match flight.from {
+            match interrupted(flight) {
                 Some(from) => *self.outgoing.entry(from).or_default() += 1,
                 None => *self.placed.entry(flight.to).or_default() += 1,
             }
@@ -183,7 +187,10 @@ impl<'a> Account<'a> {
             if let Some(from) = left.filter(|_| flight.returning.is_none()) {
                 self.change_all(from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
             }
-            if !adrift && (flight.returning.is_none() || left.is_none()) {
+            // A copy that runs while its source stops is measured where it runs.
+            let stops = flight.way == Way::Overlap && flight.phase == Phase::Releasing;
+            let shown = stops && seen(flight.to, flight.since);
+            if !adrift && !shown && (flight.returning.is_none() || left.is_none()) {
                 self.change_all(flight.to, &flight.load, 1.0);
             }
         }
@@ -201,7 +208,11 @@ impl<'a> Account<'a> {
     /// What tasks use that a scheduler has put on a worker since it was measured.
     fn count_new(&mut self) {
         let snapshot = self.facts.round.snapshot;
-        let landed: BTreeSet<TaskId> = self.facts.landed().iter().map(|it| it.task).collect();
+        let mut landed: BTreeSet<TaskId> = self.facts.landed().iter().map(|it| it.task).collect();
+        // What arrived in this round is no new task, even if measurements show it already.
+        let ended = self.facts.round.outcome.ended.iter();
+        let arrived = ended.filter(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted));
+        landed.extend(arrived.map(|ended| ended.task));
         for task in snapshot.tasks().iter().filter(|task| !landed.contains(&task.id)) {
             let Stay::On(id) = self.stays[&task.id] else { continue };
             let Some(worker) = snapshot.worker(id) else { continue };
@@ -257,7 +268,7 @@ impl<'a> Account<'a> {
         let (snapshot, task) = (self.facts.round.snapshot, step.task);
         self.stays.insert(task.id, Stay::Between(step.from, step.to));
         *self.incoming.entry(step.to).or_default() += 1;
-        match step.from {
+        match step.from.filter(|_| step.interrupts()) {
             Some(from) => {
                 self.moving += 1;
                 *self.outgoing.entry(from).or_default() += 1;
@@ -334,10 +345,15 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
     }
     let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
     for ended in arrived {
-        let target = round.snapshot.worker(ended.to);
+        let flown = round.before.flights.get(&ended.task);
+        // Of a copy that was started first, the source is what shows the end.
+        let stopped = flown.filter(|flight| flight.way == Way::Overlap).and_then(|it| it.from);
+        let target = round.snapshot.worker(stopped.unwrap_or(ended.to));
         let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
         let after = &round.after.landed;
-        let kept = after.iter().any(|it| (it.task, it.to) == (ended.task, ended.to));
+        let evicted = flown.is_some_and(|flight| flight.way == Way::Evict);
+        // What was evicted may have another name now.
+        let kept = after.iter().any(|it| it.to == ended.to && (it.task == ended.task || evicted));
         findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
     }
 }
@@ -385,13 +401,14 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let allowed: [(&str, usize); 10] = [
+    let allowed: [(&str, usize); 11] = [
         ("system records", SYSTEM_RECORDS),
         ("tracked workers", tracked.len()),
         ("samples of one worker", SAMPLES),
         ("forecasts", FORECASTS),
         ("landed", remembered),
         ("cooldowns", remembered),
+        ("returned", remembered),
         ("ended", ENDED),
         ("learned", learned),
         ("spending", accounts(round)),

@@ -20,6 +20,8 @@ use crate::snapshot::{Mobility, Placement, Snapshot, Task};
 #[derive(Clone, Debug, Default)]
 pub struct Budgets {
     lines: Vec<Budget>,
+    /// Whether tasks that have not begun are queued again, which counts for nothing.
+    requeues: bool,
     /// Scopes and windows in force, each with how many interruptions had been begun before.
     since: BTreeMap<(Scope, Duration), usize>,
     epoch: Epoch,
@@ -117,6 +119,7 @@ impl Budgets {
         self.shares.configure(config);
         let limits = config.migration.as_ref();
         self.level = Level::unknown(limits);
+        self.requeues = limits.is_some_and(|limits| limits.requeue);
         self.lines = limits.map(|limits| limits.budgets.clone()).unwrap_or_default();
         let windows = self.lines.iter().filter_map(|line| Some((line.scope, line.per?)));
         let windows: BTreeSet<_> = windows.collect();
@@ -154,8 +157,9 @@ impl Budgets {
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;
-            let leaves = matches!(command.action, Action::Release { .. });
-            findings.need(!leaves || most.is_none_or(|most| moves <= most), || {
+            let leaves = command.action.ends().is_some_and(|(from, _)| from.is_some());
+            let interrupts = leaves && !matches!(command.action, Action::RequeueFor { .. });
+            findings.need(!interrupts || most.is_none_or(|most| moves <= most), || {
                 format!("{command}: {moves} at once, {most:?} by what became of the last ones")
             });
         }
@@ -185,6 +189,9 @@ impl Budgets {
         }
         self.epoch = epoch;
         for (id, task, ends) in moving {
+            if self.requeues && task.mobility == Mobility::Queued {
+                continue;
+            }
             let newest = self.known.range(..=MigrationId::new(epoch, u64::MAX)).next_back();
             let late = id.epoch() == epoch && newest.is_some_and(|newest| *newest >= id);
             let busy = self.open.values().any(|open| open.task == task.id);
@@ -199,9 +206,14 @@ impl Budgets {
         if !self.known.insert(command.migration) {
             return;
         }
+        let Some((from, to)) = command.action.ends() else { return };
+        // What is queued again interrupts nothing.
+        if let Action::RequeueFor { .. } = command.action {
+            return;
+        }
         let Some(task) = snapshot.task(command.task) else { return };
         self.shares.begin(snapshot, task, command, findings);
-        let Action::Release { from, to } = command.action else { return };
+        let Some(from) = from else { return };
         let next = Interruption::of(task, snapshot, [from, to], command.reason);
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {

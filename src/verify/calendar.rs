@@ -50,7 +50,8 @@ fn ends_in_time(round: &Round<'_>, task: &Task, leaves: Timestamp) -> bool {
 
 /// The source's side: what it is emptied for is that it drains, or leaves and the task would not be done; and it
 /// gives for other reasons only if it stays.
-pub(super) fn may_be_left(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
+pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let round = facts.round;
     let Some(source) = step.from.and_then(|from| round.snapshot.worker(from)) else { return };
     let leaving = is_leaving(round, source);
     let (command, stance) = (step.command, source.stance);
@@ -61,7 +62,12 @@ pub(super) fn may_be_left(round: &Round<'_>, step: &Step<'_>, findings: &mut Fin
         Aim::Along => open,
         Aim::Drain => {
             let leaves = departure(round, source).filter(|_| leaving && open);
-            leaves.is_some_and(|leaves| !ends_in_time(round, step.task, leaves))
+            // It itself, or one that it stays together with.
+            let bound = facts.bound_to(step.task.id).into_iter();
+            let mut here = bound
+                .filter_map(|task| round.snapshot.task(task))
+                .filter(|task| task.placement == Placement::On(source.id));
+            leaves.is_some_and(|leaves| here.any(|task| !ends_in_time(round, task, leaves)))
         }
         _ => open && !leaving,
     };

@@ -15,7 +15,7 @@ use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
 use crate::snapshot::{
     Coverage, Device, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
 };
-use crate::state::{Flight, Landed};
+use crate::state::{Flight, Landed, Way};
 
 /// Where a task counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,13 @@ pub(super) struct Step<'a> {
     pub(super) scorecard: Option<Scorecard>,
 }
 
+impl Step<'_> {
+    /// Whether it takes a task from where it runs.
+    pub(super) fn interrupts(&self) -> bool {
+        self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
+    }
+}
+
 /// The steps of a round in order, and what was in flight when they were planned.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
@@ -122,10 +129,15 @@ impl<'a> Facts<'a> {
         let round = self.round;
         let new = is_new(round, command.migration);
         let (from, to, device) = match command.action {
-            Action::Release { from, to } if new => {
+            Action::Release { from, to }
+            | Action::RequeueFor { from, to }
+            | Action::Evict { from, hint: to }
+                if new =>
+            {
                 let begun = round.after.flights.get(&command.task);
                 (Some(from), to, begun.and_then(|flight| flight.device))
             }
+            Action::Start { from, to, device } if new => (Some(from), to, device),
             Action::Place { to, device } if new => (None, to, device),
             Action::Place { to, device } | Action::Assign { to, device } => {
                 if !self.is_retarget(command, answered) {
@@ -154,12 +166,15 @@ impl<'a> Facts<'a> {
             return false;
         }
         let before = self.round.before.flights.get(&command.task);
+        // Or to its being lost while its copy was started.
         let releasing = before.is_some_and(|flight| {
-            flight.id == command.migration && flight.phase == Phase::Releasing
+            let overlaps = flight.way == Way::Overlap;
+            flight.id == command.migration && (flight.phase == Phase::Releasing || overlaps)
         });
         let first = answered.insert(command.task);
         let chosen = before.map(|flight| flight.to);
-        let same = matches!(command.action, Action::Assign { to, .. } if chosen == Some(to));
+        let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
+            if chosen == Some(to));
         !(releasing && first && same)
     }
 
@@ -214,7 +229,7 @@ impl<'a> Facts<'a> {
     }
 
     /// A task and all that groups bind to it, over any number of groups.
-    fn bound_to(&self, task: TaskId) -> BTreeSet<TaskId> {
+    pub(super) fn bound_to(&self, task: TaskId) -> BTreeSet<TaskId> {
         let groups = self.round.snapshot.groups().iter();
         let groups: Vec<_> = groups.filter(|group| group.rule == GroupRule::Affinity).collect();
         let mut bound = BTreeSet::from([task]);

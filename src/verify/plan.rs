@@ -16,7 +16,7 @@ use super::{Findings, Promise, Round, Violation, about, groups};
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::Reason;
+use crate::outcome::{Action, Reason};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -45,6 +45,7 @@ fn walk(
 pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
+        may_be_done_so(round, step, findings);
         let task = step.there(account.facts.round.snapshot);
         may_take(round.snapshot.classes(), step, &task, target, findings);
         has_room(account, step, &task, target, findings);
@@ -82,7 +83,22 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
     let believed = is_sound_source(snapshot, from, step.aim);
     findings.need(believed, || format!("{command}: {from} has a bad record"));
-    may_be_left(account.facts.round, step, findings);
+    may_be_left(account.facts, step, findings);
+}
+
+/// What is commanded is what the host can do, and the task allows: none is started twice that does not declare it.
+fn may_be_done_so(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let Some(limits) = &round.config.migration else { return };
+    let (command, task) = (step.command, step.task);
+    let queued = task.mobility == Mobility::Queued;
+    let holds = match command.action {
+        Action::Start { .. } => limits.overlap && task.overlaps && !queued,
+        Action::RequeueFor { .. } => limits.requeue && queued,
+        Action::Evict { .. } => limits.eviction.is_some() && !(limits.requeue && queued),
+        Action::Release { .. } => limits.eviction.is_none() && !(limits.requeue && queued),
+        _ => true,
+    };
+    findings.need(holds, || format!("{command}: not how this host moves such a task"));
 }
 
 /// The target's side: it accepts, is known, and has what the task requires.
@@ -207,6 +223,10 @@ pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
         let adrift = account.facts.retargeted.contains(&command.migration);
         let flying = account.facts.flights.contains_key(&task) && !adrift;
         findings.need(!flying, || format!("{command}: it is in a migration already"));
+        let evicts = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
+        let returned = round.after.returned.get(&task).map(|returned| returned.until);
+        let early = returned.filter(|until| evicts && *until > round.snapshot.at());
+        findings.need(early.is_none(), || format!("{command}: it came back, until {early:?}"));
         within_budget(account, step, most, findings);
     });
     bookkeeping(round, &mut findings);
@@ -222,7 +242,7 @@ fn within_budget(account: &Account<'_>, step: &Step<'_>, most: usize, findings: 
     };
     let count =
         |counts: &BTreeMap<WorkerId, usize>, worker| counts.get(&worker).map_or(1, |it| it + 1);
-    let Some(from) = step.from else {
+    let Some(from) = step.from.filter(|_| step.interrupts()) else {
         let there = count(&account.placed, step.to);
         findings.need(there <= PLACEMENTS_PER_WORKER, || format!("{command}: {there} placements"));
         return;

@@ -95,8 +95,8 @@ impl Shares {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Level {
     now: Option<u64>,
-    completed: bool,
-    failed: bool,
+    /// Whether any has completed, and any has failed, since the last round; nothing before the first one.
+    since: Option<[bool; 2]>,
     full: bool,
 }
 
@@ -115,9 +115,10 @@ impl Level {
     }
 
     pub(super) fn ended(&mut self, ended: &[Ended]) {
+        let Some([completed, failed]) = &mut self.since else { return };
         for ended in ended.iter().filter(|ended| ended.from.is_some()) {
-            self.completed |= ended.fate == Fate::Completed;
-            self.failed |= matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
+            *completed |= ended.fate == Fate::Completed;
+            *failed |= matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
         }
     }
 
@@ -126,13 +127,14 @@ impl Level {
         let section = limits.and_then(|limits| limits.adaptive)?;
         let (least, most) = (u64::from(section.least.get()), u64::from(section.most.get()));
         let mut now = self.now.unwrap_or(most);
-        if self.failed {
+        let [completed, failed] = self.since.unwrap_or_default();
+        if failed {
             now /= 2;
-        } else if self.completed && self.full {
+        } else if completed && self.full {
             now += 1;
         }
         let now = now.max(least).min(most);
-        *self = Self { now: Some(now), ..Self::default() };
+        *self = Self { now: Some(now), since: Some([false; 2]), full: false };
         Some(now)
     }
 

@@ -3,11 +3,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::budgets::Budgets;
 use super::quiet::Quiet;
 use super::{Findings, Promise, Violation};
-use crate::config::Config;
+use crate::config::{Config, Eviction};
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -17,10 +18,11 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
 /// Every migration id is issued once; every migration ends exactly once, and says no more after; no task is in
-/// two migrations, nor told to run in two places; nothing that its source let go is lost; nothing returns to a
-/// worker it left within the cooldown; under constant load (and without a telemetry lag) no arrangement of tasks
-/// comes back once it was left, so that the engine must fall silent; no line of the table of [budgets](Budgets) is
-/// exceeded.
+/// two migrations, nor told to run in two places (unless it declares that it can, and then no source is stopped
+/// before its copy runs); nothing that its source let go is lost; nothing returns to a worker it left within the
+/// cooldown; nothing that came back is evicted again too soon, each time for longer; under constant load (and
+/// without a telemetry lag) no arrangement of tasks comes back once it was left, so that the engine must fall silent;
+/// no line of the table of [budgets](Budgets) is exceeded.
 ///
 /// It remembers every migration it has seen: about 50 bytes each.
 ///
@@ -42,6 +44,8 @@ pub struct Watch {
     over: BTreeMap<MigrationId, Past>,
     /// Where each task came from, and until when it may not go back.
     left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
+    /// How often evicted tasks came back in a row, and until when each is left alone.
+    returned: BTreeMap<TaskId, (u32, Timestamp)>,
     quiet: Quiet,
     budgets: Budgets,
 }
@@ -57,6 +61,43 @@ struct Life {
     released: bool,
     /// Who was told to run it, and has not been heard to have failed.
     told: Option<WorkerId>,
+    /// It was evicted, or queued again: the host's scheduler has it.
+    evicted: bool,
+    /// A copy of it was started before its source was to stop; whether it is known to run.
+    copy: Option<bool>,
+}
+
+impl Life {
+    /// Of an earlier life of the engine.
+    const fn adopted(task: TaskId) -> Self {
+        let (from, to, told, copy) = (None, None, None, None);
+        Self { task, from, to, released: true, told, evicted: false, copy }
+    }
+
+    /// It runs on its target.
+    fn runs(&mut self) {
+        self.copy = self.copy.map(|_| true);
+    }
+
+    /// A record shows how far it has got.
+    fn shown(&mut self, phase: Phase) {
+        match (self.copy, phase) {
+            (Some(_), Phase::Releasing) => self.copy = Some(true),
+            (Some(_), Phase::Assigned) | (None, Phase::Releasing) => {}
+            _ => self.released = true,
+        }
+    }
+}
+
+/// What is said of hosts that evict.
+fn eviction(config: &Config) -> Eviction {
+    config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
+}
+
+/// How long a task is left alone that came back so many times in a row.
+fn back_off(section: Eviction, times: u32) -> Duration {
+    let doubled = (1..times.min(64)).fold(section.back_off, |span, _| span.saturating_mul(2));
+    doubled.min(section.back_off_most)
 }
 
 /// A migration that has ended.
@@ -64,6 +105,8 @@ struct Life {
 struct Past {
     task: TaskId,
     released: bool,
+    /// The host's scheduler has it, whenever its source let it go.
+    evicted: bool,
     fate: Fate,
 }
 
@@ -81,8 +124,10 @@ struct Shown {
     /// Tasks shown without a worker.
     orphaned: BTreeSet<TaskId>,
     gone: BTreeSet<WorkerId>,
-    /// What diverted tasks are called now, by migration.
-    diverted: BTreeMap<MigrationId, TaskId>,
+    /// What diverted tasks are called now, and where they are, by migration.
+    diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
+    /// Tasks that may run twice at once.
+    overlapping: BTreeSet<TaskId>,
 }
 
 impl Watch {
@@ -94,6 +139,7 @@ impl Watch {
             open: BTreeMap::new(),
             over: BTreeMap::new(),
             left: BTreeMap::new(),
+            returned: BTreeMap::new(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
         }
@@ -187,12 +233,13 @@ impl Watch {
                 },
                 Event::Running { .. } => {
                     shown.running.insert(id);
+                    self.open.entry(id).and_modify(Life::runs);
                 }
                 Event::Failed { .. } | Event::Refused { .. } => {
                     *shown.failures.entry(id).or_default() += 1;
                 }
-                Event::Diverted { task, .. } => {
-                    shown.diverted.insert(id, task);
+                Event::Diverted { task, worker, .. } => {
+                    shown.diverted.insert(id, (task, worker));
                 }
                 _ => {}
             }
@@ -205,6 +252,12 @@ impl Watch {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
         // A task that nobody lists any more is over: what has its name later is another one.
+        let at = snapshot.at();
+        let section = eviction(&self.config);
+        self.returned.retain(|task, (times, until)| {
+            let listed = !complete || snapshot.task(*task).is_some() || moving.contains(task);
+            listed && until.after(back_off(section, *times)) > at
+        });
         self.left
             .retain(|task, _| !complete || snapshot.task(*task).is_some() || moving.contains(task));
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
@@ -215,18 +268,23 @@ impl Watch {
         let sources = self.open.values().filter_map(|life| life.from);
         shown.gone = told.chain(sources).filter(|worker| gone(*worker)).collect();
         for task in snapshot.tasks() {
+            if task.overlaps {
+                shown.overlapping.insert(task.id);
+            }
             match task.placement {
                 Placement::On(worker) if gone(worker) => {
                     shown.orphaned.insert(task.id);
                 }
                 Placement::On(worker) => {
                     shown.held.insert(task.id, worker);
+                    let there = |life: &&mut Life| (life.task, life.to) == (task.id, Some(worker));
+                    self.open.values_mut().filter(there).for_each(Life::runs);
                 }
                 Placement::Orphaned => {
                     shown.orphaned.insert(task.id);
                 }
-                Placement::Moving { migration, phase, .. } if phase > Phase::Releasing => {
-                    self.open.entry(migration).and_modify(|life| life.released = true);
+                Placement::Moving { migration, phase, .. } => {
+                    self.open.entry(migration).and_modify(|life| life.shown(phase));
                 }
                 _ => {}
             }
@@ -238,8 +296,7 @@ impl Watch {
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
-            matches!(command.action, Action::Release { .. } | Action::Place { .. })
-                && !self.open.contains_key(&command.migration)
+            command.action.ends().is_some() && !self.open.contains_key(&command.migration)
         };
         let (begun, rest): (Vec<_>, Vec<_>) = commands.iter().copied().partition(begins);
         for command in rest {
@@ -253,7 +310,8 @@ impl Watch {
         for late in &shown.late {
             let busy = self.over.get(late).is_some_and(|past| self.is_moving(past.task));
             let remembered = self.over.keys().rev().take(crate::state::ENDED).any(|id| id == late);
-            findings.need(requeued.contains(late) || busy || !remembered, || {
+            let theirs = self.over.get(late).is_some_and(|past| past.evicted);
+            findings.need(requeued.contains(late) || busy || theirs || !remembered, || {
                 format!("{late} was let go after its end, and is lost")
             });
             self.over.entry(*late).and_modify(|past| past.released = true);
@@ -293,17 +351,24 @@ impl Watch {
             format!("{command}: {} is in a migration already", command.task)
         });
         self.newest = self.newest.max(Some(id));
-        let (from, to, told) = match command.action {
-            Action::Release { from, to } => (Some(from), Some(to), None),
-            Action::Place { to, .. } => (None, Some(to), Some(to)),
-            _ => (None, None, None),
-        };
+        let (from, to) = command.action.ends().map_or((None, None), |(from, to)| (from, Some(to)));
+        let evicted = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
+        let copied = matches!(command.action, Action::Start { .. });
+        let told = to.filter(|_| copied || from.is_none());
         if from.is_none() {
             let held = shown.held.get(&command.task);
             findings.need(held.is_none(), || format!("{command}: it runs on {held:?}"));
         }
-        let life = Life { task: command.task, from, to, released: from.is_none(), told };
-        self.open.insert(id, life);
+        let declared = shown.overlapping.contains(&command.task);
+        findings.need(declared || !copied, || {
+            format!("{command}: told to run in two places, and does not declare that it can")
+        });
+        let early = self.returned.get(&command.task).filter(|(_, until)| *until > shown.at);
+        findings.need(early.is_none() || !evicted, || {
+            format!("{command}: it came back ({early:?} times, until then) and is evicted again")
+        });
+        let (task, released, copy) = (command.task, from.is_none(), copied.then_some(false));
+        self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
     }
 
     /// A command of a migration under way, or taken over from an earlier life.
@@ -314,7 +379,7 @@ impl Watch {
             findings.need(late, || format!("{command}: {id} is over ({:?})", past.fate));
             return;
         }
-        let adopted = Life { task: command.task, from: None, to: None, released: true, told: None };
+        let adopted = Life::adopted(command.task);
         let life = self.open.entry(id).or_insert(adopted);
         findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
         let to = match command.action {
@@ -324,12 +389,23 @@ impl Watch {
                 life.told = life.told.filter(|told| *told != worker);
                 return;
             }
-            Action::Release { .. } => {
-                findings.add(format!("{command}: released again"));
+            Action::Stop { .. } => {
+                let diverted = shown.diverted.contains_key(&id);
+                findings.need(life.copy != Some(false) || diverted, || {
+                    format!("{command}: its copy is not known to run")
+                });
+                return;
+            }
+            Action::Release { .. }
+            | Action::Evict { .. }
+            | Action::RequeueFor { .. }
+            | Action::Start { .. } => {
+                findings.add(format!("{command}: begun again"));
                 return;
             }
         };
-        let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from));
+        let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from))
+            || shown.orphaned.contains(&command.task);
         findings
             .need(life.released || source_lost, || format!("{command}: its source has not let go"));
         let silent = life.told.filter(|told| {
@@ -337,7 +413,9 @@ impl Watch {
             Some(*told) != to && !gone && !shown.failures.contains_key(&id)
         });
         findings.need(silent.is_none(), || format!("{command}: {silent:?} was told to run it"));
-        life.told = to;
+        // Of what overlapped and has lost its source, nothing more is to be let go.
+        life.released |= source_lost && life.copy.is_some();
+        (life.told, life.copy) = (to, None);
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
         life.to = to;
         if elsewhere && !matches!(command.reason, Reason::Return) {
@@ -359,35 +437,62 @@ impl Watch {
             // The task is over; what has its name later is another one.
             self.left.remove(&ended.task);
         }
-        let released = life.as_ref().is_none_or(|life| life.released);
-        self.over.insert(id, Past { task: ended.task, released, fate: ended.fate });
+        // Of a copy that runs on the target nothing is lost when its source stops late.
+        let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
+        let released = life.as_ref().is_none_or(|life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
         // place it anew.
         let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
+        // Of a migration of an earlier life it is not known how it is carried out.
+        let evicted = life.as_ref().is_none_or(|life| life.evicted);
+        self.over.insert(id, Past { task: ended.task, released, evicted, fate: ended.fate });
+        let overlaps = self.config.migration.as_ref().is_some_and(|limits| limits.overlap);
+        let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
-            Fate::Finished => life.is_some_and(|life| life.released),
-            _ => life.is_some_and(|life| life.released) && !requeued && !home && !orphaned,
+            // Who evicts has a scheduler that finds it a place.
+            _ if evicted => false,
+            Fate::Finished => released && life.is_some(),
+            _ => released && life.is_some() && !requeued && !home && !orphaned,
         };
         findings.need(!lost, || format!("{ended}: its source let go, nobody has it: lost"));
-        let seen = ended.fate != Fate::Completed || home;
+        let there = shown.diverted.get(&id).is_some_and(|(_, worker)| *worker == ended.to);
+        let seen = ended.fate != Fate::Completed || home || copied || there;
         findings.need(seen, || format!("{ended}: nothing shows that it runs there"));
-        if let (Some(section), Some(from)) = (&self.config.stability, ended.from) {
-            let task = shown.diverted.get(&id).copied().unwrap_or(ended.task);
-            if matches!(ended.fate, Fate::Completed | Fate::Diverted) {
-                self.left.insert(task, (from, ended.at.after(section.cooldown)));
+        if matches!(ended.fate, Fate::Completed | Fate::Diverted) {
+            self.arrived(shown, ended, evicted);
+        }
+    }
+
+    /// A task has turned up: it does not go back where it came from, or has gone back there.
+    fn arrived(&mut self, shown: &Shown, ended: &Ended, evicted: bool) {
+        let told = shown.diverted.get(&ended.migration).copied();
+        let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
+        // What was reported comes before what is shown.
+        let (task, worker) = told.or(held).unwrap_or((ended.task, ended.to));
+        let before = self.returned.remove(&ended.task).filter(|_| evicted);
+        if evicted && ended.from == Some(worker) {
+            let section = eviction(&self.config);
+            // As long again after its end it is forgotten.
+            let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);
+            let times = fresh.map_or(1, |(times, _)| times + 1);
+            self.returned.insert(task, (times, ended.at.after(back_off(section, times))));
+            if let Some(left) = self.left.remove(&ended.task) {
+                self.left.insert(task, left);
             }
+        } else if let (Some(section), Some(from)) = (&self.config.stability, ended.from) {
+            self.left.insert(task, (from, ended.at.after(section.cooldown)));
         }
     }
 
     /// Nothing goes back where it came from within the cooldown.
     fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
-        let (Action::Release { to, .. } | Action::Assign { to, .. } | Action::Place { to, .. }) =
-            command.action
-        else {
-            return;
+        let to = match command.action {
+            Action::Assign { to, .. } => Some(to),
+            action => action.ends().map(|(_, to)| to),
         };
+        let Some(to) = to else { return };
         if self.config.stability.is_none() {
             return;
         }

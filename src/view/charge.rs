@@ -59,7 +59,7 @@ fn spent(task: &Task) -> Spent {
 }
 
 /// What a migration under way counts to: as it was written down when it began, or, where no budget was in
-/// force then, as it looks now. Nothing for the placement of an orphan.
+/// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
 pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
     if flight.charge.is_some() {
         return flight.charge.clone();
@@ -71,6 +71,7 @@ pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
     };
     let Flight { task, kind, to, .. } = *flight;
     let row = view.snapshot.task_row(task);
-    let interruption = Interruption { row, kind, from: flight.from?, to, purpose };
+    let from = flight.from.filter(|_| flight.interrupts())?;
+    let interruption = Interruption { row, kind, from, to, purpose };
     Some(charge(view, &interruption))
 }

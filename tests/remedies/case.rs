@@ -32,6 +32,8 @@ pub struct Case {
     pub door: Door,
     pub config: Config,
     pub cooldowns: BTreeMap<u64, Cooldown>,
+    /// Until when tasks that came back are left alone.
+    pub returned: BTreeMap<u64, u64>,
     /// Up to then an earlier life may have spent budgets, in milliseconds.
     pub blind: Option<u64>,
     pub cluster: Cluster,
@@ -57,13 +59,16 @@ impl Case {
     /// The engine that is asked; none if the settings are impossible.
     pub fn engine(&self) -> Option<Engine> {
         let engine = Engine::new(self.config.clone()).ok()?;
-        if self.cooldowns.is_empty() && self.blind.is_none() {
+        if self.cooldowns.is_empty() && self.returned.is_empty() && self.blind.is_none() {
             return Some(engine);
         }
         let mut state = serde_json::to_value(engine.state()).unwrap();
         let cooldown = |it: &Cooldown| json!({ "until": it.until, "left": it.left });
         let all = self.cooldowns.iter().map(|(task, it)| (task.to_string(), cooldown(it)));
         state["cooldowns"] = Value::Object(all.collect());
+        let returned = |until: u64| json!({ "times": 1, "until": until, "forget": 2 * until });
+        let all = self.returned.iter().map(|(task, until)| (task.to_string(), returned(*until)));
+        state["returned"] = Value::Object(all.collect());
         if let Some(before) = self.blind {
             state["spending"] = json!({ "blind": { "before": before }, "accounts": [] });
         }
@@ -115,7 +120,9 @@ impl Case {
     /// The question in JSON, so that a failure can be looked at.
     pub fn describe(&self) -> String {
         let config = serde_json::to_string(&self.config).unwrap_or_default();
-        let Self { door, cooldowns, cluster, at, task, worker, .. } = self;
-        format!("{door:?} {task} -> {worker} at {at}\n{config}\n{cooldowns:?}\n{cluster:?}")
+        let Self { door, cooldowns, returned, cluster, at, task, worker, .. } = self;
+        format!(
+            "{door:?} {task} -> {worker} at {at}\n{config}\n{cooldowns:?} {returned:?}\n{cluster:?}"
+        )
     }
 }

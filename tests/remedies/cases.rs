@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    Basis, Budget, Detection, Fairness, LoadRule, MigrationLimits, Scope, Stability, Trigger, Unit,
+    Basis, Budget, Detection, Eviction, Fairness, LoadRule, MigrationLimits, Scope, Stability,
+    Trigger, Unit,
 };
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{
@@ -34,6 +35,7 @@ pub fn sources() -> Vec<Source> {
         (60, placements().boxed()),
         (2_000, filled_or_relieved().boxed()),
         (2_000, wider().boxed()),
+        (200, back_again().boxed()),
     ]
 }
 
@@ -84,6 +86,7 @@ fn round_case(kinds: &'static [&'static str], config: Config, cluster: Cluster) 
         door: Door::Tick(kinds),
         config,
         cooldowns: BTreeMap::new(),
+        returned: BTreeMap::new(),
         blind: None,
         cluster,
         at: Timestamp::from_secs(100),
@@ -114,6 +117,20 @@ fn cooling() -> impl Strategy<Value = Case> {
         let cooldowns = cooldowns.map(|(task, (until, left))| (task, Cooldown { until, left }));
         Case { cooldowns: cooldowns.collect(), ..pair_case(config, cluster) }
     })
+}
+
+/// Tasks that were evicted, and came back a short while ago.
+fn back_again() -> impl Strategy<Value = Case> {
+    let until = vec(101_000..700_000_u64, 1..14);
+    (strategies::configs(), strategies::clusters(), until).prop_map(
+        |(mut config, cluster, until)| {
+            if let Some(limits) = &mut config.migration {
+                limits.eviction = Some(Eviction::default());
+            }
+            let returned = (1..).zip(until).collect();
+            Case { returned, ..pair_case(config, cluster) }
+        },
+    )
 }
 
 /// Records that make no sense, among them those of the first task and the first worker.

@@ -10,6 +10,9 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
+            Self::CameBack { times: n, until } => {
+                write!(f, "evicted, it came back ({n} in a row); not before {until}")
+            }
             Self::NotBefore { .. }
             | Self::Frozen { .. }
             | Self::TargetFrozen { .. }

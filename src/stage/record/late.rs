@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::config::{Config, Mode};
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
-use crate::snapshot::{Phase, Stance};
+use crate::snapshot::Stance;
 use crate::state::State;
 use crate::view::{Errand, Place, Planned, Seat, View};
 
@@ -46,7 +46,7 @@ pub(super) fn late(
             Place::Moving { .. } => {
                 // What is proposed counts as if it were done.
                 let leaving = match state.flights.get(&task.id) {
-                    Some(flight) => flight.phase == Phase::Releasing,
+                    Some(flight) => flight.is_at_its_source(),
                     None => proposed.contains(&row),
                 };
                 late.extend(leaving.then_some(Late { gone: Some(at), ..new }));

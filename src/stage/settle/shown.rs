@@ -7,12 +7,12 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Fate, Reason};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
-use crate::state::{Flight, MEMORY_PER_WORKER, State, Track};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task, Worker};
+use crate::state::{Flight, MEMORY_PER_WORKER, State, Track, Way};
 use crate::view;
 
-use super::Settled;
 use super::turn::{end, failed, judge, land, released, running, strand};
+use super::{Settled, hosts, overlap};
 
 /// What the snapshot says of workers, as far as migrations care.
 pub(super) fn notice_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
@@ -50,7 +50,7 @@ pub(super) fn catch_up(
         let since = since.min(snapshot.at());
         if migration > flight.id {
             end(config, state, &flight, Fate::Diverted, since, settled);
-        } else if migration == flight.id && phase == Phase::Assigned {
+        } else if migration == flight.id && phase == Phase::Assigned && flight.way == Way::Direct {
             if to != flight.to {
                 // Nobody goes home of his own accord.
                 flight.returning = (flight.from == Some(to)).then_some(Fate::Failed);
@@ -65,7 +65,7 @@ pub(super) fn catch_up(
 
 /// Takes over migrations that the host carries out and this state does not know: they were ordered
 /// in an earlier life, and the task must not be moved a second time.
-pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
+pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
     for task in snapshot.tasks() {
         let Placement::Moving { migration, from, to, phase, since } = task.placement else {
             continue;
@@ -85,7 +85,8 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
         state.forget_release(task.id);
         let since = since.min(snapshot.at());
         let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
-        let released = (phase != Phase::Releasing).then_some(since);
+        let (way, phase) = way(config, task, from, phase);
+        let released = (phase != Phase::Releasing && way != Way::Overlap).then_some(since);
         let home = from.and_then(|from| snapshot.worker(from));
         let alternative = view::alternative(task, kinds);
         let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
@@ -96,6 +97,7 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
             id: migration,
             task: task.id,
             kind: task.kind,
+            way,
             from,
             to,
             device: None,
@@ -118,6 +120,17 @@ pub(super) fn adopt(state: &mut State, snapshot: &Snapshot) {
     }
 }
 
+/// How a migration of an earlier life is carried out: as this one would carry it out. What is in
+/// nobody's hands is the scheduler's, if the scheduler is to find it a place.
+fn way(config: &Config, task: &Task, from: Option<WorkerId>, phase: Phase) -> (Way, Phase) {
+    let way = from.map_or(Way::Direct, |_| Way::of(config.migration.as_ref(), task));
+    match (way, phase) {
+        (Way::Evict | Way::Requeue, Phase::Released) => (way, Phase::Assigned),
+        (Way::Overlap, Phase::Released) => (Way::Direct, phase),
+        _ => (way, phase),
+    }
+}
+
 /// What the snapshot shows of the task itself.
 pub(super) fn placement(
     config: &Config,
@@ -129,21 +142,29 @@ pub(super) fn placement(
     let Some(flight) = state.flights.get(&task).cloned() else { return };
     let at = snapshot.at();
     let Some(record) = snapshot.task(task) else {
-        // In nobody's hands a task may be missing for a while; on its source, missing is done.
-        if snapshot.coverage() == Coverage::Complete && flight.phase == Phase::Releasing {
-            end(config, state, &flight, Fate::Finished, at, settled);
+        if snapshot.coverage() == Coverage::Complete {
+            missing(config, state, flight, at, settled);
         }
         return;
     };
     match record.placement {
-        Placement::On(worker) if Some(worker) == flight.from => {}
+        Placement::On(worker) if Some(worker) == flight.from => {
+            // It was let go, and the scheduler has put it back.
+            if flight.way.is_the_hosts() && flight.phase == Phase::Assigned && at > flight.since {
+                hosts::turned_up(config, state, &flight, (worker, task), at, settled);
+            }
+        }
+        Placement::On(worker) if worker == flight.to && flight.copied().is_some() => {}
         Placement::On(worker) if worker == flight.to => {
             running(config, state, &flight, at, settled);
         }
         // Still said to be where it was lost: nothing new.
         Placement::On(worker) if lost(state, snapshot, worker) => {}
+        Placement::On(worker) if flight.way.is_the_hosts() => {
+            hosts::turned_up(config, state, &flight, (worker, task), at, settled);
+        }
         Placement::On(worker) => {
-            if flight.phase == Phase::Assigned {
+            if flight.phase == Phase::Assigned || flight.copied().is_some() {
                 settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
             }
             let mut there = flight.clone();
@@ -151,17 +172,66 @@ pub(super) fn placement(
             end(config, state, &flight, Fate::Diverted, at, settled);
             land(config, state, &there, at);
         }
-        Placement::Moving { migration, phase, since, .. } => {
-            let ahead = phase > flight.phase && flight.phase == Phase::Releasing;
-            if migration == flight.id && ahead {
-                let since = since.min(at).max(flight.since);
-                released(state, flight, since, settled);
-            }
+        Placement::Moving { migration, phase, since, .. } if migration == flight.id => {
+            progress(config, state, flight, phase, since.min(at), settled);
         }
-        Placement::Orphaned if flight.phase == Phase::Releasing => {
+        Placement::Orphaned if flight.way == Way::Overlap => {
+            overlap::source_lost(config, state, snapshot, flight, settled);
+        }
+        Placement::Orphaned if flight.phase == Phase::Releasing || flight.way.is_the_hosts() => {
             end(config, state, &flight, Fate::Failed, at, settled);
         }
-        Placement::Orphaned | Placement::Unplaced => {}
+        Placement::Unplaced if flight.way.is_the_hosts() && flight.phase == Phase::Releasing => {
+            hosts::let_go(state, flight, at, settled);
+        }
+        Placement::Moving { .. } | Placement::Orphaned | Placement::Unplaced => {}
+    }
+}
+
+/// A complete snapshot comes without the task. In nobody's hands it may be missing for a while; on its
+/// source, missing is done. (Of one that was to be evicted nobody knows yet.)
+fn missing(
+    config: &Config,
+    state: &mut State,
+    flight: Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    match (flight.way, flight.phase) {
+        (Way::Direct, Phase::Releasing) => {
+            end(config, state, &flight, Fate::Finished, at, settled);
+        }
+        (Way::Evict | Way::Requeue, Phase::Releasing) => hosts::let_go(state, flight, at, settled),
+        (Way::Overlap, Phase::Assigned) => {
+            settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
+            end(config, state, &flight, Fate::Finished, at, settled);
+        }
+        _ => {}
+    }
+}
+
+/// The host shows a migration in some phase: it may be ahead of what was reported.
+fn progress(
+    config: &Config,
+    state: &mut State,
+    flight: Flight,
+    shown: Phase,
+    since: Timestamp,
+    settled: &mut Settled,
+) {
+    let since = since.max(flight.since);
+    match (flight.way, flight.phase, shown) {
+        (Way::Overlap, Phase::Assigned, Phase::Releasing) => {
+            overlap::copied(state, flight, since, settled);
+        }
+        (Way::Overlap, _, Phase::Released) => {
+            released(config, state, flight, since, settled);
+        }
+        (Way::Overlap, ..) => {}
+        (_, Phase::Releasing, Phase::Released | Phase::Assigned) => {
+            released(config, state, flight, since, settled);
+        }
+        _ => {}
     }
 }
 
@@ -179,6 +249,13 @@ pub(super) fn workers(
     let source_gone = flight.from.is_some_and(|from| gone(snapshot, from));
     let trouble = trouble(state, snapshot, config.soon(snapshot.at()), promised, &flight);
     match (flight.phase, flight.from, trouble) {
+        _ if flight.way == Way::Overlap => {
+            if source_gone {
+                overlap::source_lost(config, state, snapshot, flight, settled);
+            } else if gone(snapshot, flight.to) {
+                overlap::failed(config, state, &flight, Fate::Failed, at, settled);
+            }
+        }
         (Phase::Releasing, Some(_), _) if source_gone => {
             end(config, state, &flight, Fate::Failed, at, settled);
         }
@@ -186,7 +263,7 @@ pub(super) fn workers(
             settled.command(&flight, Action::Abort { worker: from }, reason);
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
-        (Phase::Assigned, _, Some(Reason::TargetGone { .. })) => {
+        (Phase::Assigned, _, Some(Reason::TargetGone { .. })) if !flight.way.is_the_hosts() => {
             failed(config, state, flight, Fate::Failed, at, settled);
         }
         (Phase::Releasing, None, _) => {
@@ -288,6 +365,10 @@ pub(super) fn overdue(
     if at.since(flight.since).is_none_or(|waited| waited <= timeout) {
         return;
     }
+    if flight.way == Way::Overlap {
+        overlap::overdue(config, state, snapshot, &flight, settled);
+        return;
+    }
     let Flight { phase, since, .. } = flight;
     let reason = Reason::TimedOut { phase, since };
     match (phase, flight.from) {
@@ -300,6 +381,8 @@ pub(super) fn overdue(
             end(config, state, &flight, fate, at, settled);
             return;
         }
+        // The scheduler has it, and knows better.
+        (Phase::Assigned, _) if flight.way.is_the_hosts() => {}
         (Phase::Assigned, _) => {
             if !flight.called_off {
                 judge(config, state, &flight, false);

@@ -8,19 +8,25 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::{Action, Counts, Ended, Fate, Reason};
 use crate::snapshot::{Phase, Stance};
-use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State, Track};
+use crate::state::{Cooldown, Flight, Landed, MEMORY_PER_WORKER, Remembered, State, Track, Way};
 
-use super::Settled;
+use super::{Settled, hosts, overlap};
 
 /// So many assignments are tried before the task goes back to the scheduler.
 const ATTEMPTS: u32 = 4;
 
 pub(super) fn released(
+    config: &Config,
     state: &mut State,
     mut flight: Flight,
     at: Timestamp,
     settled: &mut Settled,
 ) {
+    match flight.way {
+        Way::Direct => {}
+        Way::Overlap => return overlap::released(config, state, flight, at, settled),
+        Way::Evict | Way::Requeue => return hosts::let_go(state, flight, at, settled),
+    }
     if flight.phase != Phase::Releasing {
         settled.ignored += 1;
         return;
@@ -48,12 +54,43 @@ pub(super) fn running(
     at: Timestamp,
     settled: &mut Settled,
 ) {
-    if let Some(fate) = flight.returning {
+    if flight.way == Way::Overlap {
+        overlap::copied(state, flight.clone(), at, settled);
+    } else if flight.way.is_the_hosts() {
+        let here = (flight.to, flight.task);
+        hosts::turned_up(config, state, flight, here, at, settled);
+    } else if let Some(fate) = flight.returning {
         end(config, state, flight, fate, at, settled);
     } else {
         end(config, state, flight, Fate::Completed, at, settled);
         land(config, state, flight, at);
     }
+}
+
+/// It is on `worker` now, where it is called `task`.
+pub(super) fn diverted(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    (worker, task): (WorkerId, TaskId),
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if flight.way.is_the_hosts() {
+        hosts::turned_up(config, state, flight, (worker, task), at, settled);
+        return;
+    }
+    let overlaps = flight.way == Way::Overlap;
+    if (flight.phase == Phase::Assigned || overlaps) && worker != flight.to {
+        settled.command(flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
+    }
+    if let Some(from) = flight.from.filter(|from| overlaps && *from != worker) {
+        settled.command(flight, Action::Stop { from }, Reason::Elsewhere);
+    }
+    let mut there = flight.clone();
+    (there.task, there.to) = (task, worker);
+    end(config, state, flight, Fate::Diverted, at, settled);
+    land(config, state, &there, at);
 }
 
 /// Whose turn it was did not do it.
@@ -65,7 +102,11 @@ pub(super) fn failed(
     at: Timestamp,
     settled: &mut Settled,
 ) {
-    if flight.phase == Phase::Releasing {
+    if flight.way == Way::Overlap {
+        overlap::failed(config, state, &flight, fate, at, settled);
+        return;
+    }
+    if flight.phase == Phase::Releasing || flight.way.is_the_hosts() {
         end(config, state, &flight, fate, at, settled);
         return;
     }
@@ -107,7 +148,7 @@ fn given_up(
 }
 
 /// The target does not run it: back to the source if that is there, or else to another target.
-fn turn_back(
+pub(super) fn turn_back(
     state: &mut State,
     mut flight: Flight,
     fate: Fate,
@@ -156,8 +197,13 @@ pub(super) fn aborted(
 ) {
     let again = core::mem::replace(&mut flight.called_off, true);
     match (flight.phase, flight.from) {
+        _ if flight.way == Way::Overlap => overlap::aborted(config, state, &flight, at, settled),
         (Phase::Releasing, Some(from)) => {
             settled.command(&flight, Action::Abort { worker: from }, Reason::Operator);
+            end(config, state, &flight, Fate::Aborted, at, settled);
+        }
+        // The scheduler has it already.
+        _ if flight.way.is_the_hosts() => {
             end(config, state, &flight, Fate::Aborted, at, settled);
         }
         (Phase::Assigned, _) if flight.returning.is_none() && !again => {
@@ -185,7 +231,8 @@ pub(super) fn end(
 ) {
     state.flights.remove(&flight.task);
     let elsewhere = matches!(fate, Fate::Completed | Fate::Diverted);
-    let unreleased = flight.phase == Phase::Releasing && !elsewhere;
+    // What its source evicts late is in the scheduler's hands.
+    let unreleased = flight.phase == Phase::Releasing && !elsewhere && !flight.way.is_the_hosts();
     state.ended.push(Remembered { id: flight.id, task: flight.task, unreleased });
     let completed = u64::from(fate == Fate::Completed);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
@@ -214,8 +261,8 @@ pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Time
     if state.landed.len() < MEMORY_PER_WORKER * state.tracks.len().max(1) {
         let (task, to, load) = (flight.task, flight.to, flight.load.clone());
         let (released, leaves) = (flight.released.unwrap_or(at), flight.leaves.clone());
-        let from = flight.from;
-        state.landed.push(Landed { task, from, to, released, running: at, load, leaves });
+        let (from, running) = (flight.from, flight.copied().unwrap_or(at));
+        state.landed.push(Landed { task, from, to, released, running, load, leaves });
     }
 }
 

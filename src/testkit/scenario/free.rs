@@ -301,9 +301,9 @@ pub(super) fn renumbered(report: &Report) -> Report {
 }
 
 /// Fields of outputs that hold a number of a worker, a task, a group or a label.
-const NUMBERED: [&str; 12] = [
-    "worker", "task", "to", "from", "hottest", "coldest", "group", "class", "tenant", "label",
-    "report", "like",
+const NUMBERED: [&str; 13] = [
+    "worker", "task", "to", "hint", "from", "hottest", "coldest", "group", "class", "tenant",
+    "label", "report", "like",
 ];
 
 fn map_back(tree: &mut Value) {

@@ -25,6 +25,8 @@ pub(super) struct Manner {
     fails: Option<Step>,
     /// The step that is refused, likewise.
     refuses: Option<Step>,
+    /// Where what is evicted or queued again turns up, and under which name.
+    lands: Option<(WorkerId, Option<TaskId>)>,
     /// Does it, but says nothing.
     quiet: bool,
     only: Option<TaskId>,
@@ -40,17 +42,19 @@ impl Manner {
     /// Does everything at once, a second after the last round.
     pub(super) fn prompt(now: Timestamp) -> Self {
         let at = now.after(Duration::from_secs(1));
-        Self { at, half: false, fails: None, refuses: None, quiet: false, only: None }
+        let (fails, refuses, lands, only) = (None, None, None, None);
+        Self { at, half: false, fails, refuses, lands, quiet: false, only }
     }
 
-    /// Reads `at=45s until=released fail=assign refuse=release quiet only=t1`.
+    /// Reads `at=45s until=released fail=assign refuse=release lands=w3:t9 quiet only=t1`.
     pub(super) fn read(words: &str, now: Timestamp) -> Parsed<Self> {
         let mut manner = Self::prompt(now);
         for word in words.split_whitespace() {
             match pair(word) {
                 ("quiet", None) => manner.quiet = true,
                 ("at", value) => manner.at = moment(valued("at", value)?)?,
-                ("until", Some("released")) => manner.half = true,
+                ("until", Some("released" | "copied")) => manner.half = true,
+                ("lands", value) => manner.lands = Some(landing(valued("lands", value)?)?),
                 ("fail", value) => manner.fails = Some(step(valued("fail", value)?)?),
                 ("refuse", value) => manner.refuses = Some(step(valued("refuse", value)?)?),
                 ("only", value) => manner.only = Some(plain(valued("only", value)?)?),
@@ -67,6 +71,14 @@ impl Manner {
             return Some(Event::Failed { migration });
         }
         (self.refuses == Some(step)).then_some(Event::Refused { migration })
+    }
+}
+
+/// `w3`, or `w3:t9`.
+fn landing(text: &str) -> Parsed<(WorkerId, Option<TaskId>)> {
+    match text.split_once(':') {
+        Some((worker, task)) => Ok((plain(worker)?, Some(plain(task)?))),
+        None => Ok((plain(text)?, None)),
     }
 }
 
@@ -123,47 +135,101 @@ impl World {
         heard: &mut Heard,
         kept: &mut Vec<Command>,
     ) -> bool {
-        let Command { migration, task, .. } = *command;
-        let (at, mut objected) = (manner.at, false);
-        let mut event = None;
-        match command.action {
-            Action::Release { from, to } => {
-                event = manner.objection(Step::Release, command);
-                objected = event.is_some();
-                if !objected {
-                    let (from, phase) = (Some(from), Phase::Released);
-                    self.records.shift_use(task, from, None);
-                    self.put(
-                        task,
-                        Placement::Moving { migration, from, to, phase, since: at },
-                        None,
-                    );
-                    event = Some(Event::Released { migration });
-                }
+        let migration = command.migration;
+        let step = match command.action {
+            Action::Release { .. }
+            | Action::Evict { .. }
+            | Action::RequeueFor { .. }
+            | Action::Stop { .. } => Some(Step::Release),
+            Action::Assign { .. } | Action::Place { .. } | Action::Start { .. } => {
+                Some(Step::Assign)
             }
-            Action::Assign { to, .. } | Action::Place { to, .. } if manner.half => {
-                self.note_assigned(command, to, at);
+            Action::Requeue | Action::Abort { .. } => None,
+        };
+        let waits = matches!(
+            command.action,
+            Action::Assign { .. } | Action::Place { .. } | Action::Stop { .. }
+        );
+        let objection = step.filter(|_| !(manner.half && waits));
+        let objection = objection.and_then(|step| manner.objection(step, command));
+        let event = match objection {
+            Some(event) => Some(event),
+            None if manner.half && waits => {
+                if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action {
+                    self.note_assigned(command, to, manner.at);
+                }
                 kept.push(*command);
+                None
             }
-            Action::Assign { to, device } | Action::Place { to, device } => {
-                event = manner.objection(Step::Assign, command);
-                objected = event.is_some();
-                if !objected {
-                    self.run_by(task, command.alternative);
-                    self.records.shift_use(task, None, Some(to));
-                    self.put(task, Placement::On(to), device);
-                    event = Some(Event::Running { migration });
-                }
-            }
-            Action::Requeue => self.put(task, Placement::Unplaced, None),
-            Action::Abort { .. } => {}
-        }
+            None => self.perform(command, manner),
+        };
+        let (at, task) = (manner.at, command.task);
         match event {
             Some(event) if !manner.quiet => self.send(&Report::new(at, event), heard),
             Some(event) => heard.said.push(format!("{at} unsaid: {event}")),
             None => heard.said.push(format!("{at} done: {migration} {task} {}", command.action)),
         }
-        objected
+        objection.is_some()
+    }
+
+    /// Does what a command asks for; what there is to report.
+    fn perform(&mut self, command: &Command, manner: Manner) -> Option<Event> {
+        let Command { migration, task, .. } = *command;
+        let since = manner.at;
+        match command.action {
+            Action::Release { from, to } => {
+                let (from, phase) = (Some(from), Phase::Released);
+                self.records.shift_use(task, from, None);
+                self.put(task, Placement::Moving { migration, from, to, phase, since }, None);
+                Some(Event::Released { migration })
+            }
+            Action::Evict { from, .. } | Action::RequeueFor { from, .. } if manner.half => {
+                self.records.shift_use(task, Some(from), None);
+                self.put(task, Placement::Unplaced, None);
+                Some(Event::Released { migration })
+            }
+            Action::Evict { from, hint: to } | Action::RequeueFor { from, to } => {
+                let (worker, name) = manner.lands.unwrap_or((to, None));
+                self.records.shift_use(task, Some(from), Some(worker));
+                self.put(task, Placement::On(worker), None);
+                let name = name.map_or(task, |name| self.records.rename(task, name));
+                let plainly = (worker, name) == (to, task);
+                let diverted = Event::Diverted { migration, worker, task: name };
+                Some(if plainly { Event::Running { migration } } else { diverted })
+            }
+            Action::Assign { to, device } | Action::Place { to, device } => {
+                self.run_by(task, command.alternative);
+                // A copy that was started first is there already.
+                if self.records.copies.remove(&task).is_none() {
+                    self.records.shift_use(task, None, Some(to));
+                }
+                self.put(task, Placement::On(to), device);
+                Some(Event::Running { migration })
+            }
+            Action::Start { to, device, .. } => {
+                if self.records.copies.insert(task, (to, device)).is_none() {
+                    self.records.shift_use(task, None, Some(to));
+                }
+                Some(Event::Running { migration })
+            }
+            Action::Stop { from } => {
+                let (to, device) = self.records.copies.remove(&task)?;
+                self.records.shift_use(task, Some(from), None);
+                self.put(task, Placement::On(to), device);
+                Some(Event::Released { migration })
+            }
+            Action::Requeue => {
+                self.put(task, Placement::Unplaced, None);
+                None
+            }
+            Action::Abort { worker } => {
+                if self.records.copies.get(&task).is_some_and(|(at, _)| *at == worker) {
+                    self.records.copies.remove(&task);
+                    self.records.shift_use(task, Some(worker), None);
+                }
+                None
+            }
+        }
     }
 
     fn put(&mut self, task: TaskId, placement: Placement, device: Option<u16>) {
@@ -236,9 +302,11 @@ impl World {
 /// The worker that has to do something.
 const fn addressee(command: &Command) -> Option<WorkerId> {
     match command.action {
-        Action::Release { from, .. } => Some(from),
-        Action::Assign { to, .. } | Action::Place { to, .. } => Some(to),
+        Action::Release { from, .. } | Action::Evict { from, .. } | Action::Stop { from } => {
+            Some(from)
+        }
+        Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => Some(to),
         Action::Abort { worker } => Some(worker),
-        Action::Requeue => None,
+        Action::Requeue | Action::RequeueFor { .. } => None,
     }
 }

@@ -45,7 +45,7 @@
 //! | `freeze all until=300s [strict]`, `thaw` | freezes everything, or `w1`, `z1`, `g1`, `k1`; ends every freeze |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
 //! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
-//! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated |
+//! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [lands=w3:t9] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated; what is evicted lands where it was best unless stated; `until=copied` leaves sources running whose copies run |
 //! | `report released m0.1 at=45s [riding]` | also `running`, `failed`, `refused`, `aborted`, `diverted m0.1 w3 t9`, `performance w2 cuda 5.0`; at once, or in the next snapshot |
 //! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |
 //! | `outstanding`, `stats` | likewise |
@@ -63,7 +63,8 @@
 //! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1
 //! extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
-//! labels=l4 power-efficient`; how it moves: `checkpoint`, `restart`, `queued`, `pinned`; where it is:
+//! labels=l4 power-efficient overlaps` (`overlaps=no`); how it moves: `checkpoint`, `restart`, `queued`,
+//! `pinned`; where it is:
 //! `on=w1`, `unplaced`, `orphaned`, `moving=m0.1:w1->w2:assigned:40s`.
 //!
 //! Numbers may be impossible (`used.cpu=NaN`): that is what stories are for. `none` clears a field.
@@ -73,7 +74,7 @@
 //! | claim (each also with `not`) | holds if |
 //! |---|---|
 //! | `must move t1 w1 -> w2 because overload` | a release like this was commanded; every part may be left out |
-//! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `requeue`, `abort t1 at w1`; `command nothing` |
+//! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `evict`, `start`, `stop`, `requeue`, `abort t1 at w1`; `command nothing` |
 //! | `must begin 2`, `at most 2`, `at least 2` | so many migrations were begun |
 //! | `must propose t1 w1 -> w2 because overload` | a release or placement like this was proposed; `propose nothing` |
 //! | `must end t1 completed` | a migration ended like this |

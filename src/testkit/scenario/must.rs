@@ -100,7 +100,8 @@ struct Pattern {
     because: Option<String>,
 }
 
-const KINDS: [&str; 5] = ["release", "assign", "place", "requeue", "abort"];
+const KINDS: [&str; 8] =
+    ["release", "assign", "place", "evict", "start", "stop", "requeue", "abort"];
 
 impl Pattern {
     fn read(words: &[&str]) -> Parsed<Self> {
@@ -131,6 +132,10 @@ impl Pattern {
             Action::Release { from, to } => ("release", Some(from), Some(to), None),
             Action::Assign { to, device } => ("assign", None, Some(to), device),
             Action::Place { to, device } => ("place", None, Some(to), device),
+            Action::Evict { from, hint } => ("evict", Some(from), Some(hint), None),
+            Action::RequeueFor { from, to } => ("requeue", Some(from), Some(to), None),
+            Action::Start { from, to, device } => ("start", Some(from), Some(to), device),
+            Action::Stop { from } => ("stop", Some(from), None, None),
             Action::Requeue => ("requeue", None, None, None),
             Action::Abort { worker } => ("abort", Some(worker), None, None),
         };

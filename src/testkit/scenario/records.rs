@@ -43,6 +43,8 @@ pub(super) struct Records {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) freezes: Vec<Freeze>,
     pub(super) classes: BTreeMap<ClassId, TargetClass>,
+    /// Second copies, and the devices they use.
+    pub(super) copies: BTreeMap<TaskId, (WorkerId, Option<u16>)>,
 }
 
 impl Records {
@@ -170,7 +172,10 @@ impl Records {
     /// The worker with the use that follows from its tasks filled in.
     fn measured(&self, site: &Site) -> Worker {
         let mut worker = site.worker.clone();
+        let copied =
+            |task: &Task| self.copies.get(&task.id).is_some_and(|(at, _)| *at == worker.id);
         let here = |task: &&Task| match task.placement {
+            _ if copied(task) => true,
             Placement::On(at) => at == worker.id,
             Placement::Moving { from, phase: Phase::Releasing, .. } => from == Some(worker.id),
             _ => false,
@@ -184,6 +189,15 @@ impl Records {
             }
         }
         worker
+    }
+
+    /// A task goes by another name from now on; the name.
+    pub(super) fn rename(&mut self, was: TaskId, is: TaskId) -> TaskId {
+        if let Some(mut task) = self.tasks.remove(&was) {
+            task.id = is;
+            self.tasks.insert(is, task);
+        }
+        is
     }
 
     /// Moves what a task uses from one worker's stated use to another's.
@@ -366,6 +380,7 @@ fn task_word(task: &mut Task, word: &str) -> Parsed<()> {
         "unplaced" => task.placement = Placement::Unplaced,
         "orphaned" => task.placement = Placement::Orphaned,
         "power-efficient" => task.requirements.power_efficient = true,
+        "overlaps" => task.overlaps = true,
         _ => return Err(unknown(word, "a task")),
     }
     Ok(())
@@ -379,6 +394,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
     match key {
         "on" => task.placement = Placement::On(plain(value)?),
         "moving" => task.placement = moving(value)?,
+        "overlaps" => task.overlaps = value == "yes",
         "kind" => task.kind = plain(value)?,
         "class" => task.class = optional(value, plain)?,
         "tenant" => task.tenant = optional(value, plain)?,

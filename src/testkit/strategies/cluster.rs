@@ -359,6 +359,8 @@ impl Traits {
         (task.extra_cost, task.kind) = (self.extra, KindId::new(self.kind));
         task.tenant = self.tenant.map(TenantId::new);
         task.labels = self.labels;
+        // Tasks of one kind are alike: those of this one may run twice at once.
+        task.overlaps = self.kind == 1;
         task
     }
 }

@@ -17,7 +17,7 @@ use super::class::classed;
 use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
-use super::settings::{any_config, budgeted, configs};
+use super::settings::{any_config, budgeted, configs, with_means};
 use super::wish::{versatile, wishful};
 use crate::config::{Mode, TaskScope};
 use crate::{Config, Input, Output, Ratio, ResourceId, Stance, Task, TaskId, WorkerId};
@@ -75,7 +75,8 @@ pub enum Done {
     Failed,
     /// It was refused.
     Refused,
-    /// An assignment went to some other worker, where the host put it.
+    /// An assignment went to some other worker, where the host put it; what was evicted, to any worker
+    /// and perhaps under a new name.
     Elsewhere(Index),
 }
 
@@ -220,8 +221,8 @@ pub fn bound_histories() -> impl Strategy<Value = History> {
 fn histories_of(cluster: impl Strategy<Value = Cluster>) -> impl Strategy<Value = History> {
     let turn = (5..60_u64, list(deed(), 1..4), weighted(0.4, happening()));
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
-    let config =
-        budgeted(prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())]);
+    let plain = || prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())];
+    let config = budgeted(prop_oneof![2 => plain(), 1 => with_means(plain())]);
     let cluster = timed(classed(cluster));
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize, proptest::bool::weighted(0.3));

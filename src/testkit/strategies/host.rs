@@ -1,5 +1,6 @@
 //! The host of a closed loop: it carries out commands as its script has it, and knows where tasks really are.
 
+mod means;
 mod sight;
 
 use alloc::boxed::Box;
@@ -58,10 +59,19 @@ struct Body {
     measured: Timestamp,
 }
 
+impl Body {
+    /// Whether tasks run there.
+    fn runs(&self) -> bool {
+        self.alive && self.record.stance != Stance::Offline
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Work {
     task: Task,
     holder: Holder,
+    /// A second copy of it, and the migration that started it.
+    copy: Option<(MigrationId, WorkerId)>,
 }
 
 /// Who really has a task.
@@ -95,7 +105,7 @@ impl Host {
                 Placement::On(worker) => Holder::Runs(worker),
                 _ => Holder::Queue,
             };
-            (task.id, Work { task: task.clone(), holder })
+            (task.id, Work { task: task.clone(), holder, copy: None })
         };
         Self {
             now: Timestamp::from_secs(1_000),
@@ -124,6 +134,12 @@ impl Host {
     pub fn lost(&self) -> Vec<TaskId> {
         let saved = |work: &&Work| matches!(work.holder, Holder::Saved { .. });
         self.tasks.values().filter(saved).map(|work| work.task.id).collect()
+    }
+
+    /// Tasks of which two copies run, though nobody is moving them.
+    pub fn doubled(&self) -> Vec<TaskId> {
+        let doubled = self.tasks.values().filter(|work| work.copy.is_some());
+        doubled.map(|work| work.task.id).collect()
     }
 
     /// Lets so many fair turns go by at most; whether the engine had nothing under way after one of them.
@@ -219,9 +235,9 @@ impl Host {
             Happening::Arrive(at, cores) => {
                 let id = TaskId::new(self.tasks.keys().map(|id| id.raw()).max().unwrap_or(0) + 1);
                 let task = Task::new(id).with_demand(ResourceId::CPU, cores);
-                let holder = worker(at).filter(|id| self.workers[id].alive);
+                let holder = worker(at).filter(|id| self.workers[id].runs());
                 let holder = holder.map_or(Holder::Queue, Holder::Runs);
-                self.tasks.insert(id, Work { task, holder });
+                self.tasks.insert(id, Work { task, holder, copy: None });
             }
             Happening::Finish(at) => {
                 let Some(id) = task(at).copied() else { return };
@@ -267,13 +283,20 @@ impl Host {
         self.body(id).alive = false;
         // What it was told to do dies with it.
         self.orders.retain(|order| match order.command.action {
-            Action::Release { from, .. } => from != id,
-            Action::Assign { to, .. } | Action::Place { to, .. } => to != id,
+            Action::Release { from, .. } | Action::Evict { from, .. } | Action::Stop { from } => {
+                from != id
+            }
+            Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => {
+                to != id
+            }
             _ => true,
         });
         for work in self.tasks.values_mut() {
+            work.copy = work.copy.filter(|(_, worker)| *worker != id);
             if work.holder == Holder::Runs(id) {
-                work.holder = Holder::Orphan;
+                // Its copy is the task from now on.
+                let copy = work.copy.take();
+                work.holder = copy.map_or(Holder::Orphan, |(_, worker)| Holder::Runs(worker));
             }
         }
     }
@@ -316,24 +339,50 @@ impl Host {
     /// Carries out one command; what there is to tell of it.
     fn execute(&mut self, order: &Order) -> Option<Event> {
         let Command { migration, task, action, .. } = order.command;
-        let (at, release) = match action {
-            Action::Release { from, .. } => (from, true),
-            Action::Assign { to, .. } | Action::Place { to, .. } => (to, false),
-            _ => return None,
+        let (at, takes) = match action {
+            Action::Release { from, .. }
+            | Action::Evict { from, .. }
+            | Action::RequeueFor { from, .. }
+            | Action::Stop { from } => (from, true),
+            Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => {
+                (to, false)
+            }
+            Action::Requeue | Action::Abort { .. } => return None,
         };
         if !self.is_alive(at) || self.is_void(&order.command, at) {
             return None;
         }
-        match order.deed.result? {
+        let elsewhere = match order.deed.result? {
             Done::Failed => return Some(Event::Failed { migration }),
             Done::Refused => return Some(Event::Refused { migration }),
-            Done::Elsewhere(other) if !release => return self.divert(migration, task, other),
-            Done::Well | Done::Elsewhere(_) => {}
-        }
-        let now = self.now;
-        let Some(work) = self.tasks.get_mut(&task) else {
-            return Some(Event::Failed { migration });
+            Done::Elsewhere(other)
+                if matches!(action, Action::Assign { .. } | Action::Place { .. }) =>
+            {
+                return self.divert(migration, task, other);
+            }
+            Done::Elsewhere(other) if takes => Some(other),
+            Done::Well | Done::Elsewhere(_) => None,
         };
+        if !self.tasks.contains_key(&task) {
+            return Some(Event::Failed { migration });
+        }
+        match action {
+            Action::Evict { from, hint } => self.evict(&order.command, from, hint, elsewhere),
+            Action::RequeueFor { from, to } => self.evict(&order.command, from, to, elsewhere),
+            Action::Start { from, to, .. } => self.start(&order.command, from, to),
+            Action::Stop { from } => self.stop(&order.command, from),
+            _ => self.hand_over(&order.command, at),
+        }
+    }
+
+    /// Lets go of a task, or starts it.
+    fn hand_over(&mut self, command: &Command, at: WorkerId) -> Option<Event> {
+        let Command { migration, task, action, .. } = *command;
+        let now = self.now;
+        let work = self.tasks.get_mut(&task)?;
+        if work.copy.is_some_and(|(_, worker)| worker != at) {
+            self.faults.push(format!("{command}: a copy of it runs elsewhere"));
+        }
         match (action, work.holder) {
             (Action::Release { from, to }, Holder::Runs(here)) if here == from => {
                 let (phase, since) = (Phase::Released, now);
@@ -346,9 +395,9 @@ impl Host {
                 None
             }
             _ => {
-                work.holder = Holder::Runs(at);
+                (work.holder, work.copy) = (Holder::Runs(at), None);
                 if let Some(nth) =
-                    order.command.alternative.filter(|nth| work.task.alternative != Some(*nth))
+                    command.alternative.filter(|nth| work.task.alternative != Some(*nth))
                 {
                     (work.task.alternative, work.task.used) = (Some(nth), Amounts::new());
                 }
@@ -398,6 +447,9 @@ impl Host {
             match command.action {
                 Action::Abort { worker } => {
                     self.fences.insert((command.migration, worker));
+                    if let Some(work) = self.tasks.get_mut(&command.task) {
+                        work.copy = work.copy.filter(|it| *it != (command.migration, worker));
+                    }
                 }
                 Action::Requeue => self.requeue(command),
                 _ => {
@@ -417,9 +469,7 @@ impl Host {
     /// A task that is on its way already, as every snapshot shows, is not told to go a second time.
     fn note_begin(&mut self, command: &Command) {
         let id = command.migration;
-        if self.shows_orders
-            && matches!(command.action, Action::Release { .. } | Action::Place { .. })
-        {
+        if self.shows_orders && command.action.ends().is_some() {
             let other = self.moved_by(command.task).filter(|other| *other != id);
             if let Some(other) = other {
                 self.faults.push(format!("{command}: {other} moves it already"));
@@ -430,9 +480,10 @@ impl Host {
 
     /// The migration that moves a task, or is about to.
     fn moved_by(&self, task: TaskId) -> Option<MigrationId> {
-        match self.tasks.get(&task)?.holder {
-            Holder::Saved { migration, .. } => Some(migration),
-            Holder::Runs(_) | Holder::Orphan | Holder::Queue => {
+        let work = self.tasks.get(&task)?;
+        match (work.holder, work.copy) {
+            (Holder::Saved { migration, .. }, _) | (_, Some((migration, _))) => Some(migration),
+            (Holder::Runs(_) | Holder::Orphan | Holder::Queue, None) => {
                 Some(self.order(task)?.command.migration)
             }
         }
@@ -440,10 +491,16 @@ impl Host {
 
     /// What is still to be done with a task that has not left its place.
     fn order(&self, task: TaskId) -> Option<&Order> {
-        let holder = self.tasks.get(&task)?.holder;
+        let Work { holder, copy, .. } = *self.tasks.get(&task)?;
         self.orders.iter().find(|order| {
             let at = match order.command.action {
-                Action::Release { from, .. } => (holder == Holder::Runs(from)).then_some(from),
+                Action::Release { from, .. }
+                | Action::Evict { from, .. }
+                | Action::RequeueFor { from, .. }
+                | Action::Stop { from } => (holder == Holder::Runs(from)).then_some(from),
+                Action::Start { from, to, .. } => {
+                    (holder == Holder::Runs(from) && copy.is_none()).then_some(to)
+                }
                 Action::Place { to, .. } | Action::Assign { to, .. } => {
                     (holder == Holder::Orphan).then_some(to)
                 }
@@ -463,7 +520,11 @@ impl Host {
     fn moves(&self) -> usize {
         let moves = self.tasks.values().filter(|work| match work.holder {
             Holder::Saved { .. } => true,
-            Holder::Runs(_) => self.order(work.task.id).is_some(),
+            Holder::Runs(_) => {
+                let ordered = self.order(work.task.id);
+                let requeued = |it: &Order| matches!(it.command.action, Action::RequeueFor { .. });
+                work.copy.is_some() || ordered.is_some_and(|order| !requeued(order))
+            }
             Holder::Orphan | Holder::Queue => false,
         });
         moves.count()

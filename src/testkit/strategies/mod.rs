@@ -46,5 +46,5 @@ pub use history::{
 };
 pub use host::Host;
 pub use hostile::hostile;
-pub use settings::{advice, any_config, configs, presets, reports, scopes};
+pub use settings::{advice, any_config, configs, presets, reports, scopes, with_means};
 pub use wish::{constant_wishes, versatile, wishful};

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::config::{
-    AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Fairness,
-    LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
+    AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Eviction,
+    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
 };
 use crate::{
     Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
@@ -45,6 +45,22 @@ pub fn configs() -> impl Strategy<Value = Config> {
         }
         config.migration = config.migration.filter(|_| !off[5] || !off[6]);
         config.stability = config.stability.filter(|_| !off[6] || off[0]);
+        config
+    })
+}
+
+/// The same settings for hosts that do it differently: that evict, start first, or own a queue.
+pub fn with_means(config: impl Strategy<Value = Config>) -> impl Strategy<Value = Config> {
+    let eviction = option::of((1..400_u64, 0..3_000_u64));
+    let means = (eviction, any::<(bool, bool)>());
+    (config, means).prop_map(|(mut config, (eviction, (overlap, requeue)))| {
+        if let Some(limits) = &mut config.migration {
+            limits.eviction = eviction.map(|(first, more)| Eviction {
+                back_off: Duration::from_secs(first),
+                back_off_most: Duration::from_secs(first + more),
+            });
+            (limits.overlap, limits.requeue) = (overlap && eviction.is_none(), requeue);
+        }
         config
     })
 }

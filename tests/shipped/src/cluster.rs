@@ -118,6 +118,7 @@ impl Cluster {
                 Action::Abort { .. } => {
                     self.orders.retain(|order| order.command.migration != command.migration);
                 }
+                // Of such means it is not told: they are not in its settings.
                 _ => {}
             }
         }

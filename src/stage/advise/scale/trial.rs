@@ -119,11 +119,8 @@ impl<'a> Trial<'a> {
         let ledger = &mut self.view.ledger;
         let (cells, devices) = (ledger.row(to).to_vec(), ledger.devices_of(to).to_vec());
         let before = Before { row, place: ledger.places[row], seat: to, cells, devices };
-        ledger.carry(&self.burden, None, to);
-        let cell = device.and_then(|device| ledger.device_mut(to, device));
-        if let (Some(cell), Some(bytes)) = (cell, bytes) {
-            cell.arriving_bytes += bytes as f64;
-        }
+        ledger.carry(&self.burden, None, to, false);
+        ledger.keep(bytes, to, device);
         ledger.places[row] = Place::On(to);
         Some(before)
     }

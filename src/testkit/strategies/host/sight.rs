@@ -32,8 +32,11 @@ impl Host {
             body.measured = now;
             for resource in [ResourceId::CPU, ResourceId::MEMORY] {
                 let here = self.tasks.values();
-                let here = here.filter(|work| work.holder == Holder::Runs(body.record.id));
-                let kinds = body.record.kinds();
+                let (id, kinds) = (body.record.id, body.record.kinds());
+                let here = here.filter(|work| {
+                    let copied = work.copy.is_some_and(|(_, worker)| worker == id);
+                    copied || work.holder == Holder::Runs(id)
+                });
                 let load = |work: &Work| {
                     let now = view::alternative(&work.task, kinds);
                     view::by(&work.task, now, now).load(resource)
@@ -83,7 +86,13 @@ impl Host {
     pub(super) fn record(&self, work: &Work) -> Option<Task> {
         let mut task = work.task.clone();
         let order = self.order(task.id).filter(|_| self.shows_orders);
+        let copied = work.copy.filter(|_| self.shows_orders);
         task.placement = match work.holder {
+            Holder::Runs(from) if copied.is_some() => {
+                let ((migration, to), phase) = (copied?, Phase::Releasing);
+                let since = order.map_or(self.now, |order| order.given);
+                Placement::Moving { migration, from: Some(from), to, phase, since }
+            }
             Holder::Runs(_) | Holder::Orphan if order.is_some() => about_to_move(order?),
             Holder::Runs(worker) => Placement::On(worker),
             Holder::Orphan => Placement::Orphaned,
@@ -102,9 +111,12 @@ fn about_to_move(order: &Order) -> Placement {
     let Command { migration, action, .. } = order.command;
     let since = order.given;
     let (from, to, phase) = match action {
-        Action::Release { from, to } => (Some(from), to, Phase::Releasing),
+        Action::Release { from, to }
+        | Action::RequeueFor { from, to }
+        | Action::Evict { from, hint: to } => (Some(from), to, Phase::Releasing),
+        Action::Start { from, to, .. } => (Some(from), to, Phase::Assigned),
         Action::Place { to, .. } | Action::Assign { to, .. } => (None, to, Phase::Assigned),
-        Action::Requeue | Action::Abort { .. } => return Placement::Unplaced,
+        Action::Stop { .. } | Action::Requeue | Action::Abort { .. } => return Placement::Unplaced,
     };
     Placement::Moving { migration, from, to, phase, since }
 }
