@@ -141,12 +141,8 @@ impl World {
                     && trip.phase != Phase::Releasing
                     && (trip.phase != Phase::Assigned || trip.to != seat(to))
                 {
-                    self.assign(
-                        job,
-                        Trip { migration: command.migration, ..trip },
-                        seat(to),
-                        device,
-                    );
+                    let trip = Trip { migration: command.migration, ..trip };
+                    self.assign(job, trip, seat(to), device);
                 }
             }
             Action::Place { to, device } => {

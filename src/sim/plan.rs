@@ -228,9 +228,7 @@ impl Draw<'_> {
         }
         let mut at = 0;
         while at < end {
-            while let Some(Reverse((gone, bits))) = there.peek().copied().filter(|it| it.0.0 <= at)
-            {
-                debug_assert!(gone <= at);
+            while let Some(Reverse((_, bits))) = there.peek().copied().filter(|it| it.0.0 <= at) {
                 cores -= f64::from_bits(bits);
                 there.pop();
             }

@@ -107,6 +107,22 @@ pub(super) fn aborted(
     end(config, state, flight, Fate::Aborted, at, settled);
 }
 
+/// What becomes of it where its source or its target is gone.
+pub(super) fn workers_gone(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    flight: Flight,
+    [source, target]: [bool; 2],
+    settled: &mut Settled,
+) {
+    if source {
+        source_lost(config, state, snapshot, flight, settled);
+    } else if target {
+        failed(config, state, &flight, Fate::Failed, snapshot.at(), settled);
+    }
+}
+
 /// The source is gone, or has lost the task: the target has it, or is to have it.
 pub(super) fn source_lost(
     config: &Config,

@@ -250,11 +250,8 @@ pub(super) fn workers(
     let trouble = trouble(state, snapshot, config.soon(snapshot.at()), promised, &flight);
     match (flight.phase, flight.from, trouble) {
         _ if flight.way == Way::Overlap => {
-            if source_gone {
-                overlap::source_lost(config, state, snapshot, flight, settled);
-            } else if gone(snapshot, flight.to) {
-                overlap::failed(config, state, &flight, Fate::Failed, at, settled);
-            }
+            let gone = [source_gone, gone(snapshot, flight.to)];
+            overlap::workers_gone(config, state, snapshot, flight, gone, settled);
         }
         (Phase::Releasing, Some(_), _) if source_gone => {
             end(config, state, &flight, Fate::Failed, at, settled);

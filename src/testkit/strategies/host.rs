@@ -339,16 +339,7 @@ impl Host {
     /// Carries out one command; what there is to tell of it.
     fn execute(&mut self, order: &Order) -> Option<Event> {
         let Command { migration, task, action, .. } = order.command;
-        let (at, takes) = match action {
-            Action::Release { from, .. }
-            | Action::Evict { from, .. }
-            | Action::RequeueFor { from, .. }
-            | Action::Stop { from } => (from, true),
-            Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => {
-                (to, false)
-            }
-            Action::Requeue | Action::Abort { .. } => return None,
-        };
+        let (at, takes) = means::doer(action)?;
         if !self.is_alive(at) || self.is_void(&order.command, at) {
             return None;
         }

@@ -78,12 +78,8 @@ impl Spoil {
         let Cluster { workers, tasks, groups, classes, unread, .. } = cluster;
         match self {
             Self::GhostMember => {
-                let group = Group::new(
-                    GroupId::new(99),
-                    GroupRule::Affinity,
-                    [TaskId::new(9_999)].into_iter().collect(),
-                );
-                return groups.push(group);
+                let members = [TaskId::new(9_999)].into_iter().collect();
+                return groups.push(Group::new(GroupId::new(99), GroupRule::Affinity, members));
             }
             Self::ClassCost(points) => {
                 let class = classes.first_mut();

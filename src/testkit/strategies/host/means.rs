@@ -6,8 +6,22 @@ use alloc::vec::Vec;
 use proptest::sample::Index;
 
 use super::{Holder, Host};
-use crate::outcome::Command;
+use crate::outcome::{Action, Command};
 use crate::{Event, TaskId, WorkerId};
+
+/// The worker that carries out a command, and whether it takes the task from there.
+pub(super) const fn doer(action: Action) -> Option<(WorkerId, bool)> {
+    match action {
+        Action::Release { from, .. }
+        | Action::Evict { from, .. }
+        | Action::RequeueFor { from, .. }
+        | Action::Stop { from } => Some((from, true)),
+        Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => {
+            Some((to, false))
+        }
+        Action::Requeue | Action::Abort { .. } => None,
+    }
+}
 
 impl Host {
     /// The task leaves its worker, and the scheduler finds it a place: at once, or when it likes.
