@@ -281,7 +281,8 @@ impl Engine {
     }
 
     /// The commands that the host should be carrying out now: to be repeated after a restart of the
-    /// host.
+    /// host. Of an engine that goes on from an older state ask after its first round: some of what the
+    /// state has under way may be over by now.
     pub fn outstanding(&self) -> Vec<Command> {
         self.state.flights.values().filter_map(crate::state::Flight::command).collect()
     }

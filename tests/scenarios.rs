@@ -76,6 +76,7 @@ stories! {
     class_keeps_its_tasks_on_its_workers
     class_that_changes_meanwhile_finds_another_target
     class_that_nobody_has_described_sets_its_tasks_aside
+    companion_on_a_worker_out_of_sight_is_not_left_alone
     companions_do_not_follow_one_of_them_to_a_faster_worker
     concurrency_halves_after_a_failure_and_climbs_again
     constant_load_falls_silent
@@ -205,6 +206,7 @@ stories! {
     spread_over_zones_is_repaired_never_made_worse
     stale_snapshot_runs_no_round_but_settles_its_reports
     state_of_a_newer_release_is_refused
+    state_that_has_the_task_in_nobodys_hands_is_behind
     steps_to_the_bounds_or_back_to_what_was_configured
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off

@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::ends;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::outcome::Rejection;
-use crate::snapshot::{GroupRule, Topology};
+use crate::snapshot::{GroupRule, Phase, Topology};
 use crate::state::State;
 use crate::view::{Errand, Place, Seat, View};
 
@@ -23,7 +23,7 @@ pub(super) fn may_join(
         let others = group.members.iter().copied().filter(|id| *id != own);
         let others = others.map(|id| (id, whereabouts(state, view, id)));
         match group.rule {
-            GroupRule::Affinity => affinity(view, row, to, group.id, others)?,
+            GroupRule::Affinity => affinity(state, view, row, to, group.id, others)?,
             GroupRule::AntiAffinity => {
                 let mut there = others.filter(|(_, ends)| ends.contains(&Some(to)));
                 if let Some((task, _)) = there.next() {
@@ -83,6 +83,7 @@ fn whereabouts(state: &State, view: &View<'_>, id: TaskId) -> [Option<Seat>; 2] 
 /// A group that stays together may go where some of it is, or leave as one: companions on the same
 /// worker move with the task (the candidate stage sees to that), so they do not hold it back.
 fn affinity(
+    state: &State,
     view: &View<'_>,
     row: usize,
     to: Seat,
@@ -91,20 +92,32 @@ fn affinity(
 ) -> Result<(), Rejection> {
     let here = ends(view.ledger.places[row])[0];
     let mut elsewhere = None;
-    for (_, place) in others {
+    for (id, place) in others {
         // A member in flight stands where it is going.
         match place[1].or(place[0]) {
             Some(seat) if seat == to => return Ok(()),
             // Nor can one that is on its way here come along.
             Some(seat) if Some(seat) != here || place[1].is_some() => {
-                elsewhere = elsewhere.or(Some(seat));
+                elsewhere = elsewhere.or(Some(view.worker_id(seat)));
             }
-            _ => {}
+            Some(_) => {}
+            None => elsewhere = elsewhere.or(out_of_sight(state, view, id)),
         }
     }
     match elsewhere {
-        Some(seat) => Err(Rejection::Affinity { group, worker: view.worker_id(seat) }),
+        Some(worker) => Err(Rejection::Affinity { group, worker }),
         None => Ok(()),
+    }
+}
+
+/// The worker that a task is on or on its way to, though a partial snapshot does not list it.
+fn out_of_sight(state: &State, view: &View<'_>, id: TaskId) -> Option<WorkerId> {
+    if let Some(flight) = state.flights.get(&id).filter(|it| it.phase != Phase::Released) {
+        return Some(flight.to).filter(|to| view.snapshot.worker_row(*to).is_none());
+    }
+    match view.ledger.places[view.snapshot.task_row(id)?] {
+        Place::Unknown(worker) => Some(worker),
+        _ => None,
     }
 }
 

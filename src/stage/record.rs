@@ -66,7 +66,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     state.advised = pass.advised.standing;
     let evens = |planned: &Planned| planned.errand == Errand::Balance;
     state.evening = config.mode.is_act() && plan.iter().any(evens);
-    forget(config, state, view.snapshot, &pass.ended);
+    forget(config, state, view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
@@ -123,7 +123,7 @@ fn begin(
     let as_there = view.task_by(planned.row, alternative);
     if let Some(flight) = state.flights.get_mut(&task.id) {
         (flight.to, flight.device, flight.phase) = (to, device, Phase::Assigned);
-        if alternative.is_some() {
+        if alternative.is_some() || flight.alternative.is_some() {
             flight.alternative = alternative;
             (flight.claim, flight.load) =
                 (view::claims(as_there, kinds), view::loads(as_there, kinds));
@@ -312,7 +312,7 @@ fn reach(config: &Config) -> Duration {
 }
 
 /// Forgets what is over: effects that telemetry shows, cooldowns, workers and tasks that are gone.
-fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, ended: &[Ended]) {
+fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[Command]) {
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
     let lag = config.stability.map(|stability| stability.telemetry_lag);
@@ -324,14 +324,14 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, ended: &[Ende
         };
         // A worker whose measurements stand still must not hold the memory for ever.
         let longest = config.performance_window.max(lag.unwrap_or_default().saturating_mul(2));
-        let young = at.since(landed.running).is_none_or(|age| age <= longest);
+        let last = landed.running.max(landed.released);
+        let young = at.since(last).is_none_or(|age| age <= longest);
         let left = landed.from.is_some_and(|from| unseen(from, landed.released));
         young && (left || unseen(landed.to, landed.running))
     });
-    // A host that does not list tasks on their way has not lost them, nor those that were until now.
-    let (flights, ended) = (&state.flights, ended.iter().map(|ended| ended.task));
-    let ended: BTreeSet<_> = ended.collect();
-    let on_its_way = |task| flights.contains_key(&task) || ended.contains(&task);
+    // A host that does not list tasks on their way has not lost them, nor those that it is told of now.
+    let told: BTreeSet<_> = commands.iter().map(|command| command.task).collect();
+    let on_its_way = |task| state.flights.contains_key(&task) || told.contains(&task);
     let known = |task| !complete || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
     state.returned.retain(|task, returned| returned.forget > at && known(*task));

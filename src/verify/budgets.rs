@@ -154,6 +154,10 @@ impl Budgets {
         self.ended(&outcome.ended);
         self.shares.round(snapshot.at(), later);
         let most = self.level.round(self.limits.as_ref());
+        // What has lost its source while its copy was started is a placement from there on.
+        for command in outcome.commands.iter().filter(|it| it.reason == Reason::Recover) {
+            self.open.remove(&command.migration);
+        }
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;

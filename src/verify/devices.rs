@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::Account;
-use super::facts::Facts;
+use super::facts::{Facts, accelerated, run_now};
 use super::{Findings, Round};
-use crate::snapshot::Placement;
+use crate::snapshot::{Placement, Snapshot, Task, Worker};
 
 /// How free device memory is said to be cut up follows from what is free on each device, as far as every task
 /// there says which it uses.
@@ -27,12 +27,9 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
             findings.add(format!("{} has devices and no record", row.worker));
             continue;
         };
-        let hidden = snapshot.tasks().iter().any(|task| match task.placement {
-            Placement::On(at) => at == worker.id && task.device.is_none(),
-            Placement::Moving { .. } => true,
-            _ => false,
-        });
-        if hidden || !account.facts.flights.is_empty() {
+        let moving = |task: &Task| matches!(task.placement, Placement::Moving { .. });
+        let moves = !account.facts.flights.is_empty() || snapshot.tasks().iter().any(moving);
+        if moves || hides_devices(snapshot, worker) {
             continue;
         }
         let devices = (0_u16..).zip(&worker.devices);
@@ -46,4 +43,13 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
             format!("{}: {free} bytes are free, {widest} in one piece", row.worker)
         });
     }
+}
+
+/// Whether a worker has a task that takes memory of a device and does not say of which.
+pub(super) fn hides_devices(snapshot: &Snapshot, worker: &Worker) -> bool {
+    let here = |task: &&Task| task.placement == Placement::On(worker.id) && task.device.is_none();
+    snapshot.tasks().iter().filter(here).any(|task| {
+        let now = run_now(snapshot, task);
+        now.requirements.gpu_memory_bytes.is_some() && accelerated(&now, worker)
+    })
 }

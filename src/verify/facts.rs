@@ -13,7 +13,7 @@ use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
 use crate::snapshot::{
-    Coverage, Device, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
+    Coverage, Device, Event, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
 };
 use crate::state::{Flight, Landed, Way};
 
@@ -244,6 +244,18 @@ impl<'a> Facts<'a> {
                 return bound;
             }
         }
+    }
+
+    /// Tasks that a report of this snapshot says to have turned up elsewhere, by the names they have there.
+    pub(super) fn renamed(&self) -> Vec<TaskId> {
+        let Round { snapshot, before, .. } = *self.round;
+        let flown = |id: MigrationId| before.flights.values().find(|flight| flight.id == id);
+        let turned_up = snapshot.reports().iter().filter_map(|report| match report.event {
+            Event::Diverted { migration, worker, task } => Some((flown(migration)?, worker, task)),
+            _ => None,
+        });
+        let elsewhere = turned_up.filter(|(flight, worker, _)| flight.from != Some(*worker));
+        elsewhere.map(|(.., task)| task).collect()
     }
 
     /// Arrivals that measurements may not show yet: those remembered, and those of this round.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Aim, Facts, Stay, Step};
+use super::facts::{Aim, Facts, Stay, Step, is_live};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
 use crate::snapshot::{Coverage, Group, GroupRule, Placement, Stance, Topology, Worker};
@@ -142,6 +142,11 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     for step in &facts.steps {
         after.insert(step.task.id, Stay::Between(step.from, step.to));
     }
+    // Who was on the way to a worker that is gone has not left.
+    let goes = |stay: &Stay| match *stay {
+        Stay::Between(Some(from), to) if !is_live(round.snapshot, to) => Some(from),
+        stay => stay.destination(),
+    };
     for step in &facts.steps {
         for group in groups_of(round, step.task.id) {
             if group.rule != GroupRule::Affinity {
@@ -154,7 +159,7 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
             }
             let places = |stays: &BTreeMap<TaskId, Stay>| {
                 let members = group.members.iter().filter_map(|member| stays.get(member));
-                let mut places: Vec<WorkerId> = members.filter_map(|it| it.destination()).collect();
+                let mut places: Vec<WorkerId> = members.filter_map(goes).collect();
                 places.sort_unstable();
                 places.dedup();
                 places.len()

@@ -29,6 +29,7 @@
 
 mod account;
 mod advice;
+mod bounds;
 mod budgets;
 mod calendar;
 mod devices;
@@ -54,7 +55,8 @@ use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 
-pub use account::{bounded, in_flight};
+pub use account::in_flight;
+pub use bounds::bounded;
 pub use budgets::Budgets;
 pub use evidence::{bad_input, evidence};
 pub use mode::{mode, scope};

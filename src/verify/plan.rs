@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::account::{Account, budget, is_clear, room, suits};
 use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
+use super::devices::hides_devices;
 use super::evidence::pace;
 use super::facts::{
     Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
@@ -197,6 +198,11 @@ fn by_the_fastest(
             continue;
         }
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
+        // What device memory is free is not known where a task does not say which device it is on.
+        let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
+        if asks && hides_devices(account.facts.round.snapshot, target) {
+            continue;
+        }
         let mut objections = Findings::new(Promise::HardConstraints);
         let classes = account.facts.round.snapshot.classes();
         may_take(classes, step, &task, target, &mut objections);

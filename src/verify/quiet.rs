@@ -29,10 +29,15 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    /// Migrations came to their end.
+    /// Migrations came to their end. Where one is not carried out, it is not the load alone that tells the
+    /// engine what to do next.
     pub(super) fn ended(&mut self, ended: &[Ended]) {
-        for ended in ended.iter().filter(|ended| ended.fate == Fate::Completed) {
-            self.expected.insert(ended.task, ended.to);
+        for ended in ended {
+            if ended.fate == Fate::Completed {
+                self.expected.insert(ended.task, ended.to);
+            } else {
+                self.seen.clear();
+            }
         }
     }
 

@@ -125,6 +125,8 @@ fn crowded(ask: &Ask<'_>, trial: &mut Trial<'_>) -> (f64, Vec<Guest>) {
             crowded.extend(trial.relieve(seat, high, &rows));
         }
     }
-    let rows = largest_first(view, crowded);
-    (mean, rows.into_iter().map(|row| Guest { row, leaves: true }).collect())
+    let rows = largest_first(view, crowded).into_iter();
+    // Who waits and was put there by way of trial does not leave.
+    let here = |row: usize| matches!(view.ledger.places[row], Place::On(_));
+    (mean, rows.map(|row| Guest { row, leaves: here(row) }).collect())
 }

@@ -34,8 +34,8 @@ pub(super) fn notice_workers(config: &Config, state: &mut State, snapshot: &Snap
 }
 
 /// The state that a later life goes on from may be some rounds old: what the first snapshot shows of
-/// migrations under way is newer. They are taken up where they are now, and one that another has
-/// followed since is over.
+/// migrations under way is newer. They are taken up where they are now; one that another has
+/// followed since is over, and so is one whose task was let go and is back where it came from.
 pub(super) fn catch_up(
     config: &Config,
     state: &mut State,
@@ -43,10 +43,18 @@ pub(super) fn catch_up(
     settled: &mut Settled,
 ) {
     for task in snapshot.tasks() {
-        let Placement::Moving { migration, to, phase, since, .. } = task.placement else {
-            continue;
-        };
         let Some(mut flight) = state.flights.get(&task.id).cloned() else { continue };
+        let (migration, to, phase, since) = match task.placement {
+            Placement::Moving { migration, to, phase, since, .. } => (migration, to, phase, since),
+            Placement::On(worker) if flight.from == Some(worker) => {
+                if flight.way == Way::Direct && flight.phase != Phase::Releasing {
+                    let fate = flight.returning.unwrap_or(Fate::Failed);
+                    end(config, state, &flight, fate, snapshot.at(), settled);
+                }
+                continue;
+            }
+            _ => continue,
+        };
         let since = since.min(snapshot.at());
         if migration > flight.id {
             end(config, state, &flight, Fate::Diverted, since, settled);

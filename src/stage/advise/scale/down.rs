@@ -44,6 +44,8 @@ pub(super) fn down(ask: &Ask<'_>, classes: &[Class], trial: &mut Trial<'_>, out:
 
 struct Search<'t, 'a> {
     trial: &'t mut Trial<'a>,
+    /// No load above this.
+    most: f64,
     /// Workers that take tasks, fullest first.
     order: Vec<Seat>,
     /// How many tasks each of them has refused.
@@ -68,7 +70,7 @@ impl<'t, 'a> Search<'t, 'a> {
         let refusals = order.iter().map(|seat| if load(*seat) > most { REFUSALS } else { 0 });
         let (refusals, kept) = (refusals.collect(), order.len());
         let given = alloc::vec![false; kept];
-        Self { trial, order, refusals, given, first: 0, kept, failures: 0 }
+        Self { trial, most, order, refusals, given, first: 0, kept, failures: 0 }
     }
 
     /// The workers that could be emptied, idlest first; one stays.
@@ -124,8 +126,13 @@ impl<'t, 'a> Search<'t, 'a> {
             if self.refusals[at] >= REFUSALS {
                 continue;
             }
-            if let Some(before) = self.trial.put(row, self.order[at], Errand::Balance, true) {
-                return Some((at, core::mem::replace(&mut self.given[at], true), before));
+            let to = self.order[at];
+            if let Some(before) = self.trial.put(row, to, Errand::Balance, true) {
+                // The ceiling looks at what is added to; the load counts what else there is, too.
+                if self.trial.view.ledger.load(to).is_some_and(|load| load <= self.most) {
+                    return Some((at, core::mem::replace(&mut self.given[at], true), before));
+                }
+                self.trial.take_back(&before);
             }
             self.refusals[at] += 1;
         }
