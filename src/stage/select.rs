@@ -350,7 +350,7 @@ impl Chooser<'_> {
         }
         let Some(from) = unit.from else { return Ok(()) };
         if interrupted > 0 {
-            self.budgets_of_moves(view, from, to, interrupted)?;
+            self.budgets_of_moves(view, [from, to], interrupted, count)?;
         }
         let held = self.state.cooldowns.len().max(self.state.returned.len());
         let most = MEMORY_PER_WORKER * view.workers.len().max(1);
@@ -361,21 +361,22 @@ impl Chooser<'_> {
         Ok(())
     }
 
-    /// May so many more be under way, in all, from this source, and to this target?
+    /// May so many more be interrupted, in all and on this source, and so many arrive with them on this target?
     fn budgets_of_moves(
         &self,
         view: &View<'_>,
-        from: Seat,
-        to: Seat,
+        [from, to]: [Seat; 2],
         count: usize,
+        arrive: usize,
     ) -> Result<(), Rejection> {
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         if self.spent + count > self.budget {
             let over = short(self.spent + count - self.budget);
             return Err(Rejection::BudgetSpent { limit: short(self.budget), over });
         }
-        let (out, coming) = (view.ledger.outgoing[from], view.ledger.incoming[to]);
-        let over = |most: NonZeroU32, now: u32| (now + short(count)).saturating_sub(most.get());
+        let out = view.ledger.outgoing[from] + short(count);
+        let coming = view.ledger.incoming[to] + short(arrive);
+        let over = |most: NonZeroU32, all: u32| all.saturating_sub(most.get());
         if let Some(most) = self.limits.per_source.filter(|most| over(*most, out) > 0) {
             return Err(Rejection::SourceBusy { limit: most.get(), over: over(most, out) });
         }

@@ -13,7 +13,9 @@ use crate::model::hardware::Hardware;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::outcome::{Advice, Outcome};
-use crate::snapshot::{Coverage, Device, Mobility, Placement, Snapshot, Stance, Task, Worker};
+use crate::snapshot::{
+    Coverage, Device, Mobility, Phase, Placement, Snapshot, Stance, Task, Worker,
+};
 use crate::state::Topic;
 
 /// Advice is given only where it was asked for, of what has been true for long enough, and is true now.
@@ -126,8 +128,12 @@ fn widens(
     };
     let is_there =
         |id: &WorkerId| snapshot.worker(*id).is_some_and(|it| it.stance != Stance::Offline);
+    let adrift = |task: TaskId| {
+        let flight = round.after.flights.get(&task);
+        flight.is_some_and(|flight| flight.phase == Phase::Released)
+    };
     let waits = |task: &&Task| match task.placement {
-        Placement::On(worker) => !is_there(&worker),
+        Placement::On(worker) => !is_there(&worker) || adrift(task.id),
         _ => true,
     };
     let could =
