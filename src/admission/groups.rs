@@ -94,14 +94,15 @@ fn affinity(
     let mut elsewhere = None;
     for (id, place) in others {
         // A member in flight stands where it is going.
-        match place[1].or(place[0]) {
+        let hidden = place[1].map_or_else(|| out_of_sight(state, view, id), |_| None);
+        match place[1].or(place[0].filter(|_| hidden.is_none())) {
             Some(seat) if seat == to => return Ok(()),
             // Nor can one that is on its way here come along.
             Some(seat) if Some(seat) != here || place[1].is_some() => {
                 elsewhere = elsewhere.or(Some(view.worker_id(seat)));
             }
             Some(_) => {}
-            None => elsewhere = elsewhere.or(out_of_sight(state, view, id)),
+            None => elsewhere = elsewhere.or(hidden),
         }
     }
     match elsewhere {
