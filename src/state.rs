@@ -283,7 +283,7 @@ pub(crate) struct Flight {
     pub(crate) returning: Option<Fate>,
     /// An operator has called it off after the target was asked: the target's answer decides.
     pub(crate) called_off: bool,
-    /// Assignments so far.
+    /// The release, if there is one, and assignments so far.
     pub(crate) attempts: u32,
     pub(crate) reason: Reason,
     pub(crate) scorecard: Option<Scorecard>,
@@ -362,6 +362,11 @@ impl Flight {
     /// Since when its copy runs on the target while its source has yet to stop.
     pub(crate) fn copied(&self) -> Option<Timestamp> {
         (self.way == Way::Overlap && self.phase == Phase::Releasing).then_some(self.since)
+    }
+
+    /// Which of its attempts is the first assignment: the release of a move is one before.
+    pub(crate) const fn first_assignment(&self) -> u32 {
+        if self.is_placement() { 1 } else { 2 }
     }
 
     /// The command that the host should be carrying out for it now, if any.

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel::config::{Mode, TaskScope};
+use evenkeel::config::{Mode, Scope, TaskScope};
 use evenkeel::testkit::strategies::{self, Failover, Happening, History, Turn};
 use evenkeel::verify::Watch;
 use evenkeel::{
-    Action, Command, Config, Engine, Input, MigrationId, Outcome, Output, Placement, Ratio,
-    Snapshot, TaskId,
+    Action, Command, Config, Difference, Engine, Epoch, Input, MigrationId, Outcome, Output,
+    Placement, Ratio, Rejection, Snapshot, TaskId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -99,6 +99,162 @@ fn advise_equals_act_on_ten_thousand_random_ticks() {
     assert!(proposals > 2_000 && untouched > 6_000);
 }
 
+// ---------------------------------------------------------------- shadow against live
+
+/// What a round does with each task, or would do: the commands that begin something, and those that follow.
+fn deeds(outcome: &Outcome) -> (BTreeMap<TaskId, Command>, Vec<Command>) {
+    let all = outcome.commands.iter().chain(&outcome.proposed).copied();
+    let (begins, follows): (Vec<_>, Vec<_>) =
+        all.partition(|command| command.action.ends().is_some());
+    (begins.into_iter().map(|command| (command.task, command)).collect(), follows)
+}
+
+/// The sentences that must be there, without their refusals, each once.
+fn sentences(live: &Outcome, shadow: &Outcome) -> Vec<String> {
+    let way = |it: &Command| match it.alternative {
+        Some(nth) => format!("{} by alternative {nth}", it.action),
+        None => it.action.to_string(),
+    };
+    let only = |who: &str, it: &Command, other: &str| {
+        format!("{who} has {} {} ({}), {other} does not", it.task, way(it), it.reason)
+    };
+    let ((ours, after), (theirs, thereafter)) = (deeds(live), deeds(shadow));
+    let mut said = Vec::new();
+    for task in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+        said.extend(match (ours.get(task), theirs.get(task)) {
+            (Some(one), None) => Some(only("live", one, "shadow")),
+            (None, Some(other)) => Some(only("shadow", other, "live")),
+            (Some(one), Some(other)) if way(one) != way(other) => {
+                Some(format!("live has {task} {}, shadow {}", way(one), way(other)))
+            }
+            (Some(one), Some(other)) if one.reason != other.reason => Some(format!(
+                "live has {task} {} because {}, shadow because {}",
+                way(one),
+                one.reason,
+                other.reason
+            )),
+            _ => None,
+        });
+    }
+    let has = |list: &[Command], it: &Command| {
+        list.iter().any(|other| (other.task, other.action) == (it.task, it.action))
+    };
+    let lone = after.iter().filter(|it| !has(&thereafter, it));
+    said.extend(lone.map(|it| only("live", it, "shadow")));
+    let lone = thereafter.iter().filter(|it| !has(&after, it));
+    said.extend(lone.map(|it| only("shadow", it, "live")));
+    said
+}
+
+/// The same difference, seen from the other side.
+fn turned(difference: &Difference) -> Difference {
+    match difference.clone() {
+        Difference::Snapshot { live, shadow } => {
+            Difference::Snapshot { live: shadow, shadow: live }
+        }
+        Difference::Thresholds { live, shadow } => {
+            Difference::Thresholds { live: shadow, shadow: live }
+        }
+        Difference::Forecast { live, shadow } => {
+            Difference::Forecast { live: shadow, shadow: live }
+        }
+        Difference::Balance { live, shadow } => Difference::Balance { live: shadow, shadow: live },
+        Difference::Reason { live, shadow } => Difference::Reason { live: shadow, shadow: live },
+        Difference::OnlyLive { command, refusal } => Difference::OnlyShadow { command, refusal },
+        Difference::OnlyShadow { command, refusal } => Difference::OnlyLive { command, refusal },
+        Difference::Target { live, shadow, live_refusal, shadow_refusal } => Difference::Target {
+            live: shadow,
+            shadow: live,
+            live_refusal: shadow_refusal,
+            shadow_refusal: live_refusal,
+        },
+        other => other,
+    }
+}
+
+/// What is wrong with what is said of two rounds over one snapshot.
+fn misreported(live: &Outcome, shadow: &Outcome) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let there = live.differences(shadow);
+    for same in [live, shadow] {
+        if same.differences(same).to_string() != "no difference" {
+            wrong.push(format!("it differs from itself: {}", same.differences(same)));
+        }
+    }
+    let mut back: Vec<Difference> = shadow.differences(live).list.iter().map(turned).collect();
+    for difference in &there.list {
+        match back.iter().position(|other| other == difference) {
+            Some(at) => drop(back.swap_remove(at)),
+            None => wrong.push(format!("only from one side: {difference}")),
+        }
+    }
+    wrong.extend(back.iter().map(|difference| format!("only from the other: {difference}")));
+    let all = there.to_string();
+    let mut lines: Vec<&str> = all.lines().collect();
+    if lines.len() != there.list.len().max(1) {
+        wrong.push(format!("{} differences are {} lines", there.list.len(), lines.len()));
+    }
+    for sentence in sentences(live, shadow) {
+        // The longest that begins so: one reason may begin like another.
+        match lines.iter().position(|line| {
+            line.strip_prefix(&sentence).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with(": ") || rest.starts_with("; ")
+            })
+        }) {
+            Some(at) => drop(lines.remove(at)),
+            None => wrong.push(format!("nobody says: {sentence}")),
+        }
+    }
+    let grounds = ["live has read", "thresholds:", "forecast:", "balance:", "no difference"];
+    let rest = lines.iter().filter(|line| !grounds.iter().any(|word| line.starts_with(word)));
+    wrong.extend(rest.map(|line| format!("nothing is behind: {line}")));
+    wrong
+}
+
+/// Two rounds over each snapshot of a history: that of the engine that acts, and that of a shadow with other settings,
+/// which has read along, or goes on from the other's state.
+fn shadowed(
+    history: &History,
+    other: &Config,
+    afresh: bool,
+    see: &mut dyn FnMut(&Outcome, &Outcome),
+) {
+    let mut other = other.clone();
+    other.mode = Mode::Advise;
+    let mut live = Engine::new(history.config.clone()).unwrap();
+    let mut shadow = Engine::new(other.clone()).unwrap();
+    history.play(&mut |input| {
+        if afresh {
+            let (state, epoch) = (live.state().clone(), live.state().epoch());
+            shadow = Engine::resume(other.clone(), state, epoch).unwrap();
+        }
+        let output = live.apply(&input);
+        let meant_for_both = !matches!(input, Input::Reconfigure(_));
+        let beside = meant_for_both.then(|| shadow.apply(&input));
+        if let (Output::Outcome(live), Some(Output::Outcome(shadow))) = (&output, &beside) {
+            see(live, shadow);
+        }
+        output
+    });
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn shadow_says_each_difference_once_and_nothing_else(
+        history in strategies::histories(),
+        other in strategies::any_config(),
+        afresh in any::<bool>(),
+    ) {
+        let mut wrong = Vec::new();
+        shadowed(&history, &other, afresh, &mut |live, shadow| {
+            wrong.extend(misreported(live, shadow));
+        });
+        prop_assert_eq!(wrong, Vec::<String>::new());
+    }
+}
+
 // ---------------------------------------------------------------- killed and resumed
 
 /// Every id that was issued, and the task it was issued for.
@@ -172,6 +328,36 @@ proptest! {
     ) {
         prop_assert_eq!(killed_and_resumed(&failover), Vec::<String>::new());
     }
+}
+
+/// Which lines of the table hold a later life back, at once and over time: some of every scope.
+#[test]
+fn every_budget_is_short_after_a_death() {
+    let dice = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Runs::default(), dice);
+    let mut met: BTreeMap<(Scope, bool), u32> = BTreeMap::new();
+    for _ in 0..2_000 {
+        let failover = strategies::failovers().new_tree(&mut runner).unwrap().current();
+        let mut mortal = failover.engine().unwrap();
+        failover.play(&mut |input| {
+            let output = mortal.apply(&input);
+            let Output::Outcome(outcome) = &output else { return output };
+            let later = outcome.epoch > Epoch::FIRST;
+            let refusals = outcome.tally.refusals.iter().filter(|_| later);
+            for refused in refusals.flat_map(|refusals| &refusals.examples) {
+                let line = match refused.rejection {
+                    Rejection::BudgetLine { scope, per, .. } => (scope, per.is_some()),
+                    Rejection::BudgetInDoubt { scope, .. } => (scope, true),
+                    _ => continue,
+                };
+                *met.entry(line).or_default() += 1;
+            }
+            output
+        });
+    }
+    println!("{met:?}");
+    let scopes: BTreeSet<Scope> = met.keys().map(|(scope, _)| *scope).collect();
+    assert_eq!(scopes.len(), 8, "{met:?}");
 }
 
 // ---------------------------------------------------------------- reconfigured

@@ -65,6 +65,7 @@ stories! {
     budget_counts_what_an_earlier_life_has_under_way
     budget_grows_with_the_workers_that_must_give
     budget_of_a_group_is_counted_for_each_group
+    budget_of_a_reason_counts_what_is_taken_over_to_each
     budget_of_a_reason_leaves_the_others_alone
     budget_of_bytes_counts_what_is_handed_over
     budget_of_lost_work_counts_the_age_of_checkpoints
@@ -72,6 +73,7 @@ stories! {
     budget_per_tenant_and_hour_slides_along
     budget_per_worker_counts_both_ends_apart
     budget_that_an_earlier_life_may_have_spent_stays_closed
+    budget_to_a_worker_counts_where_a_task_was_bound_when_taken_over
     class_cost_tips_the_choice_and_shows_on_the_scorecard
     class_keeps_its_tasks_on_its_workers
     class_that_changes_meanwhile_finds_another_target
@@ -103,6 +105,7 @@ stories! {
     evicted_task_that_comes_back_is_left_alone_for_longer_each_time
     evicted_task_that_lands_on_the_hint_completes_its_move
     failed_target_sends_the_task_back_to_its_source
+    failure_told_twice_to_a_new_life_counts_once
     faster_alternative_wins_where_there_is_room
     fair_interruptions_among_tenants
     faster_by_less_than_twice_is_no_reason_to_move
@@ -176,6 +179,7 @@ stories! {
     reconfigured_in_every_phase_drops_nothing
     rank_refuses_what_a_round_would_refuse
     reconfigured_in_flight_drops_nothing
+    release_that_an_earlier_life_has_answered_is_no_news
     reloaded_profiles_hold_in_the_next_round
     report_that_never_comes_times_out_and_the_task_stays
     report_told_twice_changes_nothing

@@ -13,10 +13,17 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 ///
 /// What counts is interruptions: every migration that takes a task from a worker, from the command
 /// that begins it on. Another target on the way, and the way back, are the same interruption;
-/// placing a task that has lost its worker interrupts nothing. What an earlier life began, and a
-/// snapshot still shows under way, counts. A window is reckoned in sixteenths: what was begun counts
-/// until the sixteenth in which it began is a window ago. A line whose scope or window is new counts
-/// from the round on in which it is first in force.
+/// placing a task that has lost its worker interrupts nothing. A window is reckoned in sixteenths:
+/// what was begun counts until the sixteenth in which it began is a window ago. A line whose scope or
+/// window is new counts from the round on in which it is first in force.
+///
+/// A later life, which goes on from an old state or from none, keeps every line too. What an earlier
+/// one began counts as long as snapshots show it under way
+/// ([`Placement::Moving`](crate::Placement::Moving), from the command on): to where it is bound then,
+/// and to every reason, where the state does not know. What it began that is over is not shown:
+/// nothing moves under a line with a window until that has passed since the first snapshot of the
+/// life. A host that does not show what it carries out has to save the state after every round and
+/// report, and go on from that.
 ///
 /// ```
 /// use core::time::Duration;
@@ -132,7 +139,7 @@ pub enum Scope {
     /// Each kind of task.
     Kind,
     /// Each purpose: to empty a worker, to even out loads, to run faster. What was taken over from an
-    /// earlier life counts as moved to even out loads.
+    /// earlier life, and nobody knows what for, counts to each.
     Reason,
 }
 

@@ -66,7 +66,7 @@ pub enum Difference {
         /// Why live does not, if its tally tells.
         refusal: Option<Rejection>,
     },
-    /// The task goes elsewhere.
+    /// The task goes elsewhere: to another worker, another device there, or by another alternative.
     Target {
         /// By live.
         live: Command,
@@ -77,7 +77,7 @@ pub enum Difference {
         /// Why shadow does not choose live's.
         shadow_refusal: Option<Rejection>,
     },
-    /// The task goes to the same worker, for another reason.
+    /// The task goes to the same place, for another reason.
     Reason {
         /// By live.
         live: Command,
@@ -186,8 +186,12 @@ impl Outcome {
 
     /// How two moves of one task differ, if they do.
     fn otherwise(&self, live: &Command, other: &Self, shadow: &Command) -> Option<Difference> {
-        if target(live) != target(shadow) {
-            let (live_refusal, shadow_refusal) = (self.refusal(shadow), other.refusal(live));
+        let way = |it: &Command| (it.action, it.alternative);
+        if way(live) != way(shadow) {
+            let no = |round: &Self, it: &Command| {
+                round.refusal(it).filter(|_| target(live) != target(shadow))
+            };
+            let (live_refusal, shadow_refusal) = (no(self, shadow), no(other, live));
             let (live, shadow) = (*live, *shadow);
             return Some(Difference::Target { live, shadow, live_refusal, shadow_refusal });
         }
@@ -245,14 +249,18 @@ impl fmt::Display for Difference {
                 write!(f, "forecast: live {live}; shadow {shadow}")
             }
             Self::Balance { live, shadow } => write!(f, "balance: live {live}; shadow {shadow}"),
-            Self::OnlyLive { command: Command { task, action, reason, .. }, refusal } => {
-                write!(f, "live has {task} {action} ({reason}), shadow does not{}", Why(*refusal))
+            Self::OnlyLive { command, refusal } => {
+                let (way, why) = (Way(command), Why(*refusal));
+                let Command { task, reason, .. } = command;
+                write!(f, "live has {task} {way} ({reason}), shadow does not{why}")
             }
-            Self::OnlyShadow { command: Command { task, action, reason, .. }, refusal } => {
-                write!(f, "shadow has {task} {action} ({reason}), live does not{}", Why(*refusal))
+            Self::OnlyShadow { command, refusal } => {
+                let (way, why) = (Way(command), Why(*refusal));
+                let Command { task, reason, .. } = command;
+                write!(f, "shadow has {task} {way} ({reason}), live does not{why}")
             }
             Self::Target { live, shadow, live_refusal, shadow_refusal } => {
-                write!(f, "live has {} {}, shadow {}", live.task, live.action, shadow.action)?;
+                write!(f, "live has {} {}, shadow {}", live.task, Way(live), Way(shadow))?;
                 for (who, other, no) in
                     [("live", shadow, live_refusal), ("shadow", live, shadow_refusal)]
                 {
@@ -263,9 +271,22 @@ impl fmt::Display for Difference {
                 Ok(())
             }
             Self::Reason { live, shadow } => {
-                let (Command { task, action, reason, .. }, other) = (live, shadow.reason);
-                write!(f, "live has {task} {action} because {reason}, shadow because {other}")
+                let (Command { task, reason, .. }, way, other) = (live, Way(live), shadow.reason);
+                write!(f, "live has {task} {way} because {reason}, shadow because {other}")
             }
+        }
+    }
+}
+
+/// Prints what is to be done with a task.
+struct Way<'a>(&'a Command);
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.action.fmt(f)?;
+        match self.0.alternative {
+            Some(nth) => write!(f, " by alternative {nth}"),
+            None => Ok(()),
         }
     }
 }

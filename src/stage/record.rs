@@ -49,6 +49,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let Pass { view, adapted, forecast, judged, balance, plan, mut commands, .. } = pass;
     let at = view.snapshot.at();
     let mut proposed = Vec::new();
+    charge(config, state, &view);
     for planned in &plan {
         let reason = reason(&view, &adapted, &balance, forecast.as_ref(), planned);
         let under_way = state.flights.contains_key(&view.task(planned.row).id);
@@ -200,15 +201,19 @@ fn flight(
     }
 }
 
-/// Writes down what the budgets ask for of migrations that began without them, and forgets what they do
-/// not ask for any more.
-fn spend(config: &Config, state: &mut State, view: &View<'_>) {
-    let limits = config.migration.as_ref();
-    if limits.is_some_and(|limits| !limits.budgets.is_empty()) {
+/// Writes down what the budgets ask for of migrations that began without them, before any of them is
+/// given another target.
+fn charge(config: &Config, state: &mut State, view: &View<'_>) {
+    if config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty()) {
         for flight in state.flights.values_mut().filter(|flight| flight.charge.is_none()) {
             flight.charge = view::charge_of(view, flight);
         }
     }
+}
+
+/// Forgets what the budgets do not ask for any more.
+fn spend(config: &Config, state: &mut State, view: &View<'_>) {
+    let limits = config.migration.as_ref();
     state.spending.forget(limits, view.snapshot.at());
     let moving = state.flights.values().filter(|flight| !flight.is_placement()).count();
     if let Some(concurrency) = &mut state.concurrency {

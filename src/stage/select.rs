@@ -324,7 +324,7 @@ impl Chooser<'_> {
         let (from, to) = (view.worker_id(from), view.worker_id(to));
         let rows = unit.rows.iter().filter(|row| self.interrupts(view, **row)).map(|row| {
             let (row, kind) = (Some(*row), view.task(*row).kind);
-            charge(view, &Interruption { row, kind, from, to, purpose })
+            charge(view, &Interruption { row, kind, from, to, purpose: Some(purpose) })
         });
         rows.collect()
     }

@@ -23,7 +23,7 @@ use crate::math::average::Average;
 use crate::model::ids::TaskId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Reason, Reply};
-use crate::snapshot::{Event, Phase, Report, Snapshot};
+use crate::snapshot::{Event, Phase, Placement, Report, Snapshot};
 use crate::state::{Concurrency, Flight, Remembered, State};
 
 /// What settling has to say.
@@ -73,7 +73,11 @@ pub(crate) fn snapshot(
         shown::catch_up(config, state, snapshot, &mut settled);
     }
     for report in snapshot.reports() {
-        event(config, state, report, latest, &mut settled);
+        if is_overtaken(state, snapshot, report) {
+            settled.ignored += 1;
+        } else {
+            event(config, state, report, latest, &mut settled);
+        }
     }
     shown::notice_workers(config, state, snapshot);
     shown::adopt(config, state, snapshot);
@@ -156,8 +160,7 @@ fn event(
 /// Whether a report speaks of an assignment that was over when the present one was made. Taken for
 /// news, a failure would have the task run in two places, and a success would have it in none.
 fn is_stale(flight: &Flight, report: &Report) -> bool {
-    let first = if flight.is_placement() { 1 } else { 2 };
-    let again = flight.phase == Phase::Assigned && flight.attempts > first;
+    let again = flight.phase == Phase::Assigned && flight.attempts > flight.first_assignment();
     again
         && match report.event {
             Event::Failed { .. } | Event::Refused { .. } => report.at <= flight.since,
@@ -175,6 +178,23 @@ fn is_doubtful(state: &State, flight: &Flight, report: &Report) -> bool {
         Event::Failed { .. } | Event::Refused { .. } | Event::Aborted { .. }
     );
     ends && flight.phase == Phase::Releasing && state.is_resumed()
+}
+
+/// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,
+/// though the task is at its source again, or of a failure, though its target runs it. The state is
+/// older than that; taken for news, the task would run in two places.
+fn is_overtaken(state: &State, snapshot: &Snapshot, report: &Report) -> bool {
+    let flight = report.event.migration().filter(|_| state.is_resumed());
+    let Some(flight) = flight.and_then(|id| state.flight(id)) else { return false };
+    let shown = snapshot.task(flight.task).map(|task| task.placement);
+    let is_on = |worker| shown == Some(Placement::On(worker));
+    match report.event {
+        Event::Released { .. } => report.at < snapshot.at() && flight.from.is_some_and(is_on),
+        Event::Failed { .. } | Event::Refused { .. } => {
+            flight.phase == Phase::Assigned && is_on(flight.to)
+        }
+        _ => false,
+    }
 }
 
 /// The latest moment at which a report can be believed to have happened: not so long after the last

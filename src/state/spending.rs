@@ -38,6 +38,10 @@ pub(crate) enum Purpose {
     Faster,
 }
 
+impl Purpose {
+    pub(crate) const ALL: [Self; 3] = [Self::Drain, Self::Balance, Self::Faster];
+}
+
 impl Key {
     /// Whether it has a budget of its own under this scope.
     pub(crate) const fn is_in(self, scope: Scope) -> bool {

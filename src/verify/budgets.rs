@@ -40,11 +40,11 @@ pub struct Budgets {
 
 /// What was interrupted, for what, from where and to where.
 #[derive(Clone, Debug)]
-struct Interruption {
+pub(crate) struct Interruption {
     task: TaskId,
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     /// What it counts to, by scope.
-    counts: Vec<(Scope, [u64; 2])>,
+    pub(crate) counts: Vec<(Scope, [u64; 2])>,
     /// State handed over, if known.
     bytes: Option<u64>,
     /// Work that would be lost.
@@ -54,20 +54,27 @@ struct Interruption {
 }
 
 impl Interruption {
-    fn of(task: &Task, snapshot: &Snapshot, [from, to]: [WorkerId; 2], reason: Reason) -> Self {
+    pub(crate) fn of(
+        task: &Task,
+        snapshot: &Snapshot,
+        [from, to]: [WorkerId; 2],
+        reason: Reason,
+    ) -> Self {
         let zone = |worker| snapshot.worker(worker).and_then(|worker| worker.zone);
-        let purpose = match reason {
-            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0,
-            Reason::Faster { .. } => 1,
-            _ => 2,
+        let purposes = match reason {
+            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0..1,
+            Reason::Faster { .. } => 1..2,
+            // Taken over: nobody knows what for.
+            Reason::Recover => 0..3,
+            _ => 2..3,
         };
         let mut counts = alloc::vec![
             (Scope::Global, [0, 0]),
             (Scope::WorkerOut, [from.raw(), 0]),
             (Scope::WorkerIn, [to.raw(), 0]),
             (Scope::Kind, [task.kind.raw(), 0]),
-            (Scope::Reason, [purpose, 0]),
         ];
+        counts.extend(purposes.map(|purpose| (Scope::Reason, [purpose, 0])));
         counts.extend(task.tenant.map(|tenant| (Scope::Tenant, [tenant.raw(), 0])));
         if let (Some(a), Some(b)) = (zone(from), zone(to)) {
             let mut pair = [a.raw(), b.raw()];
@@ -86,7 +93,7 @@ impl Interruption {
     }
 
     /// How much it is of a line, in its unit; seconds in thousandths, as a line's limit is compared.
-    fn amount(&self, line: &Budget) -> u128 {
+    pub(crate) fn amount(&self, line: &Budget) -> u128 {
         match line.unit {
             Unit::Moves => 1,
             Unit::Bytes => u128::from(self.bytes.unwrap_or(line.limit)),
@@ -96,7 +103,7 @@ impl Interruption {
 }
 
 /// The limit of a line, as amounts are reckoned.
-fn limit(line: &Budget) -> u128 {
+pub(crate) fn limit(line: &Budget) -> u128 {
     match line.unit {
         Unit::LostSeconds => u128::from(line.limit) * 1_000,
         _ => u128::from(line.limit),
@@ -185,9 +192,10 @@ impl Budgets {
             _ => None,
         });
         let moving: Vec<_> = moving.collect();
-        self.open.retain(|_, open| !open.taken_over);
+        let is_shown = |id: &MigrationId| moving.iter().any(|(shown, ..)| shown == id);
+        self.open.retain(|id, open| !open.taken_over || is_shown(id));
         if epoch > self.epoch {
-            self.open.retain(|id, _| moving.iter().any(|(shown, ..)| shown == id));
+            self.open.retain(|id, _| is_shown(id));
             let now = snapshot.at();
             self.begun.iter_mut().for_each(|begun| begun.at = begun.at.min(now));
         }

@@ -58,6 +58,8 @@ use crate::state::State;
 pub use account::in_flight;
 pub use bounds::bounded;
 pub use budgets::Budgets;
+#[cfg(feature = "testkit")]
+pub(crate) use budgets::{Interruption, limit};
 pub use evidence::{bad_input, evidence};
 pub use mode::{mode, scope};
 pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};

@@ -16,7 +16,8 @@ pub(crate) struct Interruption {
     pub(crate) kind: KindId,
     pub(crate) from: WorkerId,
     pub(crate) to: WorkerId,
-    pub(crate) purpose: Purpose,
+    /// Nothing where an earlier life has begun it: nobody knows what for.
+    pub(crate) purpose: Option<Purpose>,
 }
 
 /// What an interruption counts to, and how much it is.
@@ -32,7 +33,9 @@ pub(crate) fn charge(view: &View<'_>, interruption: &Interruption) -> Charge {
     let groups = member.and_then(|row| view.memberships.get(&row)).into_iter().flatten();
     keys.extend(groups.map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
     keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
-    keys.extend([Key::Kind(kind), Key::Reason(purpose)]);
+    keys.push(Key::Kind(kind));
+    let any = Purpose::ALL.into_iter().filter(|it| purpose.is_none_or(|purpose| purpose == *it));
+    keys.extend(any.map(Key::Reason));
     Charge { keys, spent: task.map_or(Spent { moves: 1, unsized_moves: 1, ..NOTHING }, spent) }
 }
 
@@ -65,9 +68,10 @@ pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
         return flight.charge.clone();
     }
     let purpose = match flight.reason {
-        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => Purpose::Drain,
-        Reason::Faster { .. } => Purpose::Faster,
-        _ => Purpose::Balance,
+        Reason::Recover => None,
+        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => Some(Purpose::Drain),
+        Reason::Faster { .. } => Some(Purpose::Faster),
+        _ => Some(Purpose::Balance),
     };
     let Flight { task, kind, to, .. } = *flight;
     let row = view.snapshot.task_row(task);

@@ -63,7 +63,9 @@ pub(super) fn catch_up(
                 // Nobody goes home of his own accord.
                 flight.returning = (flight.from == Some(to)).then_some(Fate::Failed);
                 (flight.to, flight.device) = (to, None);
+                flight.attempts += 1;
             }
+            flight.attempts = flight.attempts.max(flight.first_assignment());
             flight.released = flight.released.or(Some(since));
             (flight.phase, flight.since) = (phase, since);
             state.flights.insert(task.id, flight);
@@ -101,7 +103,7 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
         let as_there = view::by(task, alternative, now);
         let leaves = home.filter(|_| alternative != now);
         let leaves = leaves.map(|home| view::loads(&view::by(task, now, now), home.kinds()));
-        let flight = Flight {
+        let mut flight = Flight {
             id: migration,
             task: task.id,
             kind: task.kind,
@@ -124,6 +126,9 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
             alternative,
             leaves,
         };
+        if phase == Phase::Assigned {
+            flight.attempts = flight.first_assignment();
+        }
         state.flights.insert(task.id, flight);
     }
 }

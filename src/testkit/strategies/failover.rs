@@ -4,6 +4,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU32;
 
 use proptest::collection::vec as list;
 use proptest::option::weighted;
@@ -11,8 +12,9 @@ use proptest::prelude::*;
 
 use super::history::{Happening, History, histories};
 use super::host::Host;
+use super::settings::budget;
 use crate::config::Mode;
-use crate::{Config, ConfigErrors, Engine, Epoch, Input, Output, State};
+use crate::{Config, ConfigErrors, Engine, Epoch, Input, Output, State, ZoneId};
 
 /// So many rounds old may be what was saved.
 const OLDEST: usize = 10;
@@ -140,13 +142,14 @@ impl Mortal {
     }
 }
 
-/// Histories in which the engine dies up to four times, and what the next one has is up to ten rounds old, or nothing.
-/// The host shows every task that is on its way or is told to go; commands and reports are late and lost as ever.
-/// Budgets are plain: so many moves at once, whatever the cluster.
+/// Histories in which the engine dies up to four times, often early, and what the next one has is up to ten rounds
+/// old, or nothing. The host shows every task that is on its way or is told to go; commands and reports are late and
+/// lost as ever. So many moves are allowed at once, whatever the cluster, and most have a tight table beside.
 pub fn failovers() -> impl Strategy<Value = Failover> {
-    let death = (1..24_usize, weighted(0.7, 0..=OLDEST));
+    let death = (prop_oneof![1..6_usize, 1..24_usize], weighted(0.7, 0..=OLDEST));
     let death = death.prop_map(|(after, age)| Death { after, age });
-    (histories(), list(death, 1..5)).prop_map(|(mut history, deaths)| {
+    let limits = (1..6_u32, weighted(0.7, list(budget(), 1..4)));
+    (histories(), list(death, 1..5), limits).prop_map(|(mut history, deaths, (most, table))| {
         (history.shows_moving, history.shows_orders) = (true, true);
         history.config.mode = Mode::Act;
         // To a life that has seen nothing yet no snapshot is an old one, and none can be doubted.
@@ -154,8 +157,13 @@ pub fn failovers() -> impl Strategy<Value = Failover> {
             let known = |it: &Happening| !matches!(it, Happening::Again | Happening::Blackout);
             turn.happening = turn.happening.filter(known);
         }
+        for worker in &mut history.cluster.workers {
+            worker.zone = worker.zone.or(Some(ZoneId::new(worker.id.raw() % 2)));
+        }
         let limits = history.config.migration.get_or_insert_default();
         (limits.share_of_workers, limits.per_giver) = (None, None);
+        limits.max_simultaneous = NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN);
+        limits.budgets = table.unwrap_or_default();
         Failover { history, deaths }
     })
 }

@@ -1,5 +1,6 @@
 //! The host of a closed loop: it carries out commands as its script has it, and knows where tasks really are.
 
+mod bill;
 mod means;
 mod sight;
 
@@ -12,9 +13,11 @@ use core::time::Duration;
 
 use proptest::sample::Index;
 
+use self::bill::Bill;
 use self::sight::Sight;
 use super::cluster::Cluster;
 use super::history::{Deed, Done, Happening, History, Told, Turn, switched};
+use crate::config::Budget;
 use crate::outcome::{Action, Command, Reason};
 use crate::{
     Amounts, Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report,
@@ -50,6 +53,10 @@ pub struct Host {
     config: Config,
     /// The last migration of each task: what an earlier one still asks for is not done.
     latest: BTreeMap<TaskId, MigrationId>,
+    /// The last snapshot.
+    shown: Snapshot,
+    lines: Vec<Budget>,
+    bill: Bill,
 }
 
 #[derive(Clone, Debug)]
@@ -107,8 +114,9 @@ impl Host {
             };
             (task.id, Work { task: task.clone(), holder, copy: None })
         };
-        Self {
-            now: Timestamp::from_secs(1_000),
+        let now = Timestamp::from_secs(1_000);
+        let mut host = Self {
+            now,
             faults: Vec::new(),
             most_moves: 0,
             workers: workers.iter().map(body).collect(),
@@ -127,7 +135,12 @@ impl Host {
             first: history.config.clone(),
             config: history.config.clone(),
             latest: BTreeMap::new(),
-        }
+            shown: Snapshot::builder(now).build(),
+            lines: Vec::new(),
+            bill: Bill::default(),
+        };
+        host.charge_by();
+        host
     }
 
     /// Tasks that nobody has, though nobody is moving them.
@@ -192,7 +205,8 @@ impl Host {
         let partial = matches!(turn.happening, Some(Happening::Partial));
         let dark = matches!(turn.happening, Some(Happening::Blackout)) && self.expected;
         let sight = if dark { Sight::Nothing } else { Sight::of(partial) };
-        let output = door(Input::Tick(self.snapshot(sight, nonsense)));
+        self.shown = self.snapshot(sight, nonsense);
+        let output = door(Input::Tick(self.shown.clone()));
         let held = matches!(&output, Output::Outcome(outcome) if outcome.held.is_some());
         if dark && !held {
             self.faults.push(format!("{}: a blackout is believed", self.now));
@@ -203,7 +217,8 @@ impl Host {
             && !held
             && self.workers.values().any(stays);
         self.obey(&output, &turn.deeds);
-        self.most_moves = self.most_moves.max(self.moves());
+        let moves = self.tasks.keys().filter(|task| self.moves(**task)).count();
+        self.most_moves = self.most_moves.max(moves);
         matches!(output, Output::Outcome(outcome) if outcome.in_flight == 0)
     }
 
@@ -262,6 +277,7 @@ impl Host {
                 let config = switched(&self.config, &self.first, which);
                 if door(Input::Reconfigure(Box::new(config.clone()))) == Output::Reconfigured {
                     self.config = config;
+                    self.charge_by();
                 }
             }
         }
@@ -430,11 +446,15 @@ impl Host {
             Output::Stale(stale) => &stale.commands,
             _ => &[],
         };
+        if let Output::Outcome(outcome) = output {
+            self.in_epoch(outcome.epoch);
+        }
         for command in commands {
             if self.latest.get(&command.task).is_some_and(|latest| *latest > command.migration) {
                 continue;
             }
             self.note_begin(command);
+            self.charge(command);
             match command.action {
                 Action::Abort { worker } => {
                     self.fences.insert((command.migration, worker));
@@ -507,18 +527,17 @@ impl Host {
         overtaken || self.fences.contains(&(command.migration, at))
     }
 
-    /// Moves that are really under way, or about to be: what budgets count.
-    fn moves(&self) -> usize {
-        let moves = self.tasks.values().filter(|work| match work.holder {
+    /// Whether a move of it is really under way, or about to be: what budgets count.
+    fn moves(&self, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(|work| match work.holder {
             Holder::Saved { .. } => true,
             Holder::Runs(_) => {
-                let ordered = self.order(work.task.id);
+                let ordered = self.order(task);
                 let requeued = |it: &Order| matches!(it.command.action, Action::RequeueFor { .. });
                 work.copy.is_some() || ordered.is_some_and(|order| !requeued(order))
             }
             Holder::Orphan | Holder::Queue => false,
-        });
-        moves.count()
+        })
     }
 
     fn head_for(&mut self, command: &Command, worker: WorkerId) {

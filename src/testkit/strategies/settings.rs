@@ -170,7 +170,7 @@ pub(super) fn budgeted(configs: impl Strategy<Value = Config>) -> impl Strategy<
 }
 
 /// A tight line of a table of budgets.
-fn budget() -> impl Strategy<Value = Budget> {
+pub(super) fn budget() -> impl Strategy<Value = Budget> {
     let scope = select(vec![
         Scope::Global,
         Scope::WorkerOut,
