@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{self, Levels};
 use crate::config::{Config, ConfigErrors, Pace};
+use crate::handover::{self, Reckoner};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{Epoch, TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -361,9 +362,13 @@ impl Engine {
             (Some(card), Errand::Balance | Errand::Upgrade) => score::worth(card, Pace::default()),
             _ => Ok(()),
         };
-        let soft: Result<(), Rejection> = guarded().and_then(worth);
+        let reckoner = Reckoner::new(&self.config, &self.state, view, &levels);
+        let handover =
+            reckoner.zip(from).map(|(it, from)| it.handover(row, [from, to], berth, &burden));
+        let repaid = |()| handover.as_ref().map_or(Ok(()), handover::repaid);
+        let soft: Result<(), Rejection> = guarded().and_then(repaid).and_then(worth);
         let alternative = berth.alternative;
-        Verdict { worker, admission: soft.into(), scorecard, alternative }
+        Verdict { worker, admission: soft.into(), scorecard, alternative, handover }
     }
 
     /// Refuses the workers where the tasks that have to be placed with it do not fit too.

@@ -95,6 +95,7 @@ extern crate std;
 mod admission;
 pub mod config;
 mod engine;
+mod handover;
 mod math;
 mod model;
 mod outcome;
@@ -137,6 +138,6 @@ pub use outcome::*;
 pub use snapshot::{
     Alternative, BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule,
     Maintenance, Mobility, Phase, Placement, Record, Report, Requirements, Snapshot,
-    SnapshotBuilder, Stance, TargetClass, Task, Topology, Worker,
+    SnapshotBuilder, Stance, StateAt, TargetClass, Task, Topology, Worker,
 };
 pub use state::{State, Stats};

@@ -18,7 +18,7 @@ use crate::model::hardware::Hardware;
 use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Counts, Fate, Reason, Scorecard, SystemLoad};
+use crate::outcome::{Action, Command, Counts, Fate, Handover, Reason, Scorecard, SystemLoad};
 use crate::snapshot::{Mobility, Phase, Stance, Task};
 
 pub(crate) use spending::{Charge, Concurrency, Key, Purpose, Spending, Spent};
@@ -303,6 +303,9 @@ pub(crate) struct Flight {
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Way::is_direct")]
     pub(crate) way: Way,
+    /// What it costs in time, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<Handover>,
 }
 
 /// How a migration is carried out.
@@ -385,9 +388,10 @@ impl Flight {
             (Way::Evict, Some(from)) => (Action::Evict { from, hint: self.to }, self.reason),
             (Way::Requeue, Some(from)) => (Action::RequeueFor { from, to: self.to }, self.reason),
         };
-        let (migration, task, scorecard) = (self.id, self.task, self.scorecard);
-        let alternative = self.alternative;
-        Some(Command { migration, task, action, reason, scorecard, alternative })
+        let Self { id: migration, task, scorecard, alternative, .. } = *self;
+        // The way back is none that was reckoned.
+        let handover = self.handover.filter(|_| self.from.is_some() && self.returning.is_none());
+        Some(Command { migration, task, action, reason, scorecard, alternative, handover })
     }
 
     /// What is to be done now, and why, where a source lets go before a target starts.

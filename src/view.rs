@@ -45,6 +45,8 @@ pub(crate) struct View<'a> {
     pub(crate) soon: Timestamp,
     /// Until when is reckoned with a task whose end is unknown.
     pub(crate) horizon: Timestamp,
+    /// How large a state is taken to be that does not say, in bytes.
+    pub(crate) state_bytes: Option<u64>,
     /// Whether the host says of any task which device it uses.
     pub(crate) names_devices: bool,
     /// The balanced workers' reported loads taken together.

@@ -4,11 +4,14 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evenkeel::config::{AdaptiveConcurrency, Budget, Eviction, Fairness, Safeguard, Scope, Unit};
+use evenkeel::config::{
+    AdaptiveConcurrency, Budget, Eviction, Fairness, Safeguard, Scope, Transfer, Unit,
+};
 use evenkeel::{
     Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
-    HardwareTable, LabelId, Options, Outcome, PROFILES, Record, Report, ResourceId, Snapshot,
-    SnapshotBuilder, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId, verify,
+    HardwareTable, LabelId, Mobility, Options, Outcome, PROFILES, Record, Report, ResourceId,
+    Snapshot, SnapshotBuilder, Stance, StateAt, TargetClass, Task, TaskId, Timestamp, Verdict,
+    Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;
@@ -207,9 +210,32 @@ fn alternatives() -> Vec<(SnapshotBuilder, &'static str)> {
     ]
 }
 
+/// Hostile links, and the one line that is said of each.
+fn links() -> Vec<(SnapshotBuilder, &'static str)> {
+    let link = |bytes| worker(|it| it.bandwidth_bytes_per_second = Some(bytes));
+    vec![
+        (
+            link(NAN),
+            "worker w3: bandwidth_bytes_per_second is NaN; it must be a finite number above 0",
+        ),
+        (
+            link(0.0),
+            "worker w3: bandwidth_bytes_per_second is 0; it must be a finite number above 0",
+        ),
+        (
+            link(-5.0),
+            "worker w3: bandwidth_bytes_per_second is -5; it must be a finite number above 0",
+        ),
+        (
+            link(INF),
+            "worker w3: bandwidth_bytes_per_second is inf; it must be a finite number above 0",
+        ),
+    ]
+}
+
 #[test]
 fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
-    let more = alternatives().into_iter().chain(class_records());
+    let more = alternatives().into_iter().chain(class_records()).chain(links());
     let records: Vec<_> = records().into_iter().chain(more).collect();
     println!("{} hostile records", records.len());
     for (builder, line) in records {
@@ -223,6 +249,44 @@ fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
         let commands: Vec<String> = outcome.commands.iter().map(ToString::to_string).collect();
         assert_eq!(commands, [DECISION], "{line}");
         assert_eq!(violations, [], "{line}");
+    }
+}
+
+/// One after the other makes a hand-over absurd.
+const ABSURD: [fn(&mut Task, &mut Worker, &mut Transfer); 9] = [
+    |task, _, _| task.state_bytes = Some(u64::MAX),
+    |task, _, _| task.checkpoint_age = Some(Duration::MAX),
+    |task, _, _| (task.mobility, task.running) = (Mobility::Restart, Duration::MAX),
+    |task, _, _| task.remaining = Some(Duration::MAX),
+    |task, _, _| task.state_at = Some(StateAt::Worker(WorkerId::new(77))),
+    |task, _, _| (task.state_bytes, task.remaining) = (Some(0), Some(Duration::ZERO)),
+    |_, worker, _| worker.bandwidth_bytes_per_second = Some(f64::MIN_POSITIVE),
+    |_, _, section| (section.checkpoint, section.restart) = (Duration::MAX, Duration::MAX),
+    |_, _, section| section.horizon = Some(Duration::from_nanos(1)),
+];
+
+#[test]
+fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
+    for spoil in ABSURD {
+        let (mut config, mut worker, mut task) = (Config::default(), cpu(1, 9.5), task(1, 1, 4.0));
+        let section = config.transfer.get_or_insert_default();
+        section.bandwidth_bytes_per_second = Some(1e9);
+        (task.state_bytes, task.checkpoint_age) = (Some(1 << 30), Some(Duration::ZERO));
+        task.running = Duration::from_secs(60);
+        spoil(&mut task, &mut worker, section);
+        let snapshot = Snapshot::builder(Timestamp::from_secs(30));
+        let snapshot = snapshot.workers([worker, cpu(2, 1.0)]).task(task).build();
+        assert_eq!(snapshot.bad_records(), []);
+        let mut engine = Engine::new(config).unwrap();
+        let verdict = engine.consider(&snapshot, TaskId::new(1), WorkerId::new(2)).unwrap();
+        let (outcome, violations) = verify::tick(&mut engine, &snapshot).unwrap();
+        assert_eq!(violations, [], "{outcome}");
+        let text = serde_json::to_string(&(&outcome, &verdict)).unwrap();
+        let (read, asked): (Outcome, Verdict) = serde_json::from_str(&text).unwrap();
+        assert_eq!((read, asked), (outcome, verdict));
+        if verdict.handover.is_none_or(|it| it.price_secs().is_none_or(|price| price > 600.0)) {
+            assert!(verdict.admission.rejection().is_some(), "{verdict}");
+        }
     }
 }
 
@@ -256,6 +320,7 @@ fn a_draining_worker_is_emptied_unless_its_record_as_a_whole_is_in_doubt() {
         (&[Stance::Drain][..], None, drains),
         (&[Stance::Drain], Some("used.cpu"), drains),
         (&[Stance::Drain], Some("temperature_celsius"), drains),
+        (&[Stance::Drain], Some("bandwidth_bytes_per_second"), drains),
         (&[Stance::Drain], Some("line"), stays),
         (&[Stance::Drain, Stance::Drain], None, stays),
     ] {
@@ -545,6 +610,18 @@ fn further_configs() -> Vec<(Config, &'static str)> {
             spoilt(|it| it.advice.get_or_insert_default().slow = 1.5),
             "advice.slow is 1.5; it must be a number from 0 to 1",
         ),
+        (
+            spoilt(|it| it.transfer.get_or_insert_default().bandwidth_bytes_per_second = Some(0.0)),
+            "transfer.bandwidth_bytes_per_second is 0; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| it.transfer.get_or_insert_default().bandwidth_bytes_per_second = Some(NAN)),
+            "transfer.bandwidth_bytes_per_second is NaN; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| it.transfer.get_or_insert_default().horizon = Some(Duration::ZERO)),
+            "transfer.horizon is 0s; it must be longer than 0s",
+        ),
     ]
 }
 
@@ -687,6 +764,12 @@ fn settings_that_cannot_be_read_say_where() {
             "invalid value: integer `0`, expected a nonzero u32",
         ),
         (r#"{"load": "median"}"#, "unknown variant `median`, expected `mean` or `dominant`"),
+        (r#"{"transfer": {"restart": -1}}"#, "-1 is not a span in seconds"),
+        (r#"{"transfer": {"state_bytes": -1}}"#, "invalid value: integer `-1`, expected u64"),
+        (
+            r#"{"transfer": {"bandwith": 1e9}}"#,
+            "unknown field `bandwith`, expected one of `bandwidth_bytes_per_second`",
+        ),
     ] {
         let complaint = serde_json::from_str::<Config>(text).unwrap_err().to_string();
         assert!(complaint.starts_with(begins), "{complaint}");

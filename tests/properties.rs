@@ -15,7 +15,7 @@ use evenkeel::{
     Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
     FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
     Outcome, Output, Placement, Ratio, Reason, Record, Rejection, Report, ResourceId, Snapshot,
-    SnapshotBuilder, Stance, State, Task, TaskId, Timestamp, Topology, TopologyId, Worker,
+    SnapshotBuilder, Stance, State, StateAt, Task, TaskId, Timestamp, Topology, TopologyId, Worker,
     WorkerId, ZoneId,
 };
 use proptest::collection::vec;
@@ -344,6 +344,10 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
         let mut task = task.clone();
         task.id = task_name(task.id);
         task.placement = renamed_placement(task.placement);
+        task.state_at = match task.state_at {
+            Some(StateAt::Worker(id)) => Some(StateAt::Worker(worker_name(id))),
+            place => place,
+        };
         builder = builder.task(task);
     }
     for group in snapshot.groups() {

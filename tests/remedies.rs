@@ -62,6 +62,8 @@ const KINDS: &[&[&str]] = &[
     &["would overload"],
     &["no relief"],
     &["no gain"],
+    &["unknown transfer"],
+    &["not repaid"],
     &["not worth it"],
     &["budget spent", "source busy", "target busy", "memory full"],
     &["budget line spent", "budget in doubt", "unknown size", "unfair"],

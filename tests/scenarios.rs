@@ -42,11 +42,10 @@ macro_rules! stories {
 stories! {
     act_after_advise_does_what_was_proposed
     adaptation_off_keeps_the_configured_thresholds
-    advice_goes_on_with_what_is_under_way
-    advise_proposes_and_leaves_no_trace
     advice_adds_nobody_where_the_queue_fits
     advice_adds_two_workers_with_gpus_for_the_queue
     advice_adds_workers_where_all_are_hot
+    advice_goes_on_with_what_is_under_way
     advice_removes_no_worker_that_keeps_replicas_apart
     advice_removes_what_an_idle_cluster_does_not_need
     advice_splits_a_task_that_overloads_every_worker
@@ -54,6 +53,7 @@ stories! {
     advice_suspects_a_slow_worker_after_enough_reports
     advice_suspects_no_worker_that_is_slow_by_its_table
     advice_waits_until_it_has_lasted
+    advise_proposes_and_leaves_no_trace
     affinity_group_is_all_or_nothing
     affinity_group_moves_as_one
     all_hot_moves_nothing
@@ -62,6 +62,7 @@ stories! {
     almost_overloaded_worker_gives_along_with_the_overloaded_one
     anti_affinity_keeps_replicas_apart_in_transit_too
     any_of_needs_just_one
+    budget_counts_no_bytes_that_are_not_carried
     budget_counts_what_an_earlier_life_has_under_way
     budget_grows_with_the_workers_that_must_give
     budget_of_a_group_is_counted_for_each_group
@@ -106,8 +107,8 @@ stories! {
     evicted_task_that_lands_on_the_hint_completes_its_move
     failed_target_sends_the_task_back_to_its_source
     failure_told_twice_to_a_new_life_counts_once
-    faster_alternative_wins_where_there_is_room
     fair_interruptions_among_tenants
+    faster_alternative_wins_where_there_is_room
     faster_by_less_than_twice_is_no_reason_to_move
     faster_hardware_attracts_a_task_though_loads_are_even
     faster_hardware_is_not_worth_the_work_that_would_be_lost
@@ -119,17 +120,20 @@ stories! {
     fixed_preset_sees_full_memory_behind_idle_processors
     forecast_interval_that_missed_is_widened
     forecast_that_was_wrong_is_trusted_less
-    freeze_holds_moves_back_and_lets_drains_go_on
     free_device_memory_is_cut_up
+    freeze_holds_moves_back_and_lets_drains_go_on
     full_gpu_does_not_hide_behind_an_idle_cpu
+    gain_counts_no_further_than_the_horizon
     gang_goes_on_when_one_of_its_moves_fails
     gang_is_left_alone_by_balance_and_speed
     gang_leaves_a_drained_worker_as_a_whole
     gang_of_orphans_is_placed_together_or_not
     gang_stays_whole_where_a_strict_freeze_holds_one_of_it
     gang_that_cannot_move_whole_stays_whole
+    gang_that_leaves_together_says_what_it_costs
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back
+    hand_over_may_take_longer_than_the_worker_stays
     hardware_cpu_task_gains_nothing_from_a_gpu
     hardware_cuda_beats_rocm_until_it_is_warmer
     hardware_cuda_of_a_newer_generation_counts_more
@@ -152,6 +156,8 @@ stories! {
     license_is_a_resource_like_any_other
     maintenance_empties_the_worker_ahead_of_time
     migration_off_observes_and_explains
+    move_for_speed_repays_itself_or_is_refused
+    move_that_ends_too_late_to_repay_is_refused
     nan_report_sets_one_worker_aside
     nearly_done_is_left_to_finish
     noisy_measurements_widen_the_dead_band
@@ -159,6 +165,7 @@ stories! {
     observe_explains_and_chooses_nothing_new
     observed_speed_outweighs_the_table
     offline_worker_leaves_orphans_that_are_placed
+    old_checkpoint_makes_a_move_dear
     old_metrics_do_not_see_the_move_yet
     one_stray_sample_sets_nothing_in_motion
     one_target_takes_only_so_many_at_once
@@ -200,6 +207,7 @@ stories! {
     scope_that_narrows_lets_go_on_what_is_under_way
     several_moves_at_once_keep_the_zones_even
     shadow_says_in_sentences_where_it_would_part
+    slow_link_is_refused_where_a_fast_one_is_not
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     source_that_does_not_stop_keeps_its_task
@@ -210,7 +218,9 @@ stories! {
     spread_over_zones_is_repaired_never_made_worse
     stale_snapshot_runs_no_round_but_settles_its_reports
     state_of_a_newer_release_is_refused
+    state_out_of_reach_has_no_known_price
     state_that_has_the_task_in_nobodys_hands_is_behind
+    state_that_lies_on_the_target_is_free
     steps_to_the_bounds_or_back_to_what_was_configured
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off
@@ -224,12 +234,16 @@ stories! {
     tiny_task_is_not_worth_it
     too_little_compute_is_no_target
     too_little_memory_sends_it_past_the_coldest
+    transfer_time_stands_beside_the_scorecard
+    transfers_share_a_link
     two_16_gib_devices_do_not_hold_20_gib
     two_moves_compete_for_one_target
     two_tasks_for_the_last_device_in_one_round
     uncertain_forecast_waits
     unhealthy_history_tips_the_scales
     unhealthy_worker_takes_nothing_and_may_be_relieved
+    unknown_end_is_judged_by_the_horizon
+    unknown_price_is_not_taken_for_nothing
     unknown_use_is_not_idle
     use_triggers_though_reservations_are_low
     vanished_worker_leaves_orphans_an_unlisted_one_does_not

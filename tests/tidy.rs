@@ -42,7 +42,7 @@ const BANNED: &[(&[&str], &str)] = &[
 const TEST_SUPPORT: &str = "src/testkit/";
 const BANNED_IN_TEST_SUPPORT: &[&str] = &["todo", "unimplemented"];
 
-/// `model <- math <- values <- state <- view <- admission, speed <- stage <- engine <- verify <- shell <- sim, testkit`:
+/// `model <- math <- values <- state <- view <- admission, speed, handover <- stage <- engine <- verify <- shell <- sim, testkit`:
 /// a module may mention its own layer and those before it. The values (snapshot, outcome, config) may mention
 /// each other; view and admission are what the stages have in common.
 const LAYERS: &[(&str, u8)] = &[
@@ -55,6 +55,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("view", 4),
     ("admission", 5),
     ("speed", 5),
+    ("handover", 5),
     ("stage", 6),
     ("engine", 7),
     ("verify", 8),

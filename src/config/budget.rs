@@ -166,10 +166,11 @@ impl Scope {
 pub enum Unit {
     /// Interruptions.
     Moves,
-    /// State that is handed over ([`Task::state_bytes`](crate::Task::state_bytes)). A task that hands
-    /// over none (it is queued, or starts again from the beginning) counts nothing. One that hands
-    /// over some and does not say how much does not move under such a budget; on its way already, it
-    /// counts as the whole limit.
+    /// State that is handed over ([`Task::state_bytes`](crate::Task::state_bytes), or what
+    /// [`Config::transfer`](crate::Config::transfer) takes it for). A task that hands over none (it is
+    /// queued, starts again from the beginning, or its state [lies](crate::Task::state_at) where its
+    /// target reaches it) counts nothing. One that hands over some and does not say how much does not
+    /// move under such a budget; on its way already, it counts as the whole limit.
     Bytes,
     /// Seconds of work that a failure on the way would lose: the age of the last checkpoint, or all
     /// since the task began where that is not known, or where it starts again from the beginning.

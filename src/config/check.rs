@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::{Config, sections::Pace};
+use super::{Config, Transfer, sections::Pace};
 use crate::model::time::Span;
 
 /// One fault of a configuration: the field, its value, and what it must be. For the operator.
@@ -186,6 +186,17 @@ fn cost_benefit(config: &Config, faults: &mut Faults) {
     }
 }
 
+fn transfer(section: &Transfer, faults: &mut Faults) {
+    if let Some(bytes) = section.bandwidth_bytes_per_second {
+        let holds = bytes.is_finite() && bytes > 0.0;
+        let field = "transfer.bandwidth_bytes_per_second";
+        faults.need(holds, field, &bytes, "a finite number above 0");
+    }
+    if let Some(horizon) = section.horizon {
+        faults.span("transfer.horizon", horizon);
+    }
+}
+
 fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.hardware {
         faults.share("hardware.learning_rate", section.learning_rate);
@@ -236,6 +247,9 @@ fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.advice {
         faults.share("advice.keep_below", section.keep_below);
         faults.share("advice.slow", section.slow);
+    }
+    if let Some(section) = &config.transfer {
+        transfer(section, faults);
     }
     if let Some(section) = &config.stability {
         faults.share("stability.dead_band", section.dead_band);

@@ -46,6 +46,7 @@
 //! | [`migration.eviction`](MigrationLimits::eviction) | the engine chooses where a task goes, not the host's scheduler |
 //! | [`migration.overlap`](MigrationLimits::overlap) | a source lets go before its target starts, whatever the task declares |
 //! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
+//! | [`transfer`](Config::transfer) | nobody asks how long a move takes, nor whether it repays itself |
 
 mod advice;
 mod budget;
@@ -54,6 +55,7 @@ mod operation;
 mod options;
 mod preference;
 mod sections;
+mod transfer;
 
 use core::time::Duration;
 
@@ -71,6 +73,7 @@ pub use sections::{
     Detection, Efficiency, Eviction, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
     Safeguard, Stability, Trigger,
 };
+pub use transfer::Transfer;
 
 /// How the engine is to behave.
 ///
@@ -126,6 +129,9 @@ pub struct Config {
     /// What no move can mend is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceRules>,
+    /// Moves must repay their downtime and the work they lose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
@@ -228,6 +234,7 @@ impl Config {
             mode: Mode::Act,
             scope: None,
             advice: None,
+            transfer: None,
         }
     }
 

@@ -539,8 +539,8 @@ impl Default for Safeguard {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Calendar {
-    /// So long before it leaves a worker is emptied, as if it were draining, of all that will not be done
-    /// by then, in seconds: 600.
+    /// So long before it leaves a worker is emptied, as if it were draining, of all that will not
+    /// be done by then, in seconds: 600.
     #[serde(with = "as_seconds")]
     pub lead: Duration,
 }

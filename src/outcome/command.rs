@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Scorecard;
+use super::{Handover, Scorecard};
 use crate::model::ids::{GroupId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::{Span, Timestamp, as_seconds};
@@ -30,6 +30,10 @@ pub struct Command {
     /// [`Task::alternatives`](crate::Task::alternatives). On its way back it runs as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
+    /// What the move costs in time, and gains; none where moves need not repay themselves
+    /// ([`Config::transfer`](crate::Config::transfer)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
 }
 
 impl fmt::Display for Command {

@@ -1,10 +1,12 @@
 //! Who will not be gone in time.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
+use super::handover::Secs;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::{Span, Timestamp};
 
@@ -22,21 +24,37 @@ pub struct Late {
     pub gone: Option<Timestamp>,
     /// What stops it, if it goes nowhere; nothing there: no worker takes anything.
     pub stopped: Option<Rejection>,
+    /// How long its worker needs to hand it over, in seconds, at least; nothing if that is not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_secs: Option<f64>,
 }
 
 impl Late {
+    /// The same, if letting it go begins at some moment: gone when it has been handed over, and not
+    /// before now.
+    pub(crate) fn begun(mut self, began: Timestamp, now: Timestamp) -> Self {
+        let needs = Duration::try_from_secs_f64(self.needs_secs.unwrap_or(0.0));
+        self.gone = Some(began.after(needs.unwrap_or(Duration::MAX)).max(now));
+        self
+    }
+
     pub(crate) const fn new(task: TaskId, worker: WorkerId, deadline: Timestamp) -> Self {
-        Self { task, worker, deadline, gone: None, stopped: None }
+        Self { task, worker, deadline, gone: None, stopped: None, needs_secs: None }
     }
 }
 
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { task, worker, deadline, gone, stopped } = self;
+        let Self { task, worker, deadline, gone, stopped, needs_secs } = self;
         match (gone, stopped) {
             (Some(gone), _) => {
                 let by = Span(gone.since(*deadline).unwrap_or_default());
-                write!(f, "{task} leaves {worker} at {gone} or later, {by} after {deadline}")
+                write!(f, "{task} leaves {worker} at {gone} or later, {by} after {deadline}")?;
+                match needs_secs {
+                    Some(secs) => write!(f, " (handing it over takes {})", Secs(*secs)),
+                    None => Ok(()),
+                }
             }
             (None, Some(no)) => {
                 write!(f, "{task} stays on {worker}, which leaves at {deadline}: {no}")?;

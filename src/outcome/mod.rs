@@ -7,11 +7,13 @@ mod advice;
 mod command;
 mod difference;
 mod fragmentation;
+mod handover;
 mod late;
 mod rejection;
 mod remedy;
 mod scorecard;
 mod tally;
+mod verdict;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,11 +25,13 @@ pub use advice::Advice;
 pub use command::{Action, Command, Ended, Fate, Reason};
 pub use difference::{Difference, Differences};
 pub use fragmentation::{Fragmentation, WorkerFragmentation};
+pub use handover::Handover;
 pub use late::Late;
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
 pub use tally::{Considered, Refusals, Refused, Tally};
+pub use verdict::Verdict;
 
 use crate::config::{Mode, Thresholds};
 use crate::model::ids::{Epoch, WorkerId};
@@ -152,6 +156,9 @@ impl fmt::Display for Outcome {
             write!(f, "\n{what}   {command}")?;
             if let Some(scorecard) = &command.scorecard {
                 write!(f, "\n           {scorecard}")?;
+            }
+            if let Some(handover) = &command.handover {
+                write!(f, "\n           {handover}")?;
             }
         }
         for ended in &self.ended {
@@ -556,43 +563,4 @@ pub enum Sight {
         /// The forecast's confidence, 0 to 1.
         confidence: f64,
     },
-}
-
-/// What would become of one task on one worker: the answer of
-/// [`Engine::consider`](crate::Engine::consider).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[must_use]
-#[non_exhaustive]
-pub struct Verdict {
-    /// The worker.
-    pub worker: WorkerId,
-    /// Whether it may go there.
-    pub admission: Admission,
-    /// What would speak for it and against it; nothing where the move is not even possible.
-    pub scorecard: Option<Scorecard>,
-    /// By which of its alternatives it would run there, if it has any: an index into
-    /// [`Task::alternatives`](crate::Task::alternatives).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alternative: Option<u16>,
-}
-
-impl Verdict {
-    /// A hard rule says no.
-    pub(crate) fn no(worker: WorkerId, rejection: Rejection) -> Self {
-        let admission = Err(rejection).into();
-        Self { worker, admission, scorecard: None, alternative: None }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.worker, self.admission)?;
-        if let Some(nth) = self.alternative {
-            write!(f, ", by alternative {nth}")?;
-        }
-        match &self.scorecard {
-            Some(scorecard) => write!(f, "; {scorecard}"),
-            None => Ok(()),
-        }
-    }
 }

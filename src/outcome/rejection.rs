@@ -417,6 +417,24 @@ pub enum Rejection {
         #[serde(default = "one")]
         over: u32,
     },
+    /// The move would not repay itself before the task ends, nor as far ahead as gains are counted.
+    NotRepaid {
+        /// What it gains per second, in seconds of its work.
+        gain: f64,
+        /// How many times as fast it would run there; part of the gain.
+        times: f64,
+        /// For how long, in seconds: until it would end there, or up to the horizon if that is
+        /// nearer.
+        left_secs: f64,
+        /// Downtime and lost work, in seconds.
+        price_secs: f64,
+        /// How far ahead gains are counted, in seconds.
+        horizon_secs: f64,
+    },
+    /// How long the move would keep the task still, or how much of its work it would lose, is not
+    /// known: the size of its state, its last checkpoint, or the bandwidth of a link; or how loaded
+    /// its worker is.
+    UnknownTransfer,
 }
 
 /// What a log says that was written before it was counted.
@@ -479,6 +497,8 @@ impl Rejection {
             | Self::NoRelief
             | Self::NoGain { .. }
             | Self::WiderSpread { .. }
+            | Self::NotRepaid { .. }
+            | Self::UnknownTransfer
             | Self::NotWorthIt { .. } => Reach::Pair,
         }
     }
@@ -535,6 +555,8 @@ impl Rejection {
             Self::MemoryFull { .. } => "memory full",
             Self::OutOfScope { .. } => "out of scope",
             Self::OutOfShare { .. } => "out of share",
+            Self::NotRepaid { .. } => "not repaid",
+            Self::UnknownTransfer => "unknown transfer",
         }
     }
 }

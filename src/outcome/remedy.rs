@@ -5,17 +5,17 @@
 //! one part in 10^12 of the figures compared is on top, so that no rounding eats the change.
 
 use core::fmt;
-use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
+use super::handover::Secs;
 use super::rejection::Gib;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Quantity, ResourceId};
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 
 /// The smallest change that would lift a [`Rejection`]: an amount, or a fact that would have to be
 /// another.
@@ -152,6 +152,9 @@ pub enum Remedy {
         /// Points of cost; none where the move would not be worth it even for nothing.
         cost: Option<f64>,
     },
+    /// State the size of the task's state, when it took its last checkpoint and how long it has
+    /// run, and the bandwidth of the links.
+    StateTransfer,
 }
 
 impl Rejection {
@@ -167,6 +170,7 @@ impl Rejection {
             | Self::BudgetInDoubt { until, .. }
             | Self::CameBack { until, .. }
             | Self::LeftRecently { until } => Remedy::WaitUntil(until),
+            Self::UnknownTransfer => Remedy::StateTransfer,
             Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
             Self::InFlight { migration } => Remedy::LetEnd(migration),
             Self::BudgetSpent { over, .. }
@@ -249,6 +253,15 @@ impl Rejection {
             Self::Relieved { projected, least } => {
                 Remedy::RaiseSource(enough(least - projected, [least, projected]))
             }
+            Self::NotRepaid { gain, times, left_secs, price_secs, horizon_secs } => {
+                let needed = price_secs / gain;
+                if gain > 0.0 && left_secs > 1.0 && needed < horizon_secs {
+                    let longer = (needed - left_secs) * times;
+                    return Remedy::RunLonger(whole_nanos(longer, needed * times));
+                }
+                let needed = price_secs / left_secs;
+                Remedy::WidenGap(enough(needed - gain, [needed, gain, 1.0]))
+            }
             Self::Filled { projected, most } => {
                 Remedy::LowerTarget(enough(projected - most, [projected, most]))
             }
@@ -282,6 +295,9 @@ impl fmt::Display for Remedy {
             Self::BeElsewhere => f.write_str("it would have to be elsewhere"),
             Self::Unpin => f.write_str("let it move"),
             Self::WaitUntil(until) => write!(f, "wait until {until}"),
+            Self::StateTransfer => f.write_str(
+                "state the size of its state, its last checkpoint, and the links' bandwidth",
+            ),
             Self::StayUntil(until) => write!(f, "let the target stay until {until}"),
             Self::LetEnd(migration) => write!(f, "let {migration} end"),
             Self::AllowMigrations(count) => {
@@ -351,14 +367,5 @@ impl Remedy {
             Self::Gain { benefit, cost: None } => write!(f, "{benefit:.2} points more of benefit"),
             _ => f.write_str("it would have to use what its worker is full of"),
         }
-    }
-}
-
-/// Prints seconds as a span.
-struct Secs(f64);
-
-impl fmt::Display for Secs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Span(Duration::try_from_secs_f64(self.0).unwrap_or(Duration::MAX)).fmt(f)
     }
 }

@@ -114,7 +114,8 @@ pub(super) fn stance(other: &Worker, kept: &mut Worker) {
 pub(super) fn is_figure(bad: &BadRecord) -> bool {
     let field = bad.field.as_str();
     let amount = ["capacity.", "reserved.", "used."].iter().any(|it| field.starts_with(it));
-    amount || ["temperature_celsius", "power_watts"].contains(&field)
+    let others = ["temperature_celsius", "power_watts", "bandwidth_bytes_per_second"];
+    amount || others.contains(&field)
 }
 
 /// The sorted rows that bad records speak of.
@@ -166,6 +167,10 @@ pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     let temperature = &mut worker.temperature_celsius;
     number(record, "temperature_celsius", temperature, NUMBER, f64::is_finite, bad);
     number(record, "power_watts", &mut worker.power_watts, AMOUNT, is_amount, bad);
+    let bandwidth = &mut worker.bandwidth_bytes_per_second;
+    let possible = |bytes: f64| bytes.is_finite() && bytes > 0.0;
+    let must = "a finite number above 0";
+    number(record, "bandwidth_bytes_per_second", bandwidth, must, possible, bad);
     worker.maintenance.retain(|span| {
         let possible = span.from < span.until;
         if !possible {

@@ -30,7 +30,7 @@ pub use check::{BadRecord, Record};
 pub use class::TargetClass;
 pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
-pub use task::{Alternative, Mobility, Phase, Placement, Requirements, Task};
+pub use task::{Alternative, Mobility, Phase, Placement, Requirements, StateAt, Task};
 pub use worker::{Device, Stance, Worker};
 
 /// The cluster at one moment: the one thing a balancing round reads.

@@ -7,7 +7,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
-use crate::model::ids::{ClassId, KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId};
+use crate::model::ids::{
+    ClassId, KindId, LabelId, MigrationId, TaskId, TenantId, WorkerId, ZoneId,
+};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
@@ -118,6 +120,9 @@ pub struct Task {
     /// target before it stops at its source. Without, no task is ever told to run in two places.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub overlaps: bool,
+    /// Where its state lies; none: on its worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_at: Option<StateAt>,
 }
 
 impl Task {
@@ -147,6 +152,7 @@ impl Task {
             alternative: None,
             labels: Vec::new(),
             overlaps: false,
+            state_at: None,
         }
     }
 
@@ -217,6 +223,29 @@ impl Task {
 
     const fn no_kind() -> KindId {
         KindId::new(0)
+    }
+
+    /// The work that is lost if it is moved, or fails on its way: since its last checkpoint, or all
+    /// where that is not known or it starts again from the beginning. Nothing: nobody says how long it
+    /// has run.
+    pub(crate) fn lost_work(&self) -> Option<Duration> {
+        let run = Some(self.running).filter(|running| !running.is_zero());
+        match self.mobility {
+            Mobility::Queued => Some(Duration::ZERO),
+            Mobility::Restart => run,
+            Mobility::Checkpoint | Mobility::Pinned => self.checkpoint_age.or(run),
+        }
+    }
+
+    /// Whether nothing need be carried to a worker in some zone: it has no state, or one that the
+    /// worker reaches where it lies.
+    pub(crate) fn is_reached(&self, to: WorkerId, zone: Option<ZoneId>) -> bool {
+        match (self.mobility, self.state_at) {
+            (Mobility::Queued | Mobility::Restart, _) | (_, Some(StateAt::Shared)) => true,
+            (_, Some(StateAt::Worker(worker))) => worker == to,
+            (_, Some(StateAt::Zone(its))) => zone == Some(its),
+            (_, None) => false,
+        }
     }
 }
 
@@ -315,6 +344,20 @@ pub enum Placement {
     },
     /// Its worker is gone; it has to be resumed elsewhere, from its last checkpoint.
     Orphaned,
+}
+
+/// Where the state of a task lies, if not on its worker: from there it is carried, and who reaches it
+/// need not be sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StateAt {
+    /// On storage that every worker reaches.
+    Shared,
+    /// On this worker.
+    Worker(WorkerId),
+    /// On storage that every worker of this zone reaches.
+    Zone(ZoneId),
 }
 
 /// How far a migration has got.

@@ -69,8 +69,8 @@ pub struct Worker {
     /// Electrical power drawn, in watts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_watts: Option<f64>,
-    /// From this moment on it is gone for good. It takes no task that would not be done, or have taken
-    /// its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
+    /// From this moment on it is gone for good. It takes no task that would not be done, or have
+    /// taken its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_until: Option<Timestamp>,
     /// Spans in which it is out of service: likewise, until it is back.
@@ -80,6 +80,9 @@ pub struct Worker {
     /// of them ([`Topology`](crate::Topology)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<TopologyId, DomainId>,
+    /// Bandwidth of its link, in bytes per second; above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_bytes_per_second: Option<f64>,
 }
 
 impl Worker {
@@ -102,6 +105,7 @@ impl Worker {
             power_watts: None,
             available_until: None,
             maintenance: Vec::new(),
+            bandwidth_bytes_per_second: None,
         }
     }
 

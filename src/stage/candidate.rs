@@ -20,6 +20,7 @@ use self::gang::Gangs;
 use self::order::Order;
 use crate::admission::{self, Levels};
 use crate::config::Config;
+use crate::handover::{self, Reckoner};
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::ClassId;
 use crate::outcome::{Balance, Outcome, Rejection, Tally};
@@ -40,8 +41,8 @@ const OFFERS: u32 = 32;
 pub(crate) struct Candidates {
     pub(crate) units: Vec<Unit>,
     pub(crate) pairs: Vec<Candidate>,
-    /// Tasks on workers to be emptied that cannot go anywhere: row, and what stops them; nothing where no
-    /// worker takes anything.
+    /// Tasks on workers to be emptied that cannot go anywhere: row, and what stops them; nothing
+    /// where no worker takes anything.
     pub(crate) stuck: Vec<(usize, Option<Rejection>)>,
 }
 
@@ -299,6 +300,8 @@ struct Search<'a> {
     state: &'a State,
     view: &'a View<'a>,
     levels: &'a Levels,
+    /// Where moves must repay themselves.
+    reckoner: Option<Reckoner<'a>>,
     /// Workers that take, coldest first.
     takers: Order,
     /// So many of them take what is moved to even out loads.
@@ -341,7 +344,8 @@ impl<'a> Search<'a> {
         let takers = Order::new(view, open);
         let offers = alloc::vec![0; view.workers.len()];
         let (equipped, burden) = (BTreeMap::new(), Burden::default());
-        Self { config, state, view, levels, takers, cold, equipped, offers, burden }
+        let reckoner = Reckoner::new(config, state, view, levels);
+        Self { config, state, view, levels, reckoner, takers, cold, equipped, offers, burden }
     }
 
     /// Asks targets for a unit, coldest first.
@@ -516,10 +520,18 @@ impl<'a> Search<'a> {
             if self.config.stability.is_some() && unit.errand == Errand::Balance {
                 admission::guards(self.levels, view, unit.from, to, burden)?;
             }
+            if let (Some(reckoner), Some(from)) = (&self.reckoner, voluntary(unit)) {
+                handover::repaid(&reckoner.handover(*row, [from, to], berth, burden))?;
+            }
             if nth == 0 {
                 lead = berth;
             }
         }
         Ok(lead)
     }
+}
+
+/// Where a unit comes from that nothing forces to move.
+fn voluntary(unit: &Unit) -> Option<Seat> {
+    unit.from.filter(|_| matches!(unit.errand, Errand::Balance | Errand::Upgrade))
 }

@@ -60,6 +60,7 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
         ledger,
         soon,
         horizon,
+        state_bytes: config.transfer.and_then(|section| section.state_bytes),
         names_devices,
         load,
         noise,

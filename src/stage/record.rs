@@ -130,6 +130,8 @@ fn begin(
                 (view::claims(as_there, kinds), view::loads(as_there, kinds));
         }
         (flight.since, flight.returning) = (at, None);
+        // What was reckoned was for another target.
+        flight.handover = None;
         flight.attempts += 1;
         return flight.command();
     }
@@ -198,6 +200,7 @@ fn flight(
         charge: None,
         alternative,
         leaves,
+        handover: planned.handover,
     }
 }
 

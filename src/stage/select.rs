@@ -15,14 +15,15 @@ use core::num::NonZeroU32;
 
 use crate::admission::{self, Levels};
 use crate::config::{Config, MigrationLimits, Mode};
+use crate::handover::{self, Reckoner};
 use crate::model::ids::{MigrationId, TenantId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Rejection, Tally};
+use crate::outcome::{Handover, Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State, Way};
 use crate::view::{
-    Burden, Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Seek, Unit, View,
-    charge,
+    Berth, Burden, Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Seek,
+    Unit, View, charge,
 };
 
 use self::fair::Fair;
@@ -438,6 +439,7 @@ impl Chooser<'_> {
         admission::groups::may_leave(view, row, unit.errand)?;
         let mut burden = Burden::default();
         let berth = admission::pair(self.state, view, row, to, errand, seek, &mut burden)?;
+        let handover = self.handover(view, row, unit, to, (berth, &burden))?;
         let interrupts = from.is_some() && self.interrupts(view, row);
         view.ledger.carry(&burden, from, to, interrupts);
         if from.is_some() {
@@ -452,8 +454,26 @@ impl Chooser<'_> {
         };
         view.ledger.places[row] = Place::Moving { migration, from, to: Some(to) };
         let Candidate { times, scorecard, .. } = pair;
-        self.plan.push(Planned { row, from, to, berth, errand, times, scorecard });
+        self.plan.push(Planned { row, from, to, berth, errand, times, scorecard, handover });
         Ok(())
+    }
+
+    /// What a move costs in time, where that is asked; what nothing forces must repay itself.
+    fn handover(
+        &self,
+        view: &View<'_>,
+        row: usize,
+        unit: &Unit,
+        to: Seat,
+        (berth, burden): (Berth, &Burden),
+    ) -> Result<Option<Handover>, Rejection> {
+        let reckoner = Reckoner::new(self.config, self.state, view, self.levels);
+        let Some((reckoner, from)) = reckoner.zip(unit.from) else { return Ok(None) };
+        let handover = reckoner.handover(row, [from, to], berth, burden);
+        if matches!(unit.errand, Errand::Balance | Errand::Upgrade) {
+            handover::repaid(&handover)?;
+        }
+        Ok(Some(handover))
     }
 
     fn next(&self) -> MigrationId {

@@ -36,9 +36,10 @@ pub(crate) struct Settled {
 
 impl Settled {
     fn command(&mut self, flight: &Flight, action: Action, reason: Reason) {
-        let (migration, task, scorecard) = (flight.id, flight.task, flight.scorecard);
-        let alternative = None;
-        self.commands.push(Command { migration, task, action, reason, scorecard, alternative });
+        let Flight { id: migration, task, scorecard, .. } = *flight;
+        let (alternative, handover) = (None, None);
+        let command = Command { migration, task, action, reason, scorecard, alternative, handover };
+        self.commands.push(command);
     }
 
     /// The command that the flight now stands for.
@@ -220,6 +221,7 @@ fn late(state: &mut State, report: &Report, settled: &mut Settled) {
     // The source let go although the migration was over: nobody has the task. Once.
     state.ended.replace_where(|it| it.id == id, |it| it.unreleased = false);
     let (action, reason) = (Action::Requeue, Reason::Late);
-    let (scorecard, alternative) = (None, None);
-    settled.commands.push(Command { migration: id, task, action, reason, scorecard, alternative });
+    let (scorecard, alternative, handover) = (None, None, None);
+    let command = Command { migration: id, task, action, reason, scorecard, alternative, handover };
+    settled.commands.push(command);
 }

@@ -8,10 +8,10 @@ use core::time::Duration;
 use super::shares::{Level, Shares};
 use super::{Findings, Promise, Violation};
 use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
-use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Outcome, Reason};
-use crate::snapshot::{Mobility, Placement, Snapshot, Task};
+use crate::snapshot::{Mobility, Placement, Snapshot, StateAt, Task};
 
 /// Reckons the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
 /// line is exceeded, at any prefix of any batch, nor over time, nor by a later life that does not know
@@ -33,6 +33,8 @@ pub struct Budgets {
     open: BTreeMap<MigrationId, Interruption>,
     /// Every migration begun, so that none is taken over that is over.
     known: BTreeSet<MigrationId>,
+    /// How large a state is taken to be that does not say.
+    unstated: Option<u64>,
     limits: Option<MigrationLimits>,
     shares: Shares,
     level: Level,
@@ -88,6 +90,7 @@ impl Interruption {
             Mobility::Restart => (Some(0), task.running),
             _ => (task.state_bytes, task.checkpoint_age.unwrap_or(task.running)),
         };
+        let bytes = if lies_there(task, to, zone(to)) { Some(0) } else { bytes };
         let (id, at) = (task.id, snapshot.at());
         Self { task: id, at, counts, bytes, lost, taken_over: false }
     }
@@ -99,6 +102,16 @@ impl Interruption {
             Unit::Bytes => u128::from(self.bytes.unwrap_or(line.limit)),
             Unit::LostSeconds => self.lost.as_micros().div_ceil(1_000),
         }
+    }
+}
+
+/// Whether a task's state lies where this worker, in this zone, reaches it.
+fn lies_there(task: &Task, worker: WorkerId, zone: Option<ZoneId>) -> bool {
+    match task.state_at {
+        None => false,
+        Some(StateAt::Shared) => true,
+        Some(StateAt::Worker(its)) => its == worker,
+        Some(StateAt::Zone(its)) => zone.is_some_and(|zone| zone == its),
     }
 }
 
@@ -123,6 +136,7 @@ impl Budgets {
     /// here.
     pub fn reconfigured(&mut self, config: &Config) {
         self.limits.clone_from(&config.migration);
+        self.unstated = config.transfer.and_then(|section| section.state_bytes);
         self.shares.configure(config);
         let limits = config.migration.as_ref();
         self.level = Level::unknown(limits);
@@ -158,6 +172,10 @@ impl Budgets {
             self.level = Level::unknown(self.limits.as_ref());
         }
         self.show(snapshot, outcome.epoch);
+        if !self.lines.is_empty() {
+            let unstated = self.unstated;
+            self.open.values_mut().for_each(|open| open.bytes = open.bytes.or(unstated));
+        }
         self.ended(&outcome.ended);
         self.shares.round(snapshot.at(), later);
         let most = self.level.round(self.limits.as_ref());
@@ -226,7 +244,8 @@ impl Budgets {
         let Some(task) = snapshot.task(command.task) else { return };
         self.shares.begin(snapshot, task, command, findings);
         let Some(from) = from else { return };
-        let next = Interruption::of(task, snapshot, [from, to], command.reason);
+        let mut next = Interruption::of(task, snapshot, [from, to], command.reason);
+        next.bytes = next.bytes.or(self.unstated);
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {
                 let said = line.unit != Unit::Bytes || next.bytes.is_some();

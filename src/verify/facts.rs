@@ -300,14 +300,17 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
 }
 
 /// Whether a worker's record can be relied on as far as a step leaves it: to empty it no figure of it need be known
-/// (what it has, uses, and has promised, its heat and its power).
+/// (what it has, uses, and has promised, its heat, its power and its link).
 pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, aim: Aim) -> bool {
     let record = crate::snapshot::Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
     bad.all(|bad| {
         let figure = match bad.field.split_once('.') {
             Some((amounts, _)) => matches!(amounts, "capacity" | "reserved" | "used"),
-            None => matches!(bad.field.as_str(), "temperature_celsius" | "power_watts"),
+            None => matches!(
+                bad.field.as_str(),
+                "temperature_celsius" | "power_watts" | "bandwidth_bytes_per_second"
+            ),
         };
         matches!(aim, Aim::Drain | Aim::Along) && figure
     })

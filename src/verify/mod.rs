@@ -36,6 +36,7 @@ mod devices;
 mod evidence;
 mod facts;
 mod groups;
+mod handover;
 mod held;
 mod mode;
 mod plan;

@@ -13,6 +13,7 @@ use super::facts::{
     Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
     is_sound_task, is_sound_worker, load, run, used,
 };
+use super::handover::repays;
 use super::{Findings, Promise, Round, Violation, about, groups};
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
@@ -54,6 +55,7 @@ pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
         groups::step(account, step, findings);
         stays_for_it(account, step, target, findings);
         keeps_freezes(account, step, findings);
+        repays(account, step, target, findings);
     });
     for stray in &Facts::new(round).strays {
         findings.add(format!("{stray}: no such task in the snapshot"));

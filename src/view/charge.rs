@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::View;
 use crate::model::ids::{KindId, WorkerId};
 use crate::outcome::Reason;
-use crate::snapshot::{Mobility, Task};
+use crate::snapshot::Task;
 use crate::state::{Charge, Flight, Key, Purpose, Spent};
 
 /// Who interrupts what, as far as budgets care.
@@ -36,23 +36,19 @@ pub(crate) fn charge(view: &View<'_>, interruption: &Interruption) -> Charge {
     keys.push(Key::Kind(kind));
     let any = Purpose::ALL.into_iter().filter(|it| purpose.is_none_or(|purpose| purpose == *it));
     keys.extend(any.map(Key::Reason));
-    Charge { keys, spent: task.map_or(Spent { moves: 1, unsized_moves: 1, ..NOTHING }, spent) }
+    let unsized_move = Spent { moves: 1, unsized_moves: 1, ..NOTHING };
+    Charge { keys, spent: task.map_or(unsized_move, |task| spent(view, task, to)) }
 }
 
 const NOTHING: Spent = Spent { moves: 0, bytes: 0, unsized_moves: 0, lost_millis: 0 };
 
-/// What interrupting a task is.
-fn spent(task: &Task) -> Spent {
+/// What sending a task somewhere is.
+fn spent(view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
-    let lost = match task.mobility {
-        Mobility::Queued => Duration::ZERO,
-        Mobility::Restart => task.running,
-        Mobility::Checkpoint | Mobility::Pinned => task.checkpoint_age.unwrap_or(task.running),
-    };
-    let bytes = match task.mobility {
-        Mobility::Queued | Mobility::Restart => Some(0),
-        Mobility::Checkpoint | Mobility::Pinned => task.state_bytes,
-    };
+    let lost = task.lost_work().unwrap_or_default();
+    let zone = view.snapshot.worker(to).and_then(|worker| worker.zone);
+    let stated = || task.state_bytes.or(view.state_bytes);
+    let bytes = if task.is_reached(to, zone) { Some(0) } else { stated() };
     Spent {
         moves: 1,
         bytes: bytes.unwrap_or(0),

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::model::ids::GroupId;
-use crate::outcome::{Considered, Rejection, Scorecard};
+use crate::outcome::{Considered, Handover, Rejection, Scorecard};
 use crate::state::Purpose;
 use crate::view::Seat;
 
@@ -112,6 +112,7 @@ pub(crate) struct Planned {
     /// How many times as fast it runs there, where that is the errand.
     pub(crate) times: f64,
     pub(crate) scorecard: Option<Scorecard>,
+    pub(crate) handover: Option<Handover>,
 }
 
 /// Why a task is to go somewhere: what must not stop it.

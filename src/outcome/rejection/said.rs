@@ -5,6 +5,7 @@ use core::fmt;
 use super::Rejection;
 use crate::model::resource::{GIB, Quantity};
 use crate::model::time::Span;
+use crate::outcome::handover::Secs;
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +21,9 @@ impl fmt::Display for Rejection {
             | Self::CoolingDown { .. }
             | Self::LeftRecently { .. }
             | Self::LongRunning { .. }
-            | Self::NearlyDone { .. } => self.time(f),
+            | Self::NearlyDone { .. }
+            | Self::NotRepaid { .. }
+            | Self::UnknownTransfer => self.time(f),
             Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
             Self::DoubtfulSource { worker } => write!(f, "the record of {worker} is in doubt"),
             Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
@@ -95,6 +98,14 @@ impl Rejection {
             Self::NearlyDone { remaining_secs, least_secs } => {
                 write!(f, "done in {remaining_secs:.0}s, a move takes {least_secs:.0}s to pay off")
             }
+            Self::NotRepaid { gain, left_secs, price_secs, horizon_secs, .. } => {
+                let (gained, price) = (Secs((gain * left_secs).max(0.0)), Secs(price_secs));
+                let end =
+                    if left_secs < horizon_secs { "it would end in" } else { "the horizon is" };
+                write!(f, "{gain:.2} a second gain {gained}, downtime and lost work are {price}")?;
+                write!(f, "; {end} {}", Secs(left_secs))
+            }
+            Self::UnknownTransfer => f.write_str("downtime or lost work are unknown"),
             _ => f.write_str(self.name()),
         }
     }

@@ -1,12 +1,13 @@
 //! Who will not be gone in time from a worker that leaves?
 //!
-//! As things stand: what is under way goes on, what nothing stops has its turn in the rounds to come, by
-//! deadline, as many in each as began in this one (one at least).
+//! As things stand: what is under way goes on, what nothing stops has its turn in the rounds to
+//! come, by deadline, as many in each as began in this one (one at least).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::{Config, Mode};
+use crate::handover;
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
 use crate::snapshot::Stance;
@@ -37,19 +38,21 @@ pub(super) fn late(
             continue;
         };
         let Some(deadline) = leaves(seat) else { continue };
-        let (task, now) = (view.task(row), view.snapshot.at());
-        let new = Late::new(task.id, view.worker_id(seat), deadline);
-        if task.ends_by(now, deadline) {
+        let task = view.task(row);
+        if task.ends_by(at, deadline) {
             continue;
         }
+        let section = config.transfer.as_ref();
+        let needs_secs = section.and_then(|it| handover::leaving_secs(it, view, task, seat));
+        let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(seat), deadline) };
         match view.ledger.places[row] {
             Place::Moving { .. } => {
                 // What is proposed counts as if it were done.
                 let leaving = match state.flights.get(&task.id) {
-                    Some(flight) => flight.is_at_its_source(),
-                    None => proposed.contains(&row),
+                    Some(flight) => flight.is_at_its_source().then_some(flight.started),
+                    None => proposed.contains(&row).then_some(at),
                 };
-                late.extend(leaving.then_some(Late { gone: Some(at), ..new }));
+                late.extend(leaving.map(|began| new.begun(began, at)));
             }
             _ => match stuck.get(&row) {
                 Some(Some(no)) if waits(no, deadline) => waiting.push(new),
@@ -63,7 +66,7 @@ pub(super) fn late(
     let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
     for (nth, it) in (0_u32..).zip(waiting) {
         let turn = at.after(config.check_interval.saturating_mul(1 + nth / begun));
-        late.push(Late { gone: Some(turn), ..it });
+        late.push(it.begun(turn, at));
     }
     late.retain(|it| it.gone.is_none_or(|gone| gone > it.deadline));
     late.sort_by_key(|it| (it.deadline, it.task));

@@ -125,6 +125,7 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
             charge: None,
             alternative,
             leaves,
+            handover: None,
         };
         if phase == Phase::Assigned {
             flight.attempts = flight.first_assignment();

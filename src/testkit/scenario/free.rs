@@ -22,7 +22,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::snapshot::{
     Event, Freeze, FreezeScope, Group, GroupRule, Placement, Report, Snapshot, SnapshotBuilder,
-    TargetClass, Task, Topology, Worker,
+    StateAt, TargetClass, Task, Topology, Worker,
 };
 use crate::verify;
 
@@ -282,6 +282,11 @@ fn renumber_task(task: &mut Task) {
         Placement::Unplaced | Placement::Orphaned => {}
     }
     task.labels.iter_mut().for_each(renumber_label);
+    match &mut task.state_at {
+        Some(StateAt::Worker(id)) => *id = worker(*id),
+        Some(StateAt::Zone(id)) => *id = ZoneId::new(other(id.raw())),
+        Some(StateAt::Shared) | None => {}
+    }
     task.requirements.labels.iter_mut().for_each(renumber_label);
     task.requirements.forbidden_labels.iter_mut().for_each(renumber_label);
 }

@@ -57,11 +57,11 @@
 //! A worker: `w1 cpu=16 memory=64GiB` (capacities) `used.cpu=12.5` (or `used.cpu=unknown`; unstated
 //! use is what its tasks use) `load=0.9` (the same, as a share of its cores) `reserved.cpu=8
 //! stance=drain zone=z1 domain=y1:d3,y2:d7 labels=l1,l2 age=10s device=cuda:24GiB:8.6:used=4GiB hardware=cpu+qnn
-//! health=0.9 temp=80 power=250 until=30m maintenance=10m..20m,2h..3h`.
+//! health=0.9 temp=80 power=250 link=100MiB until=30m maintenance=10m..20m,2h..3h`.
 //!
 //! A task: `t1 on=w1 cpu=2 memory=4GiB` (demand) `used.cpu=1.5 running=40s remaining=10m
-//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB kind=k1 tenant=n1 class=c1
-//! extra-cost=2 not-before=90s device=0
+//! progress=0.4 checkpointed=20s checkpoints=60s priority=3 state=1GiB state-at=w3 kind=k1
+//! tenant=n1 class=c1 extra-cost=2 not-before=90s device=0
 //! all=cuda any=cpu+cuda gpu-memory=20GiB min-memory=32GiB compute=8.0 label=l1 forbid=l2
 //! labels=l4 power-efficient overlaps` (`overlaps=no`); how it moves: `checkpoint`, `restart`, `queued`,
 //! `pinned`; where it is:

@@ -18,7 +18,7 @@ use crate::model::resource::{Amounts, ResourceId};
 use crate::model::time::Timestamp;
 use crate::snapshot::{
     Alternative, Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase,
-    Placement, Report, Stance, TargetClass, Task, Topology, Worker,
+    Placement, Report, Stance, StateAt, TargetClass, Task, Topology, Worker,
 };
 use crate::view;
 
@@ -283,6 +283,7 @@ impl Site {
             "health" => worker.health = optional(value, ratio)?,
             "temp" => worker.temperature_celsius = optional(value, plain)?,
             "power" => worker.power_watts = optional(value, plain)?,
+            "link" => worker.bandwidth_bytes_per_second = optional(value, size)?,
             "until" => worker.available_until = optional(value, moment)?,
             "maintenance" => worker.maintenance = optional(value, spans)?.unwrap_or_default(),
             _ => {
@@ -405,6 +406,7 @@ fn task_field(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         "checkpointed" => task.checkpoint_age = optional(value, span)?,
         "checkpoints" => task.checkpoint_every = optional(value, span)?,
         "state" => task.state_bytes = optional(value, bytes)?,
+        "state-at" => task.state_at = optional(value, state_at)?,
         "not-before" => task.not_before = optional(value, moment)?,
         "extra-cost" => task.extra_cost = optional(value, size)?,
         "labels" => task.labels = optional(value, list)?.unwrap_or_default(),
@@ -433,6 +435,16 @@ fn requirement(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+/// `shared`, `w3` or `z1`: where a task's state lies.
+fn state_at(text: &str) -> Parsed<StateAt> {
+    match text.as_bytes().first() {
+        _ if text == "shared" => Ok(StateAt::Shared),
+        Some(b'w') => Ok(StateAt::Worker(plain(text)?)),
+        Some(b'z') => Ok(StateAt::Zone(plain(text)?)),
+        _ => Err(unknown(text, "state-at: shared, w3, z1")),
+    }
 }
 
 /// `600s..1200s,1h..2h`: when a worker is out of service.

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::words::{Parsed, pair, plain, span, unknown, valued};
-use crate::config::{AdviceRules, Calendar, Config, ConfigErrors, Options, Safeguard};
+use crate::config::{AdviceRules, Calendar, Config, ConfigErrors, Options, Safeguard, Transfer};
 use crate::model::ratio::Ratio;
 
 /// The sections that can be off.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "adaptation",
     "prediction",
     "cost_benefit",
@@ -23,6 +23,7 @@ const SECTIONS: [&str; 10] = [
     "safeguard",
     "calendar",
     "advice",
+    "transfer",
 ];
 
 /// A preset by its name.
@@ -83,6 +84,7 @@ fn section(name: &str, value: &str) -> Parsed<Value> {
         "on" if name == "safeguard" => value_of(&Safeguard::default()),
         "on" if name == "calendar" => value_of(&Calendar::default()),
         "on" if name == "advice" => value_of(&AdviceRules::default()),
+        "on" if name == "transfer" => value_of(&Transfer::default()),
         "on" => Ok(tree(&Config::default())?[name].clone()),
         _ => Err(unknown(value, name)),
     }

@@ -13,6 +13,7 @@ use proptest::sample::{Index, select, subsequence};
 use super::calendar::timed;
 use super::class::classed;
 use super::group::{bound, grouped};
+use super::transfer::linked;
 use super::wish::{versatile, wishful};
 use crate::{
     BadRecord, ComputeCapability, Device, Freeze, Group, Hardware, HardwareSet, KindId, LabelId,
@@ -82,7 +83,7 @@ impl Cluster {
 
 /// Any cluster whose records make sense: small ones, with all their peculiarities.
 pub fn clusters() -> impl Strategy<Value = Cluster> {
-    timed(classed(prop_oneof![
+    linked(timed(classed(prop_oneof![
         2 => uniform(),
         4 => skewed(),
         4 => heterogeneous(),
@@ -94,7 +95,7 @@ pub fn clusters() -> impl Strategy<Value = Cluster> {
         2 => crowded(),
         1 => degenerate(),
         1 => partial(),
-    ]))
+    ])))
 }
 
 /// Equal workers at about equal loads.

@@ -18,6 +18,7 @@ use super::cluster::{Cluster, accelerated, plain, skewed};
 use super::group::{bound, grouped};
 use super::host::Host;
 use super::settings::{any_config, budgeted, configs, with_means};
+use super::transfer::linked;
 use super::wish::{versatile, wishful};
 use crate::config::{Mode, TaskScope};
 use crate::{Config, Input, Output, Ratio, ResourceId, Stance, Task, TaskId, WorkerId};
@@ -223,7 +224,7 @@ fn histories_of(cluster: impl Strategy<Value = Cluster>) -> impl Strategy<Value 
     let turn = turn.prop_map(|(seconds, deeds, happening)| Turn { seconds, deeds, happening });
     let plain = || prop_oneof![2 => configs(), 1 => any_config(), 2 => Just(Config::default())];
     let config = budgeted(prop_oneof![2 => plain(), 1 => with_means(plain())]);
-    let cluster = timed(classed(cluster));
+    let cluster = linked(timed(classed(cluster)));
     let timeout = select(vec![60_u64, 200, 600]);
     let shape = (any::<bool>(), 1..3_usize, proptest::bool::weighted(0.3));
     (config, cluster, list(turn, 1..14), timeout, shape).prop_map(

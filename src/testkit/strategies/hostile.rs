@@ -20,6 +20,7 @@ enum Spoil {
     Capacity(f64),
     Reserved(f64),
     Temperature(f64),
+    Bandwidth(f64),
     WorkerTwice,
     Backwards,
     Demand(f64),
@@ -47,6 +48,7 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         number().prop_map(Spoil::Capacity),
         number().prop_map(Spoil::Reserved),
         select(vec![f64::NAN, f64::INFINITY]).prop_map(Spoil::Temperature),
+        prop_oneof![number(), Just(0.0)].prop_map(Spoil::Bandwidth),
         Just(Spoil::WorkerTwice),
         Just(Spoil::Backwards),
         number().prop_map(Spoil::Demand),
@@ -116,6 +118,7 @@ impl Spoil {
             Self::Capacity(capacity) => worker.capacity.set(ResourceId::CPU, capacity),
             Self::Reserved(reserved) => worker.reserved.set(ResourceId::MEMORY, reserved),
             Self::Temperature(celsius) => worker.temperature_celsius = Some(celsius),
+            Self::Bandwidth(bytes) => worker.bandwidth_bytes_per_second = Some(bytes),
             Self::Backwards => {
                 let (from, until) = (Timestamp::from_secs(9), Timestamp::from_secs(1));
                 worker.maintenance.push(Maintenance::new(from, until));

@@ -30,6 +30,7 @@ mod history;
 mod host;
 mod hostile;
 mod settings;
+mod transfer;
 mod wish;
 
 pub use calendar::timed;
@@ -47,4 +48,5 @@ pub use history::{
 pub use host::Host;
 pub use hostile::hostile;
 pub use settings::{advice, any_config, configs, presets, reports, scopes, with_means};
+pub use transfer::{linked, transfer};
 pub use wish::{constant_wishes, versatile, wishful};

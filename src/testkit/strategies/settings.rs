@@ -10,6 +10,7 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::transfer::transfer;
 use crate::config::{
     AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Eviction,
     Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
@@ -28,9 +29,9 @@ pub fn presets() -> impl Strategy<Value = Config> {
 pub fn configs() -> impl Strategy<Value = Config> {
     let safeguard = weighted(0.3, (0.0..1.0_f64, 1..400_u64));
     let off = list(proptest::bool::weighted(0.2), 7);
-    let extra = (safeguard, weighted(0.4, advice()));
-    (presets(), off, extra).prop_map(|(mut config, off, (safeguard, advice))| {
-        config.advice = advice;
+    let extra = (safeguard, weighted(0.4, advice()), weighted(0.3, transfer()));
+    (presets(), off, extra).prop_map(|(mut config, off, (safeguard, advice, transfer))| {
+        (config.advice, config.transfer) = (advice, transfer);
         config.safeguard = safeguard.map(|(missing_share, secs)| Safeguard {
             missing_share,
             believed_after: Duration::from_secs(secs),

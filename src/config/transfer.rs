@@ -1,0 +1,75 @@
+//! What it costs to carry a task's state.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::{as_optional_seconds, as_seconds};
+
+/// Moves must repay the time for which they keep their task still, and the work they lose, before
+/// the task ends, and within the horizon. Workers are emptied and orphans placed all the same. Every
+/// move says what it costs ([`Command::handover`](crate::Command::handover)).
+///
+/// A price that is unknown is not taken for nothing: such a move is refused. Where hosts cannot say
+/// how large a task's state is or how fast a link, give the figures to be taken here.
+///
+/// ```
+/// use core::time::Duration;
+/// use evenkeel::config::{Config, Transfer};
+/// use evenkeel::{Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+///
+/// let mut config = Config::default();
+/// config.transfer = Some(Transfer::default());
+/// let worker = |id, used, link| {
+///     let mut worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 10.0);
+///     worker.bandwidth_bytes_per_second = Some(link);
+///     worker.with_used(ResourceId::CPU, used)
+/// };
+/// let mut task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
+/// task.state_bytes = Some(10_000_000_000);
+/// task.checkpoint_age = Some(Duration::from_secs(20));
+/// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+///     .workers([worker(1, 9.0, 1e9), worker(2, 1.0, 1e9), worker(3, 1.0, 1e7)])
+///     .task(task)
+///     .build();
+/// let engine = Engine::new(config)?;
+/// let to = |id| engine.consider(&snapshot, TaskId::new(1), WorkerId::new(id)).expect("both are there");
+/// let price = to(2).handover.and_then(|handover| handover.price_secs());
+/// assert_eq!(price, Some(5.0 + 10.0 + 5.0 + 20.0));
+/// assert!(to(2).admission.is_accepted());
+/// assert_eq!(
+///     to(3).admission.rejection().map(|no| no.to_string()).as_deref(),
+///     Some("0.50 a second gain 1m30s, downtime and lost work are 17m10s; the horizon is 3m"),
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transfer {
+    /// Bandwidth of links that are not stated, in bytes per second, above 0; none: unknown.
+    pub bandwidth_bytes_per_second: Option<f64>,
+    /// Size of states that are not stated, in bytes; none: unknown.
+    pub state_bytes: Option<u64>,
+    /// How long saving a state takes, in seconds: 5.
+    #[serde(with = "as_seconds")]
+    pub checkpoint: Duration,
+    /// How long a task takes to begin again, in seconds: 5.
+    #[serde(with = "as_seconds")]
+    pub restart: Duration,
+    /// For how long a gain counts at most, in seconds; none: as far as forecasts look ahead
+    /// ([`Prediction::window`](super::Prediction::window), or the performance window where nothing is forecast).
+    #[serde(with = "as_optional_seconds")]
+    pub horizon: Option<Duration>,
+}
+
+impl Default for Transfer {
+    fn default() -> Self {
+        Self {
+            bandwidth_bytes_per_second: None,
+            state_bytes: None,
+            checkpoint: Duration::from_secs(5),
+            restart: Duration::from_secs(5),
+            horizon: None,
+        }
+    }
+}

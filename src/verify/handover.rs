@@ -1,0 +1,229 @@
+//! Does every move say what it costs in time, truly, and repay itself?
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::account::{Account, is_clear};
+use super::facts::{Step, accelerated, burden, load, run, runs_now};
+use super::{Findings, Round, about};
+use crate::config::Transfer;
+use crate::model::hardware::Hardware;
+use crate::model::ids::WorkerId;
+use crate::outcome::{Action, Handover};
+use crate::snapshot::{Mobility, Stance, StateAt, Task, Worker};
+
+/// A move tells its price where moves must repay themselves, and no other does; what it tells is true, and what
+/// nothing forces gains more than that in the time that is left.
+pub(super) fn repays(
+    account: &Account<'_>,
+    step: &Step<'_>,
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let (round, command) = (account.facts.round, step.command);
+    let (Some(section), Some(from)) = (&round.config.transfer, step.from) else {
+        findings.need(command.handover.is_none(), || format!("{command}: nobody asked its price"));
+        return;
+    };
+    let Some(said) = &command.handover else {
+        return findings.add(format!("{command}: it does not say what it costs"));
+    };
+    priced(account, section, step, said, findings);
+    let [times, left, ahead] = terms(account, section, step, from, target);
+    let told = [said.times, said.left_secs, said.horizon_secs];
+    let holds = told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b)));
+    findings.need(holds, || {
+        format!("{command}: {times} times as fast for {left} s, of {ahead} at most; says {told:?}")
+    });
+    if !step.aim.is_chosen() {
+        return;
+    }
+    let gain = gain(account, step, from, target);
+    findings.need(!is_clear(round) || near(said.gain, gain), || {
+        format!("{command}: gains {:?} a second, it says; {gain:?}", said.gain)
+    });
+    let price = said.downtime_secs.zip(said.lost_secs).map(|(down, lost)| down + lost);
+    let repaid = said.gain.zip(price).is_some_and(|(gain, price)| price <= about(gain * left));
+    findings.need(repaid, || format!("{command}: does not repay {price:?} s: {said}"));
+}
+
+/// How many times as fast the task runs there, for how long at most, and how far ahead gains are counted.
+fn terms(
+    account: &Account<'_>,
+    section: &Transfer,
+    step: &Step<'_>,
+    from: WorkerId,
+    target: &Worker,
+) -> [f64; 3] {
+    let config = account.facts.round.config;
+    let ahead = section.horizon.unwrap_or(match &config.prediction {
+        Some(section) => section.window,
+        None => config.performance_window,
+    });
+    let (times, ahead) = (times(account, step, from, target), ahead.as_secs_f64());
+    let rest = step.task.expected_remaining().map(|rest| rest.as_secs_f64() / times);
+    let left = rest.filter(|rest| *rest < ahead).unwrap_or(ahead);
+    [times, left.max(1.0), ahead]
+}
+
+/// The price: what is unknown is said to be, what is known is so, and no transfer is faster than its links.
+fn priced(
+    account: &Account<'_>,
+    section: &Transfer,
+    step: &Step<'_>,
+    said: &Handover,
+    findings: &mut Findings,
+) {
+    let (command, task) = (step.command, step.task);
+    let stays = task.mobility != Mobility::Checkpoint;
+    let least = if stays { Some(0.0) } else { carried(account, section, step) };
+    let told = match (said.transfer_secs, least) {
+        (Some(said), Some(0.0)) => said.to_bits() == 0,
+        (Some(said), Some(least)) => least <= about(said),
+        (None, None) => true,
+        _ => false,
+    };
+    findings.need(told, || {
+        format!("{command}: a transfer of {:?} s, at least {least:?}", said.transfer_secs)
+    });
+    let mut around = Duration::ZERO;
+    if task.mobility != Mobility::Queued {
+        around += section.restart;
+        if task.mobility != Mobility::Restart {
+            around += section.checkpoint;
+        }
+    }
+    let down = match command.action {
+        Action::Start { .. } => Some(0.0),
+        _ => said.transfer_secs.map(|secs| secs + around.as_secs_f64()),
+    };
+    findings.need(near(said.downtime_secs, down), || {
+        format!("{command}: still for {:?} s, it would be {down:?}", said.downtime_secs)
+    });
+    let lost = lost(task);
+    findings.need(near(said.lost_secs, lost), || {
+        format!("{command}: loses {:?} s, it would be {lost:?}", said.lost_secs)
+    });
+}
+
+/// The work that is lost: since the last checkpoint, or all.
+fn lost(task: &Task) -> Option<f64> {
+    let run = (task.running > Duration::ZERO).then_some(task.running);
+    let lost = match task.mobility {
+        Mobility::Queued => Some(Duration::ZERO),
+        Mobility::Restart => run,
+        _ => task.checkpoint_age.or(run),
+    };
+    lost.map(|lost| lost.as_secs_f64())
+}
+
+/// How long carrying the state takes at least: nothing if it need not be carried, else over the slower of the links,
+/// each shared with what is known to be under way on it.
+fn carried(account: &Account<'_>, section: &Transfer, step: &Step<'_>) -> Option<f64> {
+    let snapshot = account.facts.round.snapshot;
+    let target = snapshot.worker(step.to)?;
+    let there = match step.task.state_at {
+        None => false,
+        Some(StateAt::Shared) => true,
+        Some(StateAt::Worker(worker)) => worker == step.to,
+        Some(StateAt::Zone(zone)) => target.zone == Some(zone),
+    };
+    if there {
+        return Some(0.0);
+    }
+    let mut ends = Vec::from([step.to]);
+    match step.task.state_at {
+        Some(StateAt::Worker(worker)) => ends.push(worker),
+        Some(_) => {}
+        None => ends.extend(step.from),
+    }
+    let bytes = step.task.state_bytes.or(section.state_bytes)?;
+    let mut longest = 0.0_f64;
+    for end in ends {
+        let worker = snapshot.worker(end).filter(|worker| worker.stance != Stance::Offline)?;
+        let link = worker.bandwidth_bytes_per_second.or(section.bandwidth_bytes_per_second)?;
+        let count =
+            |of: &alloc::collections::BTreeMap<WorkerId, usize>| of.get(&end).copied().unwrap_or(0);
+        let sharing = 1 + count(&account.outgoing) + count(&account.incoming);
+        longest = longest.max(bytes as f64 * sharing as f64 / link);
+    }
+    Some(longest.min(1e12))
+}
+
+/// What the move gains per second: how much calmer it is there once the task has arrived, and how much faster.
+fn gain(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker) -> Option<f64> {
+    let round = account.facts.round;
+    let source = round.snapshot.worker(from)?;
+    let there = step.there(round.snapshot);
+    let arrived = load(round.config.load, target, |resource| {
+        Some(account.in_use(target.id, resource)? + burden(&there, target, resource))
+    });
+    let calmer = account.level(source)? - (arrived? + account.facts.shift(target.id));
+    Some(calmer + times(account, step, from, target) - 1.0)
+}
+
+/// How many times as fast the task runs there: by the alternative it takes, if it has any.
+fn times(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker) -> f64 {
+    let (round, task) = (account.facts.round, step.task);
+    let source = round.snapshot.worker(from).filter(|_| round.config.hardware.is_some());
+    let Some(source) = source else { return 1.0 };
+    let (now, then) = (runs_now(round.snapshot, task), step.command.alternative);
+    let (here, there) = (run(round.snapshot, task, now), step.there(round.snapshot));
+    let way = |nth: Option<usize>| nth.and_then(|nth| task.alternatives.get(nth));
+    let before = match way(now) {
+        Some(way) if !is_deviceless(round, &here, source) => way.speed,
+        _ => speed(round, &here, source, true),
+    };
+    let after = match way(then.map(usize::from)) {
+        Some(way) => way.speed,
+        None => speed(round, &there, target, false),
+    };
+    (after / before).clamp(1e-6, 1e6)
+}
+
+/// Whether a task that could run on a device of its worker is known to have none, and the worker's CPU to do.
+fn is_deviceless(round: &Round<'_>, task: &Task, worker: &Worker) -> bool {
+    let needs = &task.requirements;
+    let tells = round.snapshot.tasks().iter().any(|task| task.device.is_some());
+    let without = tells && task.device.is_none() && needs.gpu_memory_bytes.is_some();
+    let named = needs.all_of.union(needs.any_of);
+    let both = worker.kinds().contains(Hardware::Cpu) && named.contains(Hardware::Cpu);
+    without && both && accelerated(task, worker)
+}
+
+/// How fast a task runs on a worker: as observed of the hardware it would take there, or as the table has it; a task
+/// that runs on a device and is known to have none where it is takes the CPU.
+fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64 {
+    let Some(section) = &round.config.hardware else { return 1.0 };
+    let (needs, has) = (&task.requirements, worker.kinds());
+    let named = needs.all_of.union(needs.any_of);
+    let mut usable: Vec<Hardware> = has.iter().filter(|kind| named.contains(*kind)).collect();
+    if usable.is_empty() {
+        usable = has.iter().collect();
+        if has.contains(Hardware::Cpu) {
+            usable = Vec::from([Hardware::Cpu]);
+        }
+    }
+    if is_there && is_deviceless(round, task, worker) {
+        usable = Vec::from([Hardware::Cpu]);
+    }
+    let mut best = (Hardware::Cpu, section.table.profile(Hardware::Cpu, None).performance);
+    for (nth, kind) in usable.into_iter().enumerate() {
+        let compute = worker.compute(kind);
+        let performance = section.table.profile(kind, compute).performance;
+        if nth == 0 || performance > best.1 {
+            best = (kind, performance);
+        }
+    }
+    round.after.learned.speed(worker.id, best.0).unwrap_or(best.1)
+}
+
+/// The same but for rounding, or both unknown.
+fn near(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
+        (None, None) => true,
+        _ => false,
+    }
+}
