@@ -95,6 +95,11 @@ impl Interruption {
         Self { task: id, at, counts, bytes, lost, taken_over: false }
     }
 
+    /// The same with so many bytes to hand over where its task does not say how many.
+    pub(crate) fn or_bytes(self, unstated: Option<u64>) -> Self {
+        Self { bytes: self.bytes.or(unstated), ..self }
+    }
+
     /// How much it is of a line, in its unit; seconds in thousandths, as a line's limit is compared.
     pub(crate) fn amount(&self, line: &Budget) -> u128 {
         match line.unit {
@@ -244,8 +249,8 @@ impl Budgets {
         let Some(task) = snapshot.task(command.task) else { return };
         self.shares.begin(snapshot, task, command, findings);
         let Some(from) = from else { return };
-        let mut next = Interruption::of(task, snapshot, [from, to], command.reason);
-        next.bytes = next.bytes.or(self.unstated);
+        let next = Interruption::of(task, snapshot, [from, to], command.reason);
+        let next = next.or_bytes(self.unstated);
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {
                 let said = line.unit != Unit::Bytes || next.bytes.is_some();

@@ -148,10 +148,8 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
         stay => stay.destination(),
     };
     for step in &facts.steps {
-        for group in groups_of(round, step.task.id) {
-            if group.rule != GroupRule::Affinity {
-                continue;
-            }
+        let groups = groups_of(round, step.task.id);
+        for group in groups.filter(|group| group.rule == GroupRule::Affinity) {
             for other in group.members.iter().filter(|other| **other != step.task.id) {
                 let left = step.from.is_some_and(|from| after.get(other) == Some(&Stay::On(from)));
                 findings

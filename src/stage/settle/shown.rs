@@ -47,10 +47,7 @@ pub(super) fn catch_up(
         let (migration, to, phase, since) = match task.placement {
             Placement::Moving { migration, to, phase, since, .. } => (migration, to, phase, since),
             Placement::On(worker) if flight.from == Some(worker) => {
-                if flight.way == Way::Direct && flight.phase != Phase::Releasing {
-                    let fate = flight.returning.unwrap_or(Fate::Failed);
-                    end(config, state, &flight, fate, snapshot.at(), settled);
-                }
+                home_again(config, state, &flight, snapshot.at(), settled);
                 continue;
             }
             _ => continue,
@@ -70,6 +67,19 @@ pub(super) fn catch_up(
             (flight.phase, flight.since) = (phase, since);
             state.flights.insert(task.id, flight);
         }
+    }
+}
+
+/// A later life is shown a task at its source: if it had been let go, its migration is over.
+fn home_again(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    if flight.way == Way::Direct && flight.phase != Phase::Releasing {
+        end(config, state, flight, flight.returning.unwrap_or(Fate::Failed), at, settled);
     }
 }
 

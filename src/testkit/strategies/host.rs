@@ -467,8 +467,8 @@ impl Host {
                     if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action {
                         self.head_for(command, to);
                     }
-                    let deed =
-                        if deeds.is_empty() { Deed::WELL } else { deeds[self.given % deeds.len()] };
+                    let nth = self.given.checked_rem(deeds.len());
+                    let deed = nth.map_or(Deed::WELL, |nth| deeds[nth]);
                     self.given += 1;
                     let due = self.turn + deed.delay;
                     self.orders.push(Order { command: *command, given: self.now, due, deed });

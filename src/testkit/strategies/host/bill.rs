@@ -70,7 +70,8 @@ impl Host {
         if free || !self.shows_moving || self.bill.begun.iter().any(|begun| begun.id == id) {
             return;
         }
-        let what = Interruption::of(record, &self.shown, [from, to], reason);
+        let unstated = self.config.transfer.and_then(|section| section.state_bytes);
+        let what = Interruption::of(record, &self.shown, [from, to], reason).or_bytes(unstated);
         for line in &self.lines {
             for count in what.counts.iter().filter(|(scope, _)| *scope == line.scope) {
                 let (more, spent) = (what.amount(line), self.spent(line, *count));
