@@ -362,6 +362,11 @@ impl Flight {
         copies || self.phase == Phase::Releasing
     }
 
+    /// Whether its source has let go of it, if it is shown as assigned to that worker.
+    pub(crate) fn hands_over(&self, to: WorkerId) -> bool {
+        self.way == Way::Direct || (self.way == Way::Overlap && to != self.to)
+    }
+
     /// Since when its copy runs on the target while its source has yet to stop.
     pub(crate) fn copied(&self) -> Option<Timestamp> {
         (self.way == Way::Overlap && self.phase == Phase::Releasing).then_some(self.since)

@@ -13,7 +13,7 @@ mod trial;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-pub(crate) use form::{Forms, alternative, by, forms};
+pub(crate) use form::{Forms, alternative, alternative_elsewhere, by, forms};
 pub(crate) use plan::{Berth, Candidate, Errand, Party, Planned, Scored, Seek, Unit};
 
 use crate::config::{LoadRule, Pace, Thresholds};

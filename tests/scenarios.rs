@@ -60,6 +60,7 @@ stories! {
     all_idle_moves_nothing
     all_of_needs_every_kind
     almost_overloaded_worker_gives_along_with_the_overloaded_one
+    alternative_of_a_move_taken_over_is_its_targets
     anti_affinity_keeps_replicas_apart_in_transit_too
     any_of_needs_just_one
     budget_counts_no_bytes_that_are_not_carried
@@ -92,6 +93,7 @@ stories! {
     disruption_budget_lets_drains_go_one_after_another
     disruption_budget_never_keeps_an_orphan_waiting
     diverted_task_takes_its_cooldown_along
+    diverted_under_another_name_keeps_what_it_has_left
     drain_ignores_fairness_but_counts
     drain_of_a_hot_cluster_does_not_grow_the_budget
     drain_without_room_waits_for_a_new_worker
@@ -106,6 +108,7 @@ stories! {
     evicted_task_that_comes_back_is_left_alone_for_longer_each_time
     evicted_task_that_lands_on_the_hint_completes_its_move
     failed_target_sends_the_task_back_to_its_source
+    failure_told_twice_of_a_source_that_let_go_counts_once
     failure_told_twice_to_a_new_life_counts_once
     fair_interruptions_among_tenants
     faster_alternative_wins_where_there_is_room
@@ -172,7 +175,12 @@ stories! {
     operator_calls_it_off_before_and_after_the_release
     operator_calls_off_whatever_is_under_way
     orphan_that_nobody_can_take_waits
+    overlap_is_called_off_where_its_target_closes
+    overlap_on_its_way_home_is_not_stopped_there
+    overlap_taken_over_that_does_not_start_goes_home
+    overlap_that_loses_its_source_asks_whether_its_target_still_takes_it
     overlapping_task_starts_there_before_it_stops_here
+    overlapping_task_that_finishes_ends_its_move
     overlapping_task_whose_target_fails_stays_where_it_runs
     ping_pong_is_damped
     pinned_task_stays_in_the_heat
@@ -211,6 +219,8 @@ stories! {
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     source_that_does_not_stop_keeps_its_task
+    source_that_has_yet_to_stop_keeps_its_device
+    source_that_has_yet_to_stop_keeps_its_room
     spread_over_racks_ignores_workers_without_one
     spread_over_racks_is_held
     spread_over_racks_is_repaired_never_made_worse

@@ -22,8 +22,8 @@ use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{Flight, RECENT, State};
 use crate::view::{
-    Burden, DeviceCell, Forms, Ledger, Place, Seat, View, WorkerView, alternative, forms,
-    runs_on_device,
+    Burden, DeviceCell, Forms, Ledger, Place, Seat, View, WorkerView, alternative,
+    alternative_elsewhere, forms, runs_on_device,
 };
 
 /// From fewer changes between samples nothing is said of their noise.
@@ -159,7 +159,15 @@ fn claims(
         let arriving = to.filter(|to| here.or(from) != Some(*to));
         // Shown where its copy runs, while its source has yet to stop.
         let stopping = from.filter(|from| here.is_some() && here == to && here != Some(*from));
-        for seat in here.or(from).into_iter().chain(stopping) {
+        if let Some(seat) = stopping {
+            let kinds = workers[seat].kinds;
+            let as_before = forms.and_then(|forms| forms.nth(alternative_elsewhere(task, kinds)));
+            let as_before = as_before.unwrap_or(task);
+            ledger.burden_into(as_before, kinds, &mut burden);
+            add_claims(ledger, seat, &burden);
+            reserve(ledger, as_before, None, seat, kinds);
+        }
+        if let Some(seat) = here.or(from) {
             ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
         }
@@ -175,7 +183,7 @@ fn claims(
             }
         }
         if let Some(seat) = here.or(from) {
-            reserve(ledger, as_here, seat, workers[seat].kinds);
+            reserve(ledger, as_here, task.device, seat, workers[seat].kinds);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {
             let flight = state.flights.get(&task.id);
@@ -241,12 +249,12 @@ fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, col
 
 /// Reserves memory of a device for a task that is there: of its own, or, where that is not known,
 /// of the one that it fits most tightly.
-fn reserve(ledger: &mut Ledger, task: &Task, seat: Seat, kinds: HardwareSet) {
+fn reserve(ledger: &mut Ledger, task: &Task, device: Option<u16>, seat: Seat, kinds: HardwareSet) {
     let needs = &task.requirements;
     let Some(bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds)) else {
         return;
     };
-    let device = task.device.or_else(|| ledger.tightest(seat, needs, bytes as f64).ok());
+    let device = device.or_else(|| ledger.tightest(seat, needs, bytes as f64).ok());
     if let Some(cell) = device.and_then(|device| ledger.device_mut(seat, device)) {
         cell.reserved_bytes += bytes as f64;
     }

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use super::calendar::is_balanced;
 use super::facts::{
-    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, has_seen, is_sound_worker,
-    load, resources, run, run_now, runs_by, runs_now, used,
+    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, could_run_by, has_seen,
+    is_sound_worker, load, resources, run, run_now, runs_by, runs_now, used,
 };
 use super::{Findings, Promise, Round, Violation};
 use crate::config::Basis;
@@ -91,9 +91,7 @@ impl<'a> Account<'a> {
             if !(here || stay.ends().any(|end| end == worker.id)) {
                 continue;
             }
-            let arrives =
-                !here && matches!(stay, Stay::Between(from, _) if from != Some(worker.id));
-            let way = if arrives { self.bound_by(task, worker) } else { runs_now(snapshot, task) };
+            let way = self.way_there(task, worker);
             let task = run(snapshot, task, way);
             for resource in asked(&task) {
                 *sums.entry(resource).or_default() += claim(&task, worker, resource);
@@ -116,6 +114,21 @@ impl<'a> Account<'a> {
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);
+    }
+
+    /// By which of its alternatives a task that counts on a worker does.
+    fn way_there(&self, task: &Task, worker: &Worker) -> Option<usize> {
+        let here = task.placement == Placement::On(worker.id);
+        match self.stays[&task.id] {
+            Stay::Between(from, _) if !here && from != Some(worker.id) => {
+                self.bound_by(task, worker)
+            }
+            // Shown where its copy runs, it is to stop here.
+            _ if !here && matches!(task.placement, Placement::On(_)) => {
+                could_run_by(task, Some(worker))
+            }
+            _ => runs_now(self.facts.round.snapshot, task),
+        }
     }
 
     /// By which of its alternatives a task is on its way to a worker.

@@ -63,20 +63,13 @@ impl Interruption {
         reason: Reason,
     ) -> Self {
         let zone = |worker| snapshot.worker(worker).and_then(|worker| worker.zone);
-        let purposes = match reason {
-            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0..1,
-            Reason::Faster { .. } => 1..2,
-            // Taken over: nobody knows what for.
-            Reason::Recover => 0..3,
-            _ => 2..3,
-        };
         let mut counts = alloc::vec![
             (Scope::Global, [0, 0]),
             (Scope::WorkerOut, [from.raw(), 0]),
             (Scope::WorkerIn, [to.raw(), 0]),
             (Scope::Kind, [task.kind.raw(), 0]),
         ];
-        counts.extend(purposes.map(|purpose| (Scope::Reason, [purpose, 0])));
+        counts.extend(purposes(reason).map(|purpose| (Scope::Reason, [purpose, 0])));
         counts.extend(task.tenant.map(|tenant| (Scope::Tenant, [tenant.raw(), 0])));
         if let (Some(a), Some(b)) = (zone(from), zone(to)) {
             let mut pair = [a.raw(), b.raw()];
@@ -107,6 +100,17 @@ impl Interruption {
             Unit::Bytes => u128::from(self.bytes.unwrap_or(line.limit)),
             Unit::LostSeconds => self.lost.as_micros().div_ceil(1_000),
         }
+    }
+}
+
+/// What a reason counts to: emptying a worker, speed, or evening out.
+const fn purposes(reason: Reason) -> core::ops::Range<u64> {
+    match reason {
+        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0..1,
+        Reason::Faster { .. } => 1..2,
+        // Taken over: nobody knows what for.
+        Reason::Recover => 0..3,
+        _ => 2..3,
     }
 }
 

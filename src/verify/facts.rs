@@ -393,14 +393,19 @@ pub(super) fn load(
 /// for, or the first; none of a task that has none.
 pub(super) fn runs_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let said = task.alternative.map(usize::from).filter(|nth| *nth < task.alternatives.len());
+    said.or_else(|| could_run_by(task, worker))
+}
+
+/// The same on a worker of which nobody says by which.
+pub(super) fn could_run_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let equipped = |nth: &usize| {
         let has = |kind| worker.is_some_and(|worker| worker.kinds().contains(kind));
         task.alternatives[*nth].hardware.iter().all(has)
     };
     let speed = |nth: usize| task.alternatives[nth].speed;
     let faster = |best, next| if speed(next) > speed(best) { next } else { best };
-    let able = || (0..task.alternatives.len()).filter(equipped).reduce(faster);
-    said.or_else(able).or((!task.alternatives.is_empty()).then_some(0))
+    let able = (0..task.alternatives.len()).filter(equipped).reduce(faster);
+    able.or((!task.alternatives.is_empty()).then_some(0))
 }
 
 /// By which of its alternatives a task runs now.

@@ -406,8 +406,9 @@ impl Watch {
         };
         let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from))
             || shown.orphaned.contains(&command.task);
-        findings
-            .need(life.released || source_lost, || format!("{command}: its source has not let go"));
+        // A source that is told to run what it runs still does no harm: a later life cannot know.
+        let may = life.released || source_lost || (to.is_some() && to == life.from);
+        findings.need(may, || format!("{command}: its source has not let go"));
         let silent = life.told.filter(|told| {
             let gone = shown.gone.contains(told) || shown.orphaned.contains(&command.task);
             Some(*told) != to && !gone && !shown.failures.contains_key(&id)

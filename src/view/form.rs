@@ -71,9 +71,14 @@ fn fastest_first(task: &Task) -> impl Iterator<Item = (u16, &Alternative)> {
 /// else the fastest that the worker has the hardware for, or else the first. None of a task that has none.
 pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
     let stated = task.alternative.filter(|nth| usize::from(*nth) < task.alternatives.len());
+    stated.or_else(|| alternative_elsewhere(task, kinds))
+}
+
+/// The same on a worker of which the host does not speak where it says by which alternative the task runs.
+pub(crate) fn alternative_elsewhere(task: &Task, kinds: HardwareSet) -> Option<u16> {
     let equipped = |it: &(u16, &Alternative)| it.1.hardware.without(kinds).is_empty();
-    let able = || fastest_first(task).find(equipped).map(|(nth, _)| nth);
-    stated.or_else(able).or((!task.alternatives.is_empty()).then_some(0))
+    let able = fastest_first(task).find(equipped).map(|(nth, _)| nth);
+    able.or((!task.alternatives.is_empty()).then_some(0))
 }
 
 /// A task as it runs by one of its alternatives, now running by another; as it is if it has none.

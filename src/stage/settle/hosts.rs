@@ -46,7 +46,7 @@ pub(super) fn turned_up(
 }
 
 /// What is remembered of a task is remembered of it under its new name.
-fn hand_over(state: &mut State, was: TaskId, is: TaskId) {
+pub(super) fn hand_over(state: &mut State, was: TaskId, is: TaskId) {
     if was == is {
         return;
     }

@@ -12,11 +12,11 @@ use crate::config::Config;
 use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Fate, Reason};
-use crate::snapshot::{Phase, Placement, Snapshot};
-use crate::state::{Flight, State, Way};
+use crate::snapshot::{Phase, Placement, Snapshot, Stance};
+use crate::state::{Flight, State, Track, Way};
 
 use super::Settled;
-use super::turn::{end, judge, land, turn_back};
+use super::turn::{end, judge, land, send_home, strand, turn_back};
 
 /// The copy runs: the source may stop.
 pub(super) fn copied(state: &mut State, mut flight: Flight, at: Timestamp, settled: &mut Settled) {
@@ -42,12 +42,14 @@ pub(super) fn released(
     match flight.phase {
         Phase::Releasing if target_gone => {
             flight.way = Way::Direct;
+            flight.attempts += 1;
             turn_back(state, flight, Fate::Failed, at, settled);
         }
         Phase::Releasing => complete(config, state, &flight, at, settled),
         // It let go before its copy was said to run: from here on it is a move like others.
         Phase::Assigned => {
             (flight.way, flight.since) = (Way::Direct, at);
+            flight.attempts += 1;
             settled.repeat(&flight);
             state.flights.insert(flight.task, flight);
         }
@@ -77,10 +79,43 @@ pub(super) fn failed(
 ) {
     if flight.phase == Phase::Releasing {
         keep(flight, Reason::Kept, settled);
+        end(config, state, flight, fate, at, settled);
     } else {
         judge(config, state, flight, false);
+        not_started(config, state, flight, fate, at, settled);
     }
-    end(config, state, flight, fate, at, settled);
+}
+
+/// Its copy does not start: the source runs it as before. A later life that took it over cannot know that
+/// (the source may have let go, and it was a move like others from there on), and tells the source to.
+fn not_started(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    fate: Fate,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    let home = flight.from.filter(|_| flight.id.epoch() != state.epoch());
+    let Some(from) = home else {
+        end(config, state, flight, fate, at, settled);
+        return;
+    };
+    let flight = Flight { way: Way::Direct, ..flight.clone() };
+    send_home(state, flight, from, fate, at, settled);
+}
+
+/// Its target will not do while its copy starts.
+fn called_off(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    reason: Reason,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    settled.command(flight, Action::Abort { worker: flight.to }, reason);
+    not_started(config, state, flight, Fate::Aborted, at, settled);
 }
 
 /// The copy stops, and the source does not.
@@ -103,23 +138,24 @@ pub(super) fn aborted(
         settled.ignored += 1;
         return;
     }
-    settled.command(flight, Action::Abort { worker: flight.to }, Reason::Operator);
-    end(config, state, flight, Fate::Aborted, at, settled);
+    called_off(config, state, flight, Reason::Operator, at, settled);
 }
 
-/// What becomes of it where its source or its target is gone.
-pub(super) fn workers_gone(
+/// What becomes of it where its source or its target is gone, or its target will not do.
+pub(super) fn workers(
     config: &Config,
     state: &mut State,
     snapshot: &Snapshot,
     flight: Flight,
-    [source, target]: [bool; 2],
+    (gone, trouble): ([bool; 2], Option<Reason>),
     settled: &mut Settled,
 ) {
-    if source {
-        source_lost(config, state, snapshot, flight, settled);
-    } else if target {
-        failed(config, state, &flight, Fate::Failed, snapshot.at(), settled);
+    let at = snapshot.at();
+    match (gone, trouble.filter(|_| flight.phase == Phase::Assigned)) {
+        ([true, _], _) => source_lost(config, state, snapshot, flight, settled),
+        ([_, true], _) => failed(config, state, &flight, Fate::Failed, at, settled),
+        (_, Some(reason)) => called_off(config, state, &flight, reason, at, settled),
+        _ => {}
     }
 }
 
@@ -137,10 +173,33 @@ pub(super) fn source_lost(
         complete(config, state, &flight, at, settled);
         return;
     }
+    let copied = flight.copied().is_some();
     (flight.way, flight.from, flight.reason) = (Way::Direct, None, Reason::Recover);
     (flight.phase, flight.since) = (Phase::Assigned, at);
-    settled.repeat(&flight);
+    // Where its copy runs already, it is there.
+    let closed = |it: &Track| it.gone || (!copied && (it.leaving || it.stance != Stance::Accept));
+    if state.tracks.get(&flight.to).is_some_and(closed) {
+        let reason = closure(snapshot, flight.to);
+        settled.command(&flight, Action::Abort { worker: flight.to }, reason);
+        strand(&mut flight, at);
+    } else {
+        settled.repeat(&flight);
+    }
     state.flights.insert(flight.task, flight);
+}
+
+/// Why a target does not take what was on its way there.
+fn closure(snapshot: &Snapshot, worker: WorkerId) -> Reason {
+    match snapshot.worker(worker) {
+        None => Reason::TargetGone { worker },
+        Some(it) if it.stance != Stance::Accept => {
+            Reason::TargetClosed { worker, stance: it.stance }
+        }
+        Some(it) => {
+            let at = snapshot.at();
+            Reason::TargetLeaves { worker, at: it.leaves(at).unwrap_or(at) }
+        }
+    }
 }
 
 /// A step has taken too long.
@@ -164,6 +223,8 @@ pub(super) fn overdue(
         _ => {
             judge(config, state, flight, false);
             settled.command(flight, Action::Abort { worker: flight.to }, reason);
+            not_started(config, state, flight, Fate::TimedOut, at, settled);
+            return;
         }
     }
     end(config, state, flight, Fate::TimedOut, at, settled);

@@ -55,7 +55,8 @@ pub(super) fn catch_up(
         let since = since.min(snapshot.at());
         if migration > flight.id {
             end(config, state, &flight, Fate::Diverted, since, settled);
-        } else if migration == flight.id && phase == Phase::Assigned && flight.way == Way::Direct {
+        } else if migration == flight.id && phase == Phase::Assigned && flight.hands_over(to) {
+            flight.way = Way::Direct;
             if to != flight.to {
                 // Nobody goes home of his own accord.
                 flight.returning = (flight.from == Some(to)).then_some(Fate::Failed);
@@ -105,10 +106,16 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
         state.forget_release(task.id);
         let since = since.min(snapshot.at());
         let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
-        let (way, phase) = way(config, task, from, phase);
+        let homeward = from == Some(to) && phase == Phase::Assigned;
+        let (way, phase) =
+            if homeward { (Way::Direct, phase) } else { way(config, task, from, phase) };
         let released = (phase != Phase::Releasing && way != Way::Overlap).then_some(since);
         let home = from.and_then(|from| snapshot.worker(from));
-        let alternative = view::alternative(task, kinds);
+        // What it is said to run by is said of its source, where it still has one.
+        let alternative = match from {
+            Some(from) if from != to => view::alternative_elsewhere(task, kinds),
+            _ => view::alternative(task, kinds),
+        };
         let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
         let as_there = view::by(task, alternative, now);
         let leaves = home.filter(|_| alternative != now);
@@ -125,9 +132,9 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
             since,
             started: since,
             released,
-            returning: None,
+            returning: homeward.then_some(Fate::Failed),
             called_off: false,
-            attempts: 1,
+            attempts: if homeward { 3 } else { 1 },
             reason: Reason::Recover,
             scorecard: None,
             claim: view::claims(&as_there, kinds),
@@ -174,7 +181,9 @@ pub(super) fn placement(
     match record.placement {
         Placement::On(worker) if Some(worker) == flight.from => {
             // It was let go, and the scheduler has put it back.
-            if flight.way.is_the_hosts() && flight.phase == Phase::Assigned && at > flight.since {
+            let lag = config.stability.map(|section| section.telemetry_lag).unwrap_or_default();
+            let shows = flight.phase == Phase::Assigned && at > flight.since.after(lag);
+            if flight.way.is_the_hosts() && shows {
                 hosts::turned_up(config, state, &flight, (worker, task), at, settled);
             }
         }
@@ -222,7 +231,7 @@ fn missing(
     settled: &mut Settled,
 ) {
     match (flight.way, flight.phase) {
-        (Way::Direct, Phase::Releasing) => {
+        (Way::Direct | Way::Overlap, Phase::Releasing) => {
             end(config, state, &flight, Fate::Finished, at, settled);
         }
         (Way::Evict | Way::Requeue, Phase::Releasing) => hosts::let_go(state, flight, at, settled),
@@ -275,7 +284,7 @@ pub(super) fn workers(
     match (flight.phase, flight.from, trouble) {
         _ if flight.way == Way::Overlap => {
             let gone = [source_gone, gone(snapshot, flight.to)];
-            overlap::workers_gone(config, state, snapshot, flight, gone, settled);
+            overlap::workers(config, state, snapshot, flight, (gone, trouble), settled);
         }
         (Phase::Releasing, Some(_), _) if source_gone => {
             end(config, state, &flight, Fate::Failed, at, settled);
@@ -343,7 +352,7 @@ fn trouble(
 /// What the targets of migrations under way have promised to tasks that are there: as they state
 /// it, or else their tasks' claims added up.
 pub(super) fn promised(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Amounts> {
-    let releasing = state.flights.values().filter(|flight| flight.phase == Phase::Releasing);
+    let releasing = state.flights.values().filter(|flight| flight.is_at_its_source());
     let mut sums: BTreeMap<WorkerId, Amounts> =
         releasing.map(|flight| (flight.to, Amounts::new())).collect();
     if sums.is_empty() {

@@ -90,6 +90,7 @@ pub(super) fn diverted(
     let mut there = flight.clone();
     (there.task, there.to) = (task, worker);
     end(config, state, flight, Fate::Diverted, at, settled);
+    hosts::hand_over(state, flight.task, task);
     land(config, state, &there, at);
 }
 
@@ -157,15 +158,27 @@ pub(super) fn turn_back(
 ) {
     let home = flight.from.filter(|from| flight.returning.is_none() && takes_back(state, *from));
     if let Some(from) = home {
-        flight.returning = Some(flight.returning.unwrap_or(fate));
-        (flight.to, flight.device, flight.alternative) = (from, None, None);
-        // It runs there as it did.
-        flight.load = flight.leaves.take().unwrap_or(flight.load);
-        assign(&mut flight, at);
-        settled.repeat(&flight);
+        send_home(state, flight, from, fate, at, settled);
     } else {
         strand(&mut flight, at);
+        state.flights.insert(flight.task, flight);
     }
+}
+
+/// The source is told to run it as it did.
+pub(super) fn send_home(
+    state: &mut State,
+    mut flight: Flight,
+    from: WorkerId,
+    fate: Fate,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    flight.returning = Some(flight.returning.unwrap_or(fate));
+    (flight.to, flight.device, flight.alternative) = (from, None, None);
+    flight.load = flight.leaves.take().unwrap_or(flight.load);
+    assign(&mut flight, at);
+    settled.repeat(&flight);
     state.flights.insert(flight.task, flight);
 }
 

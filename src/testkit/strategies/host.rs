@@ -467,14 +467,19 @@ impl Host {
                     if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action {
                         self.head_for(command, to);
                     }
-                    let nth = self.given.checked_rem(deeds.len());
-                    let deed = nth.map_or(Deed::WELL, |nth| deeds[nth]);
-                    self.given += 1;
-                    let due = self.turn + deed.delay;
-                    self.orders.push(Order { command: *command, given: self.now, due, deed });
+                    self.order_as(command, deeds);
                 }
             }
         }
+    }
+
+    /// What is to be done is done by the script.
+    fn order_as(&mut self, command: &Command, deeds: &[Deed]) {
+        let nth = self.given.checked_rem(deeds.len());
+        let deed = nth.map_or(Deed::WELL, |nth| deeds[nth]);
+        self.given += 1;
+        let due = self.turn + deed.delay;
+        self.orders.push(Order { command: *command, given: self.now, due, deed });
     }
 
     /// A task that is on its way already, as every snapshot shows, is not told to go a second time.
