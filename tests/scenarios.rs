@@ -78,6 +78,7 @@ stories! {
     budget_to_a_worker_counts_where_a_task_was_bound_when_taken_over
     class_cost_tips_the_choice_and_shows_on_the_scorecard
     class_keeps_its_tasks_on_its_workers
+    class_that_changes_before_the_release_calls_the_move_off
     class_that_changes_meanwhile_finds_another_target
     class_that_nobody_has_described_sets_its_tasks_aside
     companion_on_a_worker_out_of_sight_is_not_left_alone

@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Handover, Scorecard};
-use crate::model::ids::{GroupId, MigrationId, TaskId, WorkerId};
+use crate::model::ids::{ClassId, GroupId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::{Span, Timestamp, as_seconds};
 use crate::snapshot::{Phase, Stance};
@@ -279,6 +279,13 @@ pub enum Reason {
     Copied,
     /// One side did not do its part; its source keeps it.
     Kept,
+    /// The task may not go to its target any more.
+    TargetOutside {
+        /// The target.
+        worker: WorkerId,
+        /// The class that does not name it now.
+        class: ClassId,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -310,6 +317,7 @@ impl fmt::Display for Reason {
             Self::Released => f.write_str("released by its source"),
             Self::Copied => f.write_str("its copy runs on the target"),
             Self::Kept => f.write_str("its source keeps it"),
+            Self::TargetOutside { worker, class } => write!(f, "{worker} is not in {class} now"),
             Self::Return => f.write_str("its target did not take it, back to the source"),
             Self::TimedOut { phase, since } => write!(f, "{phase} since {since}, too long"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),

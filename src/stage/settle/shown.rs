@@ -336,6 +336,10 @@ fn trouble(
     if let Some(at) = target.leaves(snapshot.at()).filter(|at| *at < soon) {
         return Some(Reason::TargetLeaves { worker, at });
     }
+    let class = snapshot.task(flight.task).and_then(|task| snapshot.class(task.class?));
+    if let Some(class) = class.filter(|class| class.cost(worker).is_none()) {
+        return Some(Reason::TargetOutside { worker, class: class.id });
+    }
     // Migrations that were ordered earlier come first.
     let earlier = |resource| {
         let bound = |it: &&Flight| it.to == worker && it.phase != Phase::Released;
