@@ -108,6 +108,7 @@ stories! {
     evicted_task_is_told_of_under_its_new_name
     evicted_task_that_comes_back_is_left_alone_for_longer_each_time
     evicted_task_that_lands_on_the_hint_completes_its_move
+    eviction_that_ends_elsewhere_is_well_done
     failed_target_sends_the_task_back_to_its_source
     failure_told_twice_of_a_source_that_let_go_counts_once
     failure_told_twice_to_a_new_life_counts_once
@@ -190,6 +191,7 @@ stories! {
     preference_for_evenness_moves_what_one_for_stillness_leaves
     queued_task_moves_at_the_price_of_a_message
     queued_work_is_queued_again_in_favour_of_a_worker
+    queued_work_says_nothing_of_how_many_may_move
     rank_counts_placements_newer_than_telemetry
     rank_finds_a_place_for_a_new_task
     reconfigured_in_every_phase_drops_nothing
@@ -216,12 +218,14 @@ stories! {
     scope_that_narrows_lets_go_on_what_is_under_way
     several_moves_at_once_keep_the_zones_even
     shadow_says_in_sentences_where_it_would_part
+    shadow_that_moves_otherwise_is_told_of
     slow_link_is_refused_where_a_fast_one_is_not
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
     source_that_does_not_stop_keeps_its_task
     source_that_has_yet_to_stop_keeps_its_device
     source_that_has_yet_to_stop_keeps_its_room
+    source_that_let_go_long_ago_has_lost_nothing
     spread_over_racks_ignores_workers_without_one
     spread_over_racks_is_held
     spread_over_racks_is_repaired_never_made_worse

@@ -218,7 +218,7 @@ fn charge(config: &Config, state: &mut State, view: &View<'_>) {
 fn spend(config: &Config, state: &mut State, view: &View<'_>) {
     let limits = config.migration.as_ref();
     state.spending.forget(limits, view.snapshot.at());
-    let moving = state.flights.values().filter(|flight| !flight.is_placement()).count();
+    let moving = state.flights.values().filter(|flight| flight.interrupts()).count();
     if let Some(concurrency) = &mut state.concurrency {
         concurrency.full = moving >= concurrency.now as usize;
     }

@@ -10,7 +10,7 @@ use super::{Findings, Promise, Violation};
 use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Ended, Outcome, Reason};
+use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason};
 use crate::snapshot::{Mobility, Placement, Snapshot, StateAt, Task};
 
 /// Reckons the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
@@ -31,6 +31,8 @@ pub struct Budgets {
     forgotten: usize,
     /// Those under way, by migration.
     open: BTreeMap<MigrationId, Interruption>,
+    /// What this life has queued again, and is under way: it interrupts nothing.
+    requeued: BTreeSet<MigrationId>,
     /// Every migration begun, so that none is taken over that is over.
     known: BTreeSet<MigrationId>,
     /// How large a state is taken to be that does not say.
@@ -53,6 +55,8 @@ pub(crate) struct Interruption {
     lost: Duration,
     /// Begun by a life that was not watched.
     taken_over: bool,
+    /// It is well done only if it completes: its target is not the host's choice, or it has come back.
+    strict: bool,
 }
 
 impl Interruption {
@@ -85,7 +89,7 @@ impl Interruption {
         };
         let bytes = if lies_there(task, to, zone(to)) { Some(0) } else { bytes };
         let (id, at) = (task.id, snapshot.at());
-        Self { task: id, at, counts, bytes, lost, taken_over: false }
+        Self { task: id, at, counts, bytes, lost, taken_over: false, strict: false }
     }
 
     /// The same with so many bytes to hand over where its task does not say how many.
@@ -162,10 +166,21 @@ impl Budgets {
 
     /// Takes in ends of migrations.
     pub fn ended(&mut self, ended: &[Ended]) {
-        self.level.ended(ended);
-        ended.iter().for_each(|ended| {
-            self.open.remove(&ended.migration);
-        });
+        for Ended { migration, from, fate, .. } in ended {
+            let queued = self.requeued.remove(migration) || from.is_none();
+            let open = self.open.remove(migration);
+            let strict = open.as_ref().is_some_and(|open| open.strict);
+            let well = *fate == Fate::Completed || (*fate == Fate::Diverted && !strict);
+            // Of what was taken over it is not known whether it interrupts anything.
+            let known = open.is_some_and(|open| !open.taken_over);
+            let failed = matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
+            self.level.ended([well && !queued, failed && known]);
+        }
+    }
+
+    /// What was evicted has come back to where it was.
+    pub(super) fn came_back(&mut self, migration: MigrationId) {
+        self.open.entry(migration).and_modify(|open| open.strict = true);
     }
 
     /// Takes over what a watch over an earlier life has seen.
@@ -179,6 +194,7 @@ impl Budgets {
         let later = outcome.epoch > self.epoch;
         if later {
             self.level = Level::unknown(self.limits.as_ref());
+            self.requeued.clear();
         }
         self.show(snapshot, outcome.epoch);
         if !self.lines.is_empty() {
@@ -201,7 +217,8 @@ impl Budgets {
                 format!("{command}: {moves} at once, {most:?} by what became of the last ones")
             });
         }
-        self.level.close(u64::from(outcome.in_flight));
+        let under_way = u64::from(outcome.in_flight);
+        self.level.close(under_way.saturating_sub(self.requeued.len() as u64));
         let longest = self.lines.iter().filter_map(|line| line.per).max().unwrap_or_default();
         let old = |begun: &Interruption| begun.at.after(longest) <= snapshot.at();
         let over = self.begun.iter().take_while(|begun| old(begun)).count();
@@ -248,13 +265,15 @@ impl Budgets {
         let Some((from, to)) = command.action.ends() else { return };
         // What is queued again interrupts nothing.
         if let Action::RequeueFor { .. } = command.action {
+            self.requeued.insert(command.migration);
             return;
         }
         let Some(task) = snapshot.task(command.task) else { return };
         self.shares.begin(snapshot, task, command, findings);
         let Some(from) = from else { return };
         let next = Interruption::of(task, snapshot, [from, to], command.reason);
-        let next = next.or_bytes(self.unstated);
+        let strict = !matches!(command.action, Action::Evict { .. });
+        let next = Interruption { strict, ..next.or_bytes(self.unstated) };
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {
                 let said = line.unit != Unit::Bytes || next.bytes.is_some();

@@ -10,7 +10,7 @@ use super::Findings;
 use crate::config::{Config, Fairness, MigrationLimits};
 use crate::model::ids::TenantId;
 use crate::model::time::Timestamp;
-use crate::outcome::{Command, Ended, Fate, Reason};
+use crate::outcome::{Command, Reason};
 use crate::snapshot::{Placement, Snapshot, Task};
 
 /// Who was interrupted when.
@@ -114,12 +114,11 @@ impl Level {
         Self { now: section.map(|section| u64::from(section.most.get())), ..Self::default() }
     }
 
-    pub(super) fn ended(&mut self, ended: &[Ended]) {
+    /// An interruption has ended: as it was meant to, or by a failure.
+    pub(super) fn ended(&mut self, [well, badly]: [bool; 2]) {
         let Some([completed, failed]) = &mut self.since else { return };
-        for ended in ended.iter().filter(|ended| ended.from.is_some()) {
-            *completed |= ended.fate == Fate::Completed;
-            *failed |= matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
-        }
+        *completed |= well;
+        *failed |= badly;
     }
 
     /// A round begins: the number for it, if it adapts.
@@ -138,7 +137,7 @@ impl Level {
         Some(now)
     }
 
-    /// A round is over, with so many under way at most.
+    /// A round is over, with so many interruptions under way at most.
     pub(super) fn close(&mut self, under_way: u64) {
         self.full = self.now.is_some_and(|now| under_way >= now);
     }

@@ -159,9 +159,7 @@ impl Watch {
             (Input::Tick(snapshot), Output::Outcome(outcome)) => self.round(snapshot, outcome),
             (Input::Tick(snapshot), Output::Stale(stale)) => {
                 let shown = self.reports(snapshot.reports());
-                self.quiet.ended(&stale.ended);
-                self.budgets.ended(&stale.ended);
-                self.answer(&shown, &stale.commands, &stale.ended)
+                self.reply(&shown, &stale.commands, &stale.ended)
             }
             (Input::Report(report), Output::Reply(reply)) => self.report(report, reply),
             (Input::Reconfigure(config), Output::Reconfigured) => {
@@ -188,8 +186,8 @@ impl Watch {
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
         let acts = self.config.mode.is_act();
-        let release = |it: &&Command| matches!(it.action, Action::Release { .. });
-        for command in outcome.commands.iter().filter(release).filter(|_| !acts) {
+        let interrupts = |it: &&Command| it.action.ends().is_some_and(|(from, _)| from.is_some());
+        for command in outcome.commands.iter().filter(interrupts).filter(|_| !acts) {
             findings.add(format!("{command}: the mode is {}", self.config.mode));
         }
         violations.extend(findings.list);
@@ -204,9 +202,15 @@ impl Watch {
     /// Takes in one report.
     pub fn report(&mut self, report: &Report, reply: &Reply) -> Vec<Violation> {
         let shown = self.reports(core::slice::from_ref(report));
-        self.quiet.ended(&reply.ended);
-        self.budgets.ended(&reply.ended);
-        self.answer(&shown, &reply.commands, &reply.ended)
+        self.reply(&shown, &reply.commands, &reply.ended)
+    }
+
+    /// What is said between the rounds.
+    fn reply(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
+        self.quiet.ended(ended);
+        let violations = self.answer(shown, commands, ended);
+        self.budgets.ended(ended);
+        violations
     }
 
     /// Migrations that have not ended: after a host has come to rest, there are none.
@@ -285,6 +289,9 @@ impl Watch {
                 }
                 Placement::Moving { migration, phase, .. } => {
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
+                    if !self.open.contains_key(&migration) && !self.over.contains_key(&migration) {
+                        self.forget_release(task.id);
+                    }
                 }
                 _ => {}
             }
@@ -308,7 +315,8 @@ impl Watch {
             .map(|command| command.migration)
             .collect();
         for late in &shown.late {
-            let busy = self.over.get(late).is_some_and(|past| self.is_moving(past.task));
+            let known = |past: &Past| past.released || self.is_moving(past.task);
+            let busy = self.over.get(late).is_some_and(known);
             let remembered = self.over.keys().rev().take(crate::state::ENDED).any(|id| id == late);
             let theirs = self.over.get(late).is_some_and(|past| past.evicted);
             findings.need(requeued.contains(late) || busy || theirs || !remembered, || {
@@ -342,6 +350,12 @@ impl Watch {
         self.open.values().any(|life| life.task == task)
     }
 
+    /// A task that moves again is not lost by what an earlier migration's source lets go late.
+    fn forget_release(&mut self, task: TaskId) {
+        let remembered = self.over.values_mut().rev().take(crate::state::ENDED);
+        remembered.filter(|past| past.task == task).for_each(|past| past.released = true);
+    }
+
     /// A new migration.
     fn begin(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
@@ -351,6 +365,7 @@ impl Watch {
             format!("{command}: {} is in a migration already", command.task)
         });
         self.newest = self.newest.max(Some(id));
+        self.forget_release(command.task);
         let (from, to) = command.action.ends().map_or((None, None), |(from, to)| (from, Some(to)));
         let evicted = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
         let copied = matches!(command.action, Action::Start { .. });
@@ -447,7 +462,10 @@ impl Watch {
         let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
         // Of a migration of an earlier life it is not known how it is carried out.
         let evicted = life.as_ref().is_none_or(|life| life.evicted);
-        self.over.insert(id, Past { task: ended.task, released, evicted, fate: ended.fate });
+        // Of what has arrived it is known that its source let go.
+        let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
+        let (task, fate) = (ended.task, ended.fate);
+        self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
         let overlaps = self.config.migration.as_ref().is_some_and(|limits| limits.overlap);
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
@@ -461,7 +479,7 @@ impl Watch {
         let there = shown.diverted.get(&id).is_some_and(|(_, worker)| *worker == ended.to);
         let seen = ended.fate != Fate::Completed || home || copied || there;
         findings.need(seen, || format!("{ended}: nothing shows that it runs there"));
-        if matches!(ended.fate, Fate::Completed | Fate::Diverted) {
+        if arrived {
             self.arrived(shown, ended, evicted);
         }
     }
@@ -474,6 +492,7 @@ impl Watch {
         let (task, worker) = told.or(held).unwrap_or((ended.task, ended.to));
         let before = self.returned.remove(&ended.task).filter(|_| evicted);
         if evicted && ended.from == Some(worker) {
+            self.budgets.came_back(ended.migration);
             let section = eviction(&self.config);
             // As long again after its end it is forgotten.
             let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);

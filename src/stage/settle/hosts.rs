@@ -11,7 +11,7 @@ use crate::snapshot::Phase;
 use crate::state::{Flight, MEMORY_PER_WORKER, Returned, State};
 
 use super::Settled;
-use super::turn::{end, land};
+use super::turn::{land, over};
 
 /// It has left its source, and the scheduler has it.
 pub(super) fn let_go(state: &mut State, mut flight: Flight, at: Timestamp, settled: &mut Settled) {
@@ -33,7 +33,7 @@ pub(super) fn turned_up(
     settled: &mut Settled,
 ) {
     let fate = if worker == flight.to { Fate::Completed } else { Fate::Diverted };
-    end(config, state, flight, fate, at, settled);
+    over(config, state, flight, (fate, flight.from != Some(worker)), at, settled);
     hand_over(state, flight.task, task);
     if flight.from == Some(worker) {
         back_off(config, state, task, at);

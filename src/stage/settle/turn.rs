@@ -233,7 +233,6 @@ pub(super) fn aborted(
     }
 }
 
-/// The one place where a migration ends.
 pub(super) fn end(
     config: &Config,
     state: &mut State,
@@ -242,19 +241,32 @@ pub(super) fn end(
     at: Timestamp,
     settled: &mut Settled,
 ) {
+    over(config, state, flight, (fate, fate == Fate::Completed), at, settled);
+}
+
+/// The one place where a migration ends, as it was meant to or not: where the host's scheduler chooses,
+/// the task may be elsewhere than it was to go, and all is well.
+pub(super) fn over(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    (fate, well): (Fate, bool),
+    at: Timestamp,
+    settled: &mut Settled,
+) {
     state.flights.remove(&flight.task);
     let elsewhere = matches!(fate, Fate::Completed | Fate::Diverted);
     // What its source evicts late is in the scheduler's hands.
     let unreleased = flight.phase == Phase::Releasing && !elsewhere && !flight.way.is_the_hosts();
     state.ended.push(Remembered { id: flight.id, task: flight.task, unreleased });
-    let completed = u64::from(fate == Fate::Completed);
+    let completed = u64::from(well);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
     state.counters.add(at, counts);
-    if let (Some(concurrency), Some(_)) = (&mut state.concurrency, flight.from) {
-        concurrency.completed |= fate == Fate::Completed;
+    if let Some(concurrency) = state.concurrency.as_mut().filter(|_| flight.interrupts()) {
+        concurrency.completed |= well;
         concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
     }
-    remember_cost(config, state, flight, fate, at);
+    remember_cost(config, state, flight, (fate, well), at);
     if fate == Fate::Completed {
         judge(config, state, flight, true);
     } else if !matches!(fate, Fate::Finished | Fate::Diverted) {
@@ -300,15 +312,21 @@ fn cool_down(
 
 /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two for
 /// a failure.
-fn remember_cost(config: &Config, state: &mut State, flight: &Flight, fate: Fate, at: Timestamp) {
+fn remember_cost(
+    config: &Config,
+    state: &mut State,
+    flight: &Flight,
+    (fate, well): (Fate, bool),
+    at: Timestamp,
+) {
     let (Some(section), Some(_)) = (&config.cost_benefit, flight.from) else { return };
     // What an operator called off says nothing of its kind.
-    if fate == Fate::Finished || (flight.called_off && fate != Fate::Completed) {
+    if fate == Fate::Finished || (flight.called_off && !well) {
         return;
     }
     let still = flight.released.and_then(|released| at.since(released)).unwrap_or_default();
     let CostWeights { seconds_per_point, base, .. } = section.cost;
-    let failure = if fate == Fate::Completed { 0.0 } else { base };
+    let failure = if well { 0.0 } else { base };
     let points = (seconds(still) / seconds_per_point + failure).min(crate::outcome::Cost::MOST);
     let mut average = state.learned.cost.get(&flight.kind).copied();
     learn(&mut average, points, section.learning_rate);
