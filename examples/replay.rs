@@ -157,6 +157,8 @@ fn read(mut line: Value) -> Result<Input, String> {
         set_aside::<evenkeel::Worker>(snapshot, "workers", &mut bad);
         set_aside::<evenkeel::Task>(snapshot, "tasks", &mut bad);
         set_aside::<evenkeel::Group>(snapshot, "groups", &mut bad);
+        set_aside::<evenkeel::TargetClass>(snapshot, "classes", &mut bad);
+        set_aside::<evenkeel::Freeze>(snapshot, "freezes", &mut bad);
         set_aside::<evenkeel::Report>(snapshot, "reports", &mut bad);
         let known = snapshot.entry("bad_records").or_insert_with(|| json!([]));
         if let Some(known) = known.as_array_mut() {

@@ -8,7 +8,8 @@
 //! standard input. The log is played up to the last round at or before `--at` (seconds on the host's clock), or to
 //! its last round. Then the engine says what that round did, and by worker what stood in the way of every other move
 //! and the smallest change that would have changed the answer ([`Engine::consider`], [`Rejection::remedy`]). Of a task
-//! that might have moved and did not, the round is run once more with all other tasks pinned.
+//! that might have moved and did not, the round is run once more with all other tasks pinned. Where the engine only
+//! advises, what it proposes stands for what is done; where it only observes, it chooses nothing and that is the answer.
 //! `--config` holds the [`Config`] that the host began with, if that was not the default. `--json` prints the same as
 //! one JSON document.
 
@@ -18,7 +19,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
-use evenkeel::config::{Pace, Trigger};
+use evenkeel::config::{Mode, Pace, Trigger};
 use evenkeel::{
     Action, Balance, Command, Config, Coverage, Engine, Group, Input, LoadBand, Mobility, Outcome,
     Output, Placement, Reach, Rejection, Remedy, Snapshot, SnapshotBuilder, Task, TaskId,
@@ -192,7 +193,7 @@ impl Thought {
 /// The answer, in the order in which it is printed.
 struct Answer {
     round: Round,
-    /// The moves that were made.
+    /// The moves that were made, or proposed.
     chosen: Vec<Command>,
     /// All others, the nearest to a yes first.
     others: Vec<Thought>,
@@ -200,7 +201,7 @@ struct Answer {
 
 fn ask(question: &Question) -> Result<String, Box<dyn Error>> {
     let round = play(question)?;
-    let chosen = round.outcome.begun().filter(|command| match question.about {
+    let chosen = begun(&round.outcome).filter(|command| match question.about {
         About::Task(task) => command.task == task,
         About::Worker(worker) => ends(command).contains(&Some(worker)),
     });
@@ -216,6 +217,11 @@ fn ask(question: &Question) -> Result<String, Box<dyn Error>> {
         return Ok(serde_json::to_string_pretty(&answer.json())?);
     }
     Ok(answer.text(question.about))
+}
+
+/// What a round begins, or would begin if the engine acted.
+fn begun(outcome: &Outcome) -> impl Iterator<Item = &Command> {
+    outcome.begun().chain(&outcome.proposed)
 }
 
 /// Source and target of a command that begins a migration.
@@ -267,7 +273,10 @@ impl Round {
 
     /// Why a move that the rules allow was not made.
     fn passed_over(&self, thought: &Thought) -> String {
-        let moved = self.outcome.begun().find(|command| command.task == thought.task);
+        if self.outcome.mode == Mode::Observe {
+            return "the mode is observe: the engine chooses nothing".into();
+        }
+        let moved = begun(&self.outcome).find(|command| command.task == thought.task);
         if let Some(command) = moved {
             let better = command.scorecard.map(|card| card.net() - thought.net());
             let better = better.filter(|points| points.is_finite() && *points > 0.0);
@@ -289,7 +298,7 @@ impl Round {
     /// What the same round would have done with a task if no other could have moved.
     fn alone(&self, id: TaskId) -> String {
         let Some(outcome) = self.with_others_pinned(id) else { return "nobody knows".into() };
-        let moved = outcome.begun().find(|command| command.task == id);
+        let moved = begun(&outcome).find(|command| command.task == id);
         if let Some(to) = moved.and_then(|command| ends(command)[1]) {
             return format!("others came first: had they been pinned, it would have moved to {to}");
         }
@@ -321,6 +330,8 @@ impl Round {
         }
         same = same.workers(snapshot.workers().iter().cloned()).tasks(tasks);
         same = groups().cloned().fold(same, SnapshotBuilder::group);
+        same = snapshot.classes().iter().cloned().fold(same, SnapshotBuilder::class);
+        same = snapshot.freezes().iter().copied().fold(same, SnapshotBuilder::freeze);
         let bad = snapshot.bad_records().iter().cloned();
         let same = bad.fold(same, SnapshotBuilder::bad_record).build();
         before.clone().tick(&same).ok()
@@ -382,6 +393,8 @@ impl Answer {
         let Round { snapshot, outcome, .. } = &self.round;
         let mut lines =
             vec![format!("round {} at {}: {}", outcome.tick, outcome.at, outcome.balance)];
+        let idle = Some(outcome.mode).filter(|mode| !mode.is_act());
+        lines.extend(idle.map(|mode| format!("the mode is {mode}: nothing new is begun")));
         lines.extend(match about {
             About::Task(id) => {
                 snapshot.task(id).map(|task| format!("{id} is {}", self.round.place(task)))
@@ -390,11 +403,12 @@ impl Answer {
         });
         lines.push(format!("considered {} moves", self.others.len() + self.chosen.len()));
         lines.push(String::new());
+        let chosen = if outcome.mode == Mode::Advise { "proposed" } else { "chosen" };
         if self.chosen.is_empty() {
-            lines.push("chosen       nothing".into());
+            lines.push(format!("{chosen:<12} nothing"));
         }
         for command in &self.chosen {
-            lines.push(format!("chosen       {command}"));
+            lines.push(format!("{chosen:<12} {command}"));
             lines.extend(command.scorecard.map(|card| format!("             {card}")));
         }
         lines.push(String::new());
@@ -469,6 +483,7 @@ impl Answer {
             "tick": outcome.tick,
             "at": outcome.at,
             "balance": outcome.balance,
+            "mode": outcome.mode,
             "chosen": self.chosen,
             "others": others.collect::<Vec<_>>(),
             "smallest_change": self.others.first().map(|thought| json!({

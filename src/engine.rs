@@ -499,7 +499,6 @@ fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), 
     Err(Stale { last, given, commands, ended })
 }
 
-/// Whether there is nothing to be done about the cluster.
 impl Balance {
     /// Whether something is to be done about it.
     pub const fn is_uneven(&self) -> bool {

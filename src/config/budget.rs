@@ -96,7 +96,7 @@ impl Fairness {
 
 /// The number of migrations under way at once finds its own level: one more after a round in which
 /// some have completed and as many as allowed were under way, half as many after one in which any has
-/// failed, was refused, or took too long.
+/// failed, was refused, or took too long. What is queued again interrupts nothing, and says nothing.
 ///
 /// It takes the place of [`share_of_workers`](super::MigrationLimits::share_of_workers) and
 /// [`per_giver`](super::MigrationLimits::per_giver), and begins at
@@ -173,7 +173,9 @@ pub enum Unit {
     /// move under such a budget; on its way already, it counts as the whole limit.
     Bytes,
     /// Seconds of work that a failure on the way would lose: the age of the last checkpoint, or all
-    /// since the task began where that is not known, or where it starts again from the beginning.
+    /// since the task began where that is not known, or where it starts again from the beginning. A
+    /// task that [overlaps](crate::Task::overlaps) counts all the same: its copy begins with the state
+    /// that was saved.
     LostSeconds,
 }
 

@@ -77,7 +77,8 @@ pub enum Action {
     },
     /// Give the task back to the scheduler; the engine is done with it.
     Requeue,
-    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it.
+    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it. Of
+    /// a move that [overlaps](Self::Start), a target that runs its copy already stops it.
     Abort {
         /// Whom to tell.
         worker: WorkerId,
@@ -343,7 +344,8 @@ pub struct Ended {
     pub task: TaskId,
     /// Where the task came from; nowhere if it was orphaned.
     pub from: Option<WorkerId>,
-    /// Where it went, or was to go.
+    /// Where it went, or was to go. Of what was [diverted](Fate::Diverted) this is not where the task
+    /// is: the host has said that itself.
     pub to: WorkerId,
     /// How it ended.
     pub fate: Fate,

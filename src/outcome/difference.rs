@@ -66,7 +66,8 @@ pub enum Difference {
         /// Why live does not, if its tally tells.
         refusal: Option<Rejection>,
     },
-    /// The task goes elsewhere: to another worker, another device there, or by another alternative.
+    /// The task goes elsewhere: to another worker, another device there, or by another alternative. Or
+    /// it goes in another way: it is evicted, say, or its copy is started first.
     Target {
         /// By live.
         live: Command,

@@ -247,7 +247,8 @@ impl fmt::Display for Reply {
 pub struct Counts {
     /// Begun.
     pub initiated: u64,
-    /// Ended well.
+    /// Ended well. Where the host's scheduler chooses the target, what was diverted has, too, unless
+    /// it came back to its source.
     pub completed: u64,
     /// Ended otherwise.
     pub failed: u64,

@@ -34,7 +34,9 @@ impl Report {
 #[non_exhaustive]
 pub enum Event {
     /// The source has saved the task's state and let it go: the specification's "task cancelled for
-    /// migration". The engine answers with the command that assigns it.
+    /// migration". The engine answers with the command that assigns it; or with none, where its copy
+    /// runs on the target already and that ends the migration, or where it was evicted or queued again
+    /// and is in the hands of the host's scheduler now.
     Released {
         /// The migration.
         migration: MigrationId,
@@ -46,7 +48,9 @@ pub enum Event {
         migration: MigrationId,
     },
     /// Something went wrong on the side whose turn it was. The task is where it was before that
-    /// step: on the source while releasing, in nobody's hands after.
+    /// step: on the source while releasing, in nobody's hands after. Of a move that overlaps: on the
+    /// source at every step, and a copy that runs is called off. Of what was evicted or queued again:
+    /// on the source, or in the hands of the host's scheduler; the engine is done with it.
     Failed {
         /// The migration.
         migration: MigrationId,
