@@ -219,12 +219,17 @@ impl Budgets {
         }
         let under_way = u64::from(outcome.in_flight);
         self.level.close(under_way.saturating_sub(self.requeued.len() as u64));
+        self.forget(snapshot.at());
+        findings.list
+    }
+
+    /// Forgets what no window reaches back to.
+    fn forget(&mut self, now: Timestamp) {
         let longest = self.lines.iter().filter_map(|line| line.per).max().unwrap_or_default();
-        let old = |begun: &Interruption| begun.at.after(longest) <= snapshot.at();
+        let old = |begun: &Interruption| begun.at.after(longest) <= now;
         let over = self.begun.iter().take_while(|begun| old(begun)).count();
         self.begun.drain(..over);
         self.forgotten += over;
-        findings.list
     }
 
     /// What a snapshot shows under way that nobody here has begun; and what a later life cannot know.
