@@ -158,6 +158,7 @@ stories! {
     in_flight_counts_on_both_ends
     labels_are_required_and_forbidden
     large_cluster_moves_more_than_two_at_once
+    late_word_of_a_new_name_undoes_nothing
     license_is_a_resource_like_any_other
     maintenance_empties_the_worker_ahead_of_time
     migration_off_observes_and_explains

@@ -33,28 +33,32 @@ pub(super) fn turned_up(
     settled: &mut Settled,
 ) {
     let fate = if worker == flight.to { Fate::Completed } else { Fate::Diverted };
-    over(config, state, flight, (fate, flight.from != Some(worker)), at, settled);
+    let back = flight.from == Some(worker);
+    over(config, state, flight, (fate, !back), at, settled);
+    if !back {
+        state.returned.remove(&flight.task);
+    }
     hand_over(state, flight.task, task);
-    if flight.from == Some(worker) {
+    if back {
         back_off(config, state, task, at);
         return;
     }
-    state.returned.remove(&task);
     let mut there = flight.clone();
     (there.task, there.to) = (task, worker);
     land(config, state, &there, at);
 }
 
-/// What is remembered of a task is remembered of it under its new name.
+/// What is remembered of a task is remembered of it under its new name, unless that is known already: the
+/// report of the name is late then, and what is remembered is news.
 pub(super) fn hand_over(state: &mut State, was: TaskId, is: TaskId) {
     if was == is {
         return;
     }
     if let Some(cooldown) = state.cooldowns.remove(&was) {
-        state.cooldowns.insert(is, cooldown);
+        state.cooldowns.entry(is).or_insert(cooldown);
     }
     if let Some(returned) = state.returned.remove(&was) {
-        state.returned.insert(is, returned);
+        state.returned.entry(is).or_insert(returned);
     }
 }
 
