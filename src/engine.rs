@@ -407,7 +407,7 @@ impl Engine {
     /// The least speed that is worth a move for it.
     fn least_speed(&self, view: &View<'_>, row: usize, from: Seat) -> f64 {
         let Some(section) = self.config.hardware.as_ref() else { return 0.0 };
-        let here = speed::here(section, &self.state, view, view.task_here(row), from);
+        let here = speed::to_beat(&self.config, section, &self.state, view, (row, from));
         section.upgrade.unwrap_or(0.0) * here
     }
 

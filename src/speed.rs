@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::config::HardwareStrategy;
+use crate::config::{Config, HardwareStrategy};
 use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTable};
 use crate::snapshot::Task;
-use crate::state::State;
+use crate::state::{State, Way};
 use crate::view::{Seat, View, runs_on_device};
 
 /// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
@@ -83,6 +83,24 @@ pub(crate) fn here(
         return known(state, view, seat, section.table.profile(Hardware::Cpu, None));
     }
     there(section, state, view, task, seat)
+}
+
+/// Its speed where it is, as somebody asks who would move it for more. Where the host's scheduler chooses the
+/// worker, it chooses the device and the alternative too, and would again: there a task counts as running
+/// the best way its worker has.
+pub(crate) fn to_beat(
+    config: &Config,
+    section: &HardwareStrategy,
+    state: &State,
+    view: &View<'_>,
+    (row, seat): (usize, Seat),
+) -> f64 {
+    let task = view.task(row);
+    if Way::of(config.migration.as_ref(), task).is_the_hosts() {
+        best(section, state, view, task, seat)
+    } else {
+        here(section, state, view, view.task_here(row), seat)
+    }
 }
 
 fn known(state: &State, view: &View<'_>, seat: Seat, profile: HardwareProfile) -> f64 {

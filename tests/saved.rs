@@ -1,4 +1,5 @@
-//! What an earlier release has written still loads, and gives the same answers, byte for byte.
+//! What an earlier release has written still loads, and gives the same answers, byte for byte but for what
+//! forecasts say: they have learned since (to widen their intervals, and to know the steps of our own moves).
 //!
 //! `tests/saved` holds, per preset: a config, a log of inputs, what came of each, the state as it was
 //! after half of them, and the run log. Never write them anew: add others beside them. Where only the
@@ -13,6 +14,7 @@ use evenkeel::shell::{MetricsSink, Recorder, WallClock};
 use evenkeel::{Config, Engine, Epoch, Input, Output, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 const PRESETS: [&str; 3] = ["default", "reference", "fixed"];
 
@@ -25,6 +27,22 @@ fn saved(preset: &str, what: &str) -> String {
 fn reads<T: Serialize + DeserializeOwned>(text: &str) -> T {
     let value: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!(serde_json::to_string(&value).unwrap(), text.trim_end());
+    value
+}
+
+/// A text without what forecasts say, and without the fingerprint of the state that remembers it.
+fn but_for_forecasts(text: &str) -> Value {
+    fn strip(value: &mut Value) {
+        if let Value::Object(fields) = value {
+            fields.retain(|name, _| !["forecast", "judged"].contains(&name.as_str()));
+            if let Some(Value::Object(prints)) = fields.get_mut("fingerprints") {
+                prints.remove("state");
+            }
+            fields.values_mut().for_each(strip);
+        }
+    }
+    let mut value = serde_json::from_str(text).unwrap();
+    strip(&mut value);
     value
 }
 
@@ -44,8 +62,9 @@ fn log(preset: &str) -> Vec<(Input, String)> {
 fn answers(engine: &mut Engine, log: &[(Input, String)]) {
     for (nth, (input, said)) in log.iter().enumerate() {
         let output = engine.apply(input);
-        assert_eq!(serde_json::to_string(&output).unwrap(), *said, "line {}", nth + 1);
-        assert_eq!(reads::<Output>(said), output);
+        let _: Output = reads(said);
+        let says = serde_json::to_string(&output).unwrap();
+        assert_eq!(but_for_forecasts(&says), but_for_forecasts(said), "line {}", nth + 1);
     }
 }
 
@@ -105,6 +124,7 @@ fn a_saved_run_log_reads_and_is_written_again_the_same() {
             }
         }
         recorder.finish();
-        assert_eq!(lines, text.lines().collect::<Vec<_>>(), "{preset}");
+        let lines: Vec<Value> = lines.iter().map(|line| but_for_forecasts(line)).collect();
+        assert_eq!(lines, text.lines().map(but_for_forecasts).collect::<Vec<_>>(), "{preset}");
     }
 }

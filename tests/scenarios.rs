@@ -88,6 +88,7 @@ stories! {
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     cpu_alternative_is_taken_when_no_gpu_is_free_and_charged_as_such
     dead_band_leaves_a_swap_of_roles_alone
+    device_is_no_reason_to_evict
     device_that_fits_best_keeps_the_large_hole_whole
     disruption_budget_counts_an_outage_that_is_not_ours
     disruption_budget_holds_a_second_member_back
@@ -237,6 +238,7 @@ stories! {
     state_out_of_reach_has_no_known_price
     state_that_has_the_task_in_nobodys_hands_is_behind
     state_that_lies_on_the_target_is_free
+    step_of_our_own_is_no_trend
     steps_to_the_bounds_or_back_to_what_was_configured
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off

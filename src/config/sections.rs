@@ -160,7 +160,8 @@ impl Default for Pace {
     }
 }
 
-/// What is coming can trigger, not only what is: least squares through each worker's recent loads.
+/// What is coming can trigger, not only what is: least squares through each worker's recent loads. Where
+/// [`Stability`] knows of our own moves, the steps that they leave are no trend.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_prediction", deny_unknown_fields)]
 pub struct Prediction {

@@ -4,6 +4,10 @@
 //! `window` from now and kept within 0 to 1. Loads of 0.5, 0.6 and 0.7 at 60, 30 and 0 seconds ago
 //! give 1.0 (1.3, kept within) in 180 s, with a fit of 1 and a confidence of 1 x 3/10.
 //!
+//! Moves of ours are steps, and a step is no trend: the line comes in parts that share a slope, and a part
+//! begins with the first sample that shows what a move has done. Loads of 0.5, 0.5, 0.5, then 0.2, 0.2 and
+//! 0.2 without the task that left stay at 0.2.
+//!
 //! Confidence is R squared x min(1, samples / 10), as the original has it. It is no probability;
 //! what it was worth is tracked: when a forecast falls due, its error is measured.
 //!
@@ -80,13 +84,14 @@ fn worker(
     let oldest = now.before(section.history);
     let track = state.tracks.get(&record.id)?;
     let before = track.samples.iter().filter(|sample| sample.at >= oldest && sample.at < now);
-    let points = before.map(|sample| (sample.at.seconds_from(now), sample.load));
-    let points = points.chain(core::iter::once((0.0, view.workers[seat].reported?)));
+    let points = before.map(|it| (it.at.seconds_from(now), it.load, it.parted));
+    let parted = track.parting.is_some();
+    let points = points.chain(core::iter::once((0.0, view.workers[seat].reported?, parted)));
     let samples = points.clone().count();
     if samples < LEAST_SAMPLES {
         return None;
     }
-    let line = Line::through(points)?;
+    let line = Line::in_parts(points)?;
     let ahead = section.window.as_secs_f64();
     let load = line.at(ahead).clamp(0.0, 1.0);
     let margin = widened(line.margin(ahead)?, factor);

@@ -279,8 +279,9 @@ fn history(
     let oldest = at.before(reach(config));
     for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
         let Some(load) = worker.reported else { continue };
-        let sample = Sample { at: measured(at, record.metric_age), load };
-        let Track { recent, samples, .. } = state.tracks.entry(record.id).or_default();
+        let sample = Sample { at: measured(at, record.metric_age), load, parted: false };
+        let track = state.tracks.entry(record.id).or_default();
+        let Track { recent, samples, .. } = &mut *track;
         if recent.newest().is_none_or(|newest| newest.at < sample.at) {
             recent.push(sample);
         }
@@ -289,7 +290,7 @@ fn history(
         let apart =
             (history / u32::try_from(SAMPLES).unwrap_or(u32::MAX)).max(Duration::from_millis(1));
         if samples.newest().is_none_or(|newest| newest.at.after(apart) <= sample.at) {
-            samples.push(sample);
+            track.keep(sample);
         }
     }
     if view.snapshot.coverage() == Coverage::Complete {

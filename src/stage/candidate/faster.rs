@@ -18,6 +18,7 @@ type Ranked = Vec<(f64, Seat)>;
 
 /// Workers by speed, per hardware that tasks name, and per class.
 pub(super) struct Faster<'a> {
+    config: &'a Config,
     section: Option<(&'a HardwareStrategy, f64)>,
     state: &'a State,
     view: &'a View<'a>,
@@ -48,7 +49,7 @@ impl<'a> Faster<'a> {
             open.sort_by(|a, b| level(a).total_cmp(&level(b)).then(a.cmp(b)));
         }
         let open = Order::new(view, open);
-        Self { section, state, view, open, by_wish: BTreeMap::new() }
+        Self { config, section, state, view, open, by_wish: BTreeMap::new() }
     }
 
     /// Whether a task on this worker would run so much faster somewhere that it may move for it.
@@ -81,10 +82,10 @@ impl<'a> Faster<'a> {
         Some(form.alternatives.first()?.speed / self.here(row, from)?)
     }
 
-    /// The speed of a task where it is.
+    /// The speed of a task where it is, which is to be beaten.
     fn here(&self, row: usize, from: Seat) -> Option<f64> {
         let (section, _) = self.section?;
-        Some(speed::here(section, self.state, self.view, self.view.task_here(row), from))
+        Some(speed::to_beat(self.config, section, self.state, self.view, (row, from)))
     }
 
     /// The open workers that have the hardware a task names, fastest first, the coldest of equals

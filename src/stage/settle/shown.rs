@@ -215,7 +215,7 @@ pub(super) fn placement(
             end(config, state, &flight, Fate::Failed, at, settled);
         }
         Placement::Unplaced if flight.way.is_the_hosts() && flight.phase == Phase::Releasing => {
-            hosts::let_go(state, flight, at, settled);
+            released(config, state, flight, at, settled);
         }
         Placement::Moving { .. } | Placement::Orphaned | Placement::Unplaced => {}
     }
@@ -234,7 +234,9 @@ fn missing(
         (Way::Direct | Way::Overlap, Phase::Releasing) => {
             end(config, state, &flight, Fate::Finished, at, settled);
         }
-        (Way::Evict | Way::Requeue, Phase::Releasing) => hosts::let_go(state, flight, at, settled),
+        (Way::Evict | Way::Requeue, Phase::Releasing) => {
+            released(config, state, flight, at, settled);
+        }
         (Way::Overlap, Phase::Assigned) => {
             settled.command(&flight, Action::Abort { worker: flight.to }, Reason::Elsewhere);
             end(config, state, &flight, Fate::Finished, at, settled);

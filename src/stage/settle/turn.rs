@@ -22,6 +22,7 @@ pub(super) fn released(
     at: Timestamp,
     settled: &mut Settled,
 ) {
+    part(config, state, flight.from, at);
     match flight.way {
         Way::Direct => {}
         Way::Overlap => return overlap::released(config, state, flight, at, settled),
@@ -60,6 +61,7 @@ pub(super) fn running(
         let here = (flight.to, flight.task);
         hosts::turned_up(config, state, flight, here, at, settled);
     } else if let Some(fate) = flight.returning {
+        part(config, state, Some(flight.to), at);
         end(config, state, flight, fate, at, settled);
     } else {
         end(config, state, flight, Fate::Completed, at, settled);
@@ -280,14 +282,24 @@ pub(super) fn over(
 
 /// What follows from a task's arrival: an effect that telemetry has yet to show, and a cooldown.
 pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Timestamp) {
+    let (released, running) = (flight.released.unwrap_or(at), flight.copied().unwrap_or(at));
+    part(config, state, flight.from, released);
+    part(config, state, Some(flight.to), running);
     if let Some(from) = flight.from {
         cool_down(config, state, flight.task, Some(from), at);
     }
     if state.landed.len() < MEMORY_PER_WORKER * state.tracks.len().max(1) {
         let (task, to, load) = (flight.task, flight.to, flight.load.clone());
-        let (released, leaves) = (flight.released.unwrap_or(at), flight.leaves.clone());
-        let (from, running) = (flight.from, flight.copied().unwrap_or(at));
+        let (from, leaves) = (flight.from, flight.leaves.clone());
         state.landed.push(Landed { task, from, to, released, running, load, leaves });
+    }
+}
+
+/// What a worker's load does at this moment is our doing.
+fn part(config: &Config, state: &mut State, worker: Option<WorkerId>, at: Timestamp) {
+    let track = worker.and_then(|worker| state.tracks.get_mut(&worker));
+    if let (Some(stability), Some(track)) = (&config.stability, track) {
+        track.part(at, stability.telemetry_lag);
     }
 }
 
