@@ -95,11 +95,11 @@ pub(crate) fn to_beat(
     view: &View<'_>,
     (row, seat): (usize, Seat),
 ) -> f64 {
-    let task = view.task(row);
+    let (task, here) = (view.task(row), here(section, state, view, view.task_here(row), seat));
     if Way::of(config.migration.as_ref(), task).is_the_hosts() {
-        best(section, state, view, task, seat)
+        here.max(best(section, state, view, task, seat))
     } else {
-        here(section, state, view, view.task_here(row), seat)
+        here
     }
 }
 

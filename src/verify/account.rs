@@ -225,8 +225,11 @@ impl<'a> Account<'a> {
         // What came back to where it was evicted has begun anew there.
         let there = |ended: &Ended| self.stays.get(&ended.task).copied();
         let arrived = ended.filter(|it| it.from.is_none() || there(it) != it.from.map(Stay::On));
-        landed.extend(arrived.map(|ended| ended.task));
-        landed.extend(self.facts.renamed());
+        // What bears its old name still is another task.
+        let renamed = self.facts.renamed();
+        let other = |task: TaskId| renamed.iter().any(|(was, is)| *was == task && is != was);
+        landed.extend(arrived.map(|ended| ended.task).filter(|task| !other(*task)));
+        landed.extend(renamed.iter().map(|(_, is)| *is));
         for task in snapshot.tasks().iter().filter(|task| !landed.contains(&task.id)) {
             let Stay::On(id) = self.stays[&task.id] else { continue };
             let Some(worker) = snapshot.worker(id) else { continue };

@@ -246,8 +246,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Tasks that a report of this snapshot says to have turned up elsewhere, by the names they have there.
-    pub(super) fn renamed(&self) -> Vec<TaskId> {
+    /// Tasks that a report of this snapshot says to have turned up elsewhere, by the names they had and those that they
+    /// have there.
+    pub(super) fn renamed(&self) -> Vec<(TaskId, TaskId)> {
         let Round { snapshot, before, .. } = *self.round;
         let flown = |id: MigrationId| before.flights.values().find(|flight| flight.id == id);
         let turned_up = snapshot.reports().iter().filter_map(|report| match report.event {
@@ -255,7 +256,7 @@ impl<'a> Facts<'a> {
             _ => None,
         });
         let elsewhere = turned_up.filter(|(flight, worker, _)| flight.from != Some(*worker));
-        elsewhere.map(|(.., task)| task).collect()
+        elsewhere.map(|(flight, _, task)| (flight.task, task)).collect()
     }
 
     /// Arrivals that measurements may not show yet: those remembered, and those of this round.
