@@ -164,6 +164,7 @@ stories! {
     maintenance_empties_the_worker_ahead_of_time
     migration_off_observes_and_explains
     move_for_speed_repays_itself_or_is_refused
+    move_taken_over_keeps_room_on_a_device
     move_that_ends_too_late_to_repay_is_refused
     nan_report_sets_one_worker_aside
     nearly_done_is_left_to_finish

@@ -179,7 +179,10 @@ fn claims(
             ledger.burden_into(as_there, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
             if let Some(flight) = flight {
-                ledger.keep(as_there.requirements.gpu_memory_bytes, seat, flight.device);
+                // A life that has taken it over does not know which it was promised.
+                let device =
+                    flight.device.or_else(|| likely(ledger, as_there, seat, workers[seat].kinds));
+                ledger.keep(as_there.requirements.gpu_memory_bytes, seat, device);
             }
         }
         if let Some(seat) = here.or(from) {
@@ -254,10 +257,17 @@ fn reserve(ledger: &mut Ledger, task: &Task, device: Option<u16>, seat: Seat, ki
     let Some(bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds)) else {
         return;
     };
-    let device = device.or_else(|| ledger.tightest(seat, needs, bytes as f64).ok());
+    let device = device.or_else(|| likely(ledger, task, seat, kinds));
     if let Some(cell) = device.and_then(|device| ledger.device_mut(seat, device)) {
         cell.reserved_bytes += bytes as f64;
     }
+}
+
+/// The device that a task fits most tightly, if it runs on one there.
+fn likely(ledger: &Ledger, task: &Task, seat: Seat, kinds: HardwareSet) -> Option<u16> {
+    let needs = &task.requirements;
+    let bytes = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds))?;
+    ledger.tightest(seat, needs, bytes as f64).ok()
 }
 
 /// Adds to the reported use what measurements cannot have seen yet.

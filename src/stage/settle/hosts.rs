@@ -11,7 +11,7 @@ use crate::snapshot::Phase;
 use crate::state::{Flight, MEMORY_PER_WORKER, Returned, State};
 
 use super::Settled;
-use super::turn::{land, over};
+use super::turn::{land, over, part};
 
 /// It has left its source, and the scheduler has it.
 pub(super) fn let_go(state: &mut State, mut flight: Flight, at: Timestamp, settled: &mut Settled) {
@@ -34,6 +34,7 @@ pub(super) fn turned_up(
 ) {
     let fate = if worker == flight.to { Fate::Completed } else { Fate::Diverted };
     let back = flight.from == Some(worker);
+    part(config, state, Some(worker), at);
     over(config, state, flight, (fate, !back), at, settled);
     if !back {
         state.returned.remove(&flight.task);

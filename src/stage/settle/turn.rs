@@ -55,13 +55,13 @@ pub(super) fn running(
     at: Timestamp,
     settled: &mut Settled,
 ) {
+    part(config, state, Some(flight.to), at);
     if flight.way == Way::Overlap {
         overlap::copied(state, flight.clone(), at, settled);
     } else if flight.way.is_the_hosts() {
         let here = (flight.to, flight.task);
         hosts::turned_up(config, state, flight, here, at, settled);
     } else if let Some(fate) = flight.returning {
-        part(config, state, Some(flight.to), at);
         end(config, state, flight, fate, at, settled);
     } else {
         end(config, state, flight, Fate::Completed, at, settled);
@@ -296,7 +296,7 @@ pub(super) fn land(config: &Config, state: &mut State, flight: &Flight, at: Time
 }
 
 /// What a worker's load does at this moment is our doing.
-fn part(config: &Config, state: &mut State, worker: Option<WorkerId>, at: Timestamp) {
+pub(super) fn part(config: &Config, state: &mut State, worker: Option<WorkerId>, at: Timestamp) {
     let track = worker.and_then(|worker| state.tracks.get_mut(&worker));
     if let (Some(stability), Some(track)) = (&config.stability, track) {
         track.part(at, stability.telemetry_lag);
