@@ -111,6 +111,7 @@ stories! {
     evicted_task_that_lands_on_the_hint_completes_its_move
     eviction_that_ends_elsewhere_is_well_done
     failed_target_sends_the_task_back_to_its_source
+    failure_that_a_new_life_hears_first_says_nothing_of_the_copy
     failure_told_twice_of_a_source_that_let_go_counts_once
     failure_told_twice_to_a_new_life_counts_once
     fair_interruptions_among_tenants
@@ -184,6 +185,7 @@ stories! {
     overlap_on_its_way_home_is_not_stopped_there
     overlap_taken_over_that_does_not_start_goes_home
     overlap_that_loses_its_source_asks_whether_its_target_still_takes_it
+    overlap_whose_source_will_not_start_it_again_runs_there
     overlapping_task_starts_there_before_it_stops_here
     overlapping_task_that_finishes_ends_its_move
     overlapping_task_whose_target_fails_stays_where_it_runs

@@ -24,7 +24,7 @@ use crate::model::ids::TaskId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Reason, Reply};
 use crate::snapshot::{Event, Phase, Placement, Report, Snapshot};
-use crate::state::{Concurrency, Flight, Remembered, State};
+use crate::state::{Concurrency, Flight, Remembered, State, Way};
 
 /// What settling has to say.
 #[derive(Debug, Default)]
@@ -172,13 +172,15 @@ fn is_stale(flight: &Flight, report: &Report) -> bool {
 
 /// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
 /// that it goes on from may be older than the release, and then it is not the source that failed.
-/// Taken for the source's, the end of the migration would leave the task to nobody.
+/// Taken for the source's, the end of the migration would leave the task to nobody. Or older than the
+/// moment when the copy began to run, and then it is not the copy that failed.
 fn is_doubtful(state: &State, flight: &Flight, report: &Report) -> bool {
     let ends = matches!(
         report.event,
         Event::Failed { .. } | Event::Refused { .. } | Event::Aborted { .. }
     );
-    ends && flight.phase == Phase::Releasing && state.is_resumed()
+    let has_moved_on = flight.phase == Phase::Releasing || flight.way == Way::Overlap;
+    ends && has_moved_on && state.is_resumed()
 }
 
 /// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,

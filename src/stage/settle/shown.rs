@@ -186,6 +186,10 @@ pub(super) fn placement(
             if flight.way.is_the_hosts() && shows {
                 hosts::turned_up(config, state, &flight, (worker, task), at, settled);
             }
+            // It was sent home in case its source had let go, and home would not start it: it runs there.
+            if flight.phase == Phase::Released && flight.released.is_none() {
+                end(config, state, &flight, Fate::Failed, at, settled);
+            }
         }
         Placement::On(worker) if worker == flight.to && flight.copied().is_some() => {}
         Placement::On(worker) if worker == flight.to => {
