@@ -183,8 +183,10 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
         for group in groups_of(round, step.task.id).filter(|it| it.rule == GroupRule::Gang) {
             findings.need(!aim.is_chosen(), || format!("{command}: nobody asked {}", group.id));
             for other in group.members.iter().copied().filter(|other| *other != step.task.id) {
-                let goes =
-                    step_of(other).is_some_and(|it| it.from.is_some() == step.from.is_some());
+                // Advice goes on with one that is under way, and proposes the others beside it.
+                let proposed = round.outcome.proposed.iter().any(|command| command.task == other);
+                let goes = proposed
+                    || step_of(other).is_some_and(|it| it.from.is_some() == step.from.is_some());
                 let stay = stays.get(&other).copied();
                 let must = if step.from.is_some() {
                     stay != Some(Stay::Nowhere) || is_somewhere(&facts, other)
