@@ -202,6 +202,7 @@ stories! {
     reconfigured_in_every_phase_drops_nothing
     rank_refuses_what_a_round_would_refuse
     reconfigured_in_flight_drops_nothing
+    record_on_a_lost_worker_frees_no_room_at_the_source
     release_that_an_earlier_life_has_answered_is_no_news
     reloaded_profiles_hold_in_the_next_round
     report_that_never_comes_times_out_and_the_task_stays

@@ -156,6 +156,8 @@ fn claims(
             _ => None,
         };
         let [from, to] = ends(ledger.places[row]);
+        // Said to be on a worker that was lost before: it is at one of its ends all the same.
+        let here = here.filter(|here| [from, to].contains(&Some(*here)) || [from, to] == [None; 2]);
         let arriving = to.filter(|to| here.or(from) != Some(*to));
         // Shown where its copy runs, while its source has yet to stop.
         let stopping = from.filter(|from| here.is_some() && here == to && here != Some(*from));
