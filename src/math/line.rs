@@ -96,6 +96,11 @@ impl Line {
         Some(Self { slope, intercept: mean_y - slope * mean_x, fit, spread })
     }
 
+    /// So many points of one part would say as much of the slope.
+    pub(crate) fn points(&self) -> f64 {
+        self.spread.freedom + 2.0
+    }
+
     /// The value of the line at `x`.
     pub(crate) fn at(self, x: f64) -> f64 {
         self.intercept + self.slope * x

@@ -84,7 +84,8 @@ pub struct Task {
     /// Which of its worker's devices it uses: an index into
     /// [`Worker::devices`](crate::Worker::devices). Where the host says so of any task, a task with
     /// device memory that names the CPU too and says nothing counts as running on the CPU, and may be
-    /// moved to where it runs faster.
+    /// moved to where it runs faster. (Where the host evicts, its scheduler gives devices: nobody is
+    /// evicted for one.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
     /// Whom it belongs to: for [budgets](crate::config::Budget).

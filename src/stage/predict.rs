@@ -85,7 +85,7 @@ fn worker(
     let track = state.tracks.get(&record.id)?;
     let before = track.samples.iter().filter(|sample| sample.at >= oldest && sample.at < now);
     let points = before.map(|it| (it.at.seconds_from(now), it.load, it.parted));
-    let parted = track.parting.is_some();
+    let parted = track.begins_part(now);
     let points = points.chain(core::iter::once((0.0, view.workers[seat].reported?, parted)));
     let samples = points.clone().count();
     if samples < LEAST_SAMPLES {
@@ -96,7 +96,7 @@ fn worker(
     let load = line.at(ahead).clamp(0.0, 1.0);
     let margin = widened(line.margin(ahead)?, factor);
     let (low, high) = ((load - margin).max(0.0), load + margin);
-    let confidence = line.fit * (samples as f64 / FULL_SAMPLES).min(1.0);
+    let confidence = line.fit * (line.points() / FULL_SAMPLES).min(1.0);
     Some(WorkerForecast { worker: record.id, load, low, high, confidence })
 }
 

@@ -179,8 +179,9 @@ fn is_doubtful(state: &State, flight: &Flight, report: &Report) -> bool {
         report.event,
         Event::Failed { .. } | Event::Refused { .. } | Event::Aborted { .. }
     );
-    let has_moved_on = flight.phase == Phase::Releasing || flight.way == Way::Overlap;
-    ends && has_moved_on && state.is_resumed()
+    let failed = !matches!(report.event, Event::Aborted { .. });
+    let may_run = flight.way == Way::Overlap && failed;
+    ends && (flight.phase == Phase::Releasing || may_run) && state.is_resumed()
 }
 
 /// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,

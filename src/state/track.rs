@@ -28,10 +28,10 @@ pub(crate) struct Track {
     /// Whether it leaves so soon that it is being emptied.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) leaving: bool,
-    /// Until when measurements may not show a move of ours in full: the first sample from then on begins
-    /// a part.
+    /// From when and until when measurements may show a move of ours in part: each sample between begins a
+    /// part, and so does the first that comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) parting: Option<Timestamp>,
+    pub(crate) parting: Option<(Timestamp, Timestamp)>,
 }
 
 impl Track {
@@ -39,19 +39,27 @@ impl Track {
     /// and after are two parts of one.
     pub(crate) fn part(&mut self, at: Timestamp, lag: Duration) {
         let until = at.after(lag);
-        for border in [at, until] {
-            let first = self.samples.iter().map(|sample| sample.at).find(|it| *it >= border);
-            self.samples.replace_where(|it| Some(it.at) == first, |it| it.parted = true);
+        let after = self.samples.iter().map(|sample| sample.at).find(|it| *it >= until);
+        self.samples.replace_where(
+            |it| (it.at >= at && it.at < until) || Some(it.at) == after,
+            |it| it.parted = true,
+        );
+        if after.is_none() {
+            let (from, to) = self.parting.unwrap_or((at, until));
+            self.parting = Some((from.min(at), to.max(until)));
         }
-        if self.samples.newest().is_none_or(|newest| newest.at < until) {
-            self.parting = self.parting.max(Some(until));
-        }
+    }
+
+    /// Whether what is measured at this moment begins a part.
+    pub(crate) fn begins_part(&self, at: Timestamp) -> bool {
+        let again = || self.samples.iter().any(|sample| sample.parted && sample.at == at);
+        self.parting.is_some_and(|(from, _)| at >= from) || again()
     }
 
     /// Keeps a sample.
     pub(crate) fn keep(&mut self, sample: Sample) {
-        self.samples.push(Sample { parted: self.parting.is_some(), ..sample });
-        self.parting = self.parting.filter(|until| *until > sample.at);
+        self.samples.push(Sample { parted: self.begins_part(sample.at), ..sample });
+        self.parting = self.parting.filter(|(_, until)| *until > sample.at);
     }
 }
 

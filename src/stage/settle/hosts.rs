@@ -3,6 +3,8 @@
 //! It ends where the task turns up, under whatever name: completed on the target, which was a hint,
 //! diverted elsewhere. A task that comes back to where it was is left alone, twice as long each time.
 
+use alloc::vec::Vec;
+
 use crate::config::Config;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -56,7 +58,11 @@ pub(super) fn hand_over(state: &mut State, was: TaskId, is: TaskId) {
         return;
     }
     if let Some(cooldown) = state.cooldowns.remove(&was) {
-        state.cooldowns.entry(is).or_insert(cooldown);
+        let known = state.cooldowns.entry(is).or_insert_with(|| cooldown.clone());
+        let left = |worker: WorkerId| move |it: &(WorkerId, Timestamp)| it.0 == worker;
+        let others = cooldown.left.into_iter().filter(|it| !known.left.iter().any(left(it.0)));
+        let others: Vec<_> = others.collect();
+        known.left.extend(others);
     }
     if let Some(returned) = state.returned.remove(&was) {
         state.returned.entry(is).or_insert(returned);

@@ -261,7 +261,7 @@ fn progress(
     let since = since.max(flight.since);
     match (flight.way, flight.phase, shown) {
         (Way::Overlap, Phase::Assigned, Phase::Releasing) => {
-            overlap::copied(state, flight, since, settled);
+            running(config, state, &flight, since, settled);
         }
         (Way::Overlap, _, Phase::Released) => {
             released(config, state, flight, since, settled);

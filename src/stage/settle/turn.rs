@@ -22,7 +22,9 @@ pub(super) fn released(
     at: Timestamp,
     settled: &mut Settled,
 ) {
-    part(config, state, flight.from, at);
+    if flight.released.is_none() {
+        part(config, state, flight.from, at);
+    }
     match flight.way {
         Way::Direct => {}
         Way::Overlap => return overlap::released(config, state, flight, at, settled),
@@ -317,7 +319,7 @@ fn cool_down(
     }
     let until = at.after(stability.cooldown);
     let cooldown = state.cooldowns.entry(task).or_insert(Cooldown { left: Vec::new(), until });
-    cooldown.until = until;
+    cooldown.until = cooldown.until.max(until);
     cooldown.left.retain(|(worker, over)| *over > at && Some(*worker) != left);
     cooldown.left.extend(left.map(|worker| (worker, until)));
 }
