@@ -419,9 +419,9 @@ pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
 }
 
 /// So many workers give at most: those above the mean or above the high threshold. (Of what is judged otherwise than
-/// as projected: all.)
+/// as projected, and where the projection cannot be seen: all.)
 fn givers(round: &Round<'_>, live: usize) -> usize {
-    if round.config.detection.basis != Basis::Projected {
+    if round.config.detection.basis != Basis::Projected || !is_clear(round) {
         return live;
     }
     let facts = Facts::new(round);
