@@ -36,13 +36,13 @@ pub(super) fn turned_up(
 ) {
     let fate = if worker == flight.to { Fate::Completed } else { Fate::Diverted };
     let back = flight.from == Some(worker);
-    part(config, state, Some(worker), at);
     over(config, state, flight, (fate, !back), at, settled);
     if !back {
         state.returned.remove(&flight.task);
     }
     hand_over(state, flight.task, task);
     if back {
+        part(config, state, flight.from, at);
         back_off(config, state, task, at);
         return;
     }

@@ -57,13 +57,14 @@ pub(super) fn running(
     at: Timestamp,
     settled: &mut Settled,
 ) {
-    part(config, state, Some(flight.to), at);
     if flight.way == Way::Overlap {
+        part(config, state, Some(flight.to), at);
         overlap::copied(state, flight.clone(), at, settled);
     } else if flight.way.is_the_hosts() {
         let here = (flight.to, flight.task);
         hosts::turned_up(config, state, flight, here, at, settled);
     } else if let Some(fate) = flight.returning {
+        part(config, state, Some(flight.to), at);
         end(config, state, flight, fate, at, settled);
     } else {
         end(config, state, flight, Fate::Completed, at, settled);
