@@ -990,6 +990,24 @@ fn what_is_adrift_weighs_on_its_source_no_more() {
 }
 
 #[test]
+fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
+    let (mut engine, migration) = under_way();
+    for at in [32, 33] {
+        let _home = event(&mut engine, at, Event::Failed { migration });
+    }
+    // Neither will have t1. What it asked for at w1 is free for another, which has room nowhere else.
+    let mut orphan = of(3, 4.0);
+    orphan.placement = Placement::Orphaned;
+    let without = Snapshot::builder(secs(60)).workers([cpu(1, 5.5), cpu(2, 9.0)]).tasks([
+        on(1, of(2, 5.5)),
+        on(2, of(4, 9.0)),
+        orphan,
+    ]);
+    let outcome = ticks(&mut engine, &[without.build()]);
+    assert_eq!(outcome.commands[0].to_string(), "m0.2 t3 placed on w1: its worker is gone");
+}
+
+#[test]
 fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
     let mut engine = Engine::new(Config::default()).unwrap();
     let mut orphan = of(1, 4.0);

@@ -226,11 +226,13 @@ fn count(ledger: &mut Ledger, from: Option<Seat>, to: Option<Seat>) {
     }
 }
 
-/// A migration whose task a partial snapshot does not list.
+/// A migration whose task the snapshot does not list. Adrift, it is on neither of its ends.
 fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
+    if flight.phase == Phase::Released {
+        return;
+    }
     let from = flight.from.and_then(|from| snapshot.worker_row(from));
-    let bound = flight.phase != Phase::Released;
-    let to = snapshot.worker_row(flight.to).filter(|_| bound);
+    let to = snapshot.worker_row(flight.to);
     count(ledger, from.filter(|_| flight.interrupts()), to);
     for seat in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
         for column in 0..ledger.columns.len() {
