@@ -197,9 +197,10 @@ impl State {
         MigrationId::new(self.epoch, self.issued + 1 + nth)
     }
 
-    /// A task that is moved again is not stranded by an earlier migration's late release.
+    /// A task that is moved again is not stranded by an earlier migration's late release, nor renamed by it.
     pub(crate) fn forget_release(&mut self, task: TaskId) {
-        self.ended.replace_where(|it| it.task == task, |it| it.unreleased = false);
+        let forget = |it: &mut Remembered| (it.unreleased, it.unheard_from) = (false, None);
+        self.ended.replace_where(|it| it.task == task, forget);
     }
 
     pub(crate) fn flight(&self, migration: MigrationId) -> Option<&Flight> {
@@ -271,6 +272,9 @@ pub(crate) struct Remembered {
     pub(crate) task: TaskId,
     /// It ended before its source let go: if the source lets go after all, nobody has the task.
     pub(crate) unreleased: bool,
+    /// It was taken from there, and the host's scheduler had yet to say where it put it, and under which name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unheard_from: Option<WorkerId>,
 }
 
 /// What outcomes taught.

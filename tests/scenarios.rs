@@ -106,6 +106,8 @@ stories! {
     evacuation_lists_who_will_be_late
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
+    evicted_task_heard_of_late_stays_where_it_is
+    evicted_task_heard_of_late_where_it_was_came_back
     evicted_task_is_told_of_under_its_new_name
     evicted_task_that_comes_back_is_left_alone_for_longer_each_time
     evicted_task_that_lands_on_the_hint_completes_its_move

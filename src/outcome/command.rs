@@ -60,7 +60,8 @@ pub enum Action {
         to: WorkerId,
     },
     /// The second half: ask `to` to run it from the saved state. Answer with
-    /// [`Event::Running`](crate::Event::Running).
+    /// [`Event::Running`](crate::Event::Running), also where `to` runs it already: a later life of the
+    /// engine may not know what its source did.
     Assign {
         /// Where it runs from now on.
         to: WorkerId,

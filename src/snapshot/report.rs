@@ -61,7 +61,8 @@ pub enum Event {
         migration: MigrationId,
     },
     /// The task turned up on a worker that the engine did not choose, perhaps under a new name. Of
-    /// an evicted task: on whichever worker, the one it left among them.
+    /// an evicted task: on whichever worker, the one it left among them. Told after the engine has
+    /// given such a task up, it still leaves it alone for a while, under its new name.
     Diverted {
         /// The migration.
         migration: MigrationId,

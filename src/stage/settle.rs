@@ -136,7 +136,7 @@ fn event(
     }
     let Some(migration) = report.event.migration() else { return };
     let Some(flight) = state.flight(migration).cloned() else {
-        late(state, report, settled);
+        late(config, state, report, latest, settled);
         return;
     };
     if is_stale(&flight, report) || is_doubtful(state, &flight, report) {
@@ -212,19 +212,32 @@ fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
 }
 
 /// A report on a migration that is over, or that never was.
-fn late(state: &mut State, report: &Report, settled: &mut Settled) {
-    let released = matches!(report.event, Event::Released { .. });
+fn late(
+    config: &Config,
+    state: &mut State,
+    report: &Report,
+    latest: Timestamp,
+    settled: &mut Settled,
+) {
     let remembered = state.ended.iter().find(|it| Some(it.id) == report.event.migration()).copied();
-    let stranded =
-        remembered.filter(|it| released && it.unreleased && !state.flights.contains_key(&it.task));
-    let Some(Remembered { id, task, .. }) = stranded else {
+    let Some(it) = remembered.filter(|it| !state.flights.contains_key(&it.task)) else {
         settled.ignored += 1;
         return;
     };
-    // The source let go although the migration was over: nobody has the task. Once.
-    state.ended.replace_where(|it| it.id == id, |it| it.unreleased = false);
-    let (action, reason) = (Action::Requeue, Reason::Late);
-    let (scorecard, alternative, handover) = (None, None, None);
-    let command = Command { migration: id, task, action, reason, scorecard, alternative, handover };
-    settled.commands.push(command);
+    match report.event {
+        // The source let go although the migration was over: nobody has the task. Once.
+        Event::Released { .. } if it.unreleased => {
+            state.ended.replace_where(|other| other.id == it.id, |it| it.unreleased = false);
+            let Remembered { id: migration, task, .. } = it;
+            let (action, reason) = (Action::Requeue, Reason::Late);
+            let (scorecard, alternative, handover) = (None, None, None);
+            let command =
+                Command { migration, task, action, reason, scorecard, alternative, handover };
+            settled.commands.push(command);
+        }
+        Event::Diverted { worker, task, .. } if it.unheard_from.is_some() => {
+            hosts::heard_of(config, state, it, (worker, task), report.at.min(latest));
+        }
+        _ => settled.ignored += 1,
+    }
 }

@@ -10,10 +10,10 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::Fate;
 use crate::snapshot::Phase;
-use crate::state::{Flight, MEMORY_PER_WORKER, Returned, State};
+use crate::state::{Flight, MEMORY_PER_WORKER, Remembered, Returned, State};
 
 use super::Settled;
-use super::turn::{land, over, part};
+use super::turn::{cool_down, land, over, part};
 
 /// It has left its source, and the scheduler has it.
 pub(super) fn let_go(state: &mut State, mut flight: Flight, at: Timestamp, settled: &mut Settled) {
@@ -49,6 +49,25 @@ pub(super) fn turned_up(
     let mut there = flight.clone();
     (there.task, there.to) = (task, worker);
     land(config, state, &there, at);
+}
+
+/// It has turned up after its migration was given up: it was interrupted all the same.
+pub(super) fn heard_of(
+    config: &Config,
+    state: &mut State,
+    it: Remembered,
+    (worker, task): (WorkerId, TaskId),
+    at: Timestamp,
+) {
+    state.ended.replace_where(|other| other.id == it.id, |it| it.unheard_from = None);
+    if it.unheard_from == Some(worker) {
+        hand_over(state, it.task, task);
+        back_off(config, state, task, at);
+    } else {
+        state.returned.remove(&it.task);
+        hand_over(state, it.task, task);
+        cool_down(config, state, task, it.unheard_from, at);
+    }
 }
 
 /// What is remembered of a task is remembered of it under its new name, unless that is known already: the

@@ -263,7 +263,9 @@ pub(super) fn over(
     let elsewhere = matches!(fate, Fate::Completed | Fate::Diverted);
     // What its source evicts late is in the scheduler's hands.
     let unreleased = flight.phase == Phase::Releasing && !elsewhere && !flight.way.is_the_hosts();
-    state.ended.push(Remembered { id: flight.id, task: flight.task, unreleased });
+    let unheard_from = flight.from.filter(|_| flight.way.is_the_hosts() && !elsewhere);
+    let (id, task) = (flight.id, flight.task);
+    state.ended.push(Remembered { id, task, unreleased, unheard_from });
     let completed = u64::from(well);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
     state.counters.add(at, counts);
@@ -306,7 +308,7 @@ pub(super) fn part(config: &Config, state: &mut State, worker: Option<WorkerId>,
     }
 }
 
-fn cool_down(
+pub(super) fn cool_down(
     config: &Config,
     state: &mut State,
     task: TaskId,
