@@ -29,7 +29,7 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
         };
         let moving = |task: &Task| matches!(task.placement, Placement::Moving { .. });
         let moves = !account.facts.flights.is_empty() || snapshot.tasks().iter().any(moving);
-        if moves || hides_devices(snapshot, worker) {
+        if moves || hides_devices(&facts, worker) {
             continue;
         }
         let devices = (0_u16..).zip(&worker.devices);
@@ -45,11 +45,26 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a worker has a task that takes memory of a device and does not say of which.
-pub(super) fn hides_devices(snapshot: &Snapshot, worker: &Worker) -> bool {
-    let here = |task: &&Task| task.placement == Placement::On(worker.id) && task.device.is_none();
-    snapshot.tasks().iter().filter(here).any(|task| {
-        let now = run_now(snapshot, task);
-        now.requirements.gpu_memory_bytes.is_some() && accelerated(&now, worker)
+/// Whether it is open how much is free on a worker's devices: a task there takes memory of one and does not say
+/// of which, or one that may is on its way from there, or to there by the word of an earlier life.
+pub(super) fn hides_devices(facts: &Facts<'_>, worker: &Worker) -> bool {
+    let snapshot = facts.round.snapshot;
+    snapshot.tasks().iter().any(|task| {
+        if task.placement == Placement::On(worker.id) {
+            let now = run_now(snapshot, task);
+            let takes = now.requirements.gpu_memory_bytes.is_some() && accelerated(&now, worker);
+            return takes && task.device.is_none();
+        }
+        let left = match task.placement {
+            Placement::Moving { from, .. } => from == Some(worker.id),
+            _ => false,
+        };
+        let flown = facts.flights.get(&task.id).is_some_and(|flight| {
+            let to = flight.to == worker.id && flight.device.is_none();
+            to || flight.from == Some(worker.id)
+        });
+        let ways = task.alternatives.iter().map(|way| way.gpu_memory_bytes);
+        let mut asked = ways.chain([task.requirements.gpu_memory_bytes]);
+        (left || flown) && asked.any(|bytes| bytes.is_some())
     })
 }

@@ -202,7 +202,7 @@ fn by_the_fastest(
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
         // What device memory is free is not known where a task does not say which device it is on.
         let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
-        if asks && hides_devices(account.facts.round.snapshot, target) {
+        if asks && hides_devices(account.facts, target) {
             continue;
         }
         let mut objections = Findings::new(Promise::HardConstraints);
