@@ -14,7 +14,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{
     Admission, Balance, Command, Ended, Fingerprints, Outcome, Rejection, Reply, Tally, Verdict,
 };
-use crate::snapshot::{Report, Snapshot};
+use crate::snapshot::{Report, Snapshot, Stance};
 use crate::speed;
 use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
@@ -230,14 +230,19 @@ impl Engine {
     /// not in the snapshot.
     ///
     /// Judged as a move to even out the load, whether or not the cluster is uneven, and where that is
-    /// refused as a move for speed; budgets are not asked, since they depend on what else a round
-    /// would choose.
+    /// refused as a move for speed; of a task on a worker that is to be emptied, as one of those (and
+    /// under [`Config::stability`] by the ceiling too, above which rounds go rather than nowhere).
+    /// Budgets are not asked, since they depend on what else a round would choose.
     pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
         let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
         let doubted = doubted.as_ref().filter(|it| it.worker_row(worker).is_some());
         let snapshot = doubted.unwrap_or(snapshot);
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
         let view = observe::observe(&self.config, &self.state, snapshot);
+        let drains = |seat: usize| view.workers[seat].stance == Stance::Drain;
+        if matches!(view.ledger.places[row], Place::On(from) if drains(from)) {
+            return Some(self.verdict(&view, row, to, Errand::Drain));
+        }
         let verdict = self.verdict(&view, row, to, Errand::Balance);
         if verdict.admission.rejection().is_some() && self.is_faster(&view, row, to) {
             let faster = self.verdict(&view, row, to, Errand::Upgrade);
@@ -316,7 +321,7 @@ impl Engine {
         let levels = self.levels(view);
         let worker = view.worker_id(to);
         let from = match view.ledger.places[row] {
-            Place::On(seat) if errand >= Errand::Balance => Some(seat),
+            Place::On(seat) if errand != Errand::Recover => Some(seat),
             _ => None,
         };
         let mut burden = Burden::default();
@@ -346,7 +351,7 @@ impl Engine {
         let scorecard = section.map(|section| {
             let (config, state) = (&self.config, &self.state);
             let scorer = Scorer { config, section, state, view, levels: &levels };
-            scorer.scorecard(&[row], from, to, berth)
+            scorer.scorecard(&[row], from, to, berth, errand)
         });
         let guarded = || match (&self.config.stability, errand) {
             (Some(_), Errand::Balance) => admission::guards(&levels, view, from, to, &burden),
@@ -365,7 +370,10 @@ impl Engine {
         let reckoner = Reckoner::new(&self.config, &self.state, view, &levels);
         let handover =
             reckoner.zip(from).map(|(it, from)| it.handover(row, [from, to], berth, &burden));
-        let repaid = |()| handover.as_ref().map_or(Ok(()), handover::repaid);
+        let repaid = |()| match errand {
+            Errand::Balance | Errand::Upgrade => handover.as_ref().map_or(Ok(()), handover::repaid),
+            Errand::Recover | Errand::Drain | Errand::Along(_) => Ok(()),
+        };
         let soft: Result<(), Rejection> = guarded().and_then(repaid).and_then(worth);
         let alternative = berth.alternative;
         Verdict { worker, admission: soft.into(), scorecard, alternative, handover }

@@ -150,6 +150,9 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         format!("{no}: {remedy} ({remedy:?})\n{what}: {answer:?}\nbefore {before}\nafter {after}")
     };
     let Some(lifted) = apply(case, no, 1.0) else { return Ok(false) };
+    if lifted.at != case.at && case.may_be_emptied() {
+        return Ok(false);
+    }
     let Some(answer) = lifted.ask(no) else { return Ok(false) };
     match answer {
         Answer::Yes | Answer::Unseen => {}

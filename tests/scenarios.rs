@@ -77,9 +77,10 @@ stories! {
     budget_that_an_earlier_life_may_have_spent_stays_closed
     budget_to_a_worker_counts_where_a_task_was_bound_when_taken_over
     class_cost_tips_the_choice_and_shows_on_the_scorecard
+    class_is_asked_again_for_another_target
     class_keeps_its_tasks_on_its_workers
     class_that_changes_before_the_release_calls_the_move_off
-    class_that_changes_meanwhile_finds_another_target
+    class_that_closes_with_the_release_is_asked_again
     class_that_nobody_has_described_sets_its_tasks_aside
     companion_on_a_worker_out_of_sight_is_not_left_alone
     companions_do_not_follow_one_of_them_to_a_faster_worker
@@ -100,6 +101,8 @@ stories! {
     drain_of_a_hot_cluster_does_not_grow_the_budget
     drain_without_room_waits_for_a_new_worker
     drained_task_does_not_return_to_the_worker_it_left
+    drained_tasks_go_where_there_is_most_room
+    drained_tasks_stay_below_the_ceiling_while_they_can
     draining_worker_is_emptied_even_when_all_is_calm
     draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
@@ -234,6 +237,7 @@ stories! {
     source_that_has_yet_to_stop_keeps_its_device
     source_that_has_yet_to_stop_keeps_its_room
     source_that_let_go_long_ago_has_lost_nothing
+    spread_counts_on_members_out_of_sight
     spread_over_racks_ignores_workers_without_one
     spread_over_racks_is_held
     spread_over_racks_is_repaired_never_made_worse
@@ -248,6 +252,7 @@ stories! {
     steps_to_the_bounds_or_back_to_what_was_configured
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off
+    target_that_closes_with_the_release_gets_nothing
     target_that_filled_up_meanwhile_is_called_off
     target_that_is_to_leave_meanwhile_is_called_off
     target_that_never_answers_gives_the_task_back

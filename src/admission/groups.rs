@@ -33,7 +33,7 @@ pub(super) fn may_join(
             GroupRule::Spread { max_skew, over } if errand >= Errand::Balance => {
                 // What is broken already may be repaired, never made worse.
                 let most = max_skew.get();
-                if let Some(skew) = skews(view, row, to, over, others).broken(most) {
+                if let Some(skew) = skews(state, view, row, to, over, others).broken(most) {
                     return Err(Rejection::Spread { group: group.id, skew, most });
                 }
             }
@@ -77,7 +77,8 @@ fn whereabouts(state: &State, view: &View<'_>, id: TaskId) -> [Option<Seat>; 2] 
         return ends(view.ledger.places[row]);
     }
     let seat = |worker: Option<WorkerId>| worker.and_then(|it| view.snapshot.worker_row(it));
-    state.flights.get(&id).map_or([None; 2], |flight| [seat(flight.from), seat(Some(flight.to))])
+    let flight = state.flights.get(&id).filter(|it| it.phase != Phase::Released);
+    flight.map_or([None; 2], |flight| [seat(flight.from), seat(Some(flight.to))])
 }
 
 /// A group that stays together may go where some of it is, or leave as one: companions on the same
@@ -125,6 +126,9 @@ fn out_of_sight(state: &State, view: &View<'_>, id: TaskId) -> Option<WorkerId> 
 /// The skew of a group over the domains: now and while a move is under way, with what moves counted on
 /// both ends; and once all has landed, without the move and with it.
 struct Skews {
+    /// So many members are nobody knows in which domain: the worst is feared of a move, and the best
+    /// hoped of how things are.
+    hidden: u32,
     now: u32,
     under_way: u32,
     landed_without: u32,
@@ -134,13 +138,17 @@ struct Skews {
 impl Skews {
     /// The skew that a move would make, if it is more than there is already and more than so much.
     fn broken(&self, most: u32) -> Option<u32> {
-        let under_way = Some(self.under_way).filter(|skew| *skew > most.max(self.now));
-        let landed = Some(self.landed_with).filter(|skew| *skew > most.max(self.landed_without));
-        under_way.or(landed)
+        let grows = |with: u32, without: u32| {
+            let (with, without) = (with + self.hidden, without.saturating_sub(self.hidden));
+            Some(with).filter(|skew| *skew > most.max(without))
+        };
+        let landed = || grows(self.landed_with, self.landed_without);
+        grows(self.under_way, self.now).or_else(landed)
     }
 }
 
 fn skews(
+    state: &State,
     view: &View<'_>,
     row: usize,
     to: Seat,
@@ -164,13 +172,22 @@ fn skews(
         let least = counts.values().min().filter(|_| !empty).copied().unwrap_or(0);
         most - least
     };
-    let (mut both, mut landed) = (Counts::new(), Counts::new());
-    for (_, [here, there]) in others {
+    let (mut both, mut landed, mut hidden) = (Counts::new(), Counts::new(), 0);
+    for (id, [here, there]) in others {
+        match out_of_sight(state, view, id) {
+            Some(worker) if over == Topology::Worker => {
+                for counts in [&mut both, &mut landed] {
+                    *counts.entry(worker.raw()).or_default() += 1;
+                }
+            }
+            unseen => hidden += u32::from(unseen.is_some()),
+        }
         add(&mut both, [here, there]);
         add(&mut landed, [there.or(here), None]);
     }
     let here = ends(view.ledger.places[row])[0];
     Skews {
+        hidden,
         now: skew(both.clone(), [here, None]),
         under_way: skew(both.clone(), [here, Some(to)]).max(skew(both, [Some(to), None])),
         landed_without: skew(landed.clone(), [here, None]),

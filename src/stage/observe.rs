@@ -159,8 +159,10 @@ fn claims(
         // Said to be on a worker that was lost before: it is at one of its ends all the same.
         let here = here.filter(|here| [from, to].contains(&Some(*here)) || [from, to] == [None; 2]);
         let arriving = to.filter(|to| here.or(from) != Some(*to));
-        // Shown where its copy runs, while its source has yet to stop.
-        let stopping = from.filter(|from| here.is_some() && here == to && here != Some(*from));
+        // Shown where its copy runs, while its source has yet to stop, or on a worker that was lost before.
+        let shown = matches!(task.placement, Placement::On(_)) && (here.is_none() || here == to);
+        let stopping = from.filter(|from| shown && here != Some(*from));
+        let there = here.or(from.filter(|_| stopping.is_none()));
         if let Some(seat) = stopping {
             let kinds = workers[seat].kinds;
             let as_before = forms.and_then(|forms| forms.nth(alternative_elsewhere(task, kinds)));
@@ -169,7 +171,7 @@ fn claims(
             add_claims(ledger, seat, &burden);
             reserve(ledger, as_before, None, seat, kinds);
         }
-        if let Some(seat) = here.or(from) {
+        if let Some(seat) = there {
             ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
             add_claims(ledger, seat, &burden);
         }
@@ -187,7 +189,7 @@ fn claims(
                 ledger.keep(as_there.requirements.gpu_memory_bytes, seat, device);
             }
         }
-        if let Some(seat) = here.or(from) {
+        if let Some(seat) = there {
             reserve(ledger, as_here, task.device, seat, workers[seat].kinds);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {

@@ -42,7 +42,7 @@ pub(crate) fn score(
     let mut considered = Vec::with_capacity(pairs.len());
     pairs.retain_mut(|pair| {
         let unit = &units[pair.unit];
-        let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.berth);
+        let scorecard = scorer.scorecard(&unit.rows, unit.from, pair.to, pair.berth, unit.errand);
         (pair.scorecard, pair.nth) = (Some(scorecard), considered.len());
         let verdict = match unit.errand {
             Errand::Balance | Errand::Upgrade => worth(&scorecard, pace),
@@ -94,6 +94,7 @@ impl Scorer<'_> {
         from: Option<Seat>,
         to: Seat,
         berth: Berth,
+        errand: Errand,
     ) -> Scorecard {
         let mut cost = Cost::default();
         let (mut burden, mut sum) = (Burden::default(), Burden::default());
@@ -112,7 +113,9 @@ impl Scorer<'_> {
         let burden = sum;
         let (lead, here) = (self.view.task(rows[0]), self.view.task_here(rows[0]));
         let there = self.view.task_by(rows[0], berth.alternative);
-        let mut benefit = self.evening(from, to, &burden);
+        // What must leave its worker is as good as without one: how full that is says nothing.
+        let evens = from.filter(|_| errand >= Errand::Balance);
+        let mut benefit = self.evening(evens, to, &burden);
         benefit.hardware = self.hardware((here, from), (there, to));
         benefit.memory = self.memory(from, to, &burden);
         (benefit.energy, benefit.thermal) = self.efficiency((here, from), (there, to));

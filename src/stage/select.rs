@@ -57,12 +57,16 @@ pub(crate) fn select(
     let plan = Vec::new();
     let mut chooser =
         Chooser { config, state, levels, limits, budget, spent, moving, table, fair, plan };
-    let parties = parties(units, &pairs);
+    let (parties, pressing) = (parties(units, &pairs), pressing(units, &pairs));
     let mut fates = Fates::new(units.len(), scored, tally);
     for pair in pairs {
         let unit = &units[pair.unit];
         if let Some(party) = unit.party.filter(|_| !fates.done[pair.unit]) {
             chooser.take_whole(view, units, &parties[&party.index], &mut fates);
+        } else if let Some(own) = pressing.get(&pair.unit).filter(|_| !fates.done[pair.unit]) {
+            let first = chooser.take_first(view, unit, own, &mut fates);
+            first.into_iter().for_each(|pair| fates.take(pair));
+            fates.done[pair.unit] = true;
         }
         if fates.done[pair.unit] {
             fates.scored.refuse(pair.nth, fates.stopped[pair.unit]);
@@ -93,6 +97,19 @@ fn parties(units: &[Unit], pairs: &[Candidate]) -> Parties {
         }
     }
     parties
+}
+
+/// The candidates of every other unit that must leave its worker or has none, in their order.
+fn pressing(units: &[Unit], pairs: &[Candidate]) -> BTreeMap<usize, Vec<Candidate>> {
+    let mut pressing: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+    let lone = |pair: &&Candidate| {
+        let unit = &units[pair.unit];
+        unit.party.is_none() && unit.errand < Errand::Balance
+    };
+    for pair in pairs.iter().filter(lone) {
+        pressing.entry(pair.unit).or_default().push(*pair);
+    }
+    pressing
 }
 
 /// What has become of the units so far.
@@ -289,7 +306,8 @@ impl Chooser<'_> {
         chosen.into_iter().for_each(|pair| fates.take(pair));
     }
 
-    /// Takes the first candidate of a unit that is admitted.
+    /// Takes the first candidate of a unit that is admitted: what must go somewhere goes above the ceiling
+    /// where there is nowhere else.
     fn take_first(
         &mut self,
         view: &mut View<'_>,
@@ -297,7 +315,13 @@ impl Chooser<'_> {
         pairs: &[Candidate],
         fates: &mut Fates<'_>,
     ) -> Option<Candidate> {
-        for pair in pairs.iter().copied() {
+        let above = pairs.iter().map(|pair| self.is_above(view, unit, *pair));
+        let above: Vec<bool> = above.collect();
+        let [below, above] = [false, true].map(|asked| {
+            let same = pairs.iter().zip(&above).filter(move |(_, above)| **above == asked);
+            same.map(|(pair, _)| *pair)
+        });
+        for pair in below.chain(above) {
             match self.take(view, unit, pair) {
                 Ok(()) => return Some(pair),
                 Err(rejection) => fates.refuse(view, unit, pair, rejection),
@@ -307,6 +331,15 @@ impl Chooser<'_> {
             }
         }
         None
+    }
+
+    /// Whether a unit would push its target above the ceiling, as the ledger stands.
+    fn is_above(&self, view: &View<'_>, unit: &Unit, pair: Candidate) -> bool {
+        let asked = self.config.stability.is_some() && unit.errand < Errand::Balance;
+        asked && {
+            let burden = view.burden(&unit.rows, pair.to, &ways(view, unit, pair));
+            admission::ceiling(self.levels, view, pair.to, &burden).is_err()
+        }
     }
 
     /// Whom a unit belongs to, as far as fairness asks. What only needs another target has been counted.

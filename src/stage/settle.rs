@@ -42,6 +42,14 @@ impl Settled {
         self.commands.push(command);
     }
 
+    /// Whether this is where its source's word has just sent it.
+    fn assigns(&self, flight: &Flight) -> bool {
+        self.commands.iter().any(|it| {
+            let first = it.migration == flight.id && it.reason == Reason::Released;
+            first && matches!(it.action, Action::Assign { to, .. } if to == flight.to)
+        })
+    }
+
     /// The command that the flight now stands for.
     fn repeat(&mut self, flight: &Flight) {
         self.commands.extend(flight.command());

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::account::Account;
 use super::facts::{Facts, accelerated, run_now};
 use super::{Findings, Round};
-use crate::snapshot::{Placement, Snapshot, Task, Worker};
+use crate::snapshot::{Placement, Task, Worker};
 
 /// How free device memory is said to be cut up follows from what is free on each device, as far as every task
 /// there says which it uses.

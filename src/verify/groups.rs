@@ -9,7 +9,7 @@ use super::calendar::is_leaving;
 use super::facts::{Aim, Facts, Stay, Step, is_live};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
-use crate::snapshot::{Coverage, Group, GroupRule, Placement, Stance, Topology, Worker};
+use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};
 
 /// The rules that hold at every prefix of the plan.
 pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
@@ -51,15 +51,16 @@ fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings)
         let GroupRule::Spread { max_skew, over } = group.rule else { continue };
         let skew = |stay, landed| skew(account, group, over, step.task.id, stay, landed);
         let (command, id) = (step.command, group.id);
-        let before = skew(Stay::On(from), false);
+        let hidden = hidden(account, group, over, step.task.id);
+        let before = skew(Stay::On(from), false).saturating_sub(hidden);
         let transit = skew(Stay::Between(Some(from), step.to), false);
-        let after = skew(Stay::On(step.to), false);
-        let most = max_skew.get().max(before);
+        let after = skew(Stay::On(step.to), false) + hidden;
+        let (transit, most) = (transit + hidden, max_skew.get().max(before));
         findings.need(transit.max(after) <= most, || {
             format!("{command}: {id} is skewed by {transit} in transit and {after} after, {most} at most")
         });
-        let landed = skew(Stay::On(step.to), true);
-        let most = max_skew.get().max(skew(Stay::On(from), true));
+        let landed = skew(Stay::On(step.to), true) + hidden;
+        let most = max_skew.get().max(skew(Stay::On(from), true).saturating_sub(hidden));
         findings.need(landed <= most, || {
             format!("{command}: {id} is skewed by {landed} once all has landed, {most} at most")
         });
@@ -97,6 +98,43 @@ fn is_away(account: &Account<'_>, member: TaskId) -> bool {
     }
 }
 
+/// Where a member is, whether or not a partial snapshot lists it.
+fn whereabouts(account: &Account<'_>, member: TaskId) -> Stay {
+    let flown = || {
+        let flight = account.facts.flights.get(&member);
+        let flight = flight.filter(|it| it.phase != Phase::Released);
+        flight.map_or(Stay::Nowhere, |flight| Stay::Between(flight.from, flight.to))
+    };
+    account.stays.get(&member).copied().unwrap_or_else(flown)
+}
+
+/// How many of the others are on, or bound for, a worker that a partial snapshot does not list, so that nobody knows in
+/// which domain; a worker is its own.
+fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -> u32 {
+    let others = group.members.iter().filter(|member| **member != moved);
+    let unlisted = others.filter(|member| {
+        let unlisted = unlisted(account, **member);
+        unlisted.is_some() && over != Topology::Worker
+    });
+    u32::try_from(unlisted.count()).unwrap_or(u32::MAX)
+}
+
+/// The worker that a member is on or bound for, though a partial snapshot does not list it.
+fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
+    let snapshot = account.facts.round.snapshot;
+    let flight = account.facts.flights.get(&member).filter(|it| it.phase != Phase::Released);
+    let listed = |worker: &WorkerId| snapshot.worker(*worker).is_some();
+    if let Some(flight) = flight {
+        return Some(flight.to).filter(|to| !listed(to));
+    }
+    match snapshot.task(member)?.placement {
+        Placement::On(worker) if snapshot.coverage() == Coverage::Partial => {
+            Some(worker).filter(|worker| !listed(worker))
+        }
+        _ => None,
+    }
+}
+
 /// How much the fullest domain exceeds the emptiest, with one member in a given place: with the others on both ends of
 /// their way, or where they will have landed.
 fn skew(
@@ -118,14 +156,16 @@ fn skew(
     let open = open.filter(|it| it.stance == Stance::Accept && !is_leaving(round, it));
     let mut counts: BTreeMap<u64, u32> = open.filter_map(|it| Some((domain(it)?, 0))).collect();
     for member in &group.members {
-        let stay = account.stays.get(member).copied().unwrap_or(Stay::Nowhere);
-        let stay = if *member == moved { place } else { stay };
+        let stay = if *member == moved { place } else { whereabouts(account, *member) };
         let stay = match stay {
             Stay::Between(_, to) if landed => Stay::On(to),
             stay => stay,
         };
         let workers = stay.ends().filter_map(|worker| snapshot.worker(worker));
         let mut domains: Vec<u64> = workers.filter_map(domain).collect();
+        let unseen =
+            unlisted(account, *member).filter(|_| over == Topology::Worker && *member != moved);
+        domains.extend(unseen.map(WorkerId::raw));
         domains.dedup();
         domains.into_iter().for_each(|domain| *counts.entry(domain).or_default() += 1);
     }

@@ -60,8 +60,25 @@ pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     for stray in &Facts::new(round).strays {
         findings.add(format!("{stray}: no such task in the snapshot"));
     }
+    sent_where_it_may(round, &mut findings);
     groups::plan(round, &mut findings);
     findings.list
+}
+
+/// What a source has let go is sent nowhere that the same snapshot shows closed to it.
+fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
+    let snapshot = round.snapshot;
+    let sent = round.outcome.commands.iter().filter(|it| it.reason == Reason::Released);
+    for command in sent {
+        let Action::Assign { to, .. } = command.action else { continue };
+        let Some(target) = snapshot.worker(to) else { continue };
+        let stance = target.stance;
+        findings.need(stance == Stance::Accept, || format!("{command}: the target is {stance}"));
+        let class = snapshot.task(command.task).and_then(|task| task.class);
+        let class = class.and_then(|id| snapshot.classes().iter().find(|class| class.id == id));
+        let open = class.is_none_or(|class| class.workers.keys().any(|worker| *worker == to));
+        findings.need(open, || format!("{command}: the target is not in {class:?}"));
+    }
 }
 
 /// The source's side: the task is there, may move, and its worker gives.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use evenkeel::testkit::strategies::Cluster;
 use evenkeel::{
-    Config, Engine, Epoch, Outcome, Rejection, State, TaskId, Timestamp, Verdict, WorkerId,
+    Config, Engine, Epoch, Outcome, Placement, Rejection, State, TaskId, Timestamp, Verdict,
+    Worker, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -115,6 +116,15 @@ impl Case {
     /// Whether loads are not the only reason to move.
     pub fn moves_for_speed(&self) -> bool {
         self.config.hardware.as_ref().is_some_and(|section| section.upgrade.is_some())
+    }
+
+    /// Whether a later moment may be another question: whether its worker is to be emptied by then.
+    pub fn may_be_emptied(&self) -> bool {
+        let task = self.cluster.tasks.iter().find(|task| task.id == self.task);
+        let Some(Placement::On(home)) = task.map(|task| task.placement) else { return false };
+        let mut workers = self.cluster.workers.iter().filter(|worker| worker.id == home);
+        let leaves = |it: &Worker| it.available_until.is_some() || !it.maintenance.is_empty();
+        self.door == Door::Consider && workers.any(leaves)
     }
 
     /// The question in JSON, so that a failure can be looked at.

@@ -11,7 +11,7 @@ use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task, Worker
 use crate::state::{Flight, MEMORY_PER_WORKER, State, Track, Way};
 use crate::view;
 
-use super::turn::{end, failed, judge, land, released, running, strand};
+use super::turn::{end, failed, judge, land, released, running, strand, turn_back};
 use super::{Settled, hosts, overlap};
 
 /// What the snapshot says of workers, as far as migrations care.
@@ -301,6 +301,10 @@ pub(super) fn workers(
         }
         (Phase::Assigned, _, Some(Reason::TargetGone { .. })) if !flight.way.is_the_hosts() => {
             failed(config, state, flight, Fate::Failed, at, settled);
+        }
+        // Let go in the same breath in which its target closes: it is not sent there.
+        (Phase::Assigned, _, Some(_)) if settled.assigns(&flight) => {
+            turn_back(state, flight, Fate::Failed, at, settled);
         }
         (Phase::Releasing, None, _) => {
             strand(&mut flight, at);
