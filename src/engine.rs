@@ -203,6 +203,8 @@ impl Engine {
         if config.thresholds != self.config.thresholds {
             self.state.thresholds = None;
         }
+        let limits = [&self.config, &config].map(|config| config.migration.as_ref());
+        self.state.spending.reconfigure(limits, self.state.last.unwrap_or_default());
         self.config_print = fingerprint(&config);
         self.config = config;
         Ok(())

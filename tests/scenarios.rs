@@ -64,11 +64,14 @@ stories! {
     anti_affinity_keeps_replicas_apart_in_transit_too
     any_of_needs_just_one
     budget_counts_no_bytes_that_are_not_carried
+    budget_counts_on_while_migration_is_off
     budget_counts_what_an_earlier_life_has_under_way
     budget_grows_with_the_workers_that_must_give
     budget_of_a_group_is_counted_for_each_group
+    budget_of_a_kind_leaves_other_kinds_alone
     budget_of_a_reason_counts_what_is_taken_over_to_each
     budget_of_a_reason_leaves_the_others_alone
+    budget_of_another_window_counts_what_was_begun
     budget_of_bytes_counts_what_is_handed_over
     budget_of_lost_work_counts_the_age_of_checkpoints
     budget_per_pair_of_zones_holds_the_second_move

@@ -14,8 +14,10 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 /// What counts is interruptions: every migration that takes a task from a worker, from the command
 /// that begins it on. Another target on the way, and the way back, are the same interruption;
 /// placing a task that has lost its worker interrupts nothing. A window is reckoned in sixteenths:
-/// what was begun counts until the sixteenth in which it began is a window ago. A line whose scope or
-/// window is new counts from the round on in which it is first in force.
+/// what was begun counts until the sixteenth in which it began is a window ago. A line whose scope is
+/// new counts from the round on in which it is first in force; one whose window alone is new, what is
+/// remembered for the longest window of its scope. While migration is off nothing is forgotten before
+/// its time.
 ///
 /// A later life, which goes on from an old state or from none, keeps every line too. What an earlier
 /// one began counts as long as snapshots show it under way

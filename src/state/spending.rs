@@ -1,5 +1,6 @@
 //! What was spent of budgets that hold over time: interruptions begun, by what they count to.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -263,6 +264,9 @@ impl Spending {
     pub(crate) fn forget(&mut self, limits: Option<&MigrationLimits>, now: Timestamp) {
         let longest = limits.and_then(|limits| windows(limits).map(|(_, per)| per).max());
         self.blind = match (self.blind, longest) {
+            // While migration is off nothing is begun, and nothing is forgiven.
+            (Blind::Waiting, _) if limits.is_none() => Blind::Before(now),
+            (Blind::Before(from), _) if limits.is_none() => Blind::Before(from.min(now)),
             (Blind::No, _) | (_, None) => Blind::No,
             (Blind::Waiting, Some(_)) => Blind::Before(now),
             // A later life may have begun with an earlier clock.
@@ -284,8 +288,36 @@ impl Spending {
                 account.bring_back(last);
             }
             account.parts.retain(|(number, _)| counts(per, *number, now));
-            !account.parts.is_empty() && limits.is_some_and(asked)
+            let table = !matches!(key, Key::Fair(_));
+            !account.parts.is_empty() && limits.map_or(table, asked)
         });
+    }
+
+    /// The settings change: a window that is new counts what is remembered for the longest of its scope.
+    pub(crate) fn reconfigure(
+        &mut self,
+        [old, new]: [Option<&MigrationLimits>; 2],
+        now: Timestamp,
+    ) {
+        let known = |window| old.is_some_and(|limits| windows(limits).any(|it| it == window));
+        let fresh = new.into_iter().flat_map(windows).filter(|window| !known(*window));
+        for (scope, per) in fresh {
+            let per = millis(per);
+            let mut longest: BTreeMap<Key, Account> = BTreeMap::new();
+            for account in self.accounts.iter().filter(|account| account.key.is_in(scope)) {
+                longest.insert(account.key, account.clone());
+            }
+            for (key, account) in longest {
+                if self.accounts.iter().any(|it| (it.per, it.key) == (per, key)) {
+                    continue;
+                }
+                for (number, spent) in account.parts {
+                    let length = account.per.div_ceil(PARTS);
+                    let end = number.saturating_add(1).saturating_mul(length);
+                    self.add(per, key, now.min(Timestamp::from_millis(end)), spent);
+                }
+            }
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Budgets {
     /// Scopes and windows in force, each with how many interruptions had been begun before.
     since: BTreeMap<(Scope, Duration), usize>,
     epoch: Epoch,
+    /// When the last round was.
+    last: Timestamp,
     /// Interruptions begun, in order, as far back as any window reaches.
     begun: Vec<Interruption>,
     /// How many of all that were begun are forgotten.
@@ -145,8 +147,8 @@ impl Budgets {
         budgets
     }
 
-    /// Takes in settings that are in force from now on. A line whose scope or window is new counts from
-    /// here.
+    /// Takes in settings that are in force from now on. A line whose scope is new counts from here, one
+    /// whose window is new from where the longest of its scope reaches back to.
     pub fn reconfigured(&mut self, config: &Config) {
         self.limits.clone_from(&config.migration);
         self.unstated = config.transfer.and_then(|section| section.state_bytes);
@@ -157,11 +159,21 @@ impl Budgets {
         self.lines = limits.map(|limits| limits.budgets.clone()).unwrap_or_default();
         let windows = self.lines.iter().filter_map(|line| Some((line.scope, line.per?)));
         let windows: BTreeSet<_> = windows.collect();
+        if limits.is_none() {
+            return;
+        }
+        let (all, before) = (self.forgotten + self.begun.len(), self.since.clone());
+        for (scope, per) in &windows {
+            // In order of their windows: the last is the longest.
+            let longest = before.range((*scope, Duration::ZERO)..=(*scope, Duration::MAX)).last();
+            let since = longest.map_or(all, |((_, reach), since)| {
+                let old = |begun: &&Interruption| begun.at.after(*reach) <= self.last;
+                let old = self.begun.iter().take_while(old).count();
+                (self.forgotten + old).max(*since)
+            });
+            self.since.entry((*scope, *per)).or_insert(since);
+        }
         self.since.retain(|window, _| windows.contains(window));
-        let all = self.forgotten + self.begun.len();
-        windows.into_iter().for_each(|window| {
-            self.since.entry(window).or_insert(all);
-        });
     }
 
     /// Takes in ends of migrations.
@@ -225,6 +237,10 @@ impl Budgets {
 
     /// Forgets what no window reaches back to.
     fn forget(&mut self, now: Timestamp) {
+        self.last = now;
+        if self.limits.is_none() {
+            return;
+        }
         let longest = self.lines.iter().filter_map(|line| line.per).max().unwrap_or_default();
         let old = |begun: &Interruption| begun.at.after(longest) <= now;
         let over = self.begun.iter().take_while(|begun| old(begun)).count();
