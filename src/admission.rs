@@ -9,12 +9,14 @@ pub(crate) mod groups;
 use core::time::Duration;
 
 use crate::config::{Config, TaskScope};
+use crate::handover;
 use crate::model::hardware::Hardware;
 use crate::model::ids::GroupId;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
+use crate::speed;
 use crate::state::{Returned, State, Way};
 use crate::view::{
     Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device, suits,
@@ -179,9 +181,9 @@ pub(crate) fn pair(
     if let Some(until) = frozen(view, place, errand, |scope| covers(view, scope, to)) {
         return Err(Rejection::TargetFrozen { until });
     }
-    stays(view, task, to)?;
     class(view, task, to)?;
     let berth = berth(view, row, to, seek, burden)?;
+    stays(state, view, row, to, berth)?;
     if !view.memberships.is_empty() {
         groups::may_join(state, view, row, to, errand)?;
     }
@@ -194,11 +196,26 @@ pub(crate) fn pair(
     }
 }
 
-/// Does the worker stay until the task is done or has saved its state, and long enough not to be emptied
-/// at once?
-fn stays(view: &View<'_>, task: &Task, to: Seat) -> Result<(), Rejection> {
+/// Does the worker stay until the task, which may stand still on its way, is done there or has saved its
+/// state, and long enough not to be emptied at once?
+fn stays(
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    to: Seat,
+    berth: Berth,
+) -> Result<(), Rejection> {
     let Some(leaves) = view.workers[to].leaves else { return Ok(()) };
-    let needed = task.settles(view.snapshot.at()).unwrap_or(view.horizon).max(view.soon);
+    let (task, at) = (view.task(row), view.snapshot.at());
+    let (arrives, times) = match view.ledger.places[row] {
+        Place::On(from) => {
+            let still = handover::still(view, task, [from, to]);
+            let times = speed::times(state, view, row, [from, to], berth.alternative);
+            (at.after(still), times)
+        }
+        _ => (at, 1.0),
+    };
+    let needed = task.settles(arrives, times).unwrap_or(view.horizon).max(view.soon);
     if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
 }
 

@@ -18,6 +18,8 @@
 //! * From 0.60 to 0.50 onto hardware twice as fast: 0.10 + 1.00 = 1.10 a second. A minute is repaid
 //!   in 55 s.
 
+use core::time::Duration;
+
 use crate::admission::Levels;
 use crate::config::{Config, Transfer};
 use crate::model::time::seconds;
@@ -29,8 +31,6 @@ use crate::view::{Berth, Burden, Seat, View};
 
 /// Absurd figures give absurd spans, but none that are no numbers.
 const MOST_SECS: f64 = 1e12;
-/// Likewise, how many times as fast.
-const MOST_TIMES: f64 = 1e6;
 
 /// What reckoning reads.
 #[derive(Clone, Copy)]
@@ -63,25 +63,15 @@ impl<'a> Reckoner<'a> {
         burden: &Burden,
     ) -> Handover {
         let (section, task) = (self.section, self.view.task(row));
-        let transfer_secs = self.transfer(task, from, to);
-        let around = match task.mobility {
-            Mobility::Queued => 0.0,
-            Mobility::Restart => seconds(section.restart),
-            Mobility::Checkpoint | Mobility::Pinned => {
-                seconds(section.checkpoint) + seconds(section.restart)
-            }
-        };
-        // What starts there before it stops here never stands still.
-        let overlaps = Way::of(self.config.migration.as_ref(), task) == Way::Overlap;
-        let still = transfer_secs.map(|secs| secs + around);
+        let transfer_secs = transfer(section, self.view, task, [from, to]);
         let horizon = section.horizon.unwrap_or_else(|| self.config.horizon());
-        let times = self.times(row, [from, to], berth);
+        let times = speed::times(self.state, self.view, row, [from, to], berth.alternative);
         // It ends there the sooner, the faster it runs.
         let ends = task.expected_remaining().map(|rest| seconds(rest) / times);
         let horizon_secs = seconds(horizon);
         Handover {
             transfer_secs,
-            downtime_secs: if overlaps { Some(0.0) } else { still },
+            downtime_secs: downtime(section, self.view, task, [from, to]),
             lost_secs: task.lost_work().map(seconds),
             gain: self.calmer([from, to], burden).map(|calmer| calmer + (times - 1.0)),
             times,
@@ -90,51 +80,68 @@ impl<'a> Reckoner<'a> {
         }
     }
 
-    /// How long the state is under way, at the pace of the slower end.
-    fn transfer(&self, task: &Task, from: Seat, to: Seat) -> Option<f64> {
-        let target = self.view.worker(to);
-        if task.is_reached(target.id, target.zone) {
-            return Some(0.0);
-        }
-        let bytes = task.state_bytes.or(self.section.state_bytes)?;
-        let mut secs = self.link(to, bytes)?;
-        match task.state_at {
-            None => secs = secs.max(self.link(from, bytes)?),
-            Some(StateAt::Worker(worker)) => {
-                let seat = self.view.snapshot.worker_row(worker)?;
-                // What lies out of reach may never arrive.
-                let within = self.view.workers[seat].stance != Stance::Offline;
-                secs = secs.max(self.link(Some(seat).filter(|_| within)?, bytes)?);
-            }
-            // Of storage only the target's link to it is known.
-            Some(StateAt::Zone(_) | StateAt::Shared) => {}
-        }
-        Some(secs.min(MOST_SECS))
-    }
-
-    /// How long so much takes over a worker's link, shared with everything that is under way to it
-    /// and from it.
-    fn link(&self, seat: Seat, bytes: u64) -> Option<f64> {
-        let ledger = &self.view.ledger;
-        let others = ledger.outgoing[seat].saturating_add(ledger.incoming[seat]);
-        Some(bytes as f64 * (1.0 + f64::from(others)) / bandwidth(self.section, self.view, seat)?)
-    }
-
     /// How much calmer it is there once it has arrived than here now.
     fn calmer(&self, [from, to]: [Seat; 2], burden: &Burden) -> Option<f64> {
         let (view, levels) = (self.view, self.levels);
         Some(levels.of(view, from)? - levels.after(view, to, burden)?)
     }
+}
 
-    /// How many times as fast it runs there as here.
-    fn times(&self, row: usize, [from, to]: [Seat; 2], berth: Berth) -> f64 {
-        let (state, view) = (self.state, self.view);
-        let Some(section) = &self.config.hardware else { return 1.0 };
-        let here = speed::here(section, state, view, view.task_here(row), from);
-        let as_there = view.task_by(row, berth.alternative);
-        let there = speed::there(section, state, view, as_there, to);
-        (there / here).clamp(1.0 / MOST_TIMES, MOST_TIMES)
+/// How long the state is under way, at the pace of the slower end.
+fn transfer(
+    section: &Transfer,
+    view: &View<'_>,
+    task: &Task,
+    [from, to]: [Seat; 2],
+) -> Option<f64> {
+    let target = view.worker(to);
+    if task.is_reached(target.id, target.zone) {
+        return Some(0.0);
     }
+    let bytes = task.state_bytes.or(section.state_bytes)?;
+    let mut secs = link(section, view, to, bytes)?;
+    match task.state_at {
+        None => secs = secs.max(link(section, view, from, bytes)?),
+        Some(StateAt::Worker(worker)) => {
+            let seat = view.snapshot.worker_row(worker)?;
+            // What lies out of reach may never arrive.
+            let within = view.workers[seat].stance != Stance::Offline;
+            secs = secs.max(link(section, view, Some(seat).filter(|_| within)?, bytes)?);
+        }
+        // Of storage only the target's link to it is known.
+        Some(StateAt::Zone(_) | StateAt::Shared) => {}
+    }
+    Some(secs.min(MOST_SECS))
+}
+
+/// How long so much takes over a worker's link, shared with everything that is under way to it
+/// and from it.
+fn link(section: &Transfer, view: &View<'_>, seat: Seat, bytes: u64) -> Option<f64> {
+    let ledger = &view.ledger;
+    let others = ledger.outgoing[seat].saturating_add(ledger.incoming[seat]);
+    Some(bytes as f64 * (1.0 + f64::from(others)) / bandwidth(section, view, seat)?)
+}
+
+/// How long a task stands still on its way; what starts there before it stops here never does.
+fn downtime(section: &Transfer, view: &View<'_>, task: &Task, ends: [Seat; 2]) -> Option<f64> {
+    if Way::of(view.config.migration.as_ref(), task) == Way::Overlap {
+        return Some(0.0);
+    }
+    let around = match task.mobility {
+        Mobility::Queued => 0.0,
+        Mobility::Restart => seconds(section.restart),
+        Mobility::Checkpoint | Mobility::Pinned => {
+            seconds(section.checkpoint) + seconds(section.restart)
+        }
+    };
+    transfer(section, view, task, ends).map(|secs| secs + around)
+}
+
+/// The same, as far as it is asked and known.
+pub(crate) fn still(view: &View<'_>, task: &Task, ends: [Seat; 2]) -> Duration {
+    let section = view.config.transfer.as_ref();
+    let secs = section.and_then(|section| downtime(section, view, task, ends)).unwrap_or(0.0);
+    Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }
 
 fn bandwidth(section: &Transfer, view: &View<'_>, seat: Seat) -> Option<f64> {

@@ -8,6 +8,9 @@ use crate::snapshot::Task;
 use crate::state::{State, Way};
 use crate::view::{Seat, View, runs_on_device};
 
+/// Absurd figures give absurd speeds, but none that are no numbers.
+const MOST_TIMES: f64 = 1e6;
+
 /// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
 /// CPU.
 pub(crate) fn profile(
@@ -101,6 +104,21 @@ pub(crate) fn to_beat(
     } else {
         here
     }
+}
+
+/// How many times as fast a task runs there, by one of its alternatives if it has any, as where it is; as
+/// fast where nobody asks.
+pub(crate) fn times(
+    state: &State,
+    view: &View<'_>,
+    row: usize,
+    [from, to]: [Seat; 2],
+    alternative: Option<u16>,
+) -> f64 {
+    let Some(section) = &view.config.hardware else { return 1.0 };
+    let here = here(section, state, view, view.task_here(row), from);
+    let there = there(section, state, view, view.task_by(row, alternative), to);
+    (there / here).clamp(1.0 / MOST_TIMES, MOST_TIMES)
 }
 
 fn known(state: &State, view: &View<'_>, seat: Seat, profile: HardwareProfile) -> f64 {

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 pub(crate) use form::{Forms, alternative, alternative_elsewhere, by, forms};
 pub(crate) use plan::{Berth, Candidate, Errand, Party, Planned, Scored, Seek, Unit};
 
-use crate::config::{LoadRule, Pace, Thresholds};
+use crate::config::{Config, LoadRule, Pace, Thresholds};
 use crate::math::average::Average;
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, WorkerId};
@@ -45,8 +45,6 @@ pub(crate) struct View<'a> {
     pub(crate) soon: Timestamp,
     /// Until when is reckoned with a task whose end is unknown.
     pub(crate) horizon: Timestamp,
-    /// How large a state is taken to be that does not say, in bytes.
-    pub(crate) state_bytes: Option<u64>,
     /// Whether the host says of any task which device it uses.
     pub(crate) names_devices: bool,
     /// The balanced workers' reported loads taken together.
@@ -55,6 +53,8 @@ pub(crate) struct View<'a> {
     pub(crate) noise: Option<f64>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.
     pub(crate) memberships: BTreeMap<u32, Vec<u32>>,
+    /// The settings in force.
+    pub(crate) config: &'a Config,
     /// The forms of each task row that has alternatives.
     pub(crate) forms: BTreeMap<u32, Forms>,
     /// The domains of accepting workers, for every topology that a group is spread over.

@@ -149,6 +149,7 @@ stories! {
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back
     hand_over_may_take_longer_than_the_worker_stays
+    hand_over_takes_its_time_before_its_worker_leaves
     hardware_cpu_task_gains_nothing_from_a_gpu
     hardware_cuda_beats_rocm_until_it_is_warmer
     hardware_cuda_of_a_newer_generation_counts_more
@@ -218,6 +219,7 @@ stories! {
     reports_that_ride_in_a_snapshot_are_read_in_order
     reservations_block_though_use_is_low
     restart_in_the_middle_of_an_overlap_makes_no_second_copy
+    restart_needs_its_whole_time_again_before_its_worker_leaves
     restart_that_lost_everything_takes_over_what_it_is_shown
     resume_in_a_later_epoch_keeps_what_is_in_flight
     resumed_from_an_old_state_moves_no_task_twice
@@ -233,6 +235,7 @@ stories! {
     several_moves_at_once_keep_the_zones_even
     shadow_says_in_sentences_where_it_would_part
     shadow_that_moves_otherwise_is_told_of
+    slow_hardware_needs_its_time_before_its_worker_leaves
     slow_link_is_refused_where_a_fast_one_is_not
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mobility, Stance, Task, Worker};
 use crate::model::ids::{GroupId, KindId, WorkerId, ZoneId};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, seconds};
 
 /// A span of time in which a worker is out of service: it is to be empty by its beginning, and takes
 /// tasks again after its end.
@@ -130,13 +130,20 @@ impl Worker {
 }
 
 impl Task {
-    /// When it is done or has taken its next checkpoint, if it begins anew somewhere now: whichever comes
-    /// first, as far as either is known. What is moved has been saved, so that the next checkpoint is a
-    /// full [interval](Task::checkpoint_every) away.
-    pub(crate) fn settles(&self, now: Timestamp) -> Option<Timestamp> {
-        let saves = |_: &Duration| self.mobility != Mobility::Restart;
-        let saved = self.checkpoint_every.filter(saves);
-        self.expected_remaining().into_iter().chain(saved).min().map(|span| now.after(span))
+    /// When it is done or has taken its next checkpoint, if it begins anew somewhere now, where it runs so
+    /// many times as fast: whichever comes first, as far as either is known. What is moved has been saved,
+    /// so that the next checkpoint is a full [interval](Task::checkpoint_every) away; what saves nothing
+    /// does all its work again.
+    pub(crate) fn settles(&self, now: Timestamp, times: f64) -> Option<Timestamp> {
+        let saves = self.mobility != Mobility::Restart;
+        let again = if saves { Duration::ZERO } else { self.running };
+        let takes = |rest: Duration| {
+            let secs = seconds(rest.saturating_add(again)) / times;
+            Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+        };
+        let done = self.expected_remaining().map(|rest| now.after(takes(rest)));
+        let saved = self.checkpoint_every.filter(|_| saves).map(|every| now.after(every));
+        done.into_iter().chain(saved).min()
     }
 
     /// Whether it is done by then.

@@ -30,7 +30,7 @@ use crate::view::{
 const LEAST_CHANGES: usize = 8;
 
 /// Looks at the snapshot in the light of what is in flight.
-pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
+pub(crate) fn observe<'a>(config: &'a Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
     let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
     for (row, task) in snapshot.tasks().iter().enumerate() {
         ledger.places[row] = place(state, snapshot, task);
@@ -60,11 +60,11 @@ pub(crate) fn observe<'a>(config: &Config, state: &State, snapshot: &'a Snapshot
         ledger,
         soon,
         horizon,
-        state_bytes: config.transfer.and_then(|section| section.state_bytes),
         names_devices,
         load,
         noise,
         memberships,
+        config,
         forms,
         domains,
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::account::Account;
 use super::facts::{Aim, Facts, Step, is_sound_worker};
+use super::handover::times;
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -90,16 +91,22 @@ pub(super) fn stays_for_it(
         None => config.performance_window,
     };
     let saves = task.mobility != Mobility::Restart;
-    let wanted = match (task.expected_remaining(), task.checkpoint_every.filter(|_| saves)) {
-        (Some(rest), Some(every)) if every < rest => every,
-        (Some(rest), _) => rest,
-        (None, Some(every)) => every,
-        (None, None) => ahead,
+    // What saves nothing does all its work again; the slower it runs there, the longer that takes.
+    let again = if saves { Duration::ZERO } else { task.running };
+    let times = step.from.map_or(1.0, |from| times(account, step, from, target));
+    let work = task.expected_remaining().map(|rest| (rest + again).as_secs_f64() / times);
+    let work = work.map(|secs| Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX));
+    let still = step.command.handover.and_then(|handover| handover.downtime_secs).unwrap_or(0.0);
+    let arrives = at.after(Duration::try_from_secs_f64(still).unwrap_or(Duration::MAX));
+    let settles = match (work, task.checkpoint_every.filter(|_| saves)) {
+        (Some(rest), Some(every)) if every < rest => arrives.after(every),
+        (Some(rest), _) => arrives.after(rest),
+        (None, Some(every)) => arrives.after(every),
+        (None, None) => at.after(ahead),
     };
-    let holds = leaves >= at.after(wanted) && leaves >= soon(round);
-    findings.need(holds, || {
+    findings.need(leaves >= settles && leaves >= soon(round), || {
         let (command, id) = (step.command, target.id);
-        format!("{command}: {id} leaves at {leaves}, the task needs {wanted:?} from {at}")
+        format!("{command}: {id} leaves at {leaves}, the task needs it until {settles}")
     });
 }
 

@@ -164,7 +164,12 @@ fn gain(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker)
 }
 
 /// How many times as fast the task runs there: by the alternative it takes, if it has any.
-fn times(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker) -> f64 {
+pub(super) fn times(
+    account: &Account<'_>,
+    step: &Step<'_>,
+    from: WorkerId,
+    target: &Worker,
+) -> f64 {
     let (round, task) = (account.facts.round, step.task);
     let source = round.snapshot.worker(from).filter(|_| round.config.hardware.is_some());
     let Some(source) = source else { return 1.0 };

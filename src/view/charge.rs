@@ -47,7 +47,8 @@ fn spent(view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
     let lost = task.lost_work().unwrap_or_default();
     let zone = view.snapshot.worker(to).and_then(|worker| worker.zone);
-    let stated = || task.state_bytes.or(view.state_bytes);
+    let unstated = || view.config.transfer.and_then(|section| section.state_bytes);
+    let stated = || task.state_bytes.or_else(unstated);
     let bytes = if task.is_reached(to, zone) { Some(0) } else { stated() };
     Spent {
         moves: 1,
