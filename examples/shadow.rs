@@ -6,8 +6,8 @@
 //!
 //! `LOG` holds one [`Input`] as JSON per line; `LIVE` and `SHADOW` hold a whole [`Config`] each.
 //! Without a log the example makes one: six workers, one of which gets hotter and hotter. Without
-//! configurations `default` acts and `fixed` looks on. The shadow advises whatever its file says,
-//! so that nothing of it can be carried out.
+//! configurations `default` acts and `fixed` looks on. The shadow advises whatever its file says;
+//! what it commands for the migrations of the other, which it follows, is dropped.
 
 use std::error::Error;
 use std::fs;

@@ -11,6 +11,11 @@ use crate::model::ratio::Ratio;
 /// What becomes of the engine's decisions. History, forecasts and thresholds go on in every mode,
 /// and so does what is under way: a migration that has begun is carried to its end, to another
 /// target if need be.
+///
+/// An engine that looks on beside another one (a shadow) finds that one's migrations under way in the
+/// snapshots and follows them: drop its `commands` and what it answers to reports, and read
+/// [`Outcome::proposed`](crate::Outcome::proposed). One that may be told to act some day begins in an
+/// [epoch](crate::Engine::in_epoch) above the other's, so that no id is issued twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

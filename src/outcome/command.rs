@@ -174,9 +174,10 @@ pub enum Reason {
         /// The threshold.
         high: f64,
     },
-    /// The target is loaded below the low threshold, and others carry more than their share.
+    /// Some worker is loaded below the low threshold, and others carry more than their share: the task goes
+    /// there, or to another that takes it better.
     Underload {
-        /// The target.
+        /// The coldest worker.
         worker: WorkerId,
         /// Its load.
         load: f64,

@@ -212,7 +212,9 @@ pub struct Reply {
     pub commands: Vec<Command>,
     /// The migration that came to its end by it, if any.
     pub ended: Vec<Ended>,
-    /// Whether the report said nothing new: of a migration that is unknown or over, or told before.
+    /// Whether the report said nothing new: of a migration that is unknown or over, or told before. (Some
+    /// words on one that is over are news: that its source let go after all, that an evicted task has turned
+    /// up.)
     pub ignored: bool,
     /// The report, if it made no sense.
     pub bad: Option<BadRecord>,

@@ -129,14 +129,14 @@ impl Names {
     }
 
     /// Prints something with names in place of ids: every word made of one of the letters `w t g k
-    /// z l` and the number of a known name.
+    /// z l y d n c` and the number of a known name.
     pub fn show<'a>(&'a self, what: &'a dyn fmt::Display) -> impl fmt::Display + 'a {
         Shown { names: self, what }
     }
 
     /// The name that a word stands for.
     fn word(&self, word: &str) -> Option<&str> {
-        let digits = word.strip_prefix(['w', 't', 'g', 'k', 'z', 'l'])?;
+        let digits = word.strip_prefix(['w', 't', 'g', 'k', 'z', 'l', 'y', 'd', 'n', 'c'])?;
         self.names.get(&digits.parse().ok()?).map(String::as_str)
     }
 }
@@ -204,6 +204,17 @@ mod tests {
         let mut names = Names::with_room_for(2);
         names.names.insert(hash("b"), "a".to_owned());
         assert!(matches!(names.id::<TaskId>("b"), Err(NamesError::Collision { .. })));
+    }
+
+    #[test]
+    fn ids_of_every_kind_are_shown_by_name() {
+        let mut names = Names::with_room_for(4);
+        let (tenant, class): (TenantId, ClassId) =
+            (names.id("shop").unwrap(), names.id("gpus").unwrap());
+        let (rack, racks): (DomainId, TopologyId) =
+            (names.id("r7").unwrap(), names.id("racks").unwrap());
+        let said = alloc::format!("{tenant} {class} {rack} {racks}");
+        assert_eq!(names.show(&said).to_string(), "shop gpus r7 racks");
     }
 
     #[test]

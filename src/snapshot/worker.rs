@@ -44,7 +44,8 @@ pub struct Worker {
     /// What it has, per resource (units: [`ResourceId`]).
     #[serde(default)]
     pub capacity: Amounts,
-    /// What is promised to tasks. Where absent, the demands of the tasks on it are added up.
+    /// What is promised to tasks, as of the snapshot's moment, whatever the age of its measurements. Where
+    /// absent, the demands of the tasks on it are added up.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub reserved: Amounts,
     /// What is measured to be in use.
