@@ -144,6 +144,7 @@ stories! {
     gang_leaves_a_drained_worker_as_a_whole
     gang_of_orphans_is_placed_together_or_not
     gang_stays_whole_where_a_strict_freeze_holds_one_of_it
+    gang_stays_whole_while_nobody_has_let_go
     gang_that_cannot_move_whole_stays_whole
     gang_that_leaves_together_says_what_it_costs
     groups_that_contradict_each_other_all_hold

@@ -11,6 +11,7 @@
 //! | assigned, source gone | another target in the next round |
 //! | after four assignments, or too long | back to the scheduler |
 
+mod gang;
 mod hosts;
 mod overlap;
 mod shown;
@@ -104,6 +105,7 @@ pub(crate) fn snapshot(
             shown::overdue(config, state, snapshot, *task, &mut settled);
         }
     }
+    gang::keep_whole(config, state, snapshot, &mut settled);
     let adaptive = config.migration.as_ref().and_then(|limits| Some((limits, limits.adaptive?)));
     state.concurrency = adaptive.map(|(limits, section)| {
         state.concurrency.unwrap_or_else(|| Concurrency::start(limits)).turn(&section)

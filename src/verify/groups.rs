@@ -9,7 +9,9 @@ use super::calendar::is_leaving;
 use super::facts::{Aim, Facts, Stay, Step, is_live};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
+use crate::outcome::{Ended, Fate};
 use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};
+use crate::state::{Flight, Way};
 
 /// The rules that hold at every prefix of the plan.
 pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
@@ -22,6 +24,7 @@ pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findin
 pub(super) fn plan(round: &Round<'_>, findings: &mut Findings) {
     keep_together(round, findings);
     keep_whole(round, findings);
+    stay_whole(round, findings);
 }
 
 /// The groups that a task is in.
@@ -238,6 +241,35 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
                 });
             }
         }
+    }
+}
+
+/// Where one of a gang turns out to stay, while the others were asked with it and all are still where they were, they
+/// stay too.
+fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
+    let gangs = round.snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
+    for group in gangs {
+        let before = |task: TaskId| round.before.flights.get(&task);
+        let here = |flight: &Flight| {
+            flight.way == Way::Direct && flight.from.is_some() && flight.phase == Phase::Releasing
+        };
+        let stays = |ended: &&Ended| {
+            let fate = matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::Aborted);
+            fate && group.members.contains(&ended.task) && before(ended.task).is_some_and(here)
+        };
+        let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
+        let asked = before(stayed.task).map(|flight| flight.started);
+        let all = group.members.iter().all(|member| {
+            let with = before(*member).filter(|flight| here(flight));
+            with.is_some_and(|flight| Some(flight.started) == asked)
+        });
+        let left = group.members.iter().filter_map(|member| round.after.flights.get(member));
+        // What is asked anew is another matter.
+        let same = |flight: &&Flight| before(flight.task).is_some_and(|it| it.id == flight.id);
+        let left: Vec<&Flight> = left.filter(same).collect();
+        let torn = all && !left.is_empty() && left.iter().all(|flight| here(flight));
+        findings
+            .need(!torn, || format!("{} stays and {left:?} of {} go on", stayed.task, group.id));
     }
 }
 

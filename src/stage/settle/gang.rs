@@ -1,0 +1,48 @@
+//! A gang of which one stays: as long as no source has let any of the others go, they stay too.
+
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::model::ids::TaskId;
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Fate, Reason};
+use crate::snapshot::{Group, GroupRule, Phase, Snapshot};
+use crate::state::{Flight, State, Way};
+
+use super::Settled;
+use super::turn::end;
+
+/// Calls off what is under way of every gang of which one has not been let go and will not be.
+pub(super) fn keep_whole(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    settled: &mut Settled,
+) {
+    let gangs = snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
+    for group in gangs {
+        for flight in left_behind(state, group) {
+            let Some(worker) = flight.from else { continue };
+            settled.command(&flight, Action::Abort { worker }, Reason::Along { group: group.id });
+            end(config, state, &flight, Fate::Aborted, snapshot.at(), settled);
+        }
+    }
+}
+
+/// The migrations of a gang that is torn, if all of it is still where it was: once one is gone, the others
+/// follow it.
+fn left_behind(state: &State, group: &Group) -> Vec<Flight> {
+    let flights = || group.members.iter().filter_map(|member| state.flights.get(member));
+    let stayed = |task: TaskId| state.ended.iter().any(|it| it.task == task && it.unreleased);
+    let resting = || group.members.iter().filter(|member| !state.flights.contains_key(*member));
+    let is_here = |flight: &Flight| {
+        let direct = flight.way == Way::Direct && flight.from.is_some();
+        direct && flight.phase == Phase::Releasing && flight.released.is_none()
+    };
+    // They were asked together: what was asked before is of another time.
+    let asked: Option<Timestamp> = flights().map(|flight| flight.started).min();
+    let since = |flight: &Flight| Some(flight.started) == asked;
+    let torn = resting().any(|member| stayed(*member)) && resting().all(|member| stayed(*member));
+    let whole = flights().all(|flight| is_here(flight) && since(flight));
+    if torn && whole { flights().cloned().collect() } else { Vec::new() }
+}
