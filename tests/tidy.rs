@@ -84,6 +84,7 @@ const WRITERS: &[&str] = &[
     "src/state.rs",
     "src/engine.rs",
     "src/stage/settle.rs",
+    "src/stage/settle/gang.rs",
     "src/stage/settle/hosts.rs",
     "src/stage/settle/overlap.rs",
     "src/stage/settle/shown.rs",
