@@ -275,6 +275,9 @@ pub(crate) struct Remembered {
     /// It was taken from there, and the host's scheduler had yet to say where it put it, and under which name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unheard_from: Option<WorkerId>,
+    /// When it was asked for, if it ended before its source let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<Timestamp>,
 }
 
 /// What outcomes taught.

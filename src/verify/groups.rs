@@ -259,9 +259,14 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
         };
         let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
         let asked = before(stayed.task).map(|flight| flight.started);
+        // Who has arrived somewhere, or is done, is followed.
+        let went = |task: TaskId| {
+            let mut ended = round.outcome.ended.iter().filter(|it| it.task == task);
+            ended.any(|it| !stays(&it))
+        };
         let all = group.members.iter().all(|member| {
             let with = before(*member).filter(|flight| here(flight));
-            with.is_some_and(|flight| Some(flight.started) == asked)
+            with.is_some_and(|flight| Some(flight.started) == asked) && !went(*member)
         });
         let left = group.members.iter().filter_map(|member| round.after.flights.get(member));
         // What is asked anew is another matter.

@@ -7,7 +7,7 @@ use crate::model::ids::TaskId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Fate, Reason};
 use crate::snapshot::{Group, GroupRule, Phase, Snapshot};
-use crate::state::{Flight, State, Way};
+use crate::state::{Flight, Remembered, State, Way};
 
 use super::Settled;
 use super::turn::end;
@@ -33,16 +33,18 @@ pub(super) fn keep_whole(
 /// follow it.
 fn left_behind(state: &State, group: &Group) -> Vec<Flight> {
     let flights = || group.members.iter().filter_map(|member| state.flights.get(member));
-    let stayed = |task: TaskId| state.ended.iter().any(|it| it.task == task && it.unreleased);
-    let resting = || group.members.iter().filter(|member| !state.flights.contains_key(*member));
-    let is_here = |flight: &Flight| {
-        let direct = flight.way == Way::Direct && flight.from.is_some();
-        direct && flight.phase == Phase::Releasing && flight.released.is_none()
-    };
     // They were asked together: what was asked before is of another time.
     let asked: Option<Timestamp> = flights().map(|flight| flight.started).min();
-    let since = |flight: &Flight| Some(flight.started) == asked;
-    let torn = resting().any(|member| stayed(*member)) && resting().all(|member| stayed(*member));
-    let whole = flights().all(|flight| is_here(flight) && since(flight));
-    if torn && whole { flights().cloned().collect() } else { Vec::new() }
+    let stayed = |task: TaskId| {
+        let of_then = |it: &&Remembered| it.task == task && it.asked.is_some() && it.asked == asked;
+        state.ended.iter().any(|it| of_then(&it))
+    };
+    let is_here = |flight: &Flight| {
+        let direct = flight.way == Way::Direct && flight.from.is_some();
+        let here = flight.phase == Phase::Releasing && flight.released.is_none();
+        direct && here && Some(flight.started) == asked
+    };
+    let resting = || group.members.iter().filter(|member| !state.flights.contains_key(*member));
+    let torn = resting().next().is_some() && resting().all(|member| stayed(*member));
+    if torn && flights().all(is_here) { flights().cloned().collect() } else { Vec::new() }
 }

@@ -265,7 +265,9 @@ pub(super) fn over(
     let unreleased = flight.phase == Phase::Releasing && !elsewhere && !flight.way.is_the_hosts();
     let unheard_from = flight.from.filter(|_| flight.way.is_the_hosts() && !elsewhere);
     let (id, task) = (flight.id, flight.task);
-    state.ended.push(Remembered { id, task, unreleased, unheard_from });
+    let stays = unreleased && fate != Fate::Finished;
+    let asked = Some(flight.started).filter(|_| stays);
+    state.ended.push(Remembered { id, task, unreleased, unheard_from, asked });
     let completed = u64::from(well);
     let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
     state.counters.add(at, counts);
