@@ -89,6 +89,7 @@ stories! {
     companions_do_not_follow_one_of_them_to_a_faster_worker
     concurrency_halves_after_a_failure_and_climbs_again
     constant_load_falls_silent
+    copy_that_is_there_takes_its_room_once
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     cpu_alternative_is_taken_when_no_gpu_is_free_and_charged_as_such
     dead_band_leaves_a_swap_of_roles_alone
@@ -140,6 +141,7 @@ stories! {
     full_gpu_does_not_hide_behind_an_idle_cpu
     gain_counts_no_further_than_the_horizon
     gang_goes_on_when_one_of_its_moves_fails
+    gang_goes_on_without_one_that_lost_its_worker
     gang_is_left_alone_by_balance_and_speed
     gang_leaves_a_drained_worker_as_a_whole
     gang_of_orphans_is_placed_together_or_not

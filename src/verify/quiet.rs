@@ -21,6 +21,8 @@ const MOST: usize = 4_096;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quiet {
     load: u64,
+    /// The workers there were, whatever the load.
+    there: u64,
     seen: BTreeSet<u64>,
     /// The last arrangement.
     last: BTreeMap<TaskId, WorkerId>,
@@ -49,6 +51,15 @@ impl Quiet {
             self.seen.clear();
             return findings.list;
         }
+        if !is_whole(snapshot) {
+            return findings.list;
+        }
+        // Noted while tasks are under way as well: a worker may be lost and be back before they are.
+        let there = fingerprint(&snapshot.workers().iter().map(has).collect::<Vec<_>>());
+        if there != self.there {
+            self.there = there;
+            self.seen.clear();
+        }
         let Some(now) = arrangement(snapshot) else { return findings.list };
         let load = load_print(snapshot);
         if load != self.load || self.expected != now {
@@ -70,11 +81,13 @@ impl Quiet {
     }
 }
 
-/// Every task's worker; nothing while any is under way or anything is unknown.
+/// Whether nothing is unknown.
+fn is_whole(snapshot: &Snapshot) -> bool {
+    snapshot.coverage() == Coverage::Complete && snapshot.bad_records().is_empty()
+}
+
+/// Every task's worker; nothing while any is under way.
 fn arrangement(snapshot: &Snapshot) -> Option<BTreeMap<TaskId, WorkerId>> {
-    if snapshot.coverage() == Coverage::Partial || !snapshot.bad_records().is_empty() {
-        return None;
-    }
     let places = snapshot.tasks().iter().map(|task| match task.placement {
         Placement::On(worker) => Some((task.id, worker)),
         _ => None,
@@ -112,6 +125,11 @@ fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
         libm::floor(used / capacity.unwrap_or(1.0) * 1e6 + 0.5)
     });
     let base: Vec<f64> = base.map(|share| share + 0.0).collect();
-    let has = (&worker.hardware, &worker.capacity, &worker.labels, worker.zone, worker.stance);
-    fingerprint(&(worker.id, has, base))
+    fingerprint(&(has(worker), base))
+}
+
+/// What a worker is, whatever it uses.
+fn has(worker: &Worker) -> u64 {
+    let Worker { id, hardware, capacity, labels, zone, stance, .. } = worker;
+    fingerprint(&(id, hardware, capacity, labels, zone, stance))
 }

@@ -350,15 +350,18 @@ fn trouble(
     if let Some(class) = class.filter(|class| class.cost(worker).is_none()) {
         return Some(Reason::TargetOutside { worker, class: class.id });
     }
-    // Migrations that were ordered earlier come first.
+    // Migrations that were ordered earlier come first; whose task is shown there, has what was promised.
+    let there = |it: &Flight| {
+        snapshot.task(it.task).is_some_and(|it| it.placement == Placement::On(worker))
+    };
     let earlier = |resource| {
-        let bound = |it: &&Flight| it.to == worker && it.phase != Phase::Released;
+        let bound = |it: &&Flight| it.to == worker && it.phase != Phase::Released && !there(it);
         let flights = state.flights.values().filter(bound).filter(|it| it.id < flight.id);
         flights.filter_map(|it| it.claim.known(resource)).sum::<f64>()
     };
     flight.claim.iter().find_map(|(resource, amount)| {
-        let there = promised.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
-        let free = target.capacity.known(resource)? - there - earlier(resource);
+        let taken = promised.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
+        let free = target.capacity.known(resource)? - taken - earlier(resource);
         (amount > free).then_some(Reason::TargetFull { worker, resource })
     })
 }

@@ -538,8 +538,11 @@ impl Host {
             Holder::Saved { .. } => true,
             Holder::Runs(_) => {
                 let ordered = self.order(task);
-                let requeued = |it: &Order| matches!(it.command.action, Action::RequeueFor { .. });
-                work.copy.is_some() || ordered.is_some_and(|order| !requeued(order))
+                // Back to the queue, or stopped though its copy died meanwhile: it moves nowhere.
+                let nowhere = |it: &Order| {
+                    matches!(it.command.action, Action::RequeueFor { .. } | Action::Stop { .. })
+                };
+                work.copy.is_some() || ordered.is_some_and(|order| !nowhere(order))
             }
             Holder::Orphan | Holder::Queue => false,
         })
