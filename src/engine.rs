@@ -462,7 +462,7 @@ fn step(
         Some(_) => candidate::Candidates::default(),
         None => candidate::candidates(config, state, &view, &balance, &levels, &mut tally),
     };
-    let candidate::Candidates { units, pairs, stuck } = found;
+    let candidate::Candidates { units, pairs, mut stuck } = found;
     let mut scored = match &config.cost_benefit {
         Some(section) => {
             let scorer = Scorer { config, section, state, view: &view, levels: &levels };
@@ -470,7 +470,9 @@ fn step(
         }
         None => Scored { pairs, ..Scored::default() },
     };
-    let plan = select::select(config, state, &mut view, &levels, &units, &mut scored, &mut tally);
+    let (plan, stopped) =
+        select::select(config, state, &mut view, &levels, &units, &mut scored, &mut tally);
+    stuck.extend(select::out_of_budget(&units, &stopped));
     let advised = config.advice.as_ref().map_or_else(Advised::default, |section| {
         advise::advise(section, config, state, &view, &levels)
     });

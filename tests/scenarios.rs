@@ -111,6 +111,8 @@ stories! {
     draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
     evacuation_lists_who_will_be_late
+    evacuation_reckons_with_budgets_over_time
+    evacuation_waits_for_what_its_own_moves_stop
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
     evicted_task_heard_of_late_stays_where_it_is
@@ -149,6 +151,7 @@ stories! {
     gang_stays_whole_while_nobody_has_let_go
     gang_that_cannot_move_whole_stays_whole
     gang_that_leaves_together_says_what_it_costs
+    gangs_that_share_one_stay_together
     groups_that_contradict_each_other_all_hold
     half_the_workers_vanish_and_the_engine_holds_back
     hand_over_may_take_longer_than_the_worker_stays

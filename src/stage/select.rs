@@ -29,7 +29,7 @@ use crate::view::{
 use self::fair::Fair;
 use self::table::Table;
 
-/// Chooses the moves of this round.
+/// Chooses the moves of this round; and what has stopped every unit that stays.
 pub(crate) fn select(
     config: &Config,
     state: &State,
@@ -38,8 +38,8 @@ pub(crate) fn select(
     units: &[Unit],
     scored: &mut Scored,
     tally: &mut Tally,
-) -> Vec<Planned> {
-    let Some(limits) = &config.migration else { return Vec::new() };
+) -> (Vec<Planned>, Vec<Option<Rejection>>) {
+    let Some(limits) = &config.migration else { return <_>::default() };
     let mut pairs = core::mem::take(&mut scored.pairs);
     if config.mode == Mode::Observe {
         let adrift = |row: &usize| matches!(view.ledger.places[*row], Place::Stranded { .. });
@@ -77,7 +77,23 @@ pub(crate) fn select(
             Err(rejection) => fates.refuse(view, unit, pair, rejection),
         }
     }
-    chooser.plan
+    let stopped = fates.stopped;
+    (chooser.plan, stopped)
+}
+
+/// The tasks that are to leave their workers and wait for a line of the table of budgets.
+pub(crate) fn out_of_budget(
+    units: &[Unit],
+    stopped: &[Option<Rejection>],
+) -> impl Iterator<Item = (usize, Option<Rejection>)> {
+    let line = |no: &Rejection| {
+        matches!(no, Rejection::BudgetLine { .. } | Rejection::BudgetInDoubt { .. })
+    };
+    let waiting = units
+        .iter()
+        .zip(stopped)
+        .filter(move |(unit, no)| unit.errand == Errand::Drain && no.as_ref().is_some_and(line));
+    waiting.flat_map(|(unit, no)| unit.rows.iter().map(|row| (*row, *no)))
 }
 
 /// The candidates of every unit of each party, in their order.

@@ -73,7 +73,10 @@ fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
         let Action::Assign { to, .. } = command.action else { continue };
         let Some(target) = snapshot.worker(to) else { continue };
         let stance = target.stance;
-        findings.need(stance == Stance::Accept, || format!("{command}: the target is {stance}"));
+        // That it is gone is not believed yet where too many are.
+        let believed = stance != Stance::Offline || round.outcome.held.is_none();
+        let open = stance == Stance::Accept || !believed;
+        findings.need(open, || format!("{command}: the target is {stance}"));
         let class = snapshot.task(command.task).and_then(|task| task.class);
         let class = class.and_then(|id| snapshot.classes().iter().find(|class| class.id == id));
         let open = class.is_none_or(|class| class.workers.keys().any(|worker| *worker == to));

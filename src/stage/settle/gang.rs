@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::model::ids::TaskId;
-use crate::model::time::Timestamp;
 use crate::outcome::{Action, Fate, Reason};
 use crate::snapshot::{Group, GroupRule, Phase, Snapshot};
 use crate::state::{Flight, Remembered, State, Way};
@@ -12,7 +11,8 @@ use crate::state::{Flight, Remembered, State, Way};
 use super::Settled;
 use super::turn::end;
 
-/// Calls off what is under way of every gang of which one has not been let go and will not be.
+/// Calls off what is under way of every gang of which one has not been let go and will not be. Of what is called off
+/// for one gang another may be torn.
 pub(super) fn keep_whole(
     config: &Config,
     state: &mut State,
@@ -20,11 +20,19 @@ pub(super) fn keep_whole(
     settled: &mut Settled,
 ) {
     let gangs = snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
-    for group in gangs {
-        for flight in left_behind(state, group) {
-            let Some(worker) = flight.from else { continue };
-            settled.command(&flight, Action::Abort { worker }, Reason::Along { group: group.id });
-            end(config, state, &flight, Fate::Aborted, snapshot.at(), settled);
+    let mut again = true;
+    while core::mem::take(&mut again) {
+        for group in gangs.clone() {
+            for flight in left_behind(state, group) {
+                let Some(worker) = flight.from else { continue };
+                settled.command(
+                    &flight,
+                    Action::Abort { worker },
+                    Reason::Along { group: group.id },
+                );
+                end(config, state, &flight, Fate::Aborted, snapshot.at(), settled);
+                again = true;
+            }
         }
     }
 }
@@ -34,15 +42,15 @@ pub(super) fn keep_whole(
 fn left_behind(state: &State, group: &Group) -> Vec<Flight> {
     let flights = || group.members.iter().filter_map(|member| state.flights.get(member));
     // They were asked together: what was asked before is of another time.
-    let asked: Option<Timestamp> = flights().map(|flight| flight.started).min();
+    let Some(asked) = flights().map(|flight| flight.started).min() else { return Vec::new() };
     let stayed = |task: TaskId| {
-        let of_then = |it: &&Remembered| it.task == task && it.asked.is_some() && it.asked == asked;
-        state.ended.iter().any(|it| of_then(&it))
+        let of_then = |it: &Remembered| it.task == task && it.asked == Some(asked);
+        state.ended.iter().any(of_then)
     };
     let is_here = |flight: &Flight| {
         let direct = flight.way == Way::Direct && flight.from.is_some();
         let here = flight.phase == Phase::Releasing && flight.released.is_none();
-        direct && here && Some(flight.started) == asked
+        direct && here && flight.started == asked
     };
     let resting = || group.members.iter().filter(|member| !state.flights.contains_key(*member));
     let torn = resting().next().is_some() && resting().all(|member| stayed(*member));
