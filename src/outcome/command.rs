@@ -289,6 +289,8 @@ pub enum Reason {
         /// The class that does not name it now.
         class: ClassId,
     },
+    /// An earlier life of the engine began it, and nobody remembers why.
+    TakenOver,
 }
 
 impl fmt::Display for Reason {
@@ -317,6 +319,7 @@ impl fmt::Display for Reason {
             }
             Self::Along { group } => write!(f, "{group} moves as one"),
             Self::Recover => f.write_str("its worker is gone"),
+            Self::TakenOver => f.write_str("begun by an earlier life of the engine"),
             Self::Released => f.write_str("released by its source"),
             Self::Copied => f.write_str("its copy runs on the target"),
             Self::Kept => f.write_str("its source keeps it"),

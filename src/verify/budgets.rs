@@ -115,7 +115,7 @@ const fn purposes(reason: Reason) -> core::ops::Range<u64> {
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0..1,
         Reason::Faster { .. } => 1..2,
         // Taken over: nobody knows what for.
-        Reason::Recover => 0..3,
+        Reason::Recover | Reason::TakenOver => 0..3,
         _ => 2..3,
     }
 }
@@ -273,7 +273,7 @@ impl Budgets {
             let late = id.epoch() == epoch && newest.is_some_and(|newest| *newest >= id);
             let busy = self.open.values().any(|open| open.task == task.id);
             if !late && !busy && !self.known.contains(&id) {
-                let shown = Interruption::of(task, snapshot, ends, Reason::Recover);
+                let shown = Interruption::of(task, snapshot, ends, Reason::TakenOver);
                 self.open.insert(id, Interruption { taken_over: true, ..shown });
             }
         }

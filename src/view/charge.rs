@@ -65,7 +65,7 @@ pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
         return flight.charge.clone();
     }
     let purpose = match flight.reason {
-        Reason::Recover => None,
+        Reason::Recover | Reason::TakenOver => None,
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => Some(Purpose::Drain),
         Reason::Faster { .. } => Some(Purpose::Faster),
         _ => Some(Purpose::Balance),

@@ -135,7 +135,7 @@ pub(super) fn adopt(config: &Config, state: &mut State, snapshot: &Snapshot) {
             returning: homeward.then_some(Fate::Failed),
             called_off: false,
             attempts: if homeward { 3 } else { 1 },
-            reason: Reason::Recover,
+            reason: Reason::TakenOver,
             scorecard: None,
             claim: view::claims(&as_there, kinds),
             load: view::loads(&as_there, kinds),

@@ -20,8 +20,8 @@ use super::history::{Deed, Done, Happening, History, Told, Turn, switched};
 use crate::config::Budget;
 use crate::outcome::{Action, Command, Reason};
 use crate::{
-    Amounts, Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report,
-    ResourceId, Snapshot, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
+    Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
+    Snapshot, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.
@@ -79,6 +79,8 @@ struct Work {
     holder: Holder,
     /// A second copy of it, and the migration that started it.
     copy: Option<(MigrationId, WorkerId)>,
+    /// By which of its alternatives that was told to run.
+    way: Option<u16>,
 }
 
 /// Who really has a task.
@@ -112,7 +114,7 @@ impl Host {
                 Placement::On(worker) => Holder::Runs(worker),
                 _ => Holder::Queue,
             };
-            (task.id, Work { task: task.clone(), holder, copy: None })
+            (task.id, Work::new(task.clone(), holder))
         };
         let now = Timestamp::from_secs(1_000);
         let mut host = Self {
@@ -252,7 +254,7 @@ impl Host {
                 let task = Task::new(id).with_demand(ResourceId::CPU, cores);
                 let holder = worker(at).filter(|id| self.workers[id].runs());
                 let holder = holder.map_or(Holder::Queue, Holder::Runs);
-                self.tasks.insert(id, Work { task, holder, copy: None });
+                self.tasks.insert(id, Work::new(task, holder));
             }
             Happening::Finish(at) => {
                 let Some(id) = task(at).copied() else { return };
@@ -310,9 +312,7 @@ impl Host {
         for work in self.tasks.values_mut() {
             work.copy = work.copy.filter(|(_, worker)| *worker != id);
             if work.holder == Holder::Runs(id) {
-                // Its copy is the task from now on.
-                let copy = work.copy.take();
-                work.holder = copy.map_or(Holder::Orphan, |(_, worker)| Holder::Runs(worker));
+                work.turn_into_copy();
             }
         }
     }
@@ -403,11 +403,7 @@ impl Host {
             }
             _ => {
                 (work.holder, work.copy) = (Holder::Runs(at), None);
-                if let Some(nth) =
-                    command.alternative.filter(|nth| work.task.alternative != Some(*nth))
-                {
-                    (work.task.alternative, work.task.used) = (Some(nth), Amounts::new());
-                }
+                work.run_by(command.alternative);
                 work.task.device = match action {
                     Action::Assign { device, .. } | Action::Place { device, .. } => device,
                     _ => None,

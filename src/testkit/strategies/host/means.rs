@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use proptest::sample::Index;
 
-use super::{Holder, Host};
+use super::{Holder, Host, Work};
 use crate::outcome::{Action, Command};
-use crate::{Event, TaskId, WorkerId};
+use crate::{Amounts, Event, Task, TaskId, WorkerId};
 
 /// The worker that carries out a command, and whether it takes the task from there.
 pub(super) const fn doer(action: Action) -> Option<(WorkerId, bool)> {
@@ -20,6 +20,26 @@ pub(super) const fn doer(action: Action) -> Option<(WorkerId, bool)> {
             Some((to, false))
         }
         Action::Requeue | Action::Abort { .. } => None,
+    }
+}
+
+impl Work {
+    pub(super) fn new(task: Task, holder: Holder) -> Self {
+        Self { task, holder, copy: None, way: None }
+    }
+
+    /// It runs by the alternative that a command names from now on.
+    pub(super) fn run_by(&mut self, way: Option<u16>) {
+        if let Some(way) = way.filter(|way| self.task.alternative != Some(*way)) {
+            (self.task.alternative, self.task.used) = (Some(way), Amounts::new());
+        }
+    }
+
+    /// Its copy is the task from now on; without one, nobody has it.
+    pub(super) fn turn_into_copy(&mut self) {
+        let (copy, way) = (self.copy.take(), self.way.take());
+        self.holder = copy.map_or(Holder::Orphan, |(_, worker)| Holder::Runs(worker));
+        self.run_by(way.filter(|_| copy.is_some()));
     }
 }
 
@@ -77,7 +97,7 @@ impl Host {
         if work.holder != Holder::Runs(from) {
             return Some(Event::Failed { migration });
         }
-        work.copy = Some((migration, to));
+        (work.copy, work.way) = (Some((migration, to)), command.alternative);
         Some(Event::Running { migration })
     }
 
@@ -88,9 +108,8 @@ impl Host {
         if work.holder != Holder::Runs(from) {
             return Some(Event::Failed { migration });
         }
-        let copy = work.copy.take();
         work.task.device = None;
-        work.holder = copy.map_or(Holder::Orphan, |(_, worker)| Holder::Runs(worker));
+        work.turn_into_copy();
         Some(Event::Released { migration })
     }
 }

@@ -33,12 +33,11 @@ impl Host {
             for resource in [ResourceId::CPU, ResourceId::MEMORY] {
                 let here = self.tasks.values();
                 let (id, kinds) = (body.record.id, body.record.kinds());
-                let here = here.filter(|work| {
-                    let copied = work.copy.is_some_and(|(_, worker)| worker == id);
-                    copied || work.holder == Holder::Runs(id)
-                });
+                let copied = |work: &Work| work.copy.is_some_and(|(_, worker)| worker == id);
+                let here = here.filter(|work| copied(work) || work.holder == Holder::Runs(id));
                 let load = |work: &Work| {
-                    let now = view::alternative(&work.task, kinds);
+                    let told = work.way.filter(|_| copied(work));
+                    let now = told.or_else(|| view::alternative(&work.task, kinds));
                     view::by(&work.task, now, now).load(resource)
                 };
                 let used: f64 = here.filter_map(load).sum();
