@@ -89,6 +89,7 @@ stories! {
     companions_do_not_follow_one_of_them_to_a_faster_worker
     concurrency_halves_after_a_failure_and_climbs_again
     constant_load_falls_silent
+    copy_that_is_in_the_statement_takes_its_room_once
     copy_that_is_there_takes_its_room_once
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
     cpu_alternative_is_taken_when_no_gpu_is_free_and_charged_as_such
@@ -112,6 +113,7 @@ stories! {
     efficiency_off_ignores_energy_and_heat
     evacuation_lists_who_will_be_late
     evacuation_reckons_with_budgets_over_time
+    evacuation_waits_for_a_companion_that_waits
     evacuation_waits_for_what_its_own_moves_stop
     evening_out_goes_before_speed
     evening_out_goes_on_until_the_loads_have_settled
@@ -142,6 +144,7 @@ stories! {
     freeze_holds_moves_back_and_lets_drains_go_on
     full_gpu_does_not_hide_behind_an_idle_cpu
     gain_counts_no_further_than_the_horizon
+    gang_follows_one_that_its_source_let_go_late
     gang_goes_on_when_one_of_its_moves_fails
     gang_goes_on_without_one_that_lost_its_worker
     gang_is_left_alone_by_balance_and_speed

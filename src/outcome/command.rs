@@ -289,7 +289,8 @@ pub enum Reason {
         /// The class that does not name it now.
         class: ClassId,
     },
-    /// An earlier life of the engine began it, and nobody remembers why.
+    /// The host was found to carry it out: it was begun by an earlier life of the engine, or with a state that
+    /// was not saved, and nobody remembers why.
     TakenOver,
 }
 
@@ -319,7 +320,7 @@ impl fmt::Display for Reason {
             }
             Self::Along { group } => write!(f, "{group} moves as one"),
             Self::Recover => f.write_str("its worker is gone"),
-            Self::TakenOver => f.write_str("begun by an earlier life of the engine"),
+            Self::TakenOver => f.write_str("taken over, nobody remembers why it was begun"),
             Self::Released => f.write_str("released by its source"),
             Self::Copied => f.write_str("its copy runs on the target"),
             Self::Kept => f.write_str("its source keeps it"),

@@ -12,9 +12,10 @@ use crate::model::time::{Span, Timestamp};
 
 /// A task that will still be on its worker when that leaves, as things stand.
 ///
-/// What nothing stops has its turn in the rounds to come, by deadline, as many in each as in this one. What only
-/// migrations under way hold back (a disruption budget, a worker's or the engine's limit) is held back no longer than
-/// they last, and a budget over time has what it spent back after its whole time.
+/// Reckoned at the earliest: what nothing stops has its turn in the rounds to come, by deadline, as many in each as
+/// in this one, and so has what waits for a disruption budget that our own moves have taken up; what waits for a
+/// moment, or for a budget over time, goes then. Who is named will be late unless something changes; others may turn
+/// out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Late {

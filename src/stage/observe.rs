@@ -251,7 +251,13 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
 /// What is on its way to a worker and not in its own statement of what it has promised.
 fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, column: usize) -> f64 {
     let worker = snapshot.workers()[seat].id;
-    let bound = |flight: &&Flight| flight.to == worker && flight.phase != Phase::Released;
+    // Who is shown there has what was promised.
+    let there = |task: TaskId| {
+        snapshot.task(task).is_some_and(|task| task.placement == Placement::On(worker))
+    };
+    let bound = |flight: &&Flight| {
+        flight.to == worker && flight.phase != Phase::Released && !there(flight.task)
+    };
     let flights = state.flights.values().filter(bound);
     flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
 }

@@ -50,8 +50,9 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let at = view.snapshot.at();
     let mut proposed = Vec::new();
     charge(config, state, &view);
+    let why = |planned: &Planned| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
     for planned in &plan {
-        let reason = reason(&view, &adapted, &balance, forecast.as_ref(), planned);
+        let reason = why(planned);
         let under_way = state.flights.contains_key(&view.task(planned.row).id);
         if config.mode == Mode::Advise && !under_way {
             let id = state.migration(proposed.len() as u64);
@@ -61,7 +62,16 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         }
     }
     spend(config, state, &view);
-    let late = late::late(config, state, &view, &plan, &pass.stuck);
+    // For who will be late, what is only proposed counts as if it were begun.
+    let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
+        let mut imagined = state.clone();
+        let begins = |planned: &&Planned| !state.flights.contains_key(&view.task(planned.row).id);
+        for planned in plan.iter().filter(begins) {
+            begin(config, &mut imagined, &view, why(planned), planned);
+        }
+        imagined
+    });
+    let late = late::late(config, imagined.as_ref().unwrap_or(state), &view, &plan, &pass.stuck);
     history(config, state, &view, &adapted, forecast.as_ref());
     (state.accuracy, state.factor) = (judged.accuracy, judged.factor);
     state.advised = pass.advised.standing;

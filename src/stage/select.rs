@@ -18,7 +18,7 @@ use crate::config::{Config, MigrationLimits, Mode};
 use crate::handover::{self, Reckoner};
 use crate::model::ids::{MigrationId, TenantId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Handover, Rejection, Tally};
+use crate::outcome::{Handover, Reach, Rejection, Tally};
 use crate::snapshot::Stance;
 use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State, Way};
 use crate::view::{
@@ -81,13 +81,15 @@ pub(crate) fn select(
     (chooser.plan, stopped)
 }
 
-/// The tasks that are to leave their workers and wait for a line of the table of budgets.
+/// The tasks that are to leave their workers and that the table of budgets stops, wherever they would go.
 pub(crate) fn out_of_budget(
     units: &[Unit],
     stopped: &[Option<Rejection>],
 ) -> impl Iterator<Item = (usize, Option<Rejection>)> {
-    let line = |no: &Rejection| {
-        matches!(no, Rejection::BudgetLine { .. } | Rejection::BudgetInDoubt { .. })
+    let line = |no: &Rejection| match no {
+        Rejection::UnknownSize => true,
+        Rejection::BudgetLine { .. } | Rejection::BudgetInDoubt { .. } => no.reach() == Reach::Task,
+        _ => false,
     };
     let waiting = units
         .iter()
@@ -149,7 +151,7 @@ impl<'a> Fates<'a> {
     }
 
     fn refuse(&mut self, view: &View<'_>, unit: &Unit, pair: Candidate, rejection: Rejection) {
-        let whole = rejection.reach() == crate::outcome::Reach::Task;
+        let whole = rejection.reach() == Reach::Task;
         (self.done[pair.unit], self.stopped[pair.unit]) = (whole, Some(rejection));
         let to = (!whole).then(|| view.worker_id(pair.to));
         self.tally.refuse(view.task(unit.rows[0]).id, to, rejection);

@@ -237,7 +237,8 @@ fn late(
     match report.event {
         // The source let go although the migration was over: nobody has the task. Once.
         Event::Released { .. } if it.unreleased => {
-            state.ended.replace_where(|other| other.id == it.id, |it| it.unreleased = false);
+            let gone = |it: &mut Remembered| (it.unreleased, it.asked) = (false, None);
+            state.ended.replace_where(|other| other.id == it.id, gone);
             let Remembered { id: migration, task, .. } = it;
             let (action, reason) = (Action::Requeue, Reason::Late);
             let (scorecard, alternative, handover) = (None, None, None);

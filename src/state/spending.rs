@@ -149,10 +149,15 @@ const fn part(per: u64, at: Timestamp) -> u64 {
     at.as_millis() / part
 }
 
+/// From when on a part of a window does not count any more, in milliseconds.
+const fn ends(per: u64, number: u64) -> u64 {
+    let end = number.saturating_add(1).saturating_mul(per.div_ceil(PARTS));
+    end.saturating_add(per)
+}
+
 /// Whether a part of a window still counts.
 const fn counts(per: u64, number: u64, now: Timestamp) -> bool {
-    let end = number.saturating_add(1).saturating_mul(per.div_ceil(PARTS));
-    end.saturating_add(per) > now.as_millis()
+    ends(per, number) > now.as_millis()
 }
 
 impl Spending {
@@ -198,6 +203,24 @@ impl Spending {
             parts.for_each(|(_, spent)| sum.add(*spent));
             (account.key, sum)
         })
+    }
+
+    /// When a budget over time that is spent has room for so much more, at the earliest; nothing if none is spent.
+    pub(crate) fn free_at(&self, budget: &Budget, more: u64, now: Timestamp) -> Option<Timestamp> {
+        let per = millis(budget.per?);
+        let freed = |account: &Account| {
+            let rest = account.parts.iter().filter(|(number, _)| counts(per, *number, now));
+            let full = |rest: &[(u64, Spent)]| {
+                let mut sum = Spent::default();
+                rest.iter().for_each(|(_, spent)| sum.add(*spent));
+                sum.of(budget).saturating_add(more) > budget.limit
+            };
+            let parts: Vec<(u64, Spent)> = rest.copied().collect();
+            let kept = (0..parts.len()).rev().find(|first| full(&parts[*first..]))?;
+            Some(Timestamp::from_millis(ends(per, parts[kept].0)))
+        };
+        let own = self.accounts.iter().filter(|it| it.per == per && it.key.is_in(budget.scope));
+        own.filter_map(freed).min()
     }
 
     /// How often each tenant was interrupted within a window up to now.

@@ -108,7 +108,10 @@ impl<'a> Account<'a> {
         }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
             let coming = self.heading().filter(|flight| flight.to == worker.id);
-            let coming = coming.filter(|flight| flight.returning.is_none());
+            let shown = |task| snapshot.task(task).map(|task| task.placement);
+            let coming = coming.filter(|flight| {
+                flight.returning.is_none() && shown(flight.task) != Some(Placement::On(worker.id))
+            });
             let coming: f64 = coming.filter_map(|flight| flight.claim.get(resource)).sum();
             sums.insert(resource, stated + coming);
         }

@@ -1,21 +1,31 @@
 //! Who will not be gone in time from a worker that leaves?
 //!
-//! As things stand: what is under way goes on; what nothing stops, or what will be over by itself,
-//! has its turn in the rounds to come, by deadline, as many in each as began in this one (one at
-//! least). What our own moves under way stop, these will be over; what a budget over time has
-//! spent, it has back after its whole time.
+//! As things stand, and at the earliest: what is under way goes on; what nothing stops, or only a
+//! disruption budget that our own moves have taken up, has its turn in the rounds to come, by
+//! deadline, as many in each as began in this one (one at least); what waits for a moment, or for
+//! a budget over time, has it then.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::config::{Config, Mode};
+use crate::config::{Budget, Config};
 use crate::handover;
 use crate::model::ids::GroupId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
-use crate::snapshot::Stance;
+use crate::snapshot::{Group, GroupRule, Stance};
 use crate::state::State;
 use crate::view::{Errand, Place, Planned, Seat, View};
+
+/// Whether any worker leaves and is to be emptied.
+pub(super) fn is_asked(view: &View<'_>) -> bool {
+    (0..view.workers.len()).any(|seat| leaves(view, seat).is_some())
+}
+
+/// When a worker leaves that is to be emptied.
+fn leaves(view: &View<'_>, seat: Seat) -> Option<Timestamp> {
+    view.workers[seat].leaves.filter(|_| view.workers[seat].stance == Stance::Drain)
+}
 
 pub(super) fn late(
     config: &Config,
@@ -24,23 +34,19 @@ pub(super) fn late(
     plan: &[Planned],
     stuck: &[(usize, Option<Rejection>)],
 ) -> Vec<Late> {
-    let leaves = |seat: Seat| {
-        view.workers[seat].leaves.filter(|_| view.workers[seat].stance == Stance::Drain)
-    };
-    if !(0..view.workers.len()).any(|seat| leaves(seat).is_some()) {
+    if !is_asked(view) {
         return Vec::new();
     }
     let at = view.snapshot.at();
-    let advised = plan.iter().filter(|_| config.mode == Mode::Advise);
-    let proposed: BTreeSet<usize> = advised.map(|planned| planned.row).collect();
     let stuck: BTreeMap<usize, Option<Rejection>> = stuck.iter().copied().collect();
+    let stops = Stops { state, view, stuck: &stuck, ours: ours(state, view) };
     let (mut late, mut waiting): (Vec<Late>, Vec<(Timestamp, Late)>) = (Vec::new(), Vec::new());
     for row in 0..view.snapshot.tasks().len() {
         let (Place::On(seat) | Place::Moving { from: Some(seat), .. }) = view.ledger.places[row]
         else {
             continue;
         };
-        let Some(deadline) = leaves(seat) else { continue };
+        let Some(deadline) = leaves(view, seat) else { continue };
         let task = view.task(row);
         if task.ends_by(at, deadline) {
             continue;
@@ -50,16 +56,13 @@ pub(super) fn late(
         let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(seat), deadline) };
         match view.ledger.places[row] {
             Place::Moving { .. } => {
-                // What is proposed counts as if it were done.
-                let leaving = match state.flights.get(&task.id) {
-                    Some(flight) => flight.is_at_its_source().then_some(flight.started),
-                    None => proposed.contains(&row).then_some(at),
-                };
+                let flight = state.flights.get(&task.id).filter(|it| it.is_at_its_source());
+                let leaving = flight.map(|flight| flight.started);
                 late.extend(leaving.map(|began| new.begun(began, at)));
             }
             _ => match stuck.get(&row) {
                 None => waiting.push((at, new)),
-                Some(no) => match no.as_ref().and_then(|no| over(state, view, no)) {
+                Some(no) => match no.as_ref().and_then(|no| stops.over(no, true)) {
                     Some(over) if over < deadline => waiting.push((over, new)),
                     _ => late.push(Late { stopped: *no, ..new }),
                 },
@@ -69,38 +72,63 @@ pub(super) fn late(
     waiting.sort_by_key(|(_, it)| (it.deadline, it.task));
     let begun = plan.iter().filter(|planned| planned.errand == Errand::Drain).count();
     let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
-    for (nth, (over, it)) in (0_u32..).zip(waiting) {
-        let turn = at.after(config.check_interval.saturating_mul(1 + nth / begun));
-        late.push(it.begun(turn.max(over), at));
+    let mut turns = 0;
+    for (over, it) in waiting {
+        let round = |turns| at.after(config.check_interval.saturating_mul(1 + turns));
+        let turn = if over > at { over.max(round(0)) } else { round(turns / begun) };
+        turns += u32::from(over <= at);
+        late.push(it.begun(turn, at));
     }
     late.retain(|it| it.gone.is_none_or(|gone| gone > it.deadline));
     late.sort_by_key(|it| (it.deadline, it.task));
     late
 }
 
-/// When what stops it is over, if it will be by itself.
-fn over(state: &State, view: &View<'_>, no: &Rejection) -> Option<Timestamp> {
-    let at = view.snapshot.at();
-    let ours = |id: GroupId| {
-        let group = view.snapshot.groups().iter().filter(|group| group.id == id);
-        let members = group.flat_map(|group| &group.members);
-        members.filter(|member| state.flights.contains_key(member)).count()
+/// What is under way of every group with a disruption budget.
+fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
+    let limited = |group: &&Group| matches!(group.rule, GroupRule::Disruption { .. });
+    let groups = view.snapshot.groups().iter().filter(limited);
+    let away = |group: &Group| {
+        group.members.iter().filter(|member| state.flights.contains_key(member)).count()
     };
-    match *no {
-        Rejection::Disruption { group, unavailable, most } => {
-            (unavailable as usize <= most as usize + ours(group)).then_some(at)
+    groups.map(|group| (group.id, away(group))).collect()
+}
+
+/// What stops whom.
+struct Stops<'a> {
+    state: &'a State,
+    view: &'a View<'a>,
+    stuck: &'a BTreeMap<usize, Option<Rejection>>,
+    ours: BTreeMap<GroupId, usize>,
+}
+
+impl Stops<'_> {
+    /// When what stops it is over, if it will be by itself; what waits for its `companions` waits for what stops
+    /// these.
+    fn over(&self, no: &Rejection, companions: bool) -> Option<Timestamp> {
+        let at = self.view.snapshot.at();
+        match *no {
+            Rejection::Disruption { group, unavailable, most } => {
+                let ours = self.ours.get(&group).copied().unwrap_or(0);
+                (unavailable as usize <= most as usize + ours).then_some(at)
+            }
+            Rejection::Companion { task, .. } if self.state.flights.contains_key(&task) => Some(at),
+            Rejection::Companion { task, .. } if companions => {
+                let row = self.view.snapshot.task_row(task)?;
+                self.over(self.stuck.get(&row)?.as_ref()?, false)
+            }
+            Rejection::BudgetLine { scope, unit, limit, per, spent, over } => {
+                let more = limit.saturating_add(over).saturating_sub(spent);
+                // What is more than the whole budget never has its turn.
+                let per = per.filter(|_| more <= limit);
+                let budget = Budget { scope, unit, limit, per };
+                let free = || self.state.spending.free_at(&budget, more, at).unwrap_or(at);
+                (more <= limit).then(free)
+            }
+            _ => match no.remedy() {
+                Remedy::WaitUntil(until) => Some(until),
+                _ => None,
+            },
         }
-        Rejection::Companion { task, .. } => state.flights.contains_key(&task).then_some(at),
-        Rejection::BudgetSpent { .. }
-        | Rejection::SourceBusy { .. }
-        | Rejection::TargetBusy { .. } => Some(at),
-        // What is more than the whole budget never has its turn.
-        Rejection::BudgetLine { per, spent, over, .. } => {
-            (over <= spent).then(|| at.after(per.unwrap_or_default()))
-        }
-        _ => match no.remedy() {
-            Remedy::WaitUntil(until) => Some(until),
-            _ => None,
-        },
     }
 }
