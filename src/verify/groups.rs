@@ -180,7 +180,11 @@ fn skew(
 /// place, and nobody goes where none of it is while some of it is elsewhere.
 fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
-    let before = facts.stays();
+    let mut before = facts.stays();
+    // Who is on the way and in no list is bound there all the same.
+    for (task, flight) in facts.flights.iter().filter(|(_, it)| it.phase != Phase::Released) {
+        before.entry(*task).or_insert(Stay::Between(flight.from, flight.to));
+    }
     let mut after = before.clone();
     for step in &facts.steps {
         after.insert(step.task.id, Stay::Between(step.from, step.to));
