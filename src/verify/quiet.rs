@@ -54,12 +54,7 @@ impl Quiet {
         if !is_whole(snapshot) {
             return findings.list;
         }
-        // Noted while tasks are under way as well: a worker may be lost and be back before they are.
-        let there = fingerprint(&snapshot.workers().iter().map(has).collect::<Vec<_>>());
-        if there != self.there {
-            self.there = there;
-            self.seen.clear();
-        }
+        self.note_workers(snapshot);
         let Some(now) = arrangement(snapshot) else { return findings.list };
         let load = load_print(snapshot);
         if load != self.load || self.expected != now {
@@ -78,6 +73,15 @@ impl Quiet {
         }
         (self.last, self.expected) = (now.clone(), now);
         findings.list
+    }
+
+    /// While tasks are under way as well: a worker may be lost and be back before they are.
+    fn note_workers(&mut self, snapshot: &Snapshot) {
+        let there = fingerprint(&snapshot.workers().iter().map(has).collect::<Vec<_>>());
+        if there != self.there {
+            self.there = there;
+            self.seen.clear();
+        }
     }
 }
 

@@ -69,19 +69,29 @@ pub(super) fn late(
             },
         }
     }
-    waiting.sort_by_key(|(_, it)| (it.deadline, it.task));
-    let begun = plan.iter().filter(|planned| planned.errand == Errand::Drain).count();
-    let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
-    let mut turns = 0;
-    for (over, it) in waiting {
-        let round = |turns| at.after(config.check_interval.saturating_mul(1 + turns));
-        let turn = if over > at { over.max(round(0)) } else { round(turns / begun) };
-        turns += u32::from(over <= at);
-        late.push(it.begun(turn, at));
-    }
+    late.extend(turns(config, at, plan, waiting));
     late.retain(|it| it.gone.is_none_or(|gone| gone > it.deadline));
     late.sort_by_key(|it| (it.deadline, it.task));
     late
+}
+
+/// Whose turn is when, if nothing else happens.
+fn turns(
+    config: &Config,
+    at: Timestamp,
+    plan: &[Planned],
+    mut waiting: Vec<(Timestamp, Late)>,
+) -> impl Iterator<Item = Late> {
+    waiting.sort_by_key(|(_, it)| (it.deadline, it.task));
+    let begun = plan.iter().filter(|planned| planned.errand == Errand::Drain).count();
+    let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
+    let round = move |nth| at.after(config.check_interval.saturating_mul(1 + nth));
+    let mut nth = 0;
+    waiting.into_iter().map(move |(over, it)| {
+        let turn = if over > at { over.max(round(0)) } else { round(nth / begun) };
+        nth += u32::from(over <= at);
+        it.begun(turn, at)
+    })
 }
 
 /// What is under way of every group with a disruption budget.
