@@ -157,7 +157,11 @@ impl<'a> Account<'a> {
             let mut taken = asked.max(device.used_bytes.unwrap_or(0) as f64);
             for flight in self.heading() {
                 let coming = flight.to == worker.id && flight.returning.is_none();
-                if coming && flight.device == Some(index) {
+                // Shown there already, it has been counted.
+                let counted = snapshot.task(flight.task).is_some_and(|task| {
+                    task.placement == Placement::On(worker.id) && task.device == Some(index)
+                });
+                if coming && !counted && flight.device == Some(index) {
                     let hidden = flight.claim.get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
                     let way = flight.alternative.map(usize::from);
                     let task = snapshot.task(flight.task).map(|task| run(snapshot, task, way));
