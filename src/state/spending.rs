@@ -205,22 +205,29 @@ impl Spending {
         })
     }
 
-    /// When a budget over time that is spent has room for so much more, at the earliest; nothing if none is spent.
-    pub(crate) fn free_at(&self, budget: &Budget, more: u64, now: Timestamp) -> Option<Timestamp> {
+    /// When a budget over time has room again for so much more of all that it counts to, where it has none now.
+    pub(crate) fn free_at(
+        &self,
+        budget: &Budget,
+        charge: &Charge,
+        more: u64,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let per = millis(budget.per?);
-        let freed = |account: &Account| {
-            let rest = account.parts.iter().filter(|(number, _)| counts(per, *number, now));
-            let full = |rest: &[(u64, Spent)]| {
-                let mut sum = Spent::default();
-                rest.iter().for_each(|(_, spent)| sum.add(*spent));
+        let freed = |key: Key| {
+            let row =
+                self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).ok()?;
+            let mut sum = Spent::default();
+            // From the newest part back: the one that fills it is the last that must end.
+            let parts = self.accounts[row].parts.iter().rev();
+            let full = parts.filter(|(number, _)| counts(per, *number, now)).find(|(_, spent)| {
+                sum.add(*spent);
                 sum.of(budget).saturating_add(more) > budget.limit
-            };
-            let parts: Vec<(u64, Spent)> = rest.copied().collect();
-            let kept = (0..parts.len()).rev().find(|first| full(&parts[*first..]))?;
-            Some(Timestamp::from_millis(ends(per, parts[kept].0)))
+            });
+            full.map(|(number, _)| Timestamp::from_millis(ends(per, *number)))
         };
-        let own = self.accounts.iter().filter(|it| it.per == per && it.key.is_in(budget.scope));
-        own.filter_map(freed).min()
+        let keys = charge.keys.iter().copied().filter(|key| key.is_in(budget.scope));
+        keys.filter_map(freed).max()
     }
 
     /// How often each tenant was interrupted within a window up to now.

@@ -14,8 +14,8 @@ use crate::model::ids::GroupId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
 use crate::snapshot::{Group, GroupRule, Stance};
-use crate::state::State;
-use crate::view::{Errand, Place, Planned, Seat, View};
+use crate::state::{Purpose, State};
+use crate::view::{Errand, Interruption, Place, Planned, Seat, View, charge};
 
 /// Whether any worker leaves and is to be emptied.
 pub(super) fn is_asked(view: &View<'_>) -> bool {
@@ -62,7 +62,7 @@ pub(super) fn late(
             }
             _ => match stuck.get(&row) {
                 None => waiting.push((at, new)),
-                Some(no) => match no.as_ref().and_then(|no| stops.over(no, true)) {
+                Some(no) => match no.as_ref().and_then(|no| stops.over(row, no, true)) {
                     Some(over) if over < deadline => waiting.push((over, new)),
                     _ => late.push(Late { stopped: *no, ..new }),
                 },
@@ -115,7 +115,7 @@ struct Stops<'a> {
 impl Stops<'_> {
     /// When what stops it is over, if it will be by itself; what waits for its `companions` waits for what stops
     /// these.
-    fn over(&self, no: &Rejection, companions: bool) -> Option<Timestamp> {
+    fn over(&self, row: usize, no: &Rejection, companions: bool) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {
             Rejection::Disruption { group, unavailable, most } => {
@@ -125,20 +125,29 @@ impl Stops<'_> {
             Rejection::Companion { task, .. } if self.state.flights.contains_key(&task) => Some(at),
             Rejection::Companion { task, .. } if companions => {
                 let row = self.view.snapshot.task_row(task)?;
-                self.over(self.stuck.get(&row)?.as_ref()?, false)
+                self.over(row, self.stuck.get(&row)?.as_ref()?, false)
             }
             Rejection::BudgetLine { scope, unit, limit, per, spent, over } => {
                 let more = limit.saturating_add(over).saturating_sub(spent);
-                // What is more than the whole budget never has its turn.
-                let per = per.filter(|_| more <= limit);
                 let budget = Budget { scope, unit, limit, per };
-                let free = || self.state.spending.free_at(&budget, more, at).unwrap_or(at);
-                (more <= limit).then(free)
+                // What is more than the whole budget never has its turn.
+                (more <= limit).then(|| self.has_room(row, &budget, more).unwrap_or(at))
             }
             _ => match no.remedy() {
                 Remedy::WaitUntil(until) => Some(until),
                 _ => None,
             },
         }
+    }
+
+    /// When a budget has room for it again.
+    fn has_room(&self, row: usize, budget: &Budget, more: u64) -> Option<Timestamp> {
+        let Self { state, view, .. } = *self;
+        let Place::On(seat) = view.ledger.places[row] else { return None };
+        let (kind, from) = (view.task(row).kind, view.worker_id(seat));
+        // Where it would go does not matter: a line that does is not what stops it everywhere.
+        let (to, purpose) = (from, Some(Purpose::Drain));
+        let charge = charge(view, &Interruption { row: Some(row), kind, from, to, purpose });
+        state.spending.free_at(budget, &charge, more, view.snapshot.at())
     }
 }
