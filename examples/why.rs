@@ -7,7 +7,7 @@
 //! `LOG` holds one [`Input`] as JSON per line, as `replay` reads it and `live-cluster --log` writes it; `-` is
 //! standard input. The log is played up to the last round at or before `--at` (seconds on the host's clock), or to
 //! its last round. Then the engine says what that round did, and by worker what stood in the way of every other move
-//! and the smallest change that would have changed the answer ([`Engine::consider`], [`Rejection::remedy`]). Of a task
+//! and the smallest change that would have changed the answer ([`Look::consider`], [`Rejection::remedy`]). Of a task
 //! that might have moved and did not, the round is run once more with all other tasks pinned. Where the engine only
 //! advises, what it proposes stands for what is done; where it only observes, it chooses nothing and that is the answer.
 //! `--config` holds the [`Config`] that the host began with, if that was not the default. `--json` prints the same as
@@ -264,7 +264,7 @@ impl Round {
     }
 
     fn think(&self, task: TaskId, worker: WorkerId) -> Option<Thought> {
-        let verdict = self.before.consider(&self.snapshot, task, worker)?;
+        let verdict = self.before.look(&self.snapshot).consider(task, worker)?;
         let examples = self.outcome.tally.refusals.iter().flat_map(|row| &row.examples);
         let mut here = examples.filter(|it| it.task == task && it.to.is_none_or(|to| to == worker));
         let in_round = here.next().map(|refused| refused.rejection);

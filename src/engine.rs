@@ -1,28 +1,28 @@
 //! The engine: three doors in, one value out, and the pipeline in [`step`].
 
+mod look;
+mod survey;
+
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::admission::{self, Levels};
-use crate::config::{Config, ConfigErrors, Pace};
-use crate::handover::{self, Reckoner};
+use crate::advice;
+use crate::config::{Config, ConfigErrors};
 use crate::math::fingerprint::fingerprint;
-use crate::model::ids::{Epoch, TaskId, WorkerId};
+use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
-use crate::outcome::{
-    Admission, Balance, Command, Ended, Fingerprints, Outcome, Rejection, Reply, Tally, Verdict,
-};
-use crate::snapshot::{Report, Snapshot, Stance};
-use crate::speed;
-use crate::stage::record::Pass;
-use crate::stage::score::{self, Scorer};
-use crate::stage::{
-    adapt, advise, believe, candidate, detect, observe, predict, record, select, settle,
-};
+use crate::outcome::{Command, Ended, Fingerprints, Outcome, Reply, Tally};
+use crate::plan;
+use crate::round::{Advised, Plan};
+use crate::snapshot::{Report, Snapshot};
+use crate::stage::record::{self, Pass};
+use crate::stage::{settle, trust};
 use crate::state::{State, Stats};
-use crate::view::{Adapted, Advised, Burden, Errand, Place, Scored, Seat, Seek, View};
+
+pub use look::Look;
 
 /// Decides which running task should move to which worker, when, and why.
 ///
@@ -228,64 +228,10 @@ impl Engine {
         }
     }
 
-    /// What would become of `task` on `worker`: yes or no, with the reasons. Nothing if either is
-    /// not in the snapshot.
-    ///
-    /// Judged as a move to even out the load, whether or not the cluster is uneven, and where that is
-    /// refused as a move for speed; of a task on a worker that is to be emptied, as one of those (and
-    /// under [`Config::stability`] by the ceiling too, above which rounds go rather than nowhere).
-    /// Budgets are not asked, since they depend on what else a round would choose.
-    pub fn consider(&self, snapshot: &Snapshot, task: TaskId, worker: WorkerId) -> Option<Verdict> {
-        let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
-        let doubted = doubted.as_ref().filter(|it| it.worker_row(worker).is_some());
-        let snapshot = doubted.unwrap_or(snapshot);
-        let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
-        let view = observe::observe(&self.config, &self.state, snapshot);
-        let drains = |seat: usize| view.workers[seat].stance == Stance::Drain;
-        if matches!(view.ledger.places[row], Place::On(from) if drains(from)) {
-            return Some(self.verdict(&view, row, to, Errand::Drain));
-        }
-        let verdict = self.verdict(&view, row, to, Errand::Balance);
-        if verdict.admission.rejection().is_some() && self.is_faster(&view, row, to) {
-            let faster = self.verdict(&view, row, to, Errand::Upgrade);
-            if faster.admission.rejection().is_none() {
-                return Some(faster);
-            }
-        }
-        Some(verdict)
-    }
-
-    /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
-    /// take it, by id, each with its reason. Nothing if the task is not in the snapshot.
-    ///
-    /// For new and queued tasks: the hard rules and the score of rounds (of a task that stays with
-    /// others that have no worker either, for all of them together), and under [`Config::stability`]
-    /// the ceiling too (rounds put an orphan above it rather than nowhere). Budgets are not asked.
-    /// Tasks out of [scope](Config::scope) too: who asks is who places them.
-    pub fn rank(&self, snapshot: &Snapshot, task: TaskId) -> Option<Vec<Verdict>> {
-        let doubted = believe::believe(&self.config, &self.state, snapshot).snapshot;
-        let snapshot = doubted.as_ref().unwrap_or(snapshot);
-        let row = snapshot.task_row(task)?;
-        let mut view = observe::observe(&self.config, &self.state, snapshot);
-        let seats = 0..view.workers.len();
-        let mut verdicts: Vec<Verdict> =
-            seats.map(|to| self.verdict(&view, row, to, Errand::Recover)).collect();
-        self.with_companions(&mut view, row, &mut verdicts);
-        let net =
-            |verdict: &Verdict| verdict.scorecard.map_or(f64::NEG_INFINITY, |card| card.net());
-        let load = |verdict: &Verdict| {
-            let seat = view.snapshot.worker_row(verdict.worker);
-            seat.and_then(|seat| view.ledger.load(seat)).unwrap_or(f64::INFINITY)
-        };
-        verdicts.sort_by(|a, b| {
-            let refused = |verdict: &Verdict| verdict.admission.rejection().is_some();
-            refused(a)
-                .cmp(&refused(b))
-                .then(net(b).total_cmp(&net(a)))
-                .then(load(a).total_cmp(&load(b)))
-                .then(a.worker.cmp(&b.worker))
-        });
-        Some(verdicts)
+    /// Looks at a snapshot as a round would, without running one: for questions about single tasks and
+    /// workers.
+    pub fn look<'a>(&'a self, snapshot: &'a Snapshot) -> Look<'a> {
+        Look::new(&self.config, &self.state, snapshot)
     }
 
     /// The commands that the host should be carrying out now: to be repeated after a restart of the
@@ -318,114 +264,6 @@ impl Engine {
     pub const fn state(&self) -> &State {
         &self.state
     }
-
-    fn verdict(&self, view: &View<'_>, row: usize, to: Seat, errand: Errand) -> Verdict {
-        let levels = self.levels(view);
-        let worker = view.worker_id(to);
-        let from = match view.ledger.places[row] {
-            Place::On(seat) if errand != Errand::Recover => Some(seat),
-            _ => None,
-        };
-        let mut burden = Burden::default();
-        let seek = match (errand, from) {
-            (Errand::Upgrade, Some(from)) => Seek::AtLeast(self.least_speed(view, row, from)),
-            _ => Seek::Any,
-        };
-        // Where a task could go is no question of who may send it there.
-        let scope = match errand {
-            Errand::Recover => Ok(()),
-            _ => admission::scope(&self.config, view, row),
-        };
-        let hard = scope
-            .and_then(|()| admission::task(&self.config, &self.state, view, row, errand))
-            .and_then(|()| admission::target(view, to))
-            .and_then(|()| admission::pair(&self.state, view, row, to, errand, seek, &mut burden));
-        let berth = match hard {
-            Ok(berth) => berth,
-            Err(no) => return Verdict::no(worker, no),
-        };
-        if let Err(no) =
-            candidate::companions_may(&self.config, &self.state, view, row, from, errand)
-        {
-            return Verdict::no(worker, no);
-        }
-        let section = self.config.cost_benefit.as_ref();
-        let scorecard = section.map(|section| {
-            let (config, state) = (&self.config, &self.state);
-            let scorer = Scorer { config, section, state, view, levels: &levels };
-            scorer.scorecard(&[row], from, to, berth, errand)
-        });
-        let guarded = || match (&self.config.stability, errand) {
-            (Some(_), Errand::Balance) => admission::guards(&levels, view, from, to, &burden),
-            (_, Errand::Upgrade) => {
-                let from = from.unwrap_or(to);
-                admission::ceiling(&levels, view, to, &burden)
-                    .and_then(|()| admission::even_enough(&levels, view, from, to, &burden))
-            }
-            (Some(_), _) => admission::ceiling(&levels, view, to, &burden),
-            (None, _) => Ok(()),
-        };
-        let worth = |()| match (&scorecard, errand) {
-            (Some(card), Errand::Balance | Errand::Upgrade) => score::worth(card, Pace::default()),
-            _ => Ok(()),
-        };
-        let reckoner = Reckoner::new(&self.config, &self.state, view, &levels);
-        let handover =
-            reckoner.zip(from).map(|(it, from)| it.handover(row, [from, to], berth, &burden));
-        let repaid = |()| match errand {
-            Errand::Balance | Errand::Upgrade => handover.as_ref().map_or(Ok(()), handover::repaid),
-            Errand::Recover | Errand::Drain | Errand::Along(_) => Ok(()),
-        };
-        let soft: Result<(), Rejection> = guarded().and_then(repaid).and_then(worth);
-        let alternative = berth.alternative;
-        Verdict { worker, admission: soft.into(), scorecard, alternative, handover }
-    }
-
-    /// Refuses the workers where the tasks that have to be placed with it do not fit too.
-    fn with_companions(&self, view: &mut View<'_>, row: usize, verdicts: &mut [Verdict]) {
-        let companions = candidate::companions(view, row, None);
-        if companions.is_empty() {
-            return;
-        }
-        let mut rows: Vec<usize> = companions.into_iter().map(|(other, _)| other).collect();
-        rows.push(row);
-        rows.sort_unstable();
-        // Above the ceiling rounds would place an orphan rather than nowhere.
-        let open = |verdict: &Verdict| {
-            matches!(verdict.admission.rejection(), None | Some(Rejection::WouldOverload { .. }))
-        };
-        for (to, verdict) in verdicts.iter_mut().enumerate().filter(|(_, it)| open(it)) {
-            if let Err(no) = candidate::together(&self.state, view, &rows, to) {
-                *verdict = Verdict::no(verdict.worker, no);
-            }
-        }
-    }
-
-    /// Whether a task would run so much faster there that it may move for it.
-    fn is_faster(&self, view: &View<'_>, row: usize, to: Seat) -> bool {
-        let Place::On(from) = view.ledger.places[row] else { return false };
-        // A group moves for its loads, not for the wishes of one member.
-        if !candidate::companions(view, row, Some(from)).is_empty() {
-            return false;
-        }
-        let Some(section) = self.config.hardware.as_ref() else { return false };
-        let there = speed::best(section, &self.state, view, view.task(row), to);
-        let asked = section.upgrade.is_some() && self.config.cost_benefit.is_some();
-        asked && there >= self.least_speed(view, row, from)
-    }
-
-    /// The least speed that is worth a move for it.
-    fn least_speed(&self, view: &View<'_>, row: usize, from: Seat) -> f64 {
-        let Some(section) = self.config.hardware.as_ref() else { return 0.0 };
-        let here = speed::to_beat(&self.config, section, &self.state, view, (row, from));
-        section.upgrade.unwrap_or(0.0) * here
-    }
-
-    /// The levels by which a single question is judged: the present, under the thresholds in force.
-    fn levels(&self, view: &View<'_>) -> Levels {
-        let adapted = Adapted::fixed(self.state.thresholds(self.config.thresholds));
-        detect::detect(&self.config, self.state.evening, view, &adapted, None).levels
-    }
 }
 
 /// The pipeline.
@@ -441,59 +279,32 @@ fn step(
         state: fingerprint(state),
         snapshot: fingerprint(snapshot),
     };
-    let believe::Belief { snapshot: doubted, held, since } =
-        believe::believe(config, state, snapshot);
-    let snapshot = doubted.as_ref().unwrap_or(snapshot);
-    let settled = settle::snapshot(config, state, snapshot, held.is_some());
-    let mut tally = Tally { ignored_reports: settled.ignored, ..Tally::default() };
-    let mut view = observe::observe(config, state, snapshot);
-    let fragmentation = observe::fragmentation(config, &view);
-    let adapted = match &config.adaptation {
-        Some(section) => adapt::adapt(section, config.thresholds, state, &view),
-        None => Adapted::fixed(config.thresholds),
+    let trust::Trust { snapshot: doubted, held, since } = trust::trust(config, state, snapshot);
+    let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
+    let settle::Settled { commands, ended, ignored } =
+        settle::snapshot(config, state, &snapshot, held.is_some());
+    let survey = survey::survey(config, state, snapshot, true);
+    let tally = Tally { ignored_reports: ignored, ..Tally::default() };
+    let context = survey.context(config, state);
+    let mut ledger = survey.ledger.clone();
+    let plan = match held {
+        Some(_) => Plan { tally, ..Plan::default() },
+        None => plan::plan(&context, &mut ledger, tally),
     };
-    let judged = config.prediction.as_ref().map(|it| predict::judged(it, state, &view));
-    let judged = judged.unwrap_or_default();
-    let prediction = config.prediction.as_ref();
-    let forecast = prediction.and_then(|it| predict::predict(it, state, &view, judged));
-    let detect::Detected { balance, levels } =
-        detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
-    let found = match held {
-        Some(_) => candidate::Candidates::default(),
-        None => candidate::candidates(config, state, &view, &balance, &levels, &mut tally),
+    let advised = match &config.advice {
+        Some(section) => advice::advise(section, &context, &ledger),
+        None => Advised::default(),
     };
-    let candidate::Candidates { units, pairs, mut stuck } = found;
-    let mut scored = match &config.cost_benefit {
-        Some(section) => {
-            let scorer = Scorer { config, section, state, view: &view, levels: &levels };
-            score::score(&scorer, adapted.pace, &units, pairs, &mut tally)
-        }
-        None => Scored { pairs, ..Scored::default() },
-    };
-    let (plan, stopped) =
-        select::select(config, state, &mut view, &levels, &units, &mut scored, &mut tally);
-    stuck.extend(select::out_of_budget(&units, &stopped));
-    let advised = config.advice.as_ref().map_or_else(Advised::default, |section| {
-        advise::advise(section, config, state, &view, &levels)
-    });
-    let settle::Settled { commands, ended, .. } = settled;
     let pass = Pass {
-        view,
-        adapted,
-        forecast,
-        judged,
-        balance,
+        survey,
+        ledger,
         plan,
-        stuck,
         advised,
-        candidates: scored.considered,
         commands,
         ended,
-        tally,
         fingerprints,
         held,
         doubted_since: since,
-        fragmentation,
     };
     Ok(record::record(config, state, pass))
 }
@@ -509,18 +320,4 @@ fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), 
         ended.extend(reply.ended);
     }
     Err(Stale { last, given, commands, ended })
-}
-
-impl Balance {
-    /// Whether something is to be done about it.
-    pub const fn is_uneven(&self) -> bool {
-        matches!(self, Self::Uneven(_))
-    }
-}
-
-impl Admission {
-    /// Whether it is a yes.
-    pub const fn is_accepted(&self) -> bool {
-        matches!(self, Self::Accept)
-    }
 }

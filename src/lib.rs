@@ -60,8 +60,8 @@
 //! # Doors
 //!
 //! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a
-//! sequence of [`Input`]s); everything else takes `&self`: [`Engine::consider`] (why, or why not),
-//! [`Engine::rank`] (where would a new task go), [`Engine::outstanding`] (commands to repeat after
+//! sequence of [`Input`]s); everything else takes `&self`: [`Look::consider`] (why, or why not),
+//! [`Look::rank`] (where would a new task go), [`Engine::outstanding`] (commands to repeat after
 //! a restart), [`Engine::stats`], [`Engine::state`].
 //!
 //! # What it promises
@@ -92,15 +92,17 @@ extern crate alloc;
 #[cfg(feature = "testkit")]
 extern crate std;
 
-mod admission;
+mod advice;
 pub mod config;
 mod engine;
-mod handover;
+mod forecast;
 mod math;
 mod model;
 mod outcome;
+mod plan;
+mod round;
+mod rules;
 mod snapshot;
-mod speed;
 mod stage;
 mod state;
 #[cfg(feature = "testkit")]
@@ -122,7 +124,7 @@ pub mod spec {}
 struct Readme;
 
 pub use config::{Config, ConfigError, ConfigErrors, Options, Thresholds};
-pub use engine::{Engine, Input, Output, ResumeError, Stale};
+pub use engine::{Engine, Input, Look, Output, ResumeError, Stale};
 pub use model::hardware::{
     BadCapability, BadHardware, ComputeCapability, Hardware, HardwareProfile, HardwareSet,
     HardwareTable, PROFILES,

@@ -23,7 +23,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Counts, SystemLoad};
 
 pub(crate) use flight::{Flight, Way};
-pub(crate) use spending::{Charge, Concurrency, Key, Purpose, Spending, Spent};
+pub(crate) use spending::{Charge, Concurrency, Key, Spending, Spent};
 pub(crate) use track::{Pending, Sample, Track};
 
 /// Records of the system load history that are kept: the original's 100.

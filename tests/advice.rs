@@ -115,7 +115,7 @@ impl Cluster {
         Ok(outcome.advice)
     }
 
-    /// What a scheduler does that asks [`Engine::rank`]: largest first, each on the first worker by id that may have
+    /// What a scheduler does that asks [`Look::rank`]: largest first, each on the first worker by id that may have
     /// it. How many tasks are left.
     fn schedule(mut self) -> usize {
         let engine = Engine::new(advising()).unwrap();
@@ -133,7 +133,7 @@ impl Cluster {
         queue.sort_by(|a, b| size(b).total_cmp(&size(a)).then(a.id.cmp(&b.id)));
         let mut left = 0;
         for task in queue {
-            let verdicts = engine.rank(&self.snapshot(), task.id).unwrap();
+            let verdicts = engine.look(&self.snapshot()).rank(task.id).unwrap();
             let open = verdicts.iter().filter(|verdict| verdict.admission.is_accepted());
             match open.map(|verdict| verdict.worker).min() {
                 Some(worker) => {

@@ -278,7 +278,7 @@ fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
         let snapshot = snapshot.workers([worker, cpu(2, 1.0)]).task(task).build();
         assert_eq!(snapshot.bad_records(), []);
         let mut engine = Engine::new(config).unwrap();
-        let verdict = engine.consider(&snapshot, TaskId::new(1), WorkerId::new(2)).unwrap();
+        let verdict = engine.look(&snapshot).consider(TaskId::new(1), WorkerId::new(2)).unwrap();
         let (outcome, violations) = verify::tick(&mut engine, &snapshot).unwrap();
         assert_eq!(violations, [], "{outcome}");
         let text = serde_json::to_string(&(&outcome, &verdict)).unwrap();

@@ -66,3 +66,18 @@ fn every_story_that_the_specification_table_names_exists() {
     }
     assert!(checked > 15, "only {checked} stories found: has the table changed its form?");
 }
+
+#[test]
+fn the_table_of_rules_is_the_one_in_the_docs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules/table.md");
+    let printed = evenkeel::testkit::rule_table();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &printed).unwrap();
+    }
+    assert!(printed.lines().count() > 40, "the table has lost its rules");
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        printed,
+        "UPDATE=1 writes src/rules/table.md anew"
+    );
+}

@@ -622,10 +622,10 @@ proptest! {
         let engine = Engine::new(config).unwrap();
         let snapshot = cluster.snapshot(secs(300));
         for task in snapshot.tasks() {
-            let ranked = engine.rank(&snapshot, task.id).unwrap();
+            let ranked = engine.look(&snapshot).rank(task.id).unwrap();
             prop_assert_eq!(ranked.len(), snapshot.workers().len());
             for verdict in ranked {
-                let considered = engine.consider(&snapshot, task.id, verdict.worker).unwrap();
+                let considered = engine.look(&snapshot).consider(task.id, verdict.worker).unwrap();
                 let worker = snapshot.worker(verdict.worker).unwrap();
                 for verdict in [verdict, considered] {
                     let fits = has_what_it_needs(task, worker);
@@ -697,7 +697,7 @@ proptest! {
         (config.mode, config.scope) = (Mode::Act, None);
         let mut engine = Engine::new(config).unwrap();
         let snapshot = cluster.snapshot(secs(300));
-        let ranked = engine.rank(&snapshot, task).unwrap();
+        let ranked = engine.look(&snapshot).rank(task).unwrap();
         let hard = |worker: WorkerId| {
             ranked.iter().any(|verdict| verdict.worker == worker && is_hard(verdict.admission))
         };
@@ -797,7 +797,7 @@ fn verdict(config: &Config, cluster: &Cluster, at: Timestamp, worker: usize) -> 
     let engine = Engine::new(config.clone()).unwrap();
     let snapshot = cluster.snapshot(at);
     let (task, worker) = (cluster.tasks.first()?.id, cluster.workers.get(worker)?.id);
-    engine.consider(&snapshot, task, worker).map(|verdict| verdict.admission)
+    engine.look(&snapshot).consider(task, worker).map(|verdict| verdict.admission)
 }
 
 /// A little more than `amount`, whatever its size: room for the rounding of a sum.
@@ -815,7 +815,7 @@ fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, Resour
     let pairs = plain.flat_map(|task| (0..workers).map(move |worker| (task, worker)));
     let found = pairs.filter_map(|(task, worker)| {
         let (id, to) = (snapshot.tasks()[task].id, snapshot.workers()[worker].id);
-        match engine.consider(&snapshot, id, to)?.admission.rejection()? {
+        match engine.look(&snapshot).consider(id, to)?.admission.rejection()? {
             Rejection::NoHeadroom { resource, free, .. } => Some((task, worker, *resource, *free)),
             _ => None,
         }

@@ -177,7 +177,7 @@ fn judge(data: &Path, name: &str, batches: &[Vec<(usize, usize)>]) -> Vec<Judged
 
 /// The engine's answer by its hard rules alone: the traditional preset has no others.
 fn asked(engine: &Engine, snapshot: &Snapshot, process: usize, to: usize) -> Option<Rejection> {
-    let verdict = engine.consider(snapshot, task(process), worker(to)).unwrap();
+    let verdict = engine.look(snapshot).consider(task(process), worker(to)).unwrap();
     verdict.admission.rejection().copied()
 }
 

@@ -338,7 +338,7 @@ fn scorecard(task: Task, target: Worker) -> Scorecard {
         .tasks(snapshot.tasks().iter().cloned())
         .build();
     let engine = Engine::new(engine.config().clone()).unwrap();
-    let verdict = engine.consider(&snapshot, TaskId::new(1), WorkerId::new(2)).unwrap();
+    let verdict = engine.look(&snapshot).consider(TaskId::new(1), WorkerId::new(2)).unwrap();
     verdict.scorecard.unwrap()
 }
 
@@ -419,7 +419,7 @@ fn past_moves_of_a_kind_are_averaged_exponentially_and_count_up_to_two() {
         expected = Some(expected.map_or(points, |it| it + 0.2 * (points - it)));
         now += 1_000;
         let snapshot = cluster(now - 10, 9.9).build();
-        let verdict = engine.consider(&snapshot, TaskId::new(id), WorkerId::new(2)).unwrap();
+        let verdict = engine.look(&snapshot).consider(TaskId::new(id), WorkerId::new(2)).unwrap();
         let history = verdict.scorecard.unwrap().cost.history;
         assert!(close(history, f64::min(2.0, expected.unwrap())), "{history}, {expected:?}");
     }
@@ -455,7 +455,7 @@ fn a_workers_success_with_a_kind_is_averaged_exponentially() {
         let rate = f64::from(u8::from(success));
         expected = Some(expected.map_or(rate, |it| it + 0.2 * (rate - it)));
         now += 1_000;
-        let verdict = engine.consider(&cluster(now - 10), TaskId::new(id), WorkerId::new(2));
+        let verdict = engine.look(&cluster(now - 10)).consider(TaskId::new(id), WorkerId::new(2));
         // 1 x (2 x rate - 1): from -1 for a worker that always fails to 1 for one that never does.
         let benefit = verdict.unwrap().scorecard.unwrap().benefit.success;
         assert!(close(benefit, 2.0 * expected.unwrap() - 1.0), "{benefit}, {expected:?}");
@@ -477,7 +477,7 @@ fn only_a_positive_net_benefit_is_worth_it() {
         let at = Timestamp::from_secs(30);
         let snapshot = Snapshot::builder(at).workers(workers).task(task).build();
         let engine = Engine::new(Config::reference()).unwrap();
-        let verdict = engine.consider(&snapshot, TaskId::new(1), WorkerId::new(2)).unwrap();
+        let verdict = engine.look(&snapshot).consider(TaskId::new(1), WorkerId::new(2)).unwrap();
         let net = verdict.scorecard.unwrap().net();
         assert!(close(net, 10.0 * (0.875 - used / 8.0) - 2.5), "{verdict}");
         assert_eq!(verdict.admission.is_accepted(), worth, "{verdict}");

@@ -255,6 +255,11 @@ impl Config {
         self.prediction.map_or(self.performance_window, |section| section.window)
     }
 
+    /// The size of a state whose size nobody states, in bytes; `None` if that stays unknown.
+    pub(crate) fn unstated_bytes(&self) -> Option<u64> {
+        self.transfer.and_then(|section| section.state_bytes)
+    }
+
     /// Checks every number and every pair of numbers that could contradict each other.
     ///
     /// # Errors

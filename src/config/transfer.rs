@@ -33,7 +33,7 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 ///     .task(task)
 ///     .build();
 /// let engine = Engine::new(config)?;
-/// let to = |id| engine.consider(&snapshot, TaskId::new(1), WorkerId::new(id)).expect("both are there");
+/// let to = |id| engine.look(&snapshot).consider(TaskId::new(1), WorkerId::new(id)).expect("both are there");
 /// let price = to(2).handover.and_then(|handover| handover.price_secs());
 /// assert_eq!(price, Some(5.0 + 10.0 + 5.0 + 20.0));
 /// assert!(to(2).admission.is_accepted());

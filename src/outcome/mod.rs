@@ -9,6 +9,7 @@ mod difference;
 mod fragmentation;
 mod handover;
 mod late;
+mod purpose;
 mod rejection;
 mod remedy;
 mod scorecard;
@@ -27,6 +28,7 @@ pub use difference::{Difference, Differences};
 pub use fragmentation::{Fragmentation, WorkerFragmentation};
 pub use handover::Handover;
 pub use late::Late;
+pub use purpose::Purpose;
 pub use rejection::{Admission, Reach, Rejection};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
@@ -505,6 +507,13 @@ pub enum Balance {
     },
     /// Something is to be done about it.
     Uneven(Imbalance),
+}
+
+impl Balance {
+    /// Whether something is to be done about it.
+    pub const fn is_uneven(&self) -> bool {
+        matches!(self, Self::Uneven(_))
+    }
 }
 
 impl fmt::Display for Balance {

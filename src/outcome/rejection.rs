@@ -32,6 +32,11 @@ pub enum Admission {
 }
 
 impl Admission {
+    /// Whether it is a yes.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accept)
+    }
+
     /// The refusal, if it is one.
     pub const fn rejection(&self) -> Option<&Rejection> {
         match self {

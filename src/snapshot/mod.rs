@@ -23,6 +23,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{ClassId, TaskId, WorkerId};
+use crate::model::rows::{Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 
 pub use calendar::{Freeze, FreezeScope, Maintenance};
@@ -155,12 +156,12 @@ impl Snapshot {
 
     /// One worker by name.
     pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
-        self.worker_row(id).map(|row| &self.workers[row])
+        self.worker_row(id).map(|row| &self.workers[row.position()])
     }
 
     /// One task by name.
     pub fn task(&self, id: TaskId) -> Option<&Task> {
-        self.task_row(id).map(|row| &self.tasks[row])
+        self.task_row(id).map(|row| &self.tasks[row.position()])
     }
 
     /// The same taken for partial, and without the workers that are out of reach.
@@ -180,28 +181,28 @@ impl Snapshot {
         builder.build()
     }
 
-    pub(crate) fn worker_row(&self, id: WorkerId) -> Option<usize> {
-        self.workers.binary_search_by_key(&id, |worker| worker.id).ok()
+    pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
+        self.workers.binary_search_by_key(&id, |worker| worker.id).ok().map(WorkerRow::at)
     }
 
-    pub(crate) fn task_row(&self, id: TaskId) -> Option<usize> {
-        self.tasks.binary_search_by_key(&id, |task| task.id).ok()
+    pub(crate) fn task_row(&self, id: TaskId) -> Option<TaskRow> {
+        self.tasks.binary_search_by_key(&id, |task| task.id).ok().map(TaskRow::at)
     }
 
     /// Whether the metrics of the worker in this row can be trusted this round.
-    pub(crate) fn is_usable(&self, worker_row: usize) -> bool {
-        !spoilt(&self.unusable, worker_row)
+    pub(crate) fn is_usable(&self, row: WorkerRow) -> bool {
+        !spoilt(&self.unusable, row.position())
     }
 
     /// Whether the record of the worker in this row is what the host meant, impossible figures
     /// aside: there is one, and it could be read.
-    pub(crate) fn is_certain(&self, worker_row: usize) -> bool {
-        !spoilt(&self.doubtful, worker_row)
+    pub(crate) fn is_certain(&self, row: WorkerRow) -> bool {
+        !spoilt(&self.doubtful, row.position())
     }
 
     /// Whether the record of the task in this row makes sense.
-    pub(crate) fn is_sound(&self, task_row: usize) -> bool {
-        !spoilt(&self.frozen, task_row)
+    pub(crate) fn is_sound(&self, row: TaskRow) -> bool {
+        !spoilt(&self.frozen, row.position())
     }
 }
 

@@ -325,7 +325,7 @@ impl Alternative {
 #[non_exhaustive]
 pub enum Placement {
     /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler,
-    /// which may ask [`Engine::rank`](crate::Engine::rank) for a place.
+    /// which may ask [`Look::rank`](crate::Look::rank) for a place.
     #[default]
     Unplaced,
     /// On a worker.

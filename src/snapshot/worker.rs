@@ -152,6 +152,11 @@ impl Worker {
         self
     }
 
+    /// When its measurements were taken, as a snapshot of `at` tells.
+    pub(crate) fn measured(&self, at: Timestamp) -> Timestamp {
+        at.before(self.metric_age)
+    }
+
     /// Every kind of hardware it has, its devices' kinds among them.
     pub fn kinds(&self) -> HardwareSet {
         let devices: HardwareSet = self.devices.iter().map(|device| device.hardware).collect();

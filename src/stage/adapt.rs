@@ -13,8 +13,9 @@ use alloc::vec::Vec;
 use crate::config::{AdaptRule, Adaptation, Pace, Thresholds};
 use crate::math::line::Line;
 use crate::outcome::{Direction, LoadBand, Trend};
+use crate::round::Adapted;
 use crate::state::State;
-use crate::view::{Adapted, View};
+use crate::view::View;
 
 /// Records that the trend is read from; with fewer there is none.
 const RECORDS: usize = 5;
@@ -34,13 +35,7 @@ pub(crate) fn adapt(
     }
     let mean = loads.iter().sum::<f64>() / loads.len() as f64;
     let trend = trend(section, &loads);
-    let (band, pace) = if mean > section.high_load {
-        (LoadBand::High, section.high_pace)
-    } else if mean < section.low_load {
-        (LoadBand::Low, section.low_pace)
-    } else {
-        (LoadBand::Normal, Pace::default())
-    };
+    let (band, pace) = pace(section, mean);
     let direction = trend.map_or(Direction::Stable, |trend| trend.direction);
     let factor = match direction {
         Direction::Increasing => section.rate * 1.5,
@@ -49,6 +44,28 @@ pub(crate) fn adapt(
     };
     let thresholds = step(section, configured, now, band, mean, factor);
     Adapted { thresholds, trend, band, pace }
+}
+
+/// What is in force after a round: its thresholds and its pace.
+pub(crate) fn in_force(section: &Adaptation, configured: Thresholds, state: &State) -> Adapted {
+    let fixed = Adapted::fixed(state.thresholds(configured));
+    let loads: Vec<f64> = state.system.last(RECORDS).map(|record| record.mean).collect();
+    if loads.len() < RECORDS {
+        return fixed;
+    }
+    let (band, pace) = pace(section, loads.iter().sum::<f64>() / loads.len() as f64);
+    Adapted { band, pace, ..fixed }
+}
+
+/// How highly the system is loaded, and the pace that goes with it.
+fn pace(section: &Adaptation, mean: f64) -> (LoadBand, Pace) {
+    if mean > section.high_load {
+        (LoadBand::High, section.high_pace)
+    } else if mean < section.low_load {
+        (LoadBand::Low, section.low_pace)
+    } else {
+        (LoadBand::Normal, Pace::default())
+    }
 }
 
 /// The trend of the mean load: least squares against the number of the record.

@@ -8,16 +8,17 @@
 
 use alloc::vec::Vec;
 
-use crate::admission::Levels;
 use crate::config::{Basis, Config, Prediction, Trigger};
+use crate::model::rows::{Row, WorkerRow};
 use crate::outcome::{Balance, Forecast, Imbalance, Sight};
-use crate::view::{Adapted, View};
+use crate::round::{Adapted, Bands};
+use crate::view::View;
 
-/// The verdict, and the levels that moves are judged by.
+/// The verdict, and the bands that moves are judged by.
 #[derive(Clone, Debug)]
 pub(crate) struct Detected {
     pub(crate) balance: Balance,
-    pub(crate) levels: Levels,
+    pub(crate) bands: Bands,
 }
 
 /// Looks at what is, then at what is coming.
@@ -41,20 +42,20 @@ pub(crate) fn detect(
     let needed = config.detection.imbalance * adapted.pace.imbalance_factor;
     let judge = Judge { config, acting, view, adapted };
     let Some(found) = judge.extremes(&present, 0.0, needed, Sight::Present) else {
-        let levels = judge.levels(None, &present, 0.0, Vec::new());
-        return Detected { balance: Balance::Unknown, levels };
+        let bands = judge.bands(None, &present, 0.0, Vec::new());
+        return Detected { balance: Balance::Unknown, bands };
     };
     let is_uneven = judge.uneven(&found);
     if let Some(found) = is_uneven.then_some(found).or_else(|| judge.wide(&found)) {
-        let levels = judge.levels(Some(&found), &present, 0.0, Vec::new());
-        return Detected { balance: Balance::Uneven(found), levels };
+        let bands = judge.bands(Some(&found), &present, 0.0, Vec::new());
+        return Detected { balance: Balance::Uneven(found), bands };
     }
     let coming = config.prediction.as_ref().zip(forecast);
     if let Some(detected) = coming.and_then(|(section, it)| judge.coming(section, it)) {
         return detected;
     }
-    let levels = judge.levels(None, &present, 0.0, Vec::new());
-    Detected { balance: Balance::Even { spread: found.spread }, levels }
+    let bands = judge.bands(None, &present, 0.0, Vec::new());
+    Detected { balance: Balance::Even { spread: found.spread }, bands }
 }
 
 struct Judge<'a> {
@@ -85,10 +86,10 @@ impl Judge<'_> {
         let (coldest, min) = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(Imbalance {
             sight,
-            hottest: self.view.worker_id(hottest),
+            hottest: self.view.worker_id(WorkerRow::at(hottest)),
             max,
             over: max > self.adapted.thresholds.high + margin,
-            coldest: self.view.worker_id(coldest),
+            coldest: self.view.worker_id(WorkerRow::at(coldest)),
             min,
             under: min < self.adapted.thresholds.low - margin,
             spread: max - min,
@@ -135,13 +136,13 @@ impl Judge<'_> {
         let mut levels = alloc::vec![None; self.view.workers.len()];
         let mut shift = alloc::vec![0.0; levels.len()];
         for worker in &forecast.workers {
-            let seat = self.view.snapshot.worker_row(worker.worker)?;
-            let now = &self.view.workers[seat];
+            let row = self.view.snapshot.worker_row(worker.worker)?;
+            let (now, at) = (&self.view.workers[row], row.position());
             let (reported, projected) = (now.reported?, now.projected?);
             // What is in flight arrives on top of what the line foresees.
-            shift[seat] = worker.load - reported;
+            shift[at] = worker.load - reported;
             let base = if projects { projected } else { reported };
-            levels[seat] = Some(base + shift[seat]);
+            levels[at] = Some(base + shift[at]);
         }
         let needed = section.imbalance * self.adapted.pace.imbalance_factor;
         let sight = Sight::Predicted { confidence };
@@ -149,18 +150,18 @@ impl Judge<'_> {
         if !self.uneven(&found) {
             return None;
         }
-        let levels = self.levels(Some(&found), &levels, section.margin, shift);
-        Some(Detected { balance: Balance::Uneven(found), levels })
+        let bands = self.bands(Some(&found), &levels, section.margin, shift);
+        Some(Detected { balance: Balance::Uneven(found), bands })
     }
 
     /// Above which level workers give, and until which; below which they take.
-    fn levels(
+    fn bands(
         &self,
         found: Option<&Imbalance>,
         known: &[Option<f64>],
         margin: f64,
         shift: Vec<f64>,
-    ) -> Levels {
+    ) -> Bands {
         let thresholds = self.adapted.thresholds;
         let (high, low) = (thresholds.high + margin, thresholds.low - margin);
         let mean = || {
@@ -174,23 +175,33 @@ impl Judge<'_> {
         };
         // An overloaded worker that stopped giving at the threshold would be over it again with the
         // next breath.
-        let (give_above, give_until, take_below) = match (self.config.detection.trigger, found) {
-            (Trigger::Either, Some(found)) if found.over => (eager(), mean().min(high), high),
-            (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
-            (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
-            (Trigger::Both, Some(_)) => (high, high, low),
-            // Loads are even: nobody has to give.
-            (_, None) => (f64::INFINITY, high, low),
-        };
+        let (donate_above, donate_until, accept_below) =
+            match (self.config.detection.trigger, found) {
+                (Trigger::Either, Some(found)) if found.over => (eager(), mean().min(high), high),
+                (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
+                (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
+                (Trigger::Both, Some(_)) => (high, high, low),
+                // Loads are even: nobody has to give.
+                (_, None) => (f64::INFINITY, high, low),
+            };
         // A high threshold that adaptation has lowered makes workers give sooner; it does not keep
         // the others from taking up to what was configured, or a highly loaded cluster could move
         // nothing at all.
         let ceiling = thresholds.high.max(self.config.thresholds.high);
-        let even = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
+        let even_spread = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
         let high = thresholds.high;
         let dead_band = self.config.stability.map_or(0.0, |section| {
             section.dead_band.max(section.noise_margin * self.view.noise.unwrap_or(0.0))
         });
-        Levels { shift, give_above, give_until, take_below, high, ceiling, even, dead_band }
+        Bands {
+            shift,
+            donate_above,
+            donate_until,
+            accept_below,
+            high,
+            ceiling,
+            even_spread,
+            dead_band,
+        }
     }
 }

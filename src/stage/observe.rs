@@ -7,75 +7,82 @@
 //! twice. What a scheduler has placed since is added too: it is in the list of tasks, and in no
 //! measurement.
 
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::admission::{ends, measured};
 use crate::config::Config;
 use crate::math::summary::Summary;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{Flight, RECENT, State};
 use crate::view::{
-    Burden, DeviceCell, Forms, Ledger, Place, Seat, View, WorkerView, alternative,
-    alternative_elsewhere, forms, runs_on_device,
+    DeviceCell, Domains, Footprint, GroupIndexes, Ledger, Place, Variants, View, WorkerView,
+    alternative, alternative_elsewhere, runs_on_device, variants,
 };
 
 /// From fewer changes between samples nothing is said of their noise.
 const LEAST_CHANGES: usize = 8;
 
-/// Looks at the snapshot in the light of what is in flight.
-pub(crate) fn observe<'a>(config: &'a Config, state: &State, snapshot: &'a Snapshot) -> View<'a> {
+/// Looks at the snapshot in the light of what is in flight: what does not change in this round, and the ledger
+/// as it begins.
+pub(crate) fn observe<'a>(
+    config: &Config,
+    state: &State,
+    cow: Cow<'a, Snapshot>,
+) -> (View<'a>, Ledger) {
+    let snapshot = &*cow;
     let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
-    for (row, task) in snapshot.tasks().iter().enumerate() {
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         ledger.places[row] = place(state, snapshot, task);
     }
     count_unavailable(&mut ledger, state, snapshot);
-    let mut workers: Vec<WorkerView> = (0..snapshot.workers().len())
-        .map(|seat| worker(config, state, snapshot, &ledger, seat))
-        .collect();
-    let forms = forms(snapshot);
-    claims(&mut ledger, state, snapshot, &workers, &forms);
+    let workers = WorkerRow::first(snapshot.workers().len());
+    let mut workers: Column<WorkerRow, WorkerView> =
+        workers.map(|row| worker(config, state, snapshot, &ledger, row)).collect();
+    let variants = variants(snapshot);
+    claims(&mut ledger, state, snapshot, &workers, &variants);
     if let Some(stability) = &config.stability {
         project(&mut ledger, state, snapshot, stability.telemetry_lag);
-        add_begun(&mut ledger, state, snapshot, &workers, &forms);
+        add_begun(&mut ledger, state, snapshot, &workers, &variants);
     }
-    for (seat, worker) in workers.iter_mut().enumerate() {
-        worker.projected = worker.reported.and_then(|_| ledger.load(seat));
+    for (row, worker) in WorkerRow::first(workers.len()).zip(workers.iter_mut()) {
+        worker.projected = worker.reported.and_then(|_| ledger.load(row));
     }
-    let load = system(snapshot, &workers);
-    let memberships = memberships(snapshot);
-    let names_devices = snapshot.tasks().iter().any(|task| task.device.is_some());
-    let noise = noise(state, snapshot, &workers);
-    let (at, domains) = (snapshot.at(), domains(snapshot, &workers));
-    let (soon, horizon) = (config.soon(at), at.after(config.horizon()));
-    View {
-        snapshot,
+    let at = snapshot.at();
+    let view = View {
+        soon: config.soon(at),
+        horizon: at.after(config.horizon()),
+        names_devices: snapshot.tasks().iter().any(|task| task.device.is_some()),
+        load: system(snapshot, &workers),
+        noise: noise(state, snapshot, &workers),
+        memberships: memberships(snapshot),
+        domains: domains(snapshot, &workers),
+        variants,
         workers,
-        ledger,
-        soon,
-        horizon,
-        names_devices,
-        load,
-        noise,
-        memberships,
-        config,
-        forms,
-        domains,
-    }
+        snapshot: cow,
+    };
+    ledger.groups = GroupIndexes::new(state, &view, &ledger.places);
+    (view, ledger)
 }
 
 /// How free device memory is cut up, if that is asked for.
-pub(crate) fn fragmentation(config: &Config, view: &View<'_>) -> Option<Fragmentation> {
+pub(crate) fn fragmentation(
+    config: &Config,
+    view: &View<'_>,
+    ledger: &Ledger,
+) -> Option<Fragmentation> {
     config.efficiency.filter(|section| section.fragmentation)?;
-    let holes = |seat: Seat| view.ledger.devices_of(seat).iter().filter_map(DeviceCell::free_bytes);
-    let seats = 0..view.workers.len();
-    Fragmentation::of(seats.map(|seat| (view.worker_id(seat), holes(seat).collect())))
+    let holes = |worker| ledger.devices_of(worker).iter().filter_map(DeviceCell::free_bytes);
+    let workers = view.worker_rows();
+    Fragmentation::of(workers.map(|worker| (view.worker_id(worker), holes(worker).collect())))
 }
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
@@ -90,8 +97,10 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
         return Place::Moving { migration, from, to };
     }
     let on = |worker: WorkerId| match snapshot.worker_row(worker) {
-        Some(seat) if snapshot.workers()[seat].stance == Stance::Offline => Place::Orphaned,
-        Some(seat) => Place::On(seat),
+        Some(row) if snapshot.workers()[row.position()].stance == Stance::Offline => {
+            Place::Orphaned
+        }
+        Some(row) => Place::On(row),
         // It was there once, and now it is gone: its tasks are without a worker.
         None if snapshot.coverage() == Coverage::Complete && state.tracks.contains_key(&worker) => {
             Place::Orphaned
@@ -115,13 +124,13 @@ fn worker(
     state: &State,
     snapshot: &Snapshot,
     ledger: &Ledger,
-    seat: Seat,
+    row: WorkerRow,
 ) -> WorkerView {
-    let record = &snapshot.workers()[seat];
-    let reported = ledger.load(seat).filter(|_| record.stance != Stance::Offline);
+    let record = &snapshot.workers()[row.position()];
+    let reported = ledger.load(row).filter(|_| record.stance != Stance::Offline);
     let samples = state.tracks.get(&record.id).map(|track| &track.recent);
     let recent = reported.map(|latest| {
-        let now = measured(snapshot.at(), record.metric_age);
+        let now = record.measured(snapshot.at());
         let oldest = now.before(config.performance_window);
         let before = samples.into_iter().flat_map(|samples| samples.last(RECENT));
         let before = before.filter(|sample| sample.at < now && sample.at >= oldest);
@@ -131,11 +140,11 @@ fn worker(
         (sum + latest) / (count + 1) as f64
     });
     let at = snapshot.at();
-    let leaves = record.leaves(at);
+    let departs_at = record.leaves(at);
     let stance = record.stance_by(at, config.soon(at));
     let balanced = reported.is_some() && matches!(stance, Stance::Accept | Stance::Hold);
     let (projected, kinds) = (reported, record.kinds());
-    WorkerView { reported, projected, recent, balanced, kinds, stance, leaves }
+    WorkerView { reported, projected, recent, balanced, kinds, stance, departs_at }
 }
 
 /// Reservations: as the worker states them, or else its tasks' claims; and on both ends what is in
@@ -144,18 +153,18 @@ fn claims(
     ledger: &mut Ledger,
     state: &State,
     snapshot: &Snapshot,
-    workers: &[WorkerView],
-    forms: &BTreeMap<u32, Forms>,
+    workers: &Column<WorkerRow, WorkerView>,
+    variants: &BTreeMap<TaskRow, Variants>,
 ) {
-    let mut burden = Burden::default();
-    for (row, task) in snapshot.tasks().iter().enumerate() {
-        let forms = u32::try_from(row).ok().and_then(|row| forms.get(&row));
-        let as_here = forms.map_or(task, Forms::here);
+    let mut footprint = Footprint::default();
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
+        let variants = variants.get(&row);
+        let as_here = variants.map_or(task, Variants::current);
         let here = match task.placement {
             Placement::On(worker) => snapshot.worker_row(worker),
             _ => None,
         };
-        let [from, to] = ends(ledger.places[row]);
+        let [from, to] = ledger.places[row].ends();
         // Said to be on a worker that was lost before: it is at one of its ends all the same.
         let here = here.filter(|here| [from, to].contains(&Some(*here)) || [from, to] == [None; 2]);
         let arriving = to.filter(|to| here.or(from) != Some(*to));
@@ -165,23 +174,24 @@ fn claims(
         let there = here.or(from.filter(|_| stopping.is_none()));
         if let Some(seat) = stopping {
             let kinds = workers[seat].kinds;
-            let as_before = forms.and_then(|forms| forms.nth(alternative_elsewhere(task, kinds)));
+            let as_before =
+                variants.and_then(|variants| variants.nth(alternative_elsewhere(task, kinds)));
             let as_before = as_before.unwrap_or(task);
-            ledger.burden_into(as_before, kinds, &mut burden);
-            add_claims(ledger, seat, &burden);
+            ledger.footprint_into(as_before, kinds, &mut footprint);
+            add_claims(ledger, seat, &footprint);
             reserve(ledger, as_before, None, seat, kinds);
         }
         if let Some(seat) = there {
-            ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
-            add_claims(ledger, seat, &burden);
+            ledger.footprint_into(as_here, workers[seat].kinds, &mut footprint);
+            add_claims(ledger, seat, &footprint);
         }
         if let Some(seat) = arriving {
             let flight = state.flights.get(&task.id);
             let stated = flight.and_then(|flight| flight.alternative);
             let taken = stated.or_else(|| alternative(task, workers[seat].kinds));
-            let as_there = forms.and_then(|forms| forms.nth(taken)).unwrap_or(task);
-            ledger.burden_into(as_there, workers[seat].kinds, &mut burden);
-            add_claims(ledger, seat, &burden);
+            let as_there = variants.and_then(|variants| variants.nth(taken)).unwrap_or(task);
+            ledger.footprint_into(as_there, workers[seat].kinds, &mut footprint);
+            add_claims(ledger, seat, &footprint);
             if let Some(flight) = flight {
                 // A life that has taken it over does not know which it was promised.
                 let device =
@@ -200,7 +210,7 @@ fn claims(
     for flight in state.flights.values().filter(|it| snapshot.task_row(it.task).is_none()) {
         missing(ledger, snapshot, flight);
     }
-    for (seat, worker) in snapshot.workers().iter().enumerate() {
+    for (seat, worker) in WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers()) {
         for column in 0..ledger.columns.len() {
             let Some(stated) = worker.reserved.known(ledger.columns[column]) else { continue };
             let arriving = arriving(ledger, state, snapshot, seat, column);
@@ -209,14 +219,14 @@ fn claims(
     }
 }
 
-fn add_claims(ledger: &mut Ledger, seat: Seat, burden: &Burden) {
+fn add_claims(ledger: &mut Ledger, seat: WorkerRow, footprint: &Footprint) {
     for (column, cell) in ledger.row_mut(seat).iter_mut().enumerate() {
-        cell.claimed += burden.claim[column].unwrap_or(0.0);
+        cell.claimed += footprint.claim[column].unwrap_or(0.0);
     }
 }
 
 /// A migration counts against the budgets of both its ends; what interrupts nothing, of its target only.
-fn count(ledger: &mut Ledger, from: Option<Seat>, to: Option<Seat>) {
+fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     if let Some(from) = from {
         ledger.outgoing[from] += 1;
     }
@@ -249,8 +259,14 @@ fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
 }
 
 /// What is on its way to a worker and not in its own statement of what it has promised.
-fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, column: usize) -> f64 {
-    let worker = snapshot.workers()[seat].id;
+fn arriving(
+    ledger: &Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    seat: WorkerRow,
+    column: usize,
+) -> f64 {
+    let worker = snapshot.workers()[seat.position()].id;
     // Who is shown there has what was promised.
     let there = |task: TaskId| {
         snapshot.task(task).is_some_and(|task| task.placement == Placement::On(worker))
@@ -264,7 +280,13 @@ fn arriving(ledger: &Ledger, state: &State, snapshot: &Snapshot, seat: Seat, col
 
 /// Reserves memory of a device for a task that is there: of its own, or, where that is not known,
 /// of the one that it fits most tightly.
-fn reserve(ledger: &mut Ledger, task: &Task, device: Option<u16>, seat: Seat, kinds: HardwareSet) {
+fn reserve(
+    ledger: &mut Ledger,
+    task: &Task,
+    device: Option<u16>,
+    seat: WorkerRow,
+    kinds: HardwareSet,
+) {
     let needs = &task.requirements;
     let Some(bytes) = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds)) else {
         return;
@@ -276,7 +298,7 @@ fn reserve(ledger: &mut Ledger, task: &Task, device: Option<u16>, seat: Seat, ki
 }
 
 /// The device that a task fits most tightly, if it runs on one there.
-fn likely(ledger: &Ledger, task: &Task, seat: Seat, kinds: HardwareSet) -> Option<u16> {
+fn likely(ledger: &Ledger, task: &Task, seat: WorkerRow, kinds: HardwareSet) -> Option<u16> {
     let needs = &task.requirements;
     let bytes = needs.gpu_memory_bytes.filter(|_| runs_on_device(needs, kinds))?;
     ledger.tightest(seat, needs, bytes as f64).ok()
@@ -284,9 +306,9 @@ fn likely(ledger: &Ledger, task: &Task, seat: Seat, kinds: HardwareSet) -> Optio
 
 /// Adds to the reported use what measurements cannot have seen yet.
 fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duration) {
-    let seen = |seat: Seat, event: Option<Timestamp>| {
-        let age = snapshot.workers()[seat].metric_age;
-        event.is_some_and(|event| measured(snapshot.at(), age) >= event.after(lag))
+    let seen = |seat: WorkerRow, event: Option<Timestamp>| {
+        let measured = snapshot.workers()[seat.position()].measured(snapshot.at());
+        event.is_some_and(|event| measured >= event.after(lag))
     };
     let seat = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
     for flight in state.flights.values() {
@@ -321,24 +343,23 @@ fn add_begun(
     ledger: &mut Ledger,
     state: &State,
     snapshot: &Snapshot,
-    workers: &[WorkerView],
-    forms: &BTreeMap<u32, Forms>,
+    workers: &Column<WorkerRow, WorkerView>,
+    variants: &BTreeMap<TaskRow, Variants>,
 ) {
     // What came by a move of ours has been added for that.
     let ours: BTreeSet<TaskId> = state.landed.iter().map(|landed| landed.task).collect();
-    let mut burden = Burden::default();
-    for (row, task) in snapshot.tasks().iter().enumerate() {
+    let mut footprint = Footprint::default();
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let Place::On(seat) = ledger.places[row] else { continue };
         // A task that has run for no time at all has not begun, or nobody says how long it has.
-        let age = snapshot.workers()[seat].metric_age;
+        let age = snapshot.workers()[seat.position()].metric_age;
         let is_new = !task.running.is_zero() && task.running < age;
         if !is_new || ours.contains(&task.id) {
             continue;
         }
-        let forms = u32::try_from(row).ok().and_then(|row| forms.get(&row));
-        let as_here = forms.map_or(task, Forms::here);
-        ledger.burden_into(as_here, workers[seat].kinds, &mut burden);
-        for (cell, load) in ledger.row_mut(seat).iter_mut().zip(&burden.load) {
+        let as_here = variants.get(&row).map_or(task, Variants::current);
+        ledger.footprint_into(as_here, workers[seat].kinds, &mut footprint);
+        for (cell, load) in ledger.row_mut(seat).iter_mut().zip(&footprint.load) {
             cell.used = cell.used.map(|used| used + load);
         }
     }
@@ -349,13 +370,17 @@ fn add_begun(
 /// moves, does not show in it as long as a quarter of the samples kept still.
 ///
 /// A quarter of all differences of two normal variables are below 0.3186 x sqrt(2) of their deviation.
-fn noise(state: &State, snapshot: &Snapshot, workers: &[WorkerView]) -> Option<f64> {
+fn noise(
+    state: &State,
+    snapshot: &Snapshot,
+    workers: &Column<WorkerRow, WorkerView>,
+) -> Option<f64> {
     let mut changes = Vec::new();
-    for (record, worker) in snapshot.workers().iter().zip(workers) {
+    for (record, worker) in snapshot.workers().iter().zip(workers.iter()) {
         let (Some(latest), Some(track)) = (worker.reported, state.tracks.get(&record.id)) else {
             continue;
         };
-        let now = measured(snapshot.at(), record.metric_age);
+        let now = record.measured(snapshot.at());
         let before = track.recent.iter().filter(|sample| sample.at < now).map(|it| it.load);
         let loads = before.chain([latest]);
         changes.extend(loads.clone().zip(loads.skip(1)).map(|(a, b)| (b - a).abs()));
@@ -368,7 +393,7 @@ fn noise(state: &State, snapshot: &Snapshot, workers: &[WorkerView]) -> Option<f
     Some(*quartile / (0.3186 * core::f64::consts::SQRT_2))
 }
 
-fn add_use(ledger: &mut Ledger, seat: Seat, load: &Amounts, sign: f64) {
+fn add_use(ledger: &mut Ledger, seat: WorkerRow, load: &Amounts, sign: f64) {
     for column in 0..ledger.columns.len() {
         let amount = load.known(ledger.columns[column]).unwrap_or(0.0) * sign;
         let cell = &mut ledger.row_mut(seat)[column];
@@ -377,33 +402,37 @@ fn add_use(ledger: &mut Ledger, seat: Seat, load: &Amounts, sign: f64) {
 }
 
 /// One record of the system load history.
-fn system(snapshot: &Snapshot, workers: &[WorkerView]) -> Option<SystemLoad> {
+fn system(snapshot: &Snapshot, workers: &Column<WorkerRow, WorkerView>) -> Option<SystemLoad> {
     let balanced = workers.iter().filter(|worker| worker.balanced);
     let summary = Summary::of(balanced.filter_map(|worker| worker.reported))?;
     let Summary { count, mean, min, max, deviation } = summary;
     Some(SystemLoad { at: snapshot.at(), workers: count, mean, min, max, deviation })
 }
 
-fn memberships(snapshot: &Snapshot) -> BTreeMap<u32, Vec<u32>> {
-    let mut memberships: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+fn memberships(snapshot: &Snapshot) -> BTreeMap<TaskRow, Vec<u32>> {
+    let mut memberships: BTreeMap<TaskRow, Vec<u32>> = BTreeMap::new();
     for (index, group) in (0_u32..).zip(snapshot.groups()) {
-        let rows = group.members.iter().filter_map(|member| snapshot.task_row(*member));
-        for row in rows.filter_map(|row| u32::try_from(row).ok()) {
+        for row in group.members.iter().filter_map(|member| snapshot.task_row(*member)) {
             memberships.entry(row).or_default().push(index);
         }
     }
     memberships
 }
 
-/// The domains that tasks may go to, for every topology that a group is spread over.
-fn domains(snapshot: &Snapshot, views: &[WorkerView]) -> BTreeMap<Topology, BTreeSet<u64>> {
+/// The domains of every topology that a group is spread over.
+fn domains(
+    snapshot: &Snapshot,
+    views: &Column<WorkerRow, WorkerView>,
+) -> BTreeMap<Topology, Rc<Domains>> {
     let mut domains = BTreeMap::new();
     for group in snapshot.groups() {
         let GroupRule::Spread { over, .. } = group.rule else { continue };
         domains.entry(over).or_insert_with(|| {
-            let workers = snapshot.workers().iter().zip(views);
+            let of: Vec<_> = snapshot.workers().iter().map(|worker| over.domain(worker)).collect();
+            let workers = of.iter().zip(views.iter());
             let open = workers.filter(|(_, view)| view.stance == Stance::Accept);
-            open.filter_map(|(worker, _)| over.domain(worker)).collect()
+            let open = open.filter_map(|(domain, _)| *domain).collect();
+            Rc::new(Domains { of, open })
         });
     }
     domains

@@ -9,49 +9,43 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::admission::measured;
 use crate::config::{Config, Mode};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Fragmentation, Held,
-    Imbalance, Outcome, Reason, Rejection, Sight, Tally, WorkerLoad,
+    Balance, Command, Counts, Ended, Fingerprints, Forecast, Held, Imbalance, Outcome, Purpose,
+    Reason, Sight, WorkerLoad,
 };
+use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track, Way};
-use crate::view::{self, Adapted, Advised, Berth, Errand, Judged, Planned, View};
+use crate::view::{self, Ledger, View};
 
 /// Everything the stages before have found.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
-    pub(crate) view: View<'a>,
-    pub(crate) adapted: Adapted,
-    pub(crate) forecast: Option<Forecast>,
-    pub(crate) judged: Judged,
-    pub(crate) balance: Balance,
-    pub(crate) plan: Vec<Planned>,
-    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
-    pub(crate) stuck: Vec<(usize, Option<Rejection>)>,
+    pub(crate) survey: Survey<'a>,
+    /// As the plan leaves it.
+    pub(crate) ledger: Ledger,
+    pub(crate) plan: Plan,
     pub(crate) advised: Advised,
-    pub(crate) candidates: Vec<Considered>,
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
-    pub(crate) tally: Tally,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) held: Option<Held>,
     pub(crate) doubted_since: Option<Timestamp>,
-    pub(crate) fragmentation: Option<Fragmentation>,
 }
 
 /// Writes the round down and says what came of it.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
-    let Pass { view, adapted, forecast, judged, balance, plan, mut commands, .. } = pass;
+    let Pass { survey, ledger, plan, mut commands, .. } = pass;
+    let Survey { view, adapted, forecast, calibration, balance, fragmentation, .. } = survey;
     let at = view.snapshot.at();
     let mut proposed = Vec::new();
     charge(config, state, &view);
-    let why = |planned: &Planned| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
-    for planned in &plan {
+    let why = |planned: &PlannedMove| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
+    for planned in &plan.moves {
         let reason = why(planned);
         let under_way = state.flights.contains_key(&view.task(planned.row).id);
         if config.mode == Mode::Advise && !under_way {
@@ -65,19 +59,20 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     // For who will be late, what is only proposed counts as if it were begun.
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();
-        let begins = |planned: &&Planned| !state.flights.contains_key(&view.task(planned.row).id);
-        for planned in plan.iter().filter(begins) {
+        let begins =
+            |planned: &&PlannedMove| !state.flights.contains_key(&view.task(planned.row).id);
+        for planned in plan.moves.iter().filter(begins) {
             begin(config, &mut imagined, &view, why(planned), planned);
         }
         imagined
     });
-    let late = late::late(config, imagined.as_ref().unwrap_or(state), &view, &plan, &pass.stuck);
+    let late = late::late(config, imagined.as_ref().unwrap_or(state), (&view, &ledger), &plan);
     history(config, state, &view, &adapted, forecast.as_ref());
-    (state.accuracy, state.factor) = (judged.accuracy, judged.factor);
+    (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
-    let evens = |planned: &Planned| planned.errand == Errand::Balance;
-    state.evening = config.mode.is_act() && plan.iter().any(evens);
-    forget(config, state, view.snapshot, &commands);
+    let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
+    state.evening = config.mode.is_act() && plan.moves.iter().any(evens);
+    forget(config, state, &view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
@@ -97,21 +92,21 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         band: adapted.band,
         forecast,
         balance,
-        candidates: pass.candidates,
+        candidates: plan.considered,
         advice: pass.advised.told,
-        tally: pass.tally,
+        tally: plan.tally,
         late,
         in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
         held: pass.held,
         mode: config.mode,
         proposed,
-        fragmentation: pass.fragmentation,
+        fragmentation,
     }
 }
 
 fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
-    let workers = view.snapshot.workers().iter().zip(&view.workers);
+    let workers = view.snapshot.workers().iter().zip(view.workers.iter());
     let loads = workers.map(|(record, worker)| WorkerLoad {
         worker: record.id,
         reported: worker.reported.map(Utilization::saturating),
@@ -126,10 +121,10 @@ fn begin(
     state: &mut State,
     view: &View<'_>,
     reason: Reason,
-    planned: &Planned,
+    planned: &PlannedMove,
 ) -> Option<Command> {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
-    let (to, Berth { alternative, device }) = (view.worker_id(planned.to), planned.berth);
+    let (to, Fit { alternative, device }) = (view.worker_id(planned.to), planned.fit);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
     if let Some(flight) = state.flights.get_mut(&task.id) {
@@ -152,7 +147,7 @@ fn begin(
     let mut flight = flight(config, view, id, reason, planned);
     let command = flight.command();
     if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
-        flight.charge = view::charge_of(view, &flight);
+        flight.charge = view::charge_of(config, view, &flight);
         flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
     let fairness = config.migration.as_ref().and_then(|limits| Some((limits, limits.fairness?)));
@@ -171,10 +166,10 @@ fn flight(
     view: &View<'_>,
     id: MigrationId,
     reason: Reason,
-    planned: &Planned,
+    planned: &PlannedMove,
 ) -> Flight {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
-    let (to, Berth { alternative, device }) = (view.worker_id(planned.to), planned.berth);
+    let (to, Fit { alternative, device }) = (view.worker_id(planned.to), planned.fit);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
     let from = planned.from.map(|seat| view.worker_id(seat));
@@ -219,7 +214,7 @@ fn flight(
 fn charge(config: &Config, state: &mut State, view: &View<'_>) {
     if config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty()) {
         for flight in state.flights.values_mut().filter(|flight| flight.charge.is_none()) {
-            flight.charge = view::charge_of(view, flight);
+            flight.charge = view::charge_of(config, view, flight);
         }
     }
 }
@@ -240,20 +235,22 @@ fn reason(
     adapted: &Adapted,
     balance: &Balance,
     forecast: Option<&Forecast>,
-    planned: &Planned,
+    planned: &PlannedMove,
 ) -> Reason {
     let from = planned.from.map(|seat| (view.worker_id(seat), view.workers[seat]));
     let Some((worker, source)) = from else { return Reason::Recover };
-    match planned.errand {
-        Errand::Recover => return Reason::Recover,
-        Errand::Drain => {
+    match planned.purpose {
+        Purpose::Recover => return Reason::Recover,
+        Purpose::Evacuate => {
             let draining = planned.from.is_some_and(|it| view.worker(it).stance == Stance::Drain);
-            let leaves = source.leaves.filter(|_| !draining);
+            let leaves = source.departs_at.filter(|_| !draining);
             return leaves.map_or(Reason::Drain { worker }, |at| Reason::Leaves { worker, at });
         }
-        Errand::Along(group) => return Reason::Along { group },
-        Errand::Upgrade => return Reason::Faster { worker, times: planned.times },
-        Errand::Balance => {}
+        Purpose::FollowGang => {
+            return planned.follows.map_or(Reason::Recover, |group| Reason::Along { group });
+        }
+        Purpose::Upgrade => return Reason::Faster { worker, times: planned.speedup },
+        Purpose::Rebalance => {}
     }
     let (high, low) = (adapted.thresholds.high, adapted.thresholds.low);
     let load = source.projected.unwrap_or_default();
@@ -287,9 +284,9 @@ fn history(
     let at = view.snapshot.at();
     let history = config.prediction.map_or(config.performance_window, |it| it.history);
     let oldest = at.before(reach(config));
-    for (record, worker) in view.snapshot.workers().iter().zip(&view.workers) {
+    for (record, worker) in view.snapshot.workers().iter().zip(view.workers.iter()) {
         let Some(load) = worker.reported else { continue };
-        let sample = Sample { at: measured(at, record.metric_age), load, parted: false };
+        let sample = Sample { at: record.measured(at), load, parted: false };
         let track = state.tracks.entry(record.id).or_default();
         let Track { recent, samples, .. } = &mut *track;
         if recent.newest().is_none_or(|newest| newest.at < sample.at) {
@@ -337,7 +334,7 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let lag = config.stability.map(|stability| stability.telemetry_lag);
     state.landed.retain(|landed| {
         let unseen = |worker: WorkerId, event| match (snapshot.worker(worker), lag) {
-            (Some(worker), Some(lag)) => measured(at, worker.metric_age) < at.min(event).after(lag),
+            (Some(worker), Some(lag)) => worker.measured(at) < at.min(event).after(lag),
             (None, Some(_)) => !complete,
             (_, None) => false,
         };

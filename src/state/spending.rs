@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{AdaptiveConcurrency, Budget, Fairness, MigrationLimits, Scope, Unit};
 use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
+use crate::outcome::Purpose;
 
 /// A window is kept in so many parts; what was begun counts until its part is a window ago.
 const PARTS: u64 = 16;
@@ -28,19 +29,6 @@ pub(crate) enum Key {
     Reason(Purpose),
     /// For fairness among tenants, which counts those that lost their worker too.
     Fair(TenantId),
-}
-
-/// What an interruption is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Purpose {
-    Drain,
-    Balance,
-    Faster,
-}
-
-impl Purpose {
-    pub(crate) const ALL: [Self; 3] = [Self::Drain, Self::Balance, Self::Faster];
 }
 
 impl Key {

@@ -5,5 +5,8 @@
 //!
 //! Unlike the rest of the crate this may panic, allocate freely and use the standard library; it decides nothing.
 
+mod rules;
 pub mod scenario;
 pub mod strategies;
+
+pub use rules::rule_table;

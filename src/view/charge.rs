@@ -3,25 +3,32 @@
 use core::time::Duration;
 
 use super::View;
+use crate::config::Config;
 use crate::model::ids::{KindId, WorkerId};
-use crate::outcome::Reason;
+use crate::model::rows::TaskRow;
+use crate::outcome::{Purpose, Reason};
 use crate::snapshot::Task;
-use crate::state::{Charge, Flight, Key, Purpose, Spent};
+use crate::state::{Charge, Flight, Key, Spent};
 
 /// Who interrupts what, as far as budgets care.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interruption {
-    /// The task's row; nothing where the snapshot does not list it.
-    pub(crate) row: Option<usize>,
+    /// The task's row; `None` if the snapshot does not list it.
+    pub(crate) row: Option<TaskRow>,
     pub(crate) kind: KindId,
     pub(crate) from: WorkerId,
     pub(crate) to: WorkerId,
-    /// Nothing where an earlier life has begun it: nobody knows what for.
+    /// `None` if an earlier life began it: its purpose is unknown.
     pub(crate) purpose: Option<Purpose>,
 }
 
-/// What an interruption counts to, and how much it is.
-pub(crate) fn charge(view: &View<'_>, interruption: &Interruption) -> Charge {
+/// What an interruption counts to, and how much it is; `unstated_bytes` is the size of a state that nobody
+/// states.
+pub(crate) fn charge(
+    unstated_bytes: Option<u64>,
+    view: &View<'_>,
+    interruption: &Interruption,
+) -> Charge {
     let Interruption { row, kind, from, to, purpose } = *interruption;
     let task = row.map(|row| view.task(row));
     let mut keys = alloc::vec![Key::Global, Key::Out(from), Key::In(to)];
@@ -29,26 +36,25 @@ pub(crate) fn charge(view: &View<'_>, interruption: &Interruption) -> Charge {
     if let Some((a, b)) = zone(from).zip(zone(to)).filter(|(a, b)| a != b) {
         keys.push(Key::Zones(a.min(b), a.max(b)));
     }
-    let member = row.and_then(|row| u32::try_from(row).ok());
-    let groups = member.and_then(|row| view.memberships.get(&row)).into_iter().flatten();
-    keys.extend(groups.map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
+    let groups = row.map_or(&[][..], |row| view.groups_of(row));
+    keys.extend(groups.iter().map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
     keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
     keys.push(Key::Kind(kind));
-    let any = Purpose::ALL.into_iter().filter(|it| purpose.is_none_or(|purpose| purpose == *it));
-    keys.extend(any.map(Key::Reason));
+    let purposes = Purpose::BUDGETED.into_iter();
+    let purposes = purposes.filter(|any| purpose.is_none_or(|purpose| purpose == *any));
+    keys.extend(purposes.map(Key::Reason));
     let unsized_move = Spent { moves: 1, unsized_moves: 1, ..NOTHING };
-    Charge { keys, spent: task.map_or(unsized_move, |task| spent(view, task, to)) }
+    Charge { keys, spent: task.map_or(unsized_move, |task| spent(unstated_bytes, view, task, to)) }
 }
 
 const NOTHING: Spent = Spent { moves: 0, bytes: 0, unsized_moves: 0, lost_millis: 0 };
 
 /// What sending a task somewhere is.
-fn spent(view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
+fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
     let lost = task.lost_work().unwrap_or_default();
     let zone = view.snapshot.worker(to).and_then(|worker| worker.zone);
-    let unstated = || view.config.transfer.and_then(|section| section.state_bytes);
-    let stated = || task.state_bytes.or_else(unstated);
+    let stated = || task.state_bytes.or(unstated_bytes);
     let bytes = if task.is_reached(to, zone) { Some(0) } else { stated() };
     Spent {
         moves: 1,
@@ -60,19 +66,21 @@ fn spent(view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
 
 /// What a migration under way counts to: as it was written down when it began, or, where no budget was in
 /// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
-pub(crate) fn charge_of(view: &View<'_>, flight: &Flight) -> Option<Charge> {
+pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Flight) -> Option<Charge> {
     if flight.charge.is_some() {
         return flight.charge.clone();
     }
     let purpose = match flight.reason {
         Reason::Recover | Reason::TakenOver => None,
-        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => Some(Purpose::Drain),
-        Reason::Faster { .. } => Some(Purpose::Faster),
-        _ => Some(Purpose::Balance),
+        Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => {
+            Some(Purpose::Evacuate)
+        }
+        Reason::Faster { .. } => Some(Purpose::Upgrade),
+        _ => Some(Purpose::Rebalance),
     };
     let Flight { task, kind, to, .. } = *flight;
     let row = view.snapshot.task_row(task);
     let from = flight.from.filter(|_| flight.interrupts())?;
     let interruption = Interruption { row, kind, from, to, purpose };
-    Some(charge(view, &interruption))
+    Some(charge(config.unstated_bytes(), view, &interruption))
 }

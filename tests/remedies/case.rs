@@ -78,7 +78,7 @@ impl Case {
     }
 
     pub fn verdict(&self) -> Option<Verdict> {
-        self.engine()?.consider(&self.cluster.snapshot(self.at), self.task, self.worker)
+        self.engine()?.look(&self.cluster.snapshot(self.at)).consider(self.task, self.worker)
     }
 
     pub fn round(&self) -> Option<Outcome> {

@@ -53,7 +53,7 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
     let mut found = Vec::new();
     for task in snapshot.tasks() {
         for worker in snapshot.workers() {
-            let verdict = engine.consider(&snapshot, task.id, worker.id);
+            let verdict = engine.look(&snapshot).consider(task.id, worker.id);
             if let Some(no) = verdict.and_then(|it| it.admission.rejection().copied()) {
                 found.push((Case { task: task.id, worker: worker.id, ..case.clone() }, no));
             }

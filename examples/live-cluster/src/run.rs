@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
         drop(host);
         for task in mine {
             let snapshot = self.host.borrow_mut().snapshot();
-            let ranked = self.helm.engine().rank(&snapshot, task).unwrap_or_default();
+            let ranked = self.helm.engine().look(&snapshot).rank(task).unwrap_or_default();
             let best = ranked.first().filter(|verdict| verdict.admission.is_accepted());
             if let Some(verdict) = best {
                 self.screen.say(&format!("  {task} scheduled on {}", verdict.worker));

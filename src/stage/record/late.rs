@@ -9,41 +9,42 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::{Budget, Config};
-use crate::handover;
 use crate::model::ids::GroupId;
+use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::outcome::{Late, Rejection, Remedy};
+use crate::outcome::{Late, Purpose, Rejection, Remedy};
+use crate::round::{Plan, PlannedMove};
+use crate::rules;
 use crate::snapshot::{Group, GroupRule, Stance};
-use crate::state::{Purpose, State};
-use crate::view::{Errand, Interruption, Place, Planned, Seat, View, charge};
+use crate::state::State;
+use crate::view::{Interruption, Ledger, Place, View, charge};
 
 /// Whether any worker leaves and is to be emptied.
 pub(super) fn is_asked(view: &View<'_>) -> bool {
-    (0..view.workers.len()).any(|seat| leaves(view, seat).is_some())
+    view.worker_rows().any(|worker| leaves(view, worker).is_some())
 }
 
 /// When a worker leaves that is to be emptied.
-fn leaves(view: &View<'_>, seat: Seat) -> Option<Timestamp> {
-    view.workers[seat].leaves.filter(|_| view.workers[seat].stance == Stance::Drain)
+fn leaves(view: &View<'_>, worker: WorkerRow) -> Option<Timestamp> {
+    let worker = &view.workers[worker];
+    worker.departs_at.filter(|_| worker.stance == Stance::Drain)
 }
 
 pub(super) fn late(
     config: &Config,
     state: &State,
-    view: &View<'_>,
-    plan: &[Planned],
-    stuck: &[(usize, Option<Rejection>)],
+    (view, ledger): (&View<'_>, &Ledger),
+    plan: &Plan,
 ) -> Vec<Late> {
     if !is_asked(view) {
         return Vec::new();
     }
     let at = view.snapshot.at();
-    let stuck: BTreeMap<usize, Option<Rejection>> = stuck.iter().copied().collect();
-    let stops = Stops { state, view, stuck: &stuck, ours: ours(state, view) };
+    let stuck = &plan.stuck;
+    let stops = Stops { config, state, view, ledger, stuck, ours: ours(state, view) };
     let (mut late, mut waiting): (Vec<Late>, Vec<(Timestamp, Late)>) = (Vec::new(), Vec::new());
-    for row in 0..view.snapshot.tasks().len() {
-        let (Place::On(seat) | Place::Moving { from: Some(seat), .. }) = view.ledger.places[row]
-        else {
+    for row in view.task_rows() {
+        let (Place::On(seat) | Place::Moving { from: Some(seat), .. }) = ledger.places[row] else {
             continue;
         };
         let Some(deadline) = leaves(view, seat) else { continue };
@@ -52,9 +53,9 @@ pub(super) fn late(
             continue;
         }
         let section = config.transfer.as_ref();
-        let needs_secs = section.and_then(|it| handover::leaving_secs(it, view, task, seat));
+        let needs_secs = section.and_then(|it| rules::leaving_secs(it, view, task, seat));
         let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(seat), deadline) };
-        match view.ledger.places[row] {
+        match ledger.places[row] {
             Place::Moving { .. } => {
                 let flight = state.flights.get(&task.id).filter(|it| it.is_at_its_source());
                 let leaving = flight.map(|flight| flight.started);
@@ -69,7 +70,7 @@ pub(super) fn late(
             },
         }
     }
-    late.extend(turns(config, at, plan, waiting));
+    late.extend(turns(config, at, &plan.moves, waiting));
     late.retain(|it| it.gone.is_none_or(|gone| gone > it.deadline));
     late.sort_by_key(|it| (it.deadline, it.task));
     late
@@ -79,11 +80,11 @@ pub(super) fn late(
 fn turns(
     config: &Config,
     at: Timestamp,
-    plan: &[Planned],
+    plan: &[PlannedMove],
     mut waiting: Vec<(Timestamp, Late)>,
 ) -> impl Iterator<Item = Late> {
     waiting.sort_by_key(|(_, it)| (it.deadline, it.task));
-    let begun = plan.iter().filter(|planned| planned.errand == Errand::Drain).count();
+    let begun = plan.iter().filter(|planned| planned.purpose == Purpose::Evacuate).count();
     let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
     let round = move |nth| at.after(config.check_interval.saturating_mul(1 + nth));
     let mut nth = 0;
@@ -106,16 +107,18 @@ fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
 
 /// What stops whom.
 struct Stops<'a> {
+    config: &'a Config,
     state: &'a State,
     view: &'a View<'a>,
-    stuck: &'a BTreeMap<usize, Option<Rejection>>,
+    ledger: &'a Ledger,
+    stuck: &'a BTreeMap<TaskRow, Option<Rejection>>,
     ours: BTreeMap<GroupId, usize>,
 }
 
 impl Stops<'_> {
     /// When what stops it is over, if it will be by itself; what waits for its `companions` waits for what stops
     /// these.
-    fn over(&self, row: usize, no: &Rejection, companions: bool) -> Option<Timestamp> {
+    fn over(&self, row: TaskRow, no: &Rejection, companions: bool) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {
             Rejection::Disruption { group, unavailable, most } => {
@@ -141,13 +144,17 @@ impl Stops<'_> {
     }
 
     /// When a budget has room for it again.
-    fn has_room(&self, row: usize, budget: &Budget, more: u64) -> Option<Timestamp> {
-        let Self { state, view, .. } = *self;
-        let Place::On(seat) = view.ledger.places[row] else { return None };
+    fn has_room(&self, row: TaskRow, budget: &Budget, more: u64) -> Option<Timestamp> {
+        let Self { state, view, ledger, .. } = *self;
+        let Place::On(seat) = ledger.places[row] else { return None };
         let (kind, from) = (view.task(row).kind, view.worker_id(seat));
         // Where it would go does not matter: a line that does is not what stops it everywhere.
-        let (to, purpose) = (from, Some(Purpose::Drain));
-        let charge = charge(view, &Interruption { row: Some(row), kind, from, to, purpose });
+        let (to, purpose) = (from, Some(Purpose::Evacuate));
+        let charge = charge(
+            self.config.unstated_bytes(),
+            view,
+            &Interruption { row: Some(row), kind, from, to, purpose },
+        );
         state.spending.free_at(budget, &charge, more, view.snapshot.at())
     }
 }

@@ -345,7 +345,7 @@ impl World {
         let [task, worker] = words[..] else { return Err("`consider t1 w2`".into()) };
         let (task, worker) = (plain(task)?, plain(worker)?);
         let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
-        let Some(verdict) = self.engine.consider(&snapshot, task, worker) else {
+        let Some(verdict) = self.engine.look(&snapshot).consider(task, worker) else {
             return Ok(Heard::saying("not in the snapshot".into()));
         };
         let mut heard = Heard { said: lines(&format!("{task} -> {verdict}")), ..Heard::default() };
@@ -359,7 +359,7 @@ impl World {
         let task = plain(words.trim())?;
         let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
         let mut heard = Heard::default();
-        for verdict in self.engine.rank(&snapshot, task).unwrap_or_default() {
+        for verdict in self.engine.look(&snapshot).rank(task).unwrap_or_default() {
             heard.said.push(verdict.to_string());
             heard.verdicts.push((task, verdict));
         }

@@ -1,0 +1,89 @@
+//! What can no move mend, and what would?
+//!
+//! Asked after the plan is made, of the ledger as the plan leaves it. Nothing here changes the plan.
+//! Advice is told once it has been true in every round for as long as the section asks; since when it
+//! has been true is remembered, so that one stray round neither gives advice nor takes it back for
+//! good. What a snapshot leaves out is unknown: a partial one shows neither that a task fits nowhere
+//! nor that it would.
+
+mod scale;
+mod slow;
+mod split;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::AdviceRules;
+use crate::outcome::{Advice, Outcome};
+use crate::round::{Advised, Context};
+use crate::snapshot::Coverage;
+use crate::state::{Standing, State, Topic};
+use crate::view::{Ledger, View};
+
+/// Looks for what no move can mend, on the ledger as the plan leaves it.
+pub(crate) fn advise(section: &AdviceRules, context: &Context<'_>, ledger: &Ledger) -> Advised {
+    let mut found = Vec::new();
+    let Context { config, state, view, .. } = *context;
+    let whole = view.snapshot.coverage() == Coverage::Complete;
+    if whole {
+        split::huge(&context.with(ledger), &mut found);
+        scale::scale(section, context, ledger, &mut found);
+    }
+    slow::suspects(section, config, state, view, &mut found);
+    tell(section, state, view, whole, &found)
+}
+
+/// Tells what has been true for long enough.
+fn tell(
+    section: &AdviceRules,
+    state: &State,
+    view: &View<'_>,
+    whole: bool,
+    found: &[Advice],
+) -> Advised {
+    let at = view.snapshot.at();
+    let mut advised = Advised::default();
+    for advice in found {
+        let topic = topic(advice);
+        let known = state.advised.iter().find(|standing| standing.topic == topic);
+        // A later life may have begun with an earlier clock.
+        let since = known.map_or(at, |standing| standing.since.min(at));
+        if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic)) {
+            advised.told.push(*advice);
+        }
+        if advised.standing.iter().all(|standing| standing.topic != topic) {
+            advised.standing.push(Standing { topic, since });
+        }
+    }
+    if !whole {
+        let unseen = |standing: &&Standing| !matches!(standing.topic, Topic::Slow(..));
+        advised.standing.extend(state.advised.iter().filter(unseen));
+    }
+    advised.standing.truncate(Topic::MOST);
+    advised
+}
+
+/// How long it must have been true.
+const fn patience(section: &AdviceRules, topic: Topic) -> Duration {
+    match topic {
+        Topic::ScaleDown => section.patience_down,
+        Topic::Split(_) | Topic::ScaleUp | Topic::Slow(..) => section.patience,
+    }
+}
+
+/// What a piece of advice is about: the same from round to round, whatever its figures.
+const fn topic(advice: &Advice) -> Topic {
+    match *advice {
+        Advice::Split { task, .. } => Topic::Split(task),
+        Advice::ScaleUp { .. } => Topic::ScaleUp,
+        Advice::ScaleDown { .. } => Topic::ScaleDown,
+        Advice::SlowWorker { worker, hardware, .. } => Topic::Slow(worker, hardware),
+    }
+}
+
+/// Keeps the gravest.
+fn gravest(found: &mut [(f64, Advice)], out: &mut Vec<Advice>) {
+    // Found by id; the sort is stable.
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    out.extend(found.iter().take(Outcome::ADVICE).map(|(_, advice)| *advice));
+}

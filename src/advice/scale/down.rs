@@ -1,0 +1,160 @@
+//! Which workers could be done without?
+//!
+//! The idlest are emptied first, onto the fullest that stay below the level the section asks for. Six
+//! workers of 16 cores with two tasks of one core each: the twelve fit on two at 0.7 (eleven on the
+//! first), so four could go.
+
+use alloc::vec::Vec;
+
+use super::class::{Class, takes};
+use super::trial::Trial;
+use crate::config::AdviceRules;
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::outcome::{Advice, Purpose};
+use crate::round::Round;
+use crate::snapshot::Stance;
+use crate::view::Place;
+
+/// A worker that has refused so many tasks is asked no more.
+const REFUSALS: u8 = 8;
+/// So many workers that cannot be emptied end the search.
+const FAILURES: usize = 8;
+
+/// Tries to empty workers, and tells how many of each class could go.
+pub(super) fn down(
+    section: &AdviceRules,
+    round: &Round<'_>,
+    classes: &[Class],
+    trial: &mut Trial<'_>,
+    out: &mut Vec<Advice>,
+) {
+    let most = section.keep_below.min(round.bands.ceiling);
+    let drains = round.view.workers.iter().any(|worker| worker.stance == Stance::Drain);
+    let in_flight = round.ledger.places.iter().any(|place| matches!(place, Place::Moving { .. }));
+    // What is on the move changes what could go: that is asked once it has arrived.
+    if drains || in_flight {
+        return;
+    }
+    trial.ceiling = Some(most);
+    let mut search = Search::new(trial, most);
+    let emptied = search.empty();
+    let high = search.highest();
+    for class in classes.iter().take(super::CLASSES) {
+        let workers = class.seats.iter().filter(|seat| emptied.contains(seat)).count();
+        if workers > 0 {
+            let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let (workers, of) = (count(workers), count(class.seats.len()));
+            let like = round.worker_id(class.model);
+            out.push(Advice::ScaleDown { like, workers, of, load: high, most });
+        }
+    }
+}
+
+struct Search<'t, 'a> {
+    trial: &'t mut Trial<'a>,
+    /// No load above this.
+    most: f64,
+    /// Workers that take tasks, fullest first.
+    order: Vec<WorkerRow>,
+    /// How many tasks each of them has refused.
+    refusals: Vec<u8>,
+    /// Whether it has been given any.
+    given: Vec<bool>,
+    /// Those that stay, or are still asked: from the first that has not refused too often...
+    first: usize,
+    /// ... to this one.
+    kept: usize,
+    /// Those among them that cannot be emptied.
+    failures: usize,
+}
+
+impl<'t, 'a> Search<'t, 'a> {
+    fn new(trial: &'t mut Trial<'a>, most: f64) -> Self {
+        let round = trial.round();
+        let load = |worker: WorkerRow| round.ledger.load(worker).unwrap_or(f64::INFINITY);
+        let open = |worker: &WorkerRow| takes(&round, *worker);
+        let mut order: Vec<WorkerRow> = round.view.worker_rows().filter(open).collect();
+        order.sort_by(|a, b| load(*b).total_cmp(&load(*a)).then(a.cmp(b)));
+        let refusals = order.iter().map(|seat| if load(*seat) > most { REFUSALS } else { 0 });
+        let (refusals, kept): (Vec<u8>, usize) = (refusals.collect(), order.len());
+        let given = alloc::vec![false; kept];
+        Self { trial, most, order, refusals, given, first: 0, kept, failures: 0 }
+    }
+
+    /// The workers that could be emptied, idlest first; one stays.
+    fn empty(&mut self) -> Vec<WorkerRow> {
+        let mut emptied = Vec::new();
+        let by_worker = self.trial.by_worker();
+        let mut at = self.order.len();
+        while at > 1 && self.failures < FAILURES {
+            at -= 1;
+            if self.given[at] {
+                break;
+            }
+            let seat = self.order[at];
+            // Nobody else takes anything from the one that is being emptied.
+            self.kept = at;
+            if self.moves_off(&by_worker[seat]) {
+                emptied.push(seat);
+                self.order.remove(at);
+                self.refusals.remove(at);
+                self.given.remove(at);
+            } else {
+                self.failures += 1;
+            }
+        }
+        emptied
+    }
+
+    /// Puts all tasks of a worker elsewhere, or none.
+    fn moves_off(&mut self, rows: &[TaskRow]) -> bool {
+        let mark = self.trial.ledger.mark();
+        let mut moved: Vec<(usize, bool)> = Vec::new();
+        for row in rows {
+            let Some(step) = self.put(*row) else {
+                self.trial.ledger.rollback(mark);
+                for (at, given) in moved.into_iter().rev() {
+                    self.given[at] = given;
+                }
+                return false;
+            };
+            moved.push(step);
+        }
+        self.trial.ledger.commit(mark);
+        true
+    }
+
+    /// Puts a task on the fullest worker that takes it; where, and whether that had been given any before.
+    fn put(&mut self, row: TaskRow) -> Option<(usize, bool)> {
+        if !self.trial.may_leave(row) {
+            return None;
+        }
+        while self.first < self.kept && self.refusals[self.first] >= REFUSALS {
+            self.first += 1;
+        }
+        for at in self.first..self.kept {
+            if self.refusals[at] >= REFUSALS {
+                continue;
+            }
+            let to = self.order[at];
+            let mark = self.trial.ledger.mark();
+            if self.trial.put(row, to, Purpose::Rebalance, true) {
+                // The ceiling looks at what is added to; the load counts what else there is, too.
+                if self.trial.ledger.load(to).is_some_and(|load| load <= self.most) {
+                    self.trial.ledger.commit(mark);
+                    return Some((at, core::mem::replace(&mut self.given[at], true)));
+                }
+            }
+            self.trial.ledger.rollback(mark);
+            self.refusals[at] += 1;
+        }
+        None
+    }
+
+    /// The highest load of those that were given something.
+    fn highest(&self) -> f64 {
+        let given = self.order.iter().zip(&self.given).filter(|(_, given)| **given);
+        let loads = given.filter_map(|(worker, _)| self.trial.ledger.load(*worker));
+        loads.fold(0.0, f64::max)
+    }
+}

@@ -1,0 +1,81 @@
+//! Which workers are slower than they ought to be?
+//!
+//! Observed speeds are compared with what the table promises, and the quotient with the median of the
+//! peers: three workers with CUDA at 2.9, 3.0 and 1.2 times a CPU worker, where the table has 3.0 for
+//! each, stand at 0.97, 1.00 and 0.40; the last is at 0.41 of the median of the others, 0.98, and is
+//! suspected below 0.6. That all are slower than the table says is the table's fault.
+
+use alloc::vec::Vec;
+
+use super::gravest;
+use crate::config::{AdviceRules, Config};
+use crate::model::hardware::Hardware;
+use crate::outcome::Advice;
+use crate::state::State;
+use crate::view::View;
+
+/// With fewer peers there is nothing to compare with.
+const PEERS: usize = 2;
+
+/// Finds workers whose hardware runs far below its peers.
+pub(super) fn suspects(
+    section: &AdviceRules,
+    config: &Config,
+    state: &State,
+    view: &View<'_>,
+    out: &mut Vec<Advice>,
+) {
+    let Some(hardware) = &config.hardware else { return };
+    let mut found = Vec::new();
+    for kind in Hardware::ALL {
+        let seats = view.worker_rows().filter_map(|seat| {
+            let average = state.learned.speed.get(&view.worker_id(seat))?.get(&kind)?;
+            let enough = average.samples() >= section.reports.get();
+            let promised = hardware.table.profile(kind, view.worker(seat).compute(kind));
+            enough.then_some((seat, *average, promised.performance))
+        });
+        let known: Vec<_> = seats.collect();
+        if known.len() <= PEERS {
+            continue;
+        }
+        let mut kept: Vec<f64> =
+            known.iter().map(|(_, it, promised)| it.mean() / promised).collect();
+        kept.sort_by(f64::total_cmp);
+        for (seat, average, promised) in known {
+            let kept_here = average.mean() / promised;
+            let expected = promised * median_without(&kept, kept_here);
+            let (worker, speed) = (view.worker_id(seat), average.mean());
+            if speed < section.slow * expected {
+                let peers = u32::try_from(kept.len() - 1).unwrap_or(u32::MAX);
+                let reports = average.samples();
+                let advice =
+                    Advice::SlowWorker { worker, hardware: kind, speed, expected, peers, reports };
+                found.push((expected / speed, advice));
+            }
+        }
+    }
+    gravest(&mut found, out);
+}
+
+/// The median of sorted values with one occurrence of `left_out` taken out.
+fn median_without(sorted: &[f64], left_out: f64) -> f64 {
+    let gone = sorted.partition_point(|value| value.total_cmp(&left_out).is_lt());
+    let nth = |nth: usize| sorted[nth + usize::from(nth >= gone)];
+    let count = sorted.len() - 1;
+    let (below, above) = (nth((count - 1) / 2), nth(count / 2));
+    below + (above - below) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_that_of_the_others() {
+        let sorted = [0.4, 0.9, 1.0, 1.1];
+        assert_eq!(median_without(&sorted, 0.4), 1.0);
+        assert_eq!(median_without(&sorted, 1.1), 0.9);
+        assert!((median_without(&sorted[..3], 0.4) - 0.95).abs() < 1e-12);
+        assert_eq!(median_without(&[0.5, 0.5, 2.0], 0.5), 1.25);
+    }
+}

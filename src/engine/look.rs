@@ -1,0 +1,283 @@
+//! Questions about single tasks and workers, answered as a round would answer them.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::survey;
+use crate::config::Config;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::outcome::{Purpose, Rejection, Tally, Verdict};
+use crate::plan::candidate::SetJudge;
+use crate::plan::score::Scorer;
+use crate::plan::select::Taker;
+use crate::plan::sets::{Found, sets};
+use crate::round::{Candidate, Context, Fit, MoveSet, Round, Survey, VariantFilter};
+use crate::rules::{self, Pair, TaskRules};
+use crate::snapshot::{Snapshot, Stance};
+use crate::stage::{settle, trust};
+use crate::state::State;
+use crate::view::{Footprint, Ledger, Place, placed_with};
+
+/// One snapshot as a round would see it: taken once, asked often.
+///
+/// ```
+/// # use evenkeel::*;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::new(Config::default())?;
+/// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+///     .worker(Worker::new(1).with(ResourceId::CPU, 16.0, 15.2))
+///     .worker(Worker::new(2).with(ResourceId::CPU, 16.0, 1.6))
+///     .task(Task::new(1).on(1).with_demand(ResourceId::CPU, 20.0))
+///     .build();
+/// let look = engine.look(&snapshot);
+/// let verdict = look.consider(TaskId::new(1), WorkerId::new(2)).ok_or("not listed")?;
+/// assert_eq!(verdict.to_string(), "w2 no: needs 20.000 of cpu, 16.000 free");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Look<'a> {
+    config: &'a Config,
+    /// As it would be when the round plans.
+    state: Cow<'a, State>,
+    survey: Survey<'a>,
+    found: Found<'a>,
+    /// The set that each task would move with, as an index.
+    set_of: BTreeMap<TaskRow, usize>,
+}
+
+/// One question: these tasks, to that worker.
+struct Question<'q> {
+    set: &'q MoveSet,
+    to: WorkerRow,
+    filter: VariantFilter,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(config: &'a Config, state: &'a State, snapshot: &'a Snapshot) -> Self {
+        let trust::Trust { snapshot: doubted, held, .. } = trust::trust(config, state, snapshot);
+        let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
+        let is_new = state.last.is_none_or(|last| last < snapshot.at());
+        let mut state = Cow::Borrowed(state);
+        if is_new {
+            // What a round would settle first; the engine's own state stays as it is.
+            let _ = settle::snapshot(config, state.to_mut(), &snapshot, held.is_some());
+        }
+        let survey = survey::survey(config, &state, snapshot, is_new);
+        let round = survey.context(config, &state).with(&survey.ledger);
+        let found = sets(config, &round, &mut Tally::default());
+        let mut set_of = BTreeMap::new();
+        for (index, set) in found.sets.iter().enumerate() {
+            set_of.extend(set.rows.iter().map(|row| (*row, index)));
+        }
+        Self { config, state, survey, found, set_of }
+    }
+
+    fn context(&self) -> Context<'_> {
+        self.survey.context(self.config, &self.state)
+    }
+
+    /// What would become of `task` on `worker`: yes or no, with the reasons. `None` if either is not in the
+    /// snapshot.
+    ///
+    /// Judged for the purpose for which a round would move the task, with all that moves with it, as the only
+    /// move of that round. A task that a round would not move is judged as if it were moved to even out the
+    /// loads. Budgets are not asked, since they depend on what else a round would choose.
+    pub fn consider(&self, task: TaskId, worker: WorkerId) -> Option<Verdict> {
+        let snapshot = &self.survey.view.snapshot;
+        let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
+        let context = self.context();
+        let round = context.with(&self.survey.ledger);
+        let set = match self.set_of.get(&row) {
+            Some(set) => self.for_target(&round, &self.found.sets[*set], to),
+            None => Cow::Owned(hypothetical(&round, row)),
+        };
+        let purpose = set.purpose;
+        let known = self.found.refused.get(&round.companions.leader(row)).copied();
+        let may_move = match (known, self.set_of.contains_key(&row)) {
+            (Some(no), _) => Err(no),
+            (None, true) => Ok(()),
+            (None, false) => rules::task(&round, row, purpose, TaskRules::All),
+        };
+        if let Err(no) = may_move.and_then(|()| rules::target(&round, to)) {
+            return Some(Verdict::no(worker, purpose, no));
+        }
+        let filter = match (purpose, set.from) {
+            (Purpose::Upgrade, Some(from)) => {
+                let least = self.found.faster.least(&round, set.lead(), from);
+                VariantFilter::AtLeast(least.unwrap_or(f64::INFINITY))
+            }
+            _ => VariantFilter::Any,
+        };
+        Some(self.verdict(&context, &Question { set: &set, to, filter }))
+    }
+
+    /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
+    /// take it, by id, each with its reason. `None` if the task is not in the snapshot.
+    ///
+    /// For new and queued tasks: the hard rules and the score of rounds (of a task that stays with
+    /// others that have no worker either, for all of them together), and under [`Config::stability`] the
+    /// ceiling too (rounds put an orphan above it rather than nowhere). Budgets are not asked, and neither is
+    /// the [scope](Config::scope): the one who asks is the one who places.
+    pub fn rank(&self, task: TaskId) -> Option<Vec<Verdict>> {
+        let row = self.survey.view.snapshot.task_row(task)?;
+        let (context, ledger) = (self.context(), &self.survey.ledger);
+        let round = context.with(ledger);
+        let purpose = Purpose::Recover;
+        let own = MoveSet { rows: alloc::vec![row], from: None, purpose, gang: None };
+        let mut rows = placed_with(round.view, ledger, row);
+        if !rows.is_empty() {
+            rows.push(row);
+            rows.sort_unstable();
+        }
+        let together = MoveSet { rows, ..own.clone() };
+        let may_be_placed = rules::task(&round, row, purpose, TaskRules::AloneInScope);
+        let mut ranked: Vec<(Verdict, f64)> = Vec::with_capacity(round.view.workers.len());
+        for to in round.view.worker_rows() {
+            let worker = round.worker_id(to);
+            let asked = may_be_placed.and_then(|()| rules::target(&round, to));
+            let question = Question { set: &own, to, filter: VariantFilter::Any };
+            let mut verdict = match asked {
+                Ok(()) => self.verdict(&context, &question),
+                Err(no) => Verdict::no(worker, purpose, no),
+            };
+            if let Some(no) = verdict.last_resort.take() {
+                verdict.admission = Err(no).into();
+            }
+            let is_open = matches!(
+                verdict.admission.rejection(),
+                None | Some(Rejection::WouldOverload { .. })
+            );
+            if is_open
+                && !together.rows.is_empty()
+                && let Err(no) = fits_together(&context, ledger, &together, to)
+            {
+                verdict = Verdict::no(worker, purpose, no);
+            }
+            ranked.push((verdict, ledger.load(to).unwrap_or(f64::INFINITY)));
+        }
+        let net = |verdict: &Verdict| match &verdict.scorecard {
+            Some(scorecard) => scorecard.net(),
+            None => f64::NEG_INFINITY,
+        };
+        let is_refused = |verdict: &Verdict| !verdict.admission.is_accepted();
+        ranked.sort_by(|(a, load_a), (b, load_b)| {
+            is_refused(a)
+                .cmp(&is_refused(b))
+                .then_with(|| net(b).total_cmp(&net(a)))
+                .then_with(|| load_a.total_cmp(load_b))
+                .then_with(|| a.worker.cmp(&b.worker))
+        });
+        Some(ranked.into_iter().map(|(verdict, _)| verdict).collect())
+    }
+
+    /// The set as a round would ask it of this target: an upgrade only goes where the task runs faster.
+    fn for_target<'s>(
+        &self,
+        round: &Round<'_>,
+        set: &'s MoveSet,
+        to: WorkerRow,
+    ) -> Cow<'s, MoveSet> {
+        let upgrades = match (set.purpose, set.from) {
+            (Purpose::Upgrade, Some(from)) => {
+                let alone = set.rows.len() == 1;
+                alone && self.found.faster.is_faster(round, set.lead(), [from, to])
+            }
+            _ => return Cow::Borrowed(set),
+        };
+        if upgrades {
+            return Cow::Borrowed(set);
+        }
+        Cow::Owned(MoveSet { purpose: Purpose::Rebalance, ..set.clone() })
+    }
+
+    /// The answer for a set that may move to a worker that accepts: every rule that looks at both, as if it were
+    /// the only move.
+    fn verdict(&self, context: &Context<'_>, question: &Question<'_>) -> Verdict {
+        let ledger = &self.survey.ledger;
+        let round = context.with(ledger);
+        let Question { set, to, filter } = *question;
+        let (worker, purpose) = (round.worker_id(to), set.purpose);
+        let mut judge = SetJudge::default();
+        let (fit, footprint) = match fits(&round, &mut judge, question) {
+            Ok(fits) => fits,
+            Err(no) => return Verdict::no(worker, purpose, no),
+        };
+        let scorecard = Scorer::new(&round).map(|scorer| scorer.scorecard(set, to, fit));
+        let handover = set
+            .from
+            .and_then(|from| rules::handover(&round, set.lead(), [from, to], fit, &footprint));
+        let candidate = Candidate { scorecard, ..Candidate::new(0, to, fit) };
+        let mut taker = Taker::new(context);
+        let worth = |_| match &scorecard {
+            Some(scorecard) => rules::worth(&round, purpose, scorecard),
+            None => Ok(()),
+        };
+        let answer = judge
+            .candidate(&round, set, to, filter)
+            .and_then(worth)
+            .and_then(|()| taker.would_take(ledger, set, candidate));
+        let last_resort = taker.above_ceiling(ledger, set, candidate);
+        Verdict {
+            admission: answer.into(),
+            last_resort: last_resort.filter(|_| answer.is_ok()),
+            scorecard,
+            alternative: fit.alternative,
+            handover,
+            ..Verdict::yes(worker, purpose)
+        }
+    }
+}
+
+/// How the task that leads a set would run, and what it takes, if there is room for all of the set.
+fn fits(
+    round: &Round<'_>,
+    judge: &mut SetJudge,
+    question: &Question<'_>,
+) -> Result<(Fit, Footprint), Rejection> {
+    let Question { set, to, filter } = *question;
+    if set.rows.len() > 1 {
+        judge.room_for_all(round, &set.rows, to)?;
+    }
+    let mut lead = None;
+    for row in set.rows.iter().copied() {
+        let mut footprint = Footprint::default();
+        let pair = Pair { row, from: set.from, to, purpose: set.purpose };
+        let fit = rules::pair(round, &pair, filter, &mut footprint)?;
+        lead = lead.or(Some((fit, footprint)));
+    }
+    Ok(lead.unwrap_or_default())
+}
+
+/// Whether all these tasks without a worker could be placed there together, each with those before it counted.
+fn fits_together(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    set: &MoveSet,
+    to: WorkerRow,
+) -> Result<(), Rejection> {
+    let round = context.with(ledger);
+    SetJudge::default().room_for_all(&round, &set.rows, to)?;
+    let candidate = Candidate::new(0, to, Fit::default());
+    Taker::new(context).would_take(ledger, set, candidate)
+}
+
+/// A task that no round would move, as if it were moved all the same: off a worker that is to be emptied, or to
+/// even out the loads.
+fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
+    let place = round.ledger.places[row];
+    let (from, purpose) = match place {
+        Place::On(worker) if round.view.workers[worker].stance == Stance::Drain => {
+            (Some(worker), Purpose::Evacuate)
+        }
+        Place::On(worker) => (Some(worker), Purpose::Rebalance),
+        _ if place.is_lost() => (None, Purpose::Recover),
+        _ => (None, Purpose::Rebalance),
+    };
+    let mut rows = alloc::vec![row];
+    rows.extend(round.companions.of(row).map(|(other, _)| other));
+    rows.sort_unstable();
+    MoveSet { rows, from, purpose, gang: None }
+}

@@ -1,0 +1,49 @@
+//! The stages before the plan, which a round and a [`Look`](super::Look) share.
+
+use alloc::borrow::Cow;
+
+use crate::config::Config;
+use crate::forecast;
+use crate::round::{Adapted, Survey};
+use crate::snapshot::Snapshot;
+use crate::stage::{adapt, detect, observe};
+use crate::state::State;
+use crate::view::Companions;
+
+/// Looks at a snapshot in the light of a state that has settled it.
+///
+/// `is_new` says whether the snapshot is newer than what the state has seen; otherwise what is in force goes on.
+pub(super) fn survey<'a>(
+    config: &Config,
+    state: &State,
+    snapshot: Cow<'a, Snapshot>,
+    is_new: bool,
+) -> Survey<'a> {
+    let (view, mut ledger) = observe::observe(config, state, snapshot);
+    let companions = Companions::new(&view, &ledger);
+    let fragmentation = observe::fragmentation(config, &view, &ledger);
+    let adapted = match &config.adaptation {
+        Some(section) if is_new => adapt::adapt(section, config.thresholds, state, &view),
+        Some(section) => adapt::in_force(section, config.thresholds, state),
+        None => Adapted::fixed(config.thresholds),
+    };
+    let prediction = config.prediction.as_ref();
+    let calibration = prediction.map(|section| forecast::calibrate(section, state, &view));
+    let calibration = calibration.unwrap_or_default();
+    let forecast =
+        prediction.and_then(|section| forecast::predict(section, state, &view, calibration));
+    let detect::Detected { balance, bands } =
+        detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
+    ledger.index_levels(&view, &bands.shift);
+    Survey {
+        view,
+        ledger,
+        companions,
+        adapted,
+        calibration,
+        forecast,
+        balance,
+        bands,
+        fragmentation,
+    }
+}

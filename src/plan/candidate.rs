@@ -1,0 +1,340 @@
+//! Who could take what may move? Every rule that needs no plan is asked here; every "no" goes into the tally.
+//!
+//! Under the rules of stability, cost grows linearly with the snapshot: per set, targets are asked
+//! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
+//! pair is asked, as the specification has it.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::faster::Faster;
+use super::order::Order;
+use crate::model::hardware::HardwareSet;
+use crate::model::ids::ClassId;
+use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::outcome::{Outcome, Purpose, Rejection, Tally};
+use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
+use crate::rules::{self, Effect, Moment, Pair};
+use crate::snapshot::Stance;
+use crate::view::Footprint;
+
+/// At most this many targets per set are collected to choose from.
+const TARGETS: usize = Outcome::CANDIDATES;
+/// At most this many targets per set are asked.
+const QUESTIONS: usize = 256;
+/// A target that this many sets may choose is asked last by the others. Otherwise all would crowd the coldest
+/// few, and a budget of a hundred moves would find eight targets.
+const OFFERS: u32 = 32;
+
+/// Collects the targets of every set.
+pub(crate) fn candidates(
+    round: &Round<'_>,
+    sets: &[MoveSet],
+    faster: &mut Faster<'_>,
+    plan: &mut Plan,
+) -> Vec<Candidate> {
+    let mut pairs = Vec::new();
+    if sets.is_empty() {
+        return pairs;
+    }
+    let mut search = Search::new(round, sets);
+    for (index, set) in sets.iter().enumerate() {
+        if set.purpose == Purpose::Upgrade {
+            search.upgrade(index, set, faster, &mut plan.tally, &mut pairs);
+        } else if let Err(no) = search.targets(index, set, &mut plan.tally, &mut pairs)
+            && set.purpose == Purpose::Evacuate
+        {
+            plan.stuck.extend(set.rows.iter().map(|row| (*row, no)));
+        }
+    }
+    plan.tally.candidates = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+    pairs
+}
+
+/// The search for targets, with what need not be worked out twice.
+struct Search<'r> {
+    round: &'r Round<'r>,
+    /// Workers that accept, coldest first.
+    takers: Order,
+    /// This many of them accept what is moved to even out loads.
+    cold: usize,
+    /// The takers that have the hardware, per purpose, class, and hardware asked for.
+    equipped: BTreeMap<Asked, Equipped>,
+    /// How many sets may choose each worker.
+    offers: Column<WorkerRow, u32>,
+    /// How many tasks each gang move has.
+    gang_sizes: BTreeMap<usize, usize>,
+    judge: SetJudge,
+}
+
+/// Whether loads are evened out, the class, all of this hardware, and any of that.
+type Asked = (bool, Option<ClassId>, HardwareSet, HardwareSet);
+
+/// Workers with the hardware that a task asks for.
+#[derive(Clone, Debug)]
+struct Equipped {
+    /// Coldest first; those that a freeze names are asked whatever they have.
+    workers: Vec<WorkerRow>,
+    /// The first that has not been offered to many.
+    fresh: usize,
+    /// Takers of its class that lack the hardware, coldest first.
+    lacking: Vec<WorkerRow>,
+    /// Takers that the class does not allow, coldest first.
+    outside: Vec<WorkerRow>,
+}
+
+impl<'r> Search<'r> {
+    fn new(round: &'r Round<'r>, sets: &[MoveSet]) -> Self {
+        let level = |worker: &WorkerRow| round.level(*worker).unwrap_or(f64::INFINITY);
+        let mut open: Vec<WorkerRow> = round
+            .view
+            .worker_rows()
+            .filter(|worker| rules::target(round, *worker).is_ok())
+            .collect();
+        // Of several as cold, one that departs soon is asked last.
+        let warm = |worker: &WorkerRow| level(worker) >= round.bands.accept_below;
+        let departs = |worker: &WorkerRow| round.view.workers[*worker].stance != Stance::Accept;
+        open.sort_by(|a, b| {
+            let last = (warm(a), departs(a)).cmp(&(warm(b), departs(b)));
+            last.then(level(a).total_cmp(&level(b))).then(a.cmp(b))
+        });
+        let cold = open.partition_point(|worker| !warm(worker));
+        let mut gang_sizes = BTreeMap::new();
+        for (gang, set) in sets.iter().filter_map(|set| Some((set.gang?, set))) {
+            *gang_sizes.entry(gang.index).or_default() += set.rows.len();
+        }
+        Self {
+            round,
+            takers: Order::new(round.view, open),
+            cold,
+            equipped: BTreeMap::new(),
+            offers: Column::filled(0, round.view.workers.len()),
+            gang_sizes,
+            judge: SetJudge::default(),
+        }
+    }
+
+    /// Asks targets for a set, coldest first.
+    ///
+    /// # Errors
+    ///
+    /// No target will have it: what the first of them said, if any was asked.
+    fn targets(
+        &mut self,
+        index: usize,
+        set: &MoveSet,
+        tally: &mut Tally,
+        pairs: &mut Vec<Candidate>,
+    ) -> Result<(), Option<Rejection>> {
+        let round = self.round;
+        // Members of a gang that keep apart need a target each.
+        let gang = set.gang.and_then(|gang| self.gang_sizes.get(&gang.index));
+        let enough = gang.map_or(TARGETS, |size| TARGETS.max(*size));
+        // A task that has no worker, or must leave it, is worth asking everybody.
+        let (targets, questions) = match (&round.config.stability, set.purpose) {
+            (None, _) => (usize::MAX, usize::MAX),
+            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => (enough, QUESTIONS),
+            (Some(_), Purpose::Recover | Purpose::Evacuate | Purpose::FollowGang) => {
+                (enough, usize::MAX)
+            }
+        };
+        self.judge.forget();
+        let equipped = self.equipped(set);
+        let workers = core::mem::take(&mut equipped.workers);
+        let fresh = equipped.fresh;
+        let mut refusal = self.note_lacking(set, tally);
+        refusal = refusal.or(self.note_outside(set, tally));
+        let mut accepted = 0;
+        let order = workers[fresh..].iter().chain(&workers[..fresh]);
+        for worker in order.copied().take(questions) {
+            if accepted == targets {
+                break;
+            }
+            match self.judge.candidate(round, set, worker, VariantFilter::Any) {
+                Ok(fit) => {
+                    accepted += 1;
+                    self.offers[worker] += 1;
+                    pairs.push(Candidate::new(index, worker, fit));
+                }
+                Err(Rejection::AlreadyThere) => {}
+                Err(no) => {
+                    refusal = refusal.or(Some(no));
+                    tally.refuse(round.task_id(set.lead()), Some(round.worker_id(worker)), no);
+                }
+            }
+        }
+        self.equipped(set).workers = workers;
+        if accepted > 0 { Ok(()) } else { Err(refusal) }
+    }
+
+    /// Asks the workers where a task would run faster, fastest first.
+    fn upgrade(
+        &mut self,
+        index: usize,
+        set: &MoveSet,
+        faster: &mut Faster<'_>,
+        tally: &mut Tally,
+        pairs: &mut Vec<Candidate>,
+    ) {
+        let round = self.round;
+        // A group moves for its loads, not for the speed of one member.
+        let ([row], Some(from)) = (set.rows.as_slice(), set.from) else { return };
+        let least = faster.least(round, *row, from).unwrap_or(f64::INFINITY);
+        let mut accepted = 0;
+        self.judge.forget();
+        for (speedup, worker) in faster.targets(round, *row, from).into_iter().take(QUESTIONS) {
+            if accepted == TARGETS {
+                break;
+            }
+            match self.judge.candidate(round, set, worker, VariantFilter::AtLeast(least)) {
+                Ok(fit) => {
+                    accepted += 1;
+                    let slower = faster.speedup(round, *row, from, fit.alternative);
+                    let speedup = slower.unwrap_or(speedup);
+                    pairs.push(Candidate { speedup, ..Candidate::new(index, worker, fit) });
+                }
+                Err(no) => tally.refuse(round.task_id(*row), Some(round.worker_id(worker)), no),
+            }
+        }
+    }
+
+    fn key(&self, set: &MoveSet) -> Asked {
+        let lead = self.round.view.task(set.lead());
+        let needs = &lead.requirements;
+        (set.purpose == Purpose::Rebalance, lead.class, needs.all_of, needs.any_of)
+    }
+
+    /// The takers that have the hardware which a set asks for.
+    fn equipped(&mut self, set: &MoveSet) -> &mut Equipped {
+        let key @ (rebalances, class, ..) = self.key(set);
+        let count = if rebalances { self.cold } else { self.takers.workers.len() };
+        let (round, takers) = (self.round, &self.takers);
+        let lead = round.view.task(set.lead());
+        let equipped = self.equipped.entry(key).or_insert_with(|| {
+            let mut workers = match class {
+                Some(class) => takers.of_class(round.view, class, count),
+                None => takers.workers[..count].to_vec(),
+            };
+            let mut outside = Vec::new();
+            if workers.len() < count {
+                let mut members = workers.iter().copied().peekable();
+                for worker in takers.workers[..count].iter().copied() {
+                    if members.next_if_eq(&worker).is_none() {
+                        outside.push(worker);
+                    }
+                }
+            }
+            let frozen = |worker: &WorkerRow| rules::is_frozen_somewhere(round, *worker);
+            let asked: Vec<WorkerRow> = outside.extract_if(.., |worker| frozen(worker)).collect();
+            let mut lacking = Vec::new();
+            workers.retain(|worker| {
+                let has = frozen(worker) || rules::has_hardware(round, lead, *worker).is_ok();
+                if !has {
+                    lacking.push(*worker);
+                }
+                has
+            });
+            workers.extend(asked);
+            Equipped { workers, fresh: 0, lacking, outside }
+        });
+        let crowded = |worker: &WorkerRow| self.offers[*worker] >= OFFERS;
+        while equipped.workers.get(equipped.fresh).is_some_and(crowded) {
+            equipped.fresh += 1;
+        }
+        equipped
+    }
+
+    /// One refusal stands for all takers that lack the hardware: the first of them.
+    fn note_lacking(&self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
+        let lacking = &self.equipped.get(&self.key(set))?.lacking;
+        let worker = *lacking.first()?;
+        let lead = self.round.view.task(set.lead());
+        let no = rules::has_hardware(self.round, lead, worker).err()?;
+        tally.refuse_many(count(lacking), lead.id, Some(self.round.worker_id(worker)), no);
+        Some(no)
+    }
+
+    /// One refusal stands for all takers outside of the class: the first of them.
+    fn note_outside(&self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
+        let outside = &self.equipped.get(&self.key(set))?.outside;
+        let worker = *outside.first()?;
+        let lead = self.round.view.task(set.lead());
+        let no = Rejection::OutsideClass { class: lead.class? };
+        tally.refuse_many(count(outside), lead.id, Some(self.round.worker_id(worker)), no);
+        Some(no)
+    }
+}
+
+fn count(workers: &[WorkerRow]) -> u32 {
+    u32::try_from(workers.len()).unwrap_or(u32::MAX)
+}
+
+/// Asks the rules for sets of tasks, with buffers that serve again and again.
+#[derive(Debug, Default)]
+pub(crate) struct SetJudge {
+    footprint: Footprint,
+    /// The footprint of the whole present set, per hardware of the worker; of sets without variants.
+    whole: BTreeMap<HardwareSet, Footprint>,
+}
+
+impl SetJudge {
+    /// Another set is asked about from here on.
+    pub(crate) fn forget(&mut self) {
+        self.whole.clear();
+    }
+
+    /// Asks every rule that needs no plan for every task of the set, each by itself; together they are asked
+    /// again when the set is taken. How the task that leads the set would run there.
+    pub(crate) fn candidate(
+        &mut self,
+        round: &Round<'_>,
+        set: &MoveSet,
+        to: WorkerRow,
+        filter: VariantFilter,
+    ) -> Result<Fit, Rejection> {
+        if set.rows.len() > 1 {
+            self.room_for_all(round, &set.rows, to)?;
+        }
+        let mut lead = None;
+        for row in set.rows.iter().copied() {
+            let (from, purpose) = (set.from, set.purpose);
+            let pair = Pair { row, from, to, purpose };
+            let fit = rules::pair(round, &pair, filter, &mut self.footprint)?;
+            let footprint = &self.footprint;
+            let effect = Effect { from, to, purpose, footprint };
+            rules::effect(round, &effect, Moment::Candidate)?;
+            rules::payback(round, &pair, fit, footprint)?;
+            lead = lead.or(Some(fit));
+        }
+        Ok(lead.unwrap_or_default())
+    }
+
+    /// Whether there is room for all of a set at once, each by the variant that it would take alone.
+    pub(crate) fn room_for_all(
+        &mut self,
+        round: &Round<'_>,
+        rows: &[TaskRow],
+        to: WorkerRow,
+    ) -> Result<(), Rejection> {
+        let kinds = round.view.workers[to].kinds;
+        if let Some(whole) = self.whole.get(&kinds) {
+            return rules::headroom(round, to, whole);
+        }
+        let (mut sum, mut varies) = (Footprint::default(), false);
+        for row in rows.iter().copied() {
+            let mut alternative = None;
+            if round.view.variants(row).is_some() {
+                varies = true;
+                let fit = rules::fit(round, row, to, VariantFilter::Any, &mut self.footprint)?;
+                alternative = fit.alternative;
+            }
+            round.ledger.footprint_at(round.view, row, to, alternative, &mut self.footprint);
+            sum.add(&self.footprint);
+        }
+        let answer = rules::headroom(round, to, &sum);
+        if !varies {
+            self.whole.insert(kinds, sum);
+        }
+        answer
+    }
+}

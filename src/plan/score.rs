@@ -1,0 +1,257 @@
+//! What does a move cost, and what is it good for? Factor by factor, in points.
+//!
+//! Cost, 0 to 10: `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) + min(2,
+//! past cost of the kind)`, and what the host adds, for the task and for the target. Benefit under the
+//! specification's rule: `10 x (source - target) + 2 x performance gained + 1 x memory share gained +
+//! 3 x energy efficiency gained + ...`.
+//!
+//! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; from a worker at 0.9 to one
+//! at 0.1 it brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. To a worker at 0.4 it brings
+//! 5.0: not worth it.
+//!
+//! Under [`Relief`](BenefitRule::Relief) the gap is what is *left* after the move, in proportion to
+//! what the task carries: a huge task that would swamp the target and a tiny one that changes
+//! nothing both bring little.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::config::{BenefitRule, BenefitWeights, CostBenefit};
+use crate::model::hardware::HardwareTable;
+use crate::model::resource::{GIB, ResourceId};
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::model::time::seconds;
+use crate::outcome::{Benefit, Considered, Cost, Scorecard};
+use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
+use crate::rules::{self, speed};
+use crate::snapshot::{Mobility, Task};
+use crate::view::{self, Footprint};
+
+/// No single factor counts more.
+const MOST_POINTS: f64 = 1e6;
+
+/// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all
+/// stay, without a score.
+pub(crate) fn score(
+    round: &Round<'_>,
+    sets: &[MoveSet],
+    mut pairs: Vec<Candidate>,
+    plan: &mut Plan,
+) -> Vec<Candidate> {
+    let Some(scorer) = Scorer::new(round) else { return pairs };
+    plan.considered.reserve(pairs.len());
+    pairs.retain_mut(|pair| {
+        let set = &sets[pair.set];
+        let scorecard = scorer.scorecard(set, pair.to, pair.fit);
+        pair.scorecard = Some(scorecard);
+        pair.position = plan.considered.len();
+        let worth = rules::worth(round, set.purpose, &scorecard);
+        let (task, to) = (round.task_id(set.lead()), round.worker_id(pair.to));
+        if let Err(no) = worth {
+            plan.tally.refuse(task, Some(to), no);
+        }
+        plan.considered.push(Considered {
+            task,
+            from: set.from.map(|from| round.worker_id(from)),
+            to,
+            cost: scorecard.cost.total(),
+            benefit: scorecard.benefit.total(),
+            taken: false,
+            refused: worth.err(),
+        });
+        worth.is_ok()
+    });
+    pairs
+}
+
+/// Works out scorecards.
+#[derive(Clone, Debug)]
+pub(crate) struct Scorer<'r> {
+    round: &'r Round<'r>,
+    section: &'r CostBenefit,
+    /// The profiles of hardware that energy and heat are read from.
+    table: Cow<'r, HardwareTable>,
+}
+
+impl<'r> Scorer<'r> {
+    /// `None` where moves are not scored.
+    pub(crate) fn new(round: &'r Round<'r>) -> Option<Self> {
+        let section = round.config.cost_benefit.as_ref()?;
+        let hardware = round.config.hardware.as_ref();
+        let table = hardware.map_or_else(Cow::default, |hardware| Cow::Borrowed(&hardware.table));
+        Some(Self { round, section, table })
+    }
+
+    /// Cost and benefit of moving a set of tasks.
+    pub(crate) fn scorecard(&self, set: &MoveSet, to: WorkerRow, fit: Fit) -> Scorecard {
+        let (round, from) = (self.round, set.from);
+        let mut cost = Cost::default();
+        let (mut footprint, mut sum) = (Footprint::default(), Footprint::default());
+        for (nth, row) in set.rows.iter().enumerate() {
+            let task = round.view.task(*row);
+            if from.is_some() {
+                self.add_cost(task, &mut cost);
+            }
+            let class = task.class.and_then(|class| round.view.snapshot.class(class));
+            let points = class.and_then(|class| class.cost(round.worker_id(to)));
+            cost.target += points.unwrap_or(0.0);
+            let alternative = if nth == 0 { fit.alternative } else { self.companion(*row, to) };
+            round.ledger.footprint_at(round.view, *row, to, alternative, &mut footprint);
+            sum.add(&footprint);
+        }
+        let lead = round.view.task(set.lead());
+        let here = round.view.task_here(set.lead());
+        let there = round.view.task_by(set.lead(), fit.alternative);
+        // What must leave its worker is as good as without one: how full that is says nothing.
+        let evens = if set.purpose.is_voluntary() { from } else { None };
+        let mut benefit = self.evening(evens, to, &sum);
+        benefit.hardware = self.hardware((here, from), (there, to));
+        benefit.memory = self.memory(from, to, &sum);
+        (benefit.energy, benefit.thermal) = self.efficiency((here, from), (there, to));
+        benefit.packing = self.packing(there, to, fit.device);
+        let weights = &self.section.benefit;
+        let worker = round.view.worker(to);
+        let success = round.state.learned.success(worker.id, lead.kind);
+        benefit.success = weights.success * success.map_or(0.0, |rate| 2.0 * rate - 1.0);
+        benefit.health = worker.health.map_or(0.0, |health| weights.health * (health.get() - 1.0));
+        // Absurd figures in a record give absurd points, but always finite ones.
+        cost.each(|points| *points = points.clamp(0.0, MOST_POINTS));
+        benefit.each(|points| *points = points.clamp(-MOST_POINTS, MOST_POINTS));
+        Scorecard { cost, benefit }
+    }
+
+    /// The alternative by which a task would come along.
+    fn companion(&self, row: TaskRow, to: WorkerRow) -> Option<u16> {
+        self.round.view.variants(row)?;
+        let fit = rules::fit(self.round, row, to, VariantFilter::Any, &mut Footprint::default());
+        match fit {
+            Ok(fit) => fit.alternative,
+            Err(_) => {
+                view::alternative(self.round.view.task(row), self.round.view.workers[to].kinds)
+            }
+        }
+    }
+    fn add_cost(&self, task: &Task, cost: &mut Cost) {
+        let weights = &self.section.cost;
+        cost.priority += (f64::from(task.priority) * weights.priority).min(weights.priority_most);
+        cost.extra += task.extra_cost.unwrap_or(0.0);
+        if task.mobility == Mobility::Queued {
+            // It has not begun: a message is all it takes.
+            return;
+        }
+        let lost = match (self.section.rule, task.mobility) {
+            (BenefitRule::Difference, _) | (_, Mobility::Restart) => task.running,
+            (BenefitRule::Relief, _) => task.checkpoint_age.unwrap_or_default(),
+        };
+        let gib = task.state_bytes.unwrap_or(0) as f64 / GIB;
+        let past =
+            self.round.state.learned.cost.get(&task.kind).map_or(0.0, |average| average.mean());
+        cost.base += weights.base;
+        cost.running += (seconds(lost) / weights.seconds_per_point).min(weights.running_most);
+        cost.state += (gib * weights.state_gib).min(weights.state_most);
+        cost.history += past.min(weights.history_most);
+    }
+
+    /// Evening out the two workers, and relieving the source. A task without a worker leaves a full
+    /// one.
+    fn evening(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
+        let BenefitWeights { utilization, relief, full_size, .. } = self.section.benefit;
+        let round = self.round;
+        let source = from.map_or(Some(1.0), |from| round.level(from)).unwrap_or(0.0);
+        let target = round.level(to).unwrap_or(source);
+        if self.section.rule == BenefitRule::Difference {
+            let points = utilization * (source - target).max(0.0);
+            return Benefit { utilization: points, ..Benefit::default() };
+        }
+        let after = round.level_after_arrival(to, footprint).unwrap_or(source);
+        let relieved = from.and_then(|from| round.level_after_departure(from, footprint));
+        let carried = relieved.map_or(full_size, |relieved| source - relieved);
+        let size = if full_size > 0.0 { (carried / full_size).clamp(0.0, 1.0) } else { 1.0 };
+        let high = round.bands.high;
+        let over = (source - high) / (1.0 - high).max(0.01);
+        let over = if from.is_some() { over.clamp(0.0, 1.0) } else { 0.0 };
+        Benefit {
+            utilization: utilization * (source - after).max(0.0) * size,
+            relief: relief * over * size,
+            ..Benefit::default()
+        }
+    }
+
+    /// Performance weight gained. Losing some counts too where the whole effect of a move is
+    /// judged.
+    fn hardware(
+        &self,
+        (here, from): (&Task, Option<WorkerRow>),
+        (there, to): (&Task, WorkerRow),
+    ) -> f64 {
+        let Some(section) = &self.round.config.hardware else { return 0.0 };
+        let there = speed::there(self.round, section, there, to);
+        let here = from.map_or(1.0, |from| match self.section.rule {
+            BenefitRule::Difference => speed::there(self.round, section, here, from),
+            BenefitRule::Relief => speed::here(self.round, section, here, from),
+        });
+        let gained = there - here;
+        let counts = match self.section.rule {
+            BenefitRule::Difference => gained.max(0.0),
+            BenefitRule::Relief => gained,
+        };
+        self.section.benefit.hardware * counts
+    }
+
+    /// The free share of memory around the task, there after the move less here now, if that is a
+    /// gain.
+    fn memory(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> f64 {
+        let ledger = self.round.ledger;
+        let Ok(column) = ledger.columns.binary_search(&ResourceId::MEMORY) else { return 0.0 };
+        let free = |worker: WorkerRow, added: f64| {
+            let cell = ledger.row(worker)[column];
+            let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
+            Some(1.0 - (cell.used? + added) / capacity)
+        };
+        let here = from.and_then(|from| free(from, 0.0));
+        let gained =
+            free(to, footprint.load[column]).zip(here).map_or(0.0, |(there, here)| there - here);
+        self.section.benefit.memory * gained.max(0.0)
+    }
+
+    /// Energy and heat: profiles for tasks that ask for power efficiency, temperatures for all.
+    fn efficiency(
+        &self,
+        (as_here, from): (&Task, Option<WorkerRow>),
+        (as_there, to): (&Task, WorkerRow),
+    ) -> (f64, f64) {
+        let (Some(section), Some(from)) = (&self.round.config.efficiency, from) else {
+            return (0.0, 0.0);
+        };
+        let weights = &self.section.benefit;
+        let (mut energy, mut thermal) = (0.0, 0.0);
+        if as_here.requirements.power_efficient {
+            let table = &self.table;
+            let here = speed::profile(table, self.round.view, as_here, from);
+            let there = speed::profile(table, self.round.view, as_there, to);
+            energy = weights.energy * (there.energy.get() - here.energy.get()).max(0.0);
+            thermal = weights.thermal * (there.thermal.get() - here.thermal.get()).max(0.0);
+        }
+        let headroom = |worker: WorkerRow| {
+            let celsius = self.round.view.worker(worker).temperature_celsius?;
+            let range = section.hot_celsius - section.cool_celsius;
+            Some(((section.hot_celsius - celsius) / range).clamp(0.0, 1.0))
+        };
+        if let (Some(here), Some(there)) = (headroom(from), headroom(to)) {
+            thermal += weights.thermal * (there - here);
+        }
+        (energy, thermal)
+    }
+
+    /// How tightly the task would fill its device: large holes elsewhere stay whole.
+    fn packing(&self, task: &Task, to: WorkerRow, device: Option<u16>) -> f64 {
+        let (Some(_), Some(device)) = (&self.round.config.efficiency, device) else { return 0.0 };
+        let filled = || {
+            let cell = self.round.ledger.devices_of(to).get(usize::from(device))?;
+            let bytes = task.requirements.gpu_memory_bytes? as f64;
+            let memory = cell.device.memory_bytes.filter(|bytes| *bytes > 0)? as f64;
+            Some(1.0 - (cell.free_bytes()? - bytes).max(0.0) / memory)
+        };
+        filled().map_or(0.0, |share| self.section.benefit.packing * share)
+    }
+}

@@ -1,0 +1,158 @@
+//! Which tasks may move, and for what purpose?
+//!
+//! Most pressing first: tasks without a worker, workers to be emptied (and whoever has to follow), loads to be
+//! evened out, tasks that would run faster elsewhere. A set is what moves together: one task, or the members
+//! of an affinity group that share a worker.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::faster::Faster;
+use super::gang::Gangs;
+use crate::config::Config;
+use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::outcome::{Purpose, Rejection, Tally};
+use crate::round::{MoveSet, Round};
+use crate::rules::{self, TaskRules};
+use crate::snapshot::Stance;
+use crate::view::Place;
+
+/// The sets of a round.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) faster: Faster<'a>,
+    pub(crate) sets: Vec<MoveSet>,
+    /// Tasks that were to move and may not, and why not: of those that move together, the first.
+    pub(crate) refused: BTreeMap<TaskRow, Rejection>,
+    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
+    pub(crate) stuck: Stuck,
+}
+
+/// Tasks that cannot leave their workers, and what stops each.
+pub(crate) type Stuck = BTreeMap<TaskRow, Option<Rejection>>;
+
+/// Finds what may move, and why.
+pub(crate) fn sets<'a>(config: &'a Config, round: &Round<'_>, tally: &mut Tally) -> Found<'a> {
+    let mut purposes = Purposes::new(config, round);
+    let (mut sets, mut stuck, mut refused) = (Vec::new(), Stuck::new(), BTreeMap::new());
+    let mut refuse = |row: TaskRow, rejection: Rejection| {
+        tally.refuse(round.task_id(row), None, rejection);
+        refused.insert(row, rejection);
+    };
+    for row in round.view.task_rows() {
+        let (purpose, from) = match purposes.of(round, row) {
+            Ok(Some(next)) => next,
+            Ok(None) => continue,
+            Err(rejection) => {
+                if matches!(rejection, Rejection::DoubtfulSource { .. }) {
+                    stuck.insert(row, Some(rejection));
+                }
+                refuse(row, rejection);
+                continue;
+            }
+        };
+        if round.companions.leader(row) != row {
+            continue;
+        }
+        match rules::task(round, row, purpose, TaskRules::All) {
+            Ok(()) => sets.push(purposes.set(round, row, purpose, from)),
+            Err(rejection) => {
+                if purpose == Purpose::Evacuate {
+                    note_stuck(round, row, rejection, &mut stuck);
+                }
+                refuse(row, rejection);
+            }
+        }
+    }
+    purposes.gangs.keep_whole(round, (&mut sets, &mut stuck), refuse);
+    Found { faster: purposes.faster, sets, refused, stuck }
+}
+
+/// A task cannot leave its worker, and neither can those that move with it.
+fn note_stuck(round: &Round<'_>, row: TaskRow, rejection: Rejection, stuck: &mut Stuck) {
+    stuck.insert(row, Some(rejection));
+    for (other, group) in round.companions.of(row) {
+        let own = rules::task(round, other, Purpose::Evacuate, TaskRules::AloneInScope);
+        let bound = Rejection::Companion { group, task: round.task_id(row) };
+        stuck.insert(other, Some(own.err().unwrap_or(bound)));
+    }
+}
+
+/// What each worker's tasks are to move for, and the gangs of a round.
+struct Purposes<'a> {
+    /// `None` if nothing is asked of a worker.
+    of_workers: Column<WorkerRow, Option<Purpose>>,
+    gangs: Gangs,
+    faster: Faster<'a>,
+}
+
+impl<'a> Purposes<'a> {
+    fn new(config: &'a Config, round: &Round<'_>) -> Self {
+        let of_workers = round.view.worker_rows().map(|worker| {
+            // Emptying asks for no figure of the source, only that it is to be emptied.
+            match round.view.workers[worker].stance {
+                Stance::Drain => Some(Purpose::Evacuate),
+                _ if round.donates(worker) => Some(Purpose::Rebalance),
+                _ => None,
+            }
+        });
+        let of_workers = of_workers.collect();
+        Self { of_workers, gangs: Gangs::new(round), faster: Faster::new(config, round) }
+    }
+
+    /// Why a task is to move, and from where; `None` if it is not.
+    ///
+    /// # Errors
+    ///
+    /// It is to move, but nobody can tell from where.
+    fn of(
+        &mut self,
+        round: &Round<'_>,
+        row: TaskRow,
+    ) -> Result<Option<(Purpose, Option<WorkerRow>)>, Rejection> {
+        let worker = match round.ledger.places[row] {
+            Place::On(worker) => worker,
+            Place::Orphaned | Place::Stranded { .. } => return Ok(Some((Purpose::Recover, None))),
+            Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
+            Place::Moving { .. } | Place::Unplaced => return Ok(None),
+        };
+        let asked = self.of_workers[worker];
+        let purpose = match asked {
+            Some(Purpose::Evacuate) if !self.is_done_in_time(round, row, worker) => asked,
+            _ if self.gangs.must_leave(row) => Some(Purpose::FollowGang),
+            // A task that is done before its worker departs stays.
+            Some(Purpose::Evacuate) => None,
+            Some(_) => asked,
+            None => self.upgrade(round, row, worker),
+        };
+        if matches!(purpose, Some(Purpose::Evacuate | Purpose::FollowGang)) {
+            rules::source_is_certain(round, row)?;
+        }
+        Ok(purpose.map(|purpose| (purpose, Some(worker))))
+    }
+
+    fn upgrade(&mut self, round: &Round<'_>, row: TaskRow, from: WorkerRow) -> Option<Purpose> {
+        let asks =
+            round.view.workers[from].balanced && self.faster.is_worth_asking(round, row, from);
+        asks.then_some(Purpose::Upgrade)
+    }
+
+    /// Whether a task and all that move with it are done before their worker departs.
+    fn is_done_in_time(&self, round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
+        let is_done = |row| round.view.is_done_in_time(row, worker);
+        is_done(row) && round.companions.of(row).all(|(other, _)| is_done(other))
+    }
+
+    /// The set that a task leads.
+    fn set(
+        &self,
+        round: &Round<'_>,
+        lead: TaskRow,
+        purpose: Purpose,
+        from: Option<WorkerRow>,
+    ) -> MoveSet {
+        let mut rows = alloc::vec![lead];
+        rows.extend(round.companions.of(lead).map(|(other, _)| other));
+        MoveSet { rows, from, purpose, gang: self.gangs.member(lead) }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a stage may read in a round, and what the stages hand on to each other.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::config::{Config, Pace, Thresholds};
+use crate::math::average::Average;
+use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::rows::{Row, TaskRow, WorkerRow};
+use crate::outcome::{
+    Advice, Balance, Considered, Forecast, Fragmentation, Handover, LoadBand, Purpose, Rejection,
+    Scorecard, Tally, Trend,
+};
+use crate::state::{Standing, State};
+use crate::view::{Companions, Footprint, Ledger, View};
+
+/// What does not change while a plan grows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) state: &'a State,
+    pub(crate) view: &'a View<'a>,
+    pub(crate) bands: &'a Bands,
+    pub(crate) companions: &'a Companions,
+    pub(crate) pace: Pace,
+}
+
+impl<'a> Context<'a> {
+    /// The round as a ledger stands.
+    pub(crate) const fn with<'r>(&self, ledger: &'r Ledger) -> Round<'r>
+    where
+        'a: 'r,
+    {
+        let Self { config, state, view, bands, companions, pace } = *self;
+        Round { config, state, view, ledger, bands, companions, pace }
+    }
+}
+
+/// Everything that a rule, a score or a search may read, as the ledger stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) state: &'a State,
+    pub(crate) view: &'a View<'a>,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) bands: &'a Bands,
+    pub(crate) companions: &'a Companions,
+    pub(crate) pace: Pace,
+}
+
+impl Round<'_> {
+    /// The level of a worker as the ledger stands: its load, shifted to what is forecast.
+    pub(crate) fn level(&self, worker: WorkerRow) -> Option<f64> {
+        Some(self.ledger.load(worker)? + self.bands.shift(worker))
+    }
+
+    /// The level of a target once a footprint has arrived.
+    pub(crate) fn level_after_arrival(&self, to: WorkerRow, footprint: &Footprint) -> Option<f64> {
+        let load = self.ledger.load_with(to, |column| footprint.load[column])?;
+        Some(load + self.bands.shift(to))
+    }
+
+    /// The level of a source once a footprint has left.
+    pub(crate) fn level_after_departure(
+        &self,
+        from: WorkerRow,
+        footprint: &Footprint,
+    ) -> Option<f64> {
+        let load = self.ledger.load_with(from, |column| -footprint.freed(column))?;
+        Some(load + self.bands.shift(from))
+    }
+
+    /// Whether a worker is to give: it is balanced, and its level is in the band of donors.
+    pub(crate) fn donates(&self, worker: WorkerRow) -> bool {
+        let balanced = self.view.workers[worker].balanced;
+        balanced && self.level(worker).is_some_and(|level| level > self.bands.donate_above)
+    }
+
+    pub(crate) fn task_id(&self, row: TaskRow) -> TaskId {
+        self.view.task(row).id
+    }
+
+    pub(crate) fn worker_id(&self, row: WorkerRow) -> WorkerId {
+        self.view.worker_id(row)
+    }
+}
+
+/// What the stages before the plan have found.
+#[derive(Clone, Debug)]
+pub(crate) struct Survey<'a> {
+    pub(crate) view: View<'a>,
+    /// As the round begins.
+    pub(crate) ledger: Ledger,
+    pub(crate) companions: Companions,
+    pub(crate) adapted: Adapted,
+    pub(crate) calibration: Calibration,
+    pub(crate) forecast: Option<Forecast>,
+    pub(crate) balance: Balance,
+    pub(crate) bands: Bands,
+    /// How free device memory is cut up, if that is asked for.
+    pub(crate) fragmentation: Option<Fragmentation>,
+}
+
+impl Survey<'_> {
+    pub(crate) fn context<'r>(&'r self, config: &'r Config, state: &'r State) -> Context<'r> {
+        let Self { view, bands, companions, adapted, .. } = self;
+        Context { config, state, view, bands, companions, pace: adapted.pace }
+    }
+}
+
+/// The levels that moves are judged by. With a mean of 0.5 and thresholds of 0.85 and 0.2, workers above
+/// 0.85 donate until they stand at 0.5, to workers below 0.85 that no move pushes above 0.85.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bands {
+    /// What the forecast adds to each worker's load; empty while the present is judged.
+    pub(crate) shift: Vec<f64>,
+    /// Workers above this level donate...
+    pub(crate) donate_above: f64,
+    /// ... until they stand at this one. Infinite while the loads are even: nobody has to donate.
+    pub(crate) donate_until: f64,
+    /// Workers below this level accept.
+    pub(crate) accept_below: f64,
+    /// Above this level a worker is overloaded.
+    pub(crate) high: f64,
+    /// No move pushes a resource of its target above this level.
+    pub(crate) ceiling: f64,
+    /// A spread up to this is even.
+    pub(crate) even_spread: f64,
+    /// A move leaves its target at least this far below where its source was.
+    pub(crate) dead_band: f64,
+}
+
+impl Bands {
+    pub(crate) fn shift(&self, worker: WorkerRow) -> f64 {
+        self.shift.get(worker.position()).copied().unwrap_or(0.0)
+    }
+}
+
+/// What moves together: one task, or the members of an affinity group that share a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct MoveSet {
+    /// Task rows in order; the first leads.
+    pub(crate) rows: Vec<TaskRow>,
+    pub(crate) from: Option<WorkerRow>,
+    pub(crate) purpose: Purpose,
+    /// The gang move that this is part of, if any.
+    pub(crate) gang: Option<GangMember>,
+}
+
+impl MoveSet {
+    pub(crate) fn lead(&self) -> TaskRow {
+        self.rows[0]
+    }
+}
+
+/// That a task moves with others of its gang, though to different workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GangMember {
+    /// Which of the gang moves of this round.
+    pub(crate) index: usize,
+    /// The group that binds the task to it.
+    pub(crate) group: GroupId,
+}
+
+/// How a task would run on a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// By which of its alternatives, if it has any.
+    pub(crate) alternative: Option<u16>,
+    /// On which device, if it needs one.
+    pub(crate) device: Option<u16>,
+}
+
+/// Which of a task's alternatives are acceptable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum VariantFilter {
+    /// The fastest for which there is room.
+    Any,
+    /// The fastest for which there is room, if it is at least this fast.
+    AtLeast(f64),
+    /// This one.
+    Only(Option<u16>),
+}
+
+/// A set of tasks and a worker that could take it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Index of the set.
+    pub(crate) set: usize,
+    pub(crate) to: WorkerRow,
+    /// Of the task that leads the set.
+    pub(crate) fit: Fit,
+    /// How many times as fast the task runs there, where that is the purpose.
+    pub(crate) speedup: f64,
+    /// `None` where moves are not scored.
+    pub(crate) scorecard: Option<Scorecard>,
+    /// Its position among the pairs that were scored.
+    pub(crate) position: usize,
+}
+
+impl Candidate {
+    pub(crate) const fn new(set: usize, to: WorkerRow, fit: Fit) -> Self {
+        Self { set, to, fit, speedup: 1.0, scorecard: None, position: 0 }
+    }
+
+    /// Net benefit; 0 where moves are not scored.
+    pub(crate) fn net(&self) -> f64 {
+        self.scorecard.map_or(0.0, |scorecard| scorecard.net())
+    }
+}
+
+/// A move that was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedMove {
+    pub(crate) row: TaskRow,
+    pub(crate) from: Option<WorkerRow>,
+    pub(crate) to: WorkerRow,
+    pub(crate) fit: Fit,
+    pub(crate) purpose: Purpose,
+    /// The group that it follows, where that is the purpose.
+    pub(crate) follows: Option<GroupId>,
+    /// How many times as fast the task runs there, where that is the purpose.
+    pub(crate) speedup: f64,
+    pub(crate) scorecard: Option<Scorecard>,
+    pub(crate) handover: Option<Handover>,
+}
+
+/// What planning returns.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) moves: Vec<PlannedMove>,
+    /// Every pair that was scored.
+    pub(crate) considered: Vec<Considered>,
+    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them; `None` where no worker
+    /// accepts anything.
+    pub(crate) stuck: BTreeMap<TaskRow, Option<Rejection>>,
+    pub(crate) tally: Tally,
+}
+
+/// What adaptation returns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adapted {
+    pub(crate) thresholds: Thresholds,
+    pub(crate) trend: Option<Trend>,
+    pub(crate) band: LoadBand,
+    pub(crate) pace: Pace,
+}
+
+impl Adapted {
+    /// What holds where nothing adapts: the configured thresholds and a normal pace.
+    pub(crate) fn fixed(thresholds: Thresholds) -> Self {
+        let (trend, band, pace) = (None, LoadBand::Normal, Pace::default());
+        Self { thresholds, trend, band, pace }
+    }
+}
+
+/// What forecasts that have fallen due have taught.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calibration {
+    /// Moving average of max(0, 1 - 2 x mean absolute error).
+    pub(crate) accuracy: Option<Average>,
+    /// What margins are multiplied by, if any forecast was judged.
+    pub(crate) factor: Option<f64>,
+}
+
+/// What no move can mend, and since when each of it has been true.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Advised {
+    pub(crate) told: Vec<Advice>,
+    pub(crate) standing: Vec<Standing>,
+}

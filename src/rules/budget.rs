@@ -1,0 +1,328 @@
+//! Do the budgets allow one more move, with everything that was chosen before?
+//!
+//! A budget of four simultaneous moves with three under way leaves room for one: the first move of the plan
+//! fits, the second is refused.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use super::Taking;
+use super::fair::Fair;
+use crate::config::{Budget, MigrationLimits};
+use crate::model::ids::TenantId;
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::model::time::Timestamp;
+use crate::outcome::Rejection;
+use crate::round::{MoveSet, Round};
+use crate::state::{
+    Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State, Way,
+};
+use crate::view::{Interruption, Place, View, charge, charge_of};
+
+/// What is spent of the budgets, by migrations under way and by the moves of the plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts<'a> {
+    limits: &'a MigrationLimits,
+    /// Migrations that may be under way at once.
+    simultaneous: usize,
+    /// Tasks that are interrupted, chosen ones included.
+    interrupted: usize,
+    /// Those, and those that are queued again.
+    moving: usize,
+    table: Table,
+    fair: Option<Fair>,
+}
+
+/// What a move would add to the accounts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bill {
+    interrupted: usize,
+    moving: usize,
+    charges: Vec<Charge>,
+    tenants: Vec<TenantId>,
+}
+
+impl<'a> Accounts<'a> {
+    /// As they stand before the plan.
+    pub(crate) fn open(
+        round: &Round<'_>,
+        limits: &'a MigrationLimits,
+        simultaneous: usize,
+    ) -> Self {
+        let flights = || round.state.flights.values();
+        Self {
+            limits,
+            simultaneous,
+            interrupted: flights().filter(|migration| migration.interrupts()).count(),
+            moving: flights().filter(|migration| !migration.is_placement()).count(),
+            table: Table::open(limits, round),
+            fair: Fair::open(limits, round.state, round.view),
+        }
+    }
+
+    /// What a set of tasks would add.
+    pub(crate) fn bill(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Bill {
+        let moves = set.from.is_some();
+        Bill {
+            interrupted: if moves { self.interrupted_of(round, set) } else { 0 },
+            moving: if moves { set.rows.len() } else { 0 },
+            charges: self.charges(round, set, to),
+            tenants: self.tenants(round, set),
+        }
+    }
+
+    /// Enters a move that is chosen.
+    pub(crate) fn enter(&mut self, bill: &Bill) {
+        self.interrupted += bill.interrupted;
+        self.moving += bill.moving;
+        bill.charges.iter().for_each(|charge| self.table.enter(charge));
+        if let Some(fair) = &mut self.fair {
+            fair.enter(&bill.tenants);
+        }
+    }
+
+    /// Whether a task that is moved is interrupted, and not queued again.
+    pub(crate) fn interrupts(&self, round: &Round<'_>, row: TaskRow) -> bool {
+        Way::of(Some(self.limits), round.view.task(row)) != Way::Requeue
+    }
+
+    /// How many tasks of a set run, and would be interrupted.
+    fn interrupted_of(&self, round: &Round<'_>, set: &MoveSet) -> usize {
+        if set.from.is_none() {
+            return 0;
+        }
+        set.rows.iter().filter(|row| self.interrupts(round, **row)).count()
+    }
+
+    /// What the table of budgets asks of a set; empty where the set interrupts nobody.
+    fn charges(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Vec<Charge> {
+        let (Some(from), Some(purpose)) = (set.from, set.purpose.budgeted()) else {
+            return Vec::new();
+        };
+        if self.table.is_empty() {
+            return Vec::new();
+        }
+        let (from, to) = (round.worker_id(from), round.worker_id(to));
+        let rows = set.rows.iter().filter(|row| self.interrupts(round, **row)).map(|row| {
+            let kind = round.view.task(*row).kind;
+            let (row, purpose) = (Some(*row), Some(purpose));
+            let interruption = Interruption { row, kind, from, to, purpose };
+            charge(round.config.unstated_bytes(), round.view, &interruption)
+        });
+        rows.collect()
+    }
+
+    /// The tenants that a set charges. A retargeted move was charged when it began.
+    fn tenants(&self, round: &Round<'_>, set: &MoveSet) -> Vec<TenantId> {
+        if self.fair.is_none() {
+            return Vec::new();
+        }
+        let is_hit = |row: &&TaskRow| {
+            let begins = !matches!(round.ledger.places[**row], Place::Stranded { .. });
+            begins && (set.from.is_none() || self.interrupts(round, **row))
+        };
+        let rows = set.rows.iter().filter(is_hit);
+        rows.filter_map(|row| round.view.task(*row).tenant).collect()
+    }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+// ---------------------------------------------------------------- the rules
+
+/// What interrupts nothing is limited per target: tasks without a worker, and tasks that are queued again.
+pub(super) fn placements_per_worker(
+    round: &Round<'_>,
+    taking: &Taking<'_>,
+) -> Result<(), Rejection> {
+    let free = taking.set.rows.len() - taking.bill.interrupted;
+    let there = round.ledger.placements[taking.to] as usize;
+    if free > 0 && there + free > PLACEMENTS_PER_WORKER {
+        let over = count(there + free - PLACEMENTS_PER_WORKER);
+        return Err(Rejection::TargetBusy { limit: count(PLACEMENTS_PER_WORKER), over });
+    }
+    Ok(())
+}
+
+pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    let accounts = taking.accounts;
+    let more = taking.bill.interrupted;
+    let (all, limit) = (accounts.interrupted + more, accounts.simultaneous);
+    if more > 0 && all > limit {
+        return Err(Rejection::BudgetSpent { limit: count(limit), over: count(all - limit) });
+    }
+    Ok(())
+}
+
+pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    let more = taking.bill.interrupted;
+    let (Some(from), Some(limit)) = (taking.set.from, taking.accounts.limits.per_source) else {
+        return Ok(());
+    };
+    let over = beyond(limit, round.ledger.outgoing[from] + count(more));
+    if more > 0 && over > 0 {
+        return Err(Rejection::SourceBusy { limit: limit.get(), over });
+    }
+    Ok(())
+}
+
+pub(super) fn moves_per_target(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    let interrupts = taking.bill.interrupted > 0;
+    let Some(limit) = taking.accounts.limits.per_target.filter(|_| interrupts) else {
+        return Ok(());
+    };
+    let arriving = round.ledger.incoming[taking.to] + count(taking.set.rows.len());
+    match beyond(limit, arriving) {
+        0 => Ok(()),
+        over => Err(Rejection::TargetBusy { limit: limit.get(), over }),
+    }
+}
+
+const fn beyond(limit: NonZeroU32, all: u32) -> u32 {
+    all.saturating_sub(limit.get())
+}
+
+/// The state remembers a bounded number of recent moves per worker.
+pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    if taking.set.from.is_none() {
+        return Ok(());
+    }
+    let held = round.state.cooldowns.len().max(round.state.returned.len());
+    let all = held + taking.accounts.moving + taking.set.rows.len();
+    let limit = MEMORY_PER_WORKER * round.view.workers.len().max(1);
+    if all > limit {
+        return Err(Rejection::MemoryFull { limit: count(limit), over: count(all - limit) });
+    }
+    Ok(())
+}
+
+/// Every line of the [table of budgets](crate::config::Budget) has room.
+pub(super) fn table_of_budgets(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    taking.accounts.table.check(&taking.bill.charges)
+}
+
+/// No tenant is interrupted beyond its share.
+pub(super) fn fairness(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+    match &taking.accounts.fair {
+        Some(fair) => fair.check(&taking.bill.tenants),
+        None => Ok(()),
+    }
+}
+
+// ---------------------------------------------------------------- the table of budgets
+
+/// What is spent of every line.
+#[derive(Clone, Debug)]
+struct Table {
+    lines: Vec<Line>,
+    /// Accounts that the state keeps once the plan is recorded, and may keep.
+    held: usize,
+    room: usize,
+}
+
+/// What is spent of one line.
+#[derive(Clone, Debug)]
+struct Line {
+    budget: Budget,
+    spent: BTreeMap<Key, Spent>,
+    /// Until when an earlier life may have spent it.
+    closed: Option<Timestamp>,
+}
+
+impl Table {
+    /// As it stands before the plan.
+    fn open(limits: &MigrationLimits, round: &Round<'_>) -> Self {
+        let (state, view): (&State, &View<'_>) = (round.state, round.view);
+        let flights = state.flights.values().filter(|_| !limits.budgets.is_empty());
+        let under_way: Vec<Charge> =
+            flights.filter_map(|migration| charge_of(round.config, view, migration)).collect();
+        let (now, spending) = (view.snapshot.at(), &state.spending);
+        let line = |budget: &Budget| {
+            let mut line = Line { budget: *budget, spent: BTreeMap::new(), closed: None };
+            if let Some(per) = budget.per {
+                line.closed = spending.closed(per, now);
+                let begun = spending.within(per, now);
+                line.spent.extend(begun.filter(|(key, _)| key.is_in(budget.scope)));
+            } else {
+                under_way.iter().for_each(|charge| line.enter(charge));
+            }
+            line
+        };
+        let lines = limits.budgets.iter().map(line).collect();
+        Self { lines, held: spending.len(), room: Spending::room(limits, view.workers.len()) }
+    }
+
+    /// Whether there is nothing to be asked.
+    const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether interruptions that go together fit in.
+    fn check(&self, charges: &[Charge]) -> Result<(), Rejection> {
+        for line in &self.lines {
+            line.check(charges)?;
+        }
+        let held = self.held + charges.iter().map(|charge| self.kept(charge)).sum::<usize>();
+        if held > self.room && self.room > 0 {
+            let (limit, over) = (count(self.room), count(held - self.room));
+            return Err(Rejection::MemoryFull { limit, over });
+        }
+        Ok(())
+    }
+
+    /// Accounts that an interruption may add.
+    fn kept(&self, charge: &Charge) -> usize {
+        let windows = self.lines.iter().filter(|line| line.budget.per.is_some());
+        windows.map(|line| line.keys(charge).count()).sum()
+    }
+
+    /// Enters an interruption that is chosen.
+    fn enter(&mut self, charge: &Charge) {
+        self.held += self.kept(charge);
+        self.lines.iter_mut().for_each(|line| line.enter(charge));
+    }
+}
+
+impl Line {
+    fn keys<'a>(&self, charge: &'a Charge) -> impl Iterator<Item = Key> + use<'a> {
+        let scope = self.budget.scope;
+        charge.keys.iter().copied().filter(move |key| key.is_in(scope))
+    }
+
+    fn enter(&mut self, charge: &Charge) {
+        for key in self.keys(charge) {
+            self.spent.entry(key).or_default().add(charge.spent);
+        }
+    }
+
+    fn check(&self, charges: &[Charge]) -> Result<(), Rejection> {
+        let Budget { scope, unit, limit, per } = self.budget;
+        for key in charges.iter().flat_map(|charge| self.keys(charge)) {
+            let mut more = Spent::default();
+            let together = charges.iter().filter(|charge| charge.keys.contains(&key));
+            together.for_each(|charge| more.add(charge.spent));
+            if more.is_unsized(unit) {
+                return Err(Rejection::UnknownSize);
+            }
+            // Nothing more is never too much.
+            if more.of(&self.budget) == 0 {
+                continue;
+            }
+            if let Some(until) = self.closed {
+                return Err(Rejection::BudgetInDoubt { scope, unit, until });
+            }
+            let before = self.spent.get(&key).copied().unwrap_or_default();
+            let mut after = before;
+            after.add(more);
+            let (spent, after) = (before.of(&self.budget), after.of(&self.budget));
+            if after > limit {
+                let over = after - limit;
+                return Err(Rejection::BudgetLine { scope, unit, limit, per, spent, over });
+            }
+        }
+        Ok(())
+    }
+}

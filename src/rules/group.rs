@@ -1,0 +1,101 @@
+//! Do the groups of the task allow it: who stays together, who keeps apart, how evenly, and how many at once?
+
+use super::Pair;
+use crate::model::rows::TaskRow;
+use crate::outcome::{Purpose, Rejection};
+use crate::round::{Fit, Round};
+use crate::snapshot::{Group, GroupRule};
+use crate::view::{Elsewhere, Place};
+
+/// The groups that a task is in, each with its index.
+fn groups_of<'a>(
+    round: &Round<'a>,
+    row: TaskRow,
+) -> impl Iterator<Item = (u32, &'a Group)> + use<'a> {
+    let groups = round.view.groups_of(row).iter().copied();
+    let view = round.view;
+    groups.map(move |index| (index, &view.snapshot.groups()[index as usize]))
+}
+
+/// Not more members than the group allows are unavailable, whoever caused it.
+pub(super) fn disruption_budget(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    // A task without a worker leaves none.
+    if !matches!(round.ledger.places[row], Place::On(_)) {
+        return Ok(());
+    }
+    for (index, group) in groups_of(round, row) {
+        let GroupRule::Disruption { max_unavailable: most } = group.rule else { continue };
+        let unavailable = round.ledger.unavailable[index as usize].saturating_add(1);
+        if unavailable > most {
+            return Err(Rejection::Disruption { group: group.id, unavailable, most });
+        }
+    }
+    Ok(())
+}
+
+/// A gang is interrupted together, and only to empty a worker.
+pub(super) fn gang_stays_whole(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    if !matches!(round.ledger.places[row], Place::On(_)) {
+        return Ok(());
+    }
+    match groups_of(round, row).find(|(_, group)| group.rule == GroupRule::Gang) {
+        Some((_, group)) => Err(Rejection::Gang { group: group.id }),
+        None => Ok(()),
+    }
+}
+
+/// A group that stays together may go where some of it is, or leave as one: companions on the same worker
+/// move with the task, so they do not hold it back.
+pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+    let own = (round.task_id(pair.row), round.ledger.places[pair.row].ends()[0]);
+    for (index, group) in groups_of(round, pair.row) {
+        if group.rule != GroupRule::Affinity {
+            continue;
+        }
+        if let Some(elsewhere) = round.ledger.groups.elsewhere(index, own, pair.to) {
+            let worker = match elsewhere {
+                Elsewhere::Listed(worker) => round.worker_id(worker),
+                Elsewhere::Unlisted(worker) => worker,
+            };
+            return Err(Rejection::Affinity { group: group.id, worker });
+        }
+    }
+    Ok(())
+}
+
+/// No other member is on the worker, on its way there, or on its way from there.
+pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+    let own = round.task_id(pair.row);
+    for (index, group) in groups_of(round, pair.row) {
+        if group.rule != GroupRule::AntiAffinity {
+            continue;
+        }
+        if let Some(task) = round.ledger.groups.occupant(index, own, pair.to) {
+            return Err(Rejection::AntiAffinity { group: group.id, task });
+        }
+    }
+    Ok(())
+}
+
+/// The group is not spread more unevenly than it may be. What is broken already may be repaired, never made
+/// worse.
+pub(super) fn spread_over_domains(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+    let place = round.ledger.places[pair.row];
+    for (index, group) in groups_of(round, pair.row) {
+        let GroupRule::Spread { max_skew, .. } = group.rule else { continue };
+        let most = max_skew.get();
+        let skew = round.ledger.groups.broken_skew(index, place, pair.to, most);
+        if let Some(skew) = skew {
+            return Err(Rejection::Spread { group: group.id, skew, most });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,475 @@
+//! Which conditions must a move meet? All of them, in one table.
+//!
+//! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
+//! configuration that switches it on, and a function that asks it. Rounds,
+//! [`consider`](crate::Look::consider), [`rank`](crate::Look::rank) and advice ask the same functions below,
+//! and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
+//! far-reaching rules come first.
+//!
+#![doc = include_str!("table.md")]
+
+mod budget;
+
+mod fair;
+mod group;
+mod load;
+mod payback;
+pub(crate) mod speed;
+#[cfg(feature = "testkit")]
+mod table;
+mod target;
+mod task;
+mod variant;
+mod worth;
+
+use crate::config::Config;
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::outcome::{Purpose, Rejection, Scorecard};
+use crate::round::{Fit, MoveSet, Round, VariantFilter};
+use crate::snapshot::Task;
+use crate::view::Footprint;
+
+pub(crate) use budget::{Accounts, Bill};
+pub(crate) use load::is_above_ceiling;
+pub(crate) use payback::{handover, leaving_secs};
+pub(crate) use target::is_frozen_somewhere;
+pub(crate) use task::source_is_certain;
+pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
+
+#[cfg(feature = "testkit")]
+pub(crate) use table::table;
+
+/// What a rule looks at, from what is cheapest to ask and reaches furthest to what can only be asked of a move
+/// that is about to be taken.
+#[cfg(feature = "testkit")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// The task alone: may it leave, or be placed?
+    Task,
+    /// The worker alone: may it take anything?
+    Target,
+    /// The task and the worker, before it is known how the task would run there.
+    Pair,
+    /// One variant of the task on the worker: hardware, labels, devices, room.
+    Variant,
+    /// The task, the worker, and how it would run there.
+    Join,
+    /// What the move does to the loads.
+    Effect,
+    /// Whether the move repays its downtime.
+    Payback,
+    /// Whether the move is worth its cost.
+    Worth,
+    /// Whether the budgets allow it, with all moves that were chosen before.
+    Budget,
+}
+
+/// When a rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Of every candidate; the plan does not change the answer.
+    Once,
+    /// Of every candidate, and again when it is taken.
+    Again,
+    /// Only when a candidate is taken.
+    WhenTaken,
+    /// Only when a candidate is taken, since it looks at what earlier moves of the plan have done.
+    AfterOthers,
+}
+
+/// The section of the configuration without which a rule does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Always,
+    Scope,
+    Stability,
+    CostBenefit,
+    Transfer,
+    Migration,
+    Fairness,
+}
+
+impl Section {
+    pub(crate) fn is_on(self, config: &Config) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Scope => config.scope.is_some(),
+            Self::Stability => config.stability.is_some(),
+            Self::CostBenefit => config.cost_benefit.is_some(),
+            Self::Transfer => config.transfer.is_some(),
+            Self::Migration => config.migration.is_some(),
+            Self::Fairness => {
+                config.migration.as_ref().is_some_and(|limits| limits.fairness.is_some())
+            }
+        }
+    }
+}
+
+/// Purposes for which a rule holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Purposes(u8);
+
+impl Purposes {
+    const ALL: Self = Self(0b11111);
+    /// Whatever takes a task from a worker.
+    const MOVES: Self = Self(0b11110);
+    /// What must leave its worker.
+    const FORCED: Self = Self(0b00110);
+    /// What nothing forces.
+    const VOLUNTARY: Self = Self(0b11000);
+    const REBALANCE: Self = Self(0b01000);
+    const UPGRADE: Self = Self(0b10000);
+
+    pub(crate) const fn contains(self, purpose: Purpose) -> bool {
+        self.0 >> (purpose as u8) & 1 == 1
+    }
+}
+
+/// One condition that a move must meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule<F> {
+    pub(crate) name: &'static str,
+    pub(crate) holds_for: Purposes,
+    pub(crate) section: Section,
+    pub(crate) asked: Asked,
+    ask: F,
+}
+
+const fn rule<F: Copy>(
+    name: &'static str,
+    holds_for: Purposes,
+    section: Section,
+    asked: Asked,
+    ask: F,
+) -> Rule<F> {
+    Rule { name, holds_for, section, asked, ask }
+}
+
+impl<F> Rule<F> {
+    fn holds(&self, config: &Config, purpose: Purpose) -> bool {
+        self.holds_for.contains(purpose) && self.section.is_on(config)
+    }
+}
+
+impl Rule<AskTask> {
+    fn is_about_companions(&self) -> bool {
+        self.name == COMPANIONS
+    }
+}
+
+/// The name of the rule that asks the others of a task's companions.
+const COMPANIONS: &str = "companions may move";
+
+/// One task that would go to one worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) row: TaskRow,
+    pub(crate) from: Option<WorkerRow>,
+    pub(crate) to: WorkerRow,
+    pub(crate) purpose: Purpose,
+}
+
+/// One variant of a task on a worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant<'a> {
+    task: &'a Task,
+    to: WorkerRow,
+    footprint: &'a Footprint,
+}
+
+/// What a move, or several that go together, would do to the loads of two workers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effect<'a> {
+    pub(crate) from: Option<WorkerRow>,
+    pub(crate) to: WorkerRow,
+    pub(crate) purpose: Purpose,
+    pub(crate) footprint: &'a Footprint,
+}
+
+/// A set of tasks that is about to be taken, and what was spent before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taking<'a> {
+    set: &'a MoveSet,
+    to: WorkerRow,
+    accounts: &'a Accounts<'a>,
+    bill: &'a Bill,
+}
+
+type Answer = Result<(), Rejection>;
+type AskTask = fn(&Round<'_>, TaskRow, Purpose) -> Answer;
+type AskTarget = fn(&Round<'_>, WorkerRow) -> Answer;
+type AskPair = fn(&Round<'_>, &Pair) -> Answer;
+type AskVariant = fn(&Round<'_>, &Variant<'_>) -> Answer;
+type AskJoin = fn(&Round<'_>, &Pair, Fit) -> Answer;
+type AskEffect = fn(&Round<'_>, &Effect<'_>) -> Answer;
+type AskPayback = fn(&Round<'_>, &Pair, Fit, &Footprint) -> Answer;
+type AskWorth = fn(&Round<'_>, &Scorecard) -> Answer;
+type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
+
+use Asked::{AfterOthers, Again, Once, WhenTaken};
+use Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
+
+// ---------------------------------------------------------------- the table
+
+const TASK: &[Rule<AskTask>] = &[
+    rule("source is certain", Purposes::FORCED, Always, Once, task::leaves_a_certain_source),
+    rule("within scope", Purposes::ALL, Scope, Once, task::within_scope),
+    rule("record is sound", Purposes::ALL, Always, Once, task::record_is_sound),
+    rule("not in flight", Purposes::ALL, Always, Once, task::not_in_flight),
+    rule("has a worker", Purposes::MOVES, Always, Once, task::has_a_worker),
+    rule("place is known", Purposes::ALL, Always, Once, task::place_is_known),
+    rule("not frozen", Purposes::ALL, Always, Once, task::not_frozen),
+    rule("not pinned", Purposes::MOVES, Always, Once, task::not_pinned),
+    rule("not before its time", Purposes::MOVES, Always, Once, task::not_before_its_time),
+    rule("disruption budget", Purposes::MOVES, Always, Again, group::disruption_budget),
+    rule("gang stays whole", Purposes::VOLUNTARY, Always, Again, group::gang_stays_whole),
+    rule("eviction back-off", Purposes::MOVES, Always, Once, task::eviction_back_off),
+    rule("cooldown", Purposes::VOLUNTARY, Stability, Once, task::cooldown),
+    rule("not long running", Purposes::VOLUNTARY, CostBenefit, Once, task::not_long_running),
+    rule("not nearly done", Purposes::VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
+    rule(COMPANIONS, Purposes::ALL, Always, Once, task::companions_may_move),
+];
+
+const TARGET: &[Rule<AskTarget>] = &[
+    rule("target accepts", Purposes::ALL, Always, Once, target::accepts),
+    rule("target's load is known", Purposes::ALL, Always, Once, target::load_is_known),
+];
+
+const PAIR: &[Rule<AskPair>] = &[
+    rule("not there already", Purposes::ALL, Always, Again, target::not_there_already),
+    rule("target not frozen", Purposes::ALL, Always, Again, target::not_frozen),
+    rule("within target class", Purposes::ALL, Always, Again, target::within_class),
+];
+
+const VARIANT: &[Rule<AskVariant>] = &[
+    rule("has all hardware", Purposes::ALL, Always, Again, variant::has_all_hardware),
+    rule("has any hardware", Purposes::ALL, Always, Again, variant::has_any_hardware),
+    rule("has labels", Purposes::ALL, Always, Again, variant::has_labels),
+    rule("has no forbidden label", Purposes::ALL, Always, Again, variant::has_no_forbidden_label),
+    rule("memory is large enough", Purposes::ALL, Always, Again, variant::memory_is_large_enough),
+    rule("compute capability", Purposes::ALL, Always, Again, variant::compute_capability),
+    rule("room on a device", Purposes::ALL, Always, Again, variant::room_on_a_device),
+    rule("headroom", Purposes::ALL, Always, Again, variant::headroom),
+];
+
+const JOIN: &[Rule<AskJoin>] = &[
+    rule("target stays long enough", Purposes::ALL, Always, Again, target::stays_long_enough),
+    rule("affinity", Purposes::ALL, Always, Again, group::affinity),
+    rule("anti-affinity", Purposes::ALL, Always, Again, group::anti_affinity),
+    rule("spread over domains", Purposes::VOLUNTARY, Always, Again, group::spread_over_domains),
+    rule("not left recently", Purposes::ALL, Always, Again, target::not_left_recently),
+];
+
+const EFFECT: &[Rule<AskEffect>] = &[
+    rule(
+        "source still donates",
+        Purposes::REBALANCE,
+        Always,
+        AfterOthers,
+        load::source_still_donates,
+    ),
+    rule(
+        "target still accepts",
+        Purposes::REBALANCE,
+        Always,
+        AfterOthers,
+        load::target_still_accepts,
+    ),
+    rule("ceiling", Purposes::REBALANCE, Stability, Again, load::ceiling),
+    rule("ceiling of an upgrade", Purposes::UPGRADE, Always, WhenTaken, load::ceiling),
+    rule("relief", Purposes::REBALANCE, Stability, Again, load::relief),
+    rule("gain", Purposes::REBALANCE, Stability, Again, load::gain),
+    rule(
+        "spread does not grow",
+        Purposes::REBALANCE,
+        Stability,
+        WhenTaken,
+        load::spread_does_not_grow,
+    ),
+    rule("loads stay even", Purposes::UPGRADE, Always, WhenTaken, load::loads_stay_even),
+];
+
+const PAYBACK: &[Rule<AskPayback>] =
+    &[rule("pays off", Purposes::VOLUNTARY, Transfer, Again, payback::pays_off)];
+
+const WORTH: &[Rule<AskWorth>] =
+    &[rule("worth its cost", Purposes::VOLUNTARY, CostBenefit, Once, worth::worth_its_cost)];
+
+const BUDGET: &[Rule<AskBudget>] = &[
+    rule(
+        "placements per worker",
+        Purposes::ALL,
+        Migration,
+        WhenTaken,
+        budget::placements_per_worker,
+    ),
+    rule("simultaneous moves", Purposes::MOVES, Migration, WhenTaken, budget::simultaneous_moves),
+    rule("moves per source", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_source),
+    rule("moves per target", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_target),
+    rule("memory of moves", Purposes::MOVES, Migration, WhenTaken, budget::memory_of_moves),
+    rule("table of budgets", Purposes::MOVES, Migration, WhenTaken, budget::table_of_budgets),
+    rule("fairness", Purposes::VOLUNTARY, Fairness, WhenTaken, budget::fairness),
+];
+
+// ---------------------------------------------------------------- who asks
+
+/// When a move is judged by its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Moment {
+    /// It is a candidate.
+    Candidate,
+    /// It is about to be taken, as the only move of a plan.
+    OnlyMove,
+    /// It is about to be taken, after others.
+    AmongOthers,
+}
+
+/// Which rules about the task alone are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TaskRules {
+    All,
+    /// All but the one about companions.
+    Alone,
+    /// All but the scope and the one about companions: where a task could go is no question of who may send
+    /// it there.
+    AloneInScope,
+    /// Those whose answer changes as the plan grows.
+    Changing,
+}
+
+/// May this task leave where it is, or be placed, for this purpose?
+pub(crate) fn task(round: &Round<'_>, row: TaskRow, purpose: Purpose, which: TaskRules) -> Answer {
+    for rule in TASK {
+        let skipped = match which {
+            TaskRules::All => false,
+            TaskRules::Alone => rule.is_about_companions(),
+            TaskRules::AloneInScope => rule.section == Scope || rule.is_about_companions(),
+            TaskRules::Changing => rule.asked == Once,
+        };
+        if !skipped && rule.holds(round.config, purpose) {
+            (rule.ask)(round, row, purpose)?;
+        }
+    }
+    Ok(())
+}
+
+/// May this worker take anything?
+pub(crate) fn target(round: &Round<'_>, to: WorkerRow) -> Answer {
+    TARGET.iter().try_for_each(|rule| (rule.ask)(round, to))
+}
+
+/// May this task go to this worker, as the ledger stands? If so, how it would run there; `footprint` is then
+/// what it takes of the worker.
+pub(crate) fn pair(
+    round: &Round<'_>,
+    pair: &Pair,
+    filter: VariantFilter,
+    footprint: &mut Footprint,
+) -> Result<Fit, Rejection> {
+    for rule in PAIR.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+        (rule.ask)(round, pair)?;
+    }
+    let fit = fit(round, pair.row, pair.to, filter, footprint)?;
+    for rule in JOIN.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+        (rule.ask)(round, pair, fit)?;
+    }
+    Ok(fit)
+}
+
+/// How a task would run on a worker: by the fastest of its variants for which the worker has the
+/// hardware, a device and room. If there is none, what the fastest lacks for which it has the hardware.
+pub(crate) fn fit(
+    round: &Round<'_>,
+    row: TaskRow,
+    to: WorkerRow,
+    filter: VariantFilter,
+    footprint: &mut Footprint,
+) -> Result<Fit, Rejection> {
+    let Some(variants) = round.view.variants(row) else {
+        round.ledger.footprint_at(round.view, row, to, None, footprint);
+        let task = round.view.task(row);
+        ask_variant(round, &Variant { task, to, footprint })?;
+        return Ok(Fit { alternative: None, device: variant::device(round, task, to) });
+    };
+    let mut refused: Option<Rejection> = None;
+    for (nth, task) in variants.fastest_first() {
+        let accepted = match filter {
+            VariantFilter::Any => true,
+            VariantFilter::AtLeast(speed) => {
+                task.alternatives.iter().all(|alternative| alternative.speed >= speed)
+            }
+            VariantFilter::Only(only) => only == Some(nth),
+        };
+        if !accepted {
+            continue;
+        }
+        round.ledger.footprint_at(round.view, row, to, Some(nth), footprint);
+        match ask_variant(round, &Variant { task, to, footprint }) {
+            Ok(()) => {
+                let device = variant::device(round, task, to);
+                return Ok(Fit { alternative: Some(nth), device });
+            }
+            Err(no) => {
+                let is_unequipped =
+                    matches!(refused, None | Some(Rejection::MissingHardware { .. }));
+                refused = if is_unequipped { Some(no) } else { refused };
+            }
+        }
+    }
+    Err(refused.unwrap_or(Rejection::AlreadyThere))
+}
+
+fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
+    VARIANT.iter().try_for_each(|rule| (rule.ask)(round, variant))
+}
+
+/// Is there room for this footprint, of one task or of several?
+pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
+    variant::headroom_for(round, to, footprint)
+}
+
+/// Does the move do to the loads what it is meant to do? Asked of a candidate, of the only move of a plan, or of
+/// one among others.
+pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> Answer {
+    for rule in EFFECT.iter().filter(|rule| rule.holds(round.config, effect.purpose)) {
+        let is_due = match rule.asked {
+            Once | Again => true,
+            WhenTaken => moment >= Moment::OnlyMove,
+            AfterOthers => moment >= Moment::AmongOthers,
+        };
+        if is_due {
+            (rule.ask)(round, effect)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does the move repay its downtime?
+pub(crate) fn payback(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Footprint) -> Answer {
+    for rule in PAYBACK.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+        (rule.ask)(round, pair, fit, footprint)?;
+    }
+    Ok(())
+}
+
+/// Is the move worth its cost?
+pub(crate) fn worth(round: &Round<'_>, purpose: Purpose, scorecard: &Scorecard) -> Answer {
+    for rule in WORTH.iter().filter(|rule| rule.holds(round.config, purpose)) {
+        (rule.ask)(round, scorecard)?;
+    }
+    Ok(())
+}
+
+/// Do the budgets allow it?
+pub(crate) fn budget(
+    round: &Round<'_>,
+    set: &MoveSet,
+    to: WorkerRow,
+    accounts: &Accounts<'_>,
+    bill: &Bill,
+) -> Answer {
+    for rule in BUDGET.iter().filter(|rule| rule.holds(round.config, set.purpose)) {
+        (rule.ask)(round, &Taking { set, to, accounts, bill })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! How fast would a task run on a worker, relative to one CPU worker?
+
+use alloc::vec::Vec;
+
+use crate::config::HardwareStrategy;
+use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTable};
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::round::Round;
+use crate::snapshot::Task;
+use crate::state::Way;
+use crate::view::{View, runs_on_device};
+
+/// Absurd figures give absurd speeds, but always finite ones.
+const MOST_SPEEDUP: f64 = 1e6;
+
+/// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
+/// CPU.
+pub(crate) fn profile(
+    table: &HardwareTable,
+    view: &View<'_>,
+    task: &Task,
+    worker: WorkerRow,
+) -> HardwareProfile {
+    let (record, kinds) = (view.worker(worker), view.workers[worker].kinds);
+    let named = task.requirements.hardware();
+    let usable = |kind: &Hardware| {
+        if named.intersects(kinds) {
+            named.contains(*kind)
+        } else {
+            !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu
+        }
+    };
+    let profiles = kinds.iter().filter(usable);
+    let profiles = profiles.map(|kind| table.profile(kind, record.compute(kind)));
+    let fastest =
+        profiles.reduce(|best, next| if next.performance > best.performance { next } else { best });
+    fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
+}
+
+/// The speed of a task there: as observed, else as the table has it.
+pub(crate) fn there(
+    round: &Round<'_>,
+    section: &HardwareStrategy,
+    task: &Task,
+    worker: WorkerRow,
+) -> f64 {
+    // A variant has one alternative: the one by which it runs.
+    if let Some(alternative) = task.alternatives.first() {
+        return alternative.speed;
+    }
+    observed(round, worker, profile(&section.table, round.view, task, worker))
+}
+
+/// The speed of a task there by the fastest of its alternatives that the worker has the hardware for.
+pub(crate) fn best(
+    round: &Round<'_>,
+    section: &HardwareStrategy,
+    task: &Task,
+    worker: WorkerRow,
+) -> f64 {
+    if task.alternatives.is_empty() {
+        return there(round, section, task, worker);
+    }
+    let kinds = round.view.workers[worker].kinds;
+    let able = task
+        .alternatives
+        .iter()
+        .filter(|alternative| alternative.hardware.without(kinds).is_empty());
+    able.map(|alternative| alternative.speed).fold(0.0, f64::max)
+}
+
+/// The speed of a task where it is: without a device, that of the worker's CPU. A host that says of no task
+/// which device it uses has not said that this one uses none.
+pub(crate) fn here(
+    round: &Round<'_>,
+    section: &HardwareStrategy,
+    task: &Task,
+    worker: WorkerRow,
+) -> f64 {
+    let kinds = round.view.workers[worker].kinds;
+    let runs_on_cpu = round.view.names_devices
+        && kinds.contains(Hardware::Cpu)
+        && task.requirements.hardware().contains(Hardware::Cpu)
+        && runs_on_device(&task.requirements, kinds)
+        && task.requirements.gpu_memory_bytes.is_some()
+        && task.device.is_none();
+    if runs_on_cpu {
+        return observed(round, worker, section.table.profile(Hardware::Cpu, None));
+    }
+    there(round, section, task, worker)
+}
+
+/// The speed that an upgrade must beat. Where the host's scheduler chooses the worker, it chooses the device
+/// and the alternative too, and would choose alike again: there a task counts as running the best way that its
+/// worker has.
+pub(crate) fn to_beat(
+    round: &Round<'_>,
+    section: &HardwareStrategy,
+    row: TaskRow,
+    worker: WorkerRow,
+) -> f64 {
+    let task = round.view.task(row);
+    let here = here(round, section, round.view.task_here(row), worker);
+    if Way::of(round.config.migration.as_ref(), task).is_the_hosts() {
+        here.max(best(round, section, task, worker))
+    } else {
+        here
+    }
+}
+
+/// How many times as fast a task runs there, by one of its alternatives if it has any, as where it is; 1 where
+/// hardware is not asked for.
+pub(crate) fn speedup(
+    round: &Round<'_>,
+    row: TaskRow,
+    [from, to]: [WorkerRow; 2],
+    alternative: Option<u16>,
+) -> f64 {
+    let Some(section) = &round.config.hardware else { return 1.0 };
+    let here = here(round, section, round.view.task_here(row), from);
+    let there = there(round, section, round.view.task_by(row, alternative), to);
+    (there / here).clamp(1.0 / MOST_SPEEDUP, MOST_SPEEDUP)
+}
+
+fn observed(round: &Round<'_>, worker: WorkerRow, profile: HardwareProfile) -> f64 {
+    let learned = round.state.learned.speed(round.worker_id(worker), profile.hardware);
+    learned.unwrap_or(profile.performance)
+}
+
+/// What decides how fast a task runs on a given worker, beside that worker: the hardware it names, and
+/// that of its alternatives with their speeds (as bits, to be compared).
+pub(crate) type Wish = (HardwareSet, HardwareSet, Vec<(HardwareSet, u64)>);
+
+/// The wish of a task.
+pub(crate) fn wish(task: &Task) -> Wish {
+    let alternatives = task
+        .alternatives
+        .iter()
+        .map(|alternative| (alternative.hardware, alternative.speed.to_bits()));
+    (task.requirements.all_of, task.requirements.any_of, alternatives.collect())
+}

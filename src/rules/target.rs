@@ -1,0 +1,77 @@
+//! May this worker take this task, whatever it asks for?
+
+use super::task::{covers, frozen_until};
+use super::{Pair, payback, speed};
+use crate::model::rows::WorkerRow;
+use crate::outcome::Rejection;
+use crate::round::{Fit, Round};
+use crate::snapshot::Stance;
+use crate::view::Place;
+
+pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
+    match round.view.worker(to).stance {
+        Stance::Accept => Ok(()),
+        stance => Err(Rejection::NotAccepting { stance }),
+    }
+}
+
+pub(super) fn load_is_known(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
+    let known = round.view.snapshot.is_usable(to) && round.view.workers[to].reported.is_some();
+    if known { Ok(()) } else { Err(Rejection::UnknownLoad) }
+}
+
+pub(super) fn not_there_already(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+    let there = round.ledger.places[pair.row] == Place::On(pair.to);
+    if there { Err(Rejection::AlreadyThere) } else { Ok(()) }
+}
+
+pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+    let place = round.ledger.places[pair.row];
+    let until = frozen_until(round, place, pair.purpose, |scope| covers(round, scope, pair.to));
+    match until {
+        Some(until) => Err(Rejection::TargetFrozen { until }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a freeze of this worker or its zone is listed, whichever purposes it applies to.
+pub(crate) fn is_frozen_somewhere(round: &Round<'_>, worker: WorkerRow) -> bool {
+    round.view.snapshot.freezes().iter().any(|freeze| covers(round, freeze.scope, worker))
+}
+
+/// The worker is one of those that tasks of this class may go to.
+pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+    let Some(id) = round.view.task(pair.row).class else { return Ok(()) };
+    let class = round.view.snapshot.class(id);
+    let cost = class.and_then(|class| class.cost(round.worker_id(pair.to)));
+    if cost.is_some() { Ok(()) } else { Err(Rejection::OutsideClass { class: id }) }
+}
+
+/// The worker stays until the task, after its downtime, is done there or has saved its state, and is not about
+/// to be emptied itself.
+pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Result<(), Rejection> {
+    let Some(leaves) = round.view.workers[pair.to].departs_at else { return Ok(()) };
+    let (task, at) = (round.view.task(pair.row), round.view.snapshot.at());
+    let (arrives, speedup) = match round.ledger.places[pair.row] {
+        Place::On(from) => {
+            let downtime = payback::downtime_or_zero(round, task, [from, pair.to]);
+            let speedup = speed::speedup(round, pair.row, [from, pair.to], fit.alternative);
+            (at.after(downtime), speedup)
+        }
+        _ => (at, 1.0),
+    };
+    let needed = task.settles(arrives, speedup).unwrap_or(round.view.horizon).max(round.view.soon);
+    if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
+}
+
+/// The task did not leave this worker within the cooldown.
+pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+    let cooldown = round.state.cooldowns.get(&round.task_id(pair.row));
+    let there = round.worker_id(pair.to);
+    let left = cooldown.into_iter().flat_map(|cooldown| &cooldown.left);
+    let until = left.filter(|(worker, _)| *worker == there).map(|(_, until)| *until).max();
+    match until {
+        Some(until) if until > round.view.snapshot.at() => Err(Rejection::LeftRecently { until }),
+        _ => Ok(()),
+    }
+}

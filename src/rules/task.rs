@@ -1,0 +1,217 @@
+//! May this task leave where it is, or be placed?
+
+use super::TaskRules;
+use crate::config::TaskScope;
+use crate::model::ids::GroupId;
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::model::time::{Timestamp, seconds};
+use crate::outcome::{Purpose, Rejection};
+use crate::round::Round;
+use crate::snapshot::{Freeze, FreezeScope, Mobility};
+use crate::state::Way;
+use crate::view::Place;
+
+/// A worker that is to be emptied is emptied only if its record is what the host meant.
+pub(super) fn leaves_a_certain_source(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    source_is_certain(round, row)
+}
+
+/// The record of a task's worker is what the host meant.
+pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), Rejection> {
+    match round.ledger.places[row] {
+        Place::On(worker) if !round.view.snapshot.is_certain(worker) => {
+            Err(Rejection::DoubtfulSource { worker: round.worker_id(worker) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The engine may begin something with this task. What is under way goes on in any case.
+pub(super) fn within_scope(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    let Some(scope) = &round.config.scope else { return Ok(()) };
+    if matches!(round.ledger.places[row], Place::Stranded { .. }) {
+        return Ok(());
+    }
+    let task = round.view.task(row);
+    if let Some(label) = scope.lacks(&task.labels) {
+        return Err(Rejection::OutOfScope { label });
+    }
+    let (place, share) = (TaskScope::place(task.id), scope.share.get());
+    if place < share { Ok(()) } else { Err(Rejection::OutOfShare { share, place }) }
+}
+
+pub(super) fn record_is_sound(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    if round.view.snapshot.is_sound(row) { Ok(()) } else { Err(Rejection::BadRecord) }
+}
+
+pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    match round.ledger.places[row] {
+        Place::Moving { migration, .. } => Err(Rejection::InFlight { migration }),
+        _ => Ok(()),
+    }
+}
+
+/// A task that was never placed is the scheduler's.
+pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    match round.ledger.places[row] {
+        Place::Unplaced => Err(Rejection::Unplaced),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    match round.ledger.places[row] {
+        Place::Unknown(worker) => Err(Rejection::UnknownPlace { worker }),
+        _ => Ok(()),
+    }
+}
+
+/// No freeze of everything, of its kind, of a group of it, of its worker or of that worker's zone.
+pub(super) fn not_frozen(
+    round: &Round<'_>,
+    row: TaskRow,
+    purpose: Purpose,
+) -> Result<(), Rejection> {
+    let (view, place) = (round.view, round.ledger.places[row]);
+    let is_own = |scope| match scope {
+        FreezeScope::All => true,
+        FreezeScope::Kind(kind) => kind == view.task(row).kind,
+        FreezeScope::Group(group) => is_member(round, row, group),
+        FreezeScope::Worker(_) | FreezeScope::Zone(_) => match place {
+            Place::On(worker) => covers(round, scope, worker),
+            _ => false,
+        },
+    };
+    match frozen_until(round, place, purpose, is_own) {
+        Some(until) => Err(Rejection::Frozen { until }),
+        None => Ok(()),
+    }
+}
+
+fn is_member(round: &Round<'_>, row: TaskRow, group: GroupId) -> bool {
+    round.view.is_member(row, group)
+}
+
+/// The latest end of an active freeze in these scopes that applies to this purpose; `None` if there is none.
+/// What is under way goes on, and what the scheduler places is no move.
+pub(super) fn frozen_until(
+    round: &Round<'_>,
+    place: Place,
+    purpose: Purpose,
+    is_in_scope: impl Fn(FreezeScope) -> bool,
+) -> Option<Timestamp> {
+    let begins = purpose != Purpose::Recover || place == Place::Orphaned;
+    if !begins {
+        return None;
+    }
+    let now = round.view.snapshot.at();
+    let holds = |freeze: &&Freeze| {
+        let applies = purpose.is_voluntary() || freeze.strict;
+        freeze.until > now && applies && is_in_scope(freeze.scope)
+    };
+    round.view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
+}
+
+/// Whether a freeze of a worker or a zone is about this worker.
+pub(super) fn covers(round: &Round<'_>, scope: FreezeScope, worker: WorkerRow) -> bool {
+    match scope {
+        FreezeScope::Worker(id) => id == round.worker_id(worker),
+        FreezeScope::Zone(zone) => round.view.worker(worker).zone == Some(zone),
+        FreezeScope::All | FreezeScope::Group(_) | FreezeScope::Kind(_) => false,
+    }
+}
+
+pub(super) fn not_pinned(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    let pinned = round.view.task(row).mobility == Mobility::Pinned;
+    if pinned { Err(Rejection::Pinned) } else { Ok(()) }
+}
+
+pub(super) fn not_before_its_time(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    match round.view.task(row).not_before {
+        Some(until) if until > round.view.snapshot.at() => Err(Rejection::NotBefore { until }),
+        _ => Ok(()),
+    }
+}
+
+/// The host's scheduler has not just put the task back where it was evicted from.
+pub(super) fn eviction_back_off(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    let task = round.view.task(row);
+    let Some(returned) = round.state.returned.get(&task.id) else { return Ok(()) };
+    let evicts = Way::of(round.config.migration.as_ref(), task).is_the_hosts();
+    if evicts && returned.until > round.view.snapshot.at() {
+        return Err(Rejection::CameBack { times: returned.times, until: returned.until });
+    }
+    Ok(())
+}
+
+pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+    match round.state.cooldowns.get(&round.task_id(row)) {
+        Some(cooldown) if cooldown.until > round.view.snapshot.at() => {
+            Err(Rejection::CoolingDown { until: cooldown.until })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A task that has run for long counts as almost done.
+pub(super) fn not_long_running(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    let running = round.view.task(row).running;
+    let most = round.config.cost_benefit.as_ref().and_then(|section| section.max_running);
+    match most {
+        Some(most) if running > most => {
+            let (running_secs, most_secs) = (seconds(running), seconds(most));
+            Err(Rejection::LongRunning { running_secs, most_secs })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A task that ends before the next round could see the effect is not worth the disturbance.
+pub(super) fn not_nearly_done(
+    round: &Round<'_>,
+    row: TaskRow,
+    _: Purpose,
+) -> Result<(), Rejection> {
+    let least = round.config.check_interval;
+    match round.view.task(row).expected_remaining() {
+        Some(remaining) if round.config.stability.is_some() && remaining < least => {
+            let (remaining_secs, least_secs) = (seconds(remaining), seconds(least));
+            Err(Rejection::NearlyDone { remaining_secs, least_secs })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tasks that move with this one may move too.
+pub(super) fn companions_may_move(
+    round: &Round<'_>,
+    row: TaskRow,
+    purpose: Purpose,
+) -> Result<(), Rejection> {
+    for (other, group) in round.companions.of(row) {
+        if super::task(round, other, purpose, TaskRules::Alone).is_err() {
+            return Err(Rejection::Companion { group, task: round.task_id(other) });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Does the worker have what this variant of the task asks for, and room for it?
+
+use super::Variant;
+use crate::model::hardware::Hardware;
+use crate::model::resource::{ResourceId, whole};
+use crate::model::rows::WorkerRow;
+use crate::outcome::Rejection;
+use crate::round::Round;
+use crate::snapshot::Task;
+use crate::view::{Footprint, runs_on_device, suits};
+
+pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let kinds = round.view.workers[on.to].kinds;
+    let needs = on.task.requirements.all_of.without(kinds);
+    if needs.is_empty() { Ok(()) } else { Err(Rejection::MissingHardware { needs, all: true }) }
+}
+
+pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let (needs, kinds) = (on.task.requirements.any_of, round.view.workers[on.to].kinds);
+    let met = needs.is_empty() || needs.intersects(kinds);
+    if met { Ok(()) } else { Err(Rejection::MissingHardware { needs, all: false }) }
+}
+
+pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let labels = &round.view.worker(on.to).labels;
+    match on.task.requirements.labels.iter().find(|label| !labels.contains(*label)) {
+        Some(label) => Err(Rejection::MissingLabel { label: *label }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let labels = &round.view.worker(on.to).labels;
+    match on.task.requirements.forbidden_labels.iter().find(|label| labels.contains(*label)) {
+        Some(label) => Err(Rejection::ForbiddenLabel { label: *label }),
+        None => Ok(()),
+    }
+}
+
+/// Memory as a whole, whatever else is there.
+pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let Some(needs_bytes) = on.task.requirements.min_memory_bytes else { return Ok(()) };
+    let has = round.view.worker(on.to).capacity.known(ResourceId::MEMORY);
+    if has.is_some_and(|has| has >= needs_bytes as f64) {
+        return Ok(());
+    }
+    Err(Rejection::TooLittleMemory { needs_bytes, has_bytes: has.map(whole) })
+}
+
+/// A device whose compute capability is unknown is not capable.
+pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let needs = &on.task.requirements;
+    let Some(least) = needs.min_cuda_compute else { return Ok(()) };
+    if !runs_on_device(needs, round.view.workers[on.to].kinds) {
+        return Ok(());
+    }
+    match round.view.worker(on.to).compute(Hardware::Cuda) {
+        Some(has) if has >= least => Ok(()),
+        has => Err(Rejection::TooLittleCompute { needs: least, has }),
+    }
+}
+
+/// Some suitable device has room, if the task needs one.
+pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    let Some(needs_bytes) = device_bytes(round, on.task, on.to) else { return Ok(()) };
+    let tightest = round.ledger.tightest(on.to, &on.task.requirements, needs_bytes as f64);
+    let Err(widest) = tightest else { return Ok(()) };
+    let free = widest.map_or(0.0, |(free, _)| free);
+    let (free_bytes, lacking_bytes) = (whole(free), whole(needs_bytes as f64 - free));
+    let device = widest.map(|(_, device)| device);
+    Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes })
+}
+
+/// The device that would hold the task, if it needs one.
+pub(super) fn device(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u16> {
+    let bytes = device_bytes(round, task, to)?;
+    round.ledger.tightest(to, &task.requirements, bytes as f64).ok()
+}
+
+/// The memory that a task needs on one device of this worker; `None` if it needs none there.
+fn device_bytes(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u64> {
+    let bytes = task.requirements.gpu_memory_bytes?;
+    runs_on_device(&task.requirements, round.view.workers[to].kinds).then_some(bytes)
+}
+
+/// Room in every resource that the task asks for: reservations never exceed capacity.
+pub(super) fn headroom(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    headroom_for(round, on.to, on.footprint)
+}
+
+pub(super) fn headroom_for(
+    round: &Round<'_>,
+    to: WorkerRow,
+    footprint: &Footprint,
+) -> Result<(), Rejection> {
+    for (column, cell) in round.ledger.row(to).iter().enumerate() {
+        let Some(needed) = footprint.claim[column].filter(|claim| *claim > 0.0) else { continue };
+        // A capacity that is unknown counts as none.
+        let capacity = cell.capacity.unwrap_or(0.0);
+        let free = capacity - cell.claimed;
+        if needed > free {
+            let resource = round.ledger.columns[column];
+            return Err(Rejection::NoHeadroom { resource, needed, free, capacity });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a worker has hardware, labels, memory and compute capability for a task, whatever else is there.
+pub(crate) fn meets_requirements(round: &Round<'_>, task: &Task, to: WorkerRow) -> bool {
+    let footprint = &Footprint::default();
+    let on = Variant { task, to, footprint };
+    let asked: [super::AskVariant; 6] = [
+        has_all_hardware,
+        has_any_hardware,
+        has_labels,
+        has_no_forbidden_label,
+        memory_is_large_enough,
+        compute_capability,
+    ];
+    asked.into_iter().all(|ask| ask(round, &on).is_ok())
+}
+
+/// The hardware that a worker lacks for a task, whatever else is there.
+pub(crate) fn has_hardware(round: &Round<'_>, task: &Task, to: WorkerRow) -> Result<(), Rejection> {
+    let footprint = &Footprint::default();
+    let on = Variant { task, to, footprint };
+    has_all_hardware(round, &on).and_then(|()| has_any_hardware(round, &on))
+}
+
+/// Whether a worker that meets a task's requirements would have the capacity for it if it were empty.
+pub(crate) fn could_hold(
+    round: &Round<'_>,
+    task: &Task,
+    worker: WorkerRow,
+    footprint: &Footprint,
+) -> bool {
+    let mut cells = round.ledger.row(worker).iter().zip(&footprint.claim);
+    let has_room = cells.all(|(cell, claim)| match claim {
+        Some(claim) if *claim > 0.0 => cell.capacity.is_some_and(|capacity| *claim <= capacity),
+        _ => true,
+    });
+    let on_some_device = |bytes: u64| {
+        let devices = round.view.worker(worker).devices.iter();
+        let suitable = devices.filter(|device| suits(&task.requirements, device));
+        suitable.filter_map(|device| device.memory_bytes).any(|memory| memory >= bytes)
+    };
+    has_room && device_bytes(round, task, worker).is_none_or(on_some_device)
+}

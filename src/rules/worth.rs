@@ -1,0 +1,15 @@
+//! Is the move worth its cost?
+
+use crate::outcome::{Rejection, Scorecard};
+use crate::round::Round;
+
+/// The net benefit exceeds what the present pace asks for.
+pub(super) fn worth_its_cost(round: &Round<'_>, scorecard: &Scorecard) -> Result<(), Rejection> {
+    let least = round.pace.least_net;
+    if scorecard.net() > least {
+        return Ok(());
+    }
+    let (cost, benefit) = (scorecard.cost.total(), scorecard.benefit.total());
+    let (beyond, below) = (scorecard.cost.sum() - cost, benefit - scorecard.benefit.sum());
+    Err(Rejection::NotWorthIt { cost, benefit, least, beyond, below })
+}

@@ -1,0 +1,56 @@
+//! Can this snapshot be believed? Too many workers that vanish at once are taken for a failure of the
+//! eyes, not of the cluster, until it has lasted.
+//!
+//! With four known workers and a share of 0.5, two missing ones are gone and three are in doubt.
+
+use crate::config::Config;
+use crate::model::time::Timestamp;
+use crate::outcome::Held;
+use crate::snapshot::{Coverage, Snapshot, Stance};
+use crate::state::{State, Track};
+
+/// What is believed of a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    /// What stands for the snapshot; nothing if it is believed as it is.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) held: Option<Held>,
+    /// Since when too much has been missing, as far as this snapshot tells.
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// Compares what a snapshot shows with what is known.
+pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trust {
+    let Some(section) = &config.safeguard else { return Trust::default() };
+    let at = snapshot.at();
+    let complete = snapshot.coverage() == Coverage::Complete;
+    let (mut known, mut missing) = (0, 0);
+    for (worker, track) in &state.tracks {
+        let stance = snapshot.worker(*worker).map(|worker| worker.stance);
+        if !is_expected(track, stance) {
+            continue;
+        }
+        known += 1;
+        missing += u32::from(stance.map_or(complete, |stance| stance == Stance::Offline));
+    }
+    // A later life may have begun with an earlier clock.
+    let doubted = state.doubted_since.map(|since| since.min(at));
+    if f64::from(missing) <= section.missing_share * f64::from(known) {
+        // A partial snapshot does not tell whether what was missing is back.
+        return Trust { since: doubted.filter(|_| !complete), ..Trust::default() };
+    }
+    let since = doubted.unwrap_or(at);
+    let until = since.after(section.believed_after);
+    if at >= until {
+        return Trust::default();
+    }
+    let held = Some(Held { missing, known, since, until });
+    Trust { snapshot: Some(snapshot.doubted()), held, since: Some(since) }
+}
+
+/// Whether a worker ought to be there still. One that only partial snapshots have named may have gone
+/// unnoticed, and one that was draining was about to go.
+fn is_expected(track: &Track, now: Option<Stance>) -> bool {
+    let stays = matches!(track.stance, Stance::Accept | Stance::Hold);
+    !track.gone && stays && (track.passing.is_none() || now.is_some())
+}

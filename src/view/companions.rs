@@ -1,0 +1,99 @@
+//! Which tasks must move together?
+//!
+//! The members of an affinity group that share a worker move as one, and so do those that have lost theirs.
+//! Groups may overlap: a companion's companions come along. With groups {t1, t2} and {t2, t3}, all three on
+//! w1, each of the three has the two others as companions.
+
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::{Ledger, Place, View};
+use crate::model::ids::GroupId;
+use crate::model::rows::TaskRow;
+use crate::snapshot::GroupRule;
+
+/// The sets of tasks that move together, found once per round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Companions {
+    /// Per set: its tasks in order, each with the group that binds it to the first.
+    sets: Vec<Vec<(TaskRow, GroupId)>>,
+    /// The set of each task that is in one.
+    set_of: BTreeMap<TaskRow, usize>,
+}
+
+impl Companions {
+    pub(crate) fn new(view: &View<'_>, ledger: &Ledger) -> Self {
+        let mut companions = Self::default();
+        let bound =
+            |index: &&u32| view.snapshot.groups()[**index as usize].rule == GroupRule::Affinity;
+        for (row, groups) in &view.memberships {
+            let known = companions.set_of.contains_key(row);
+            if known || groups.iter().find(bound).is_none() {
+                continue;
+            }
+            let here = ledger.places[*row];
+            let set = gather(view, ledger, *row, |place| match here {
+                Place::On(_) => place == here,
+                _ => here.is_lost() && place.is_lost(),
+            });
+            // A task that is on its way, or nowhere, moves with nobody.
+            if set.is_empty() {
+                continue;
+            }
+            let index = companions.sets.len();
+            companions.set_of.extend(set.iter().map(|(member, _)| (*member, index)));
+            companions.sets.push(set);
+        }
+        companions
+    }
+
+    /// The tasks that move with this one, in order, each with the group that binds it.
+    pub(crate) fn of(&self, row: TaskRow) -> impl Iterator<Item = (TaskRow, GroupId)> + Clone {
+        let set = self.set_of.get(&row).map_or(&[][..], |set| self.sets[*set].as_slice());
+        set.iter().copied().filter(move |(member, _)| *member != row)
+    }
+
+    /// The first task of a set leads it; a task without companions leads itself.
+    pub(crate) fn leader(&self, row: TaskRow) -> TaskRow {
+        self.set_of.get(&row).map_or(row, |set| self.sets[*set][0].0)
+    }
+}
+
+/// The tasks without a worker that must be placed together with this one, in order; empty if there are none.
+pub(crate) fn placed_with(view: &View<'_>, ledger: &Ledger, row: TaskRow) -> Vec<TaskRow> {
+    let found = gather(view, ledger, row, Place::is_lost);
+    let mut rows: Vec<TaskRow> = found.into_iter().map(|(other, _)| other).collect();
+    rows.retain(|other| *other != row);
+    rows.sort_unstable();
+    rows
+}
+
+/// The tasks in such places that are bound to this one by groups that stay together, each with the group that
+/// binds it.
+fn gather(
+    view: &View<'_>,
+    ledger: &Ledger,
+    first: TaskRow,
+    is_with: impl Fn(Place) -> bool,
+) -> Vec<(TaskRow, GroupId)> {
+    let mut found = BTreeMap::new();
+    let mut asked = BTreeSet::new();
+    let mut next = alloc::vec![first];
+    while let Some(row) = next.pop() {
+        for index in view.groups_of(row) {
+            let group = &view.snapshot.groups()[*index as usize];
+            if group.rule != GroupRule::Affinity || !asked.insert(*index) {
+                continue;
+            }
+            let members = group.members.iter().filter_map(|id| view.snapshot.task_row(*id));
+            for other in members.filter(|other| is_with(ledger.places[*other])) {
+                if let Entry::Vacant(entry) = found.entry(other) {
+                    entry.insert(group.id);
+                    next.push(other);
+                }
+            }
+        }
+    }
+    found.into_iter().collect()
+}

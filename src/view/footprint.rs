@@ -1,0 +1,159 @@
+//! What does a task claim of a worker's capacity, and what does it use?
+//!
+//! A task that asks for 4 cores and uses 2.5 claims 4 and loads its worker with 2.5; one that asks for
+//! nothing and uses 2.5 claims 2.5. A task that can run on a CPU or on a GPU claims no GPU memory on a worker
+//! without a GPU.
+
+use alloc::vec::Vec;
+
+use super::{Ledger, Place, View};
+use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::rows::{TaskRow, WorkerRow};
+use crate::snapshot::{Device, Requirements, Task};
+
+/// What a task, or several that move together, take of a worker: one entry per column of the ledger.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Footprint {
+    /// Capacity that is reserved; `None` if the task does not ask for the resource.
+    pub(crate) claim: Vec<Option<f64>>,
+    /// Use that is added.
+    pub(crate) load: Vec<f64>,
+    /// Use that the source is relieved of, where that is another amount; empty where it is the same.
+    freed_at_source: Vec<f64>,
+}
+
+impl Footprint {
+    /// Use of one column that the source is relieved of.
+    pub(crate) fn freed(&self, column: usize) -> f64 {
+        self.freed_at_source.get(column).copied().unwrap_or(self.load[column])
+    }
+
+    /// Adds the footprint of another task.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.load.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        if !(self.freed_at_source.is_empty() && other.freed_at_source.is_empty()) {
+            let columns = 0..self.load.len();
+            self.freed_at_source =
+                columns.map(|column| self.freed(column) + other.freed(column)).collect();
+        }
+        for (sum, load) in self.load.iter_mut().zip(&other.load) {
+            *sum += load;
+        }
+        for (sum, claim) in self.claim.iter_mut().zip(&other.claim) {
+            *sum = match (*sum, *claim) {
+                (Some(sum), Some(claim)) => Some(sum + claim),
+                (sum, claim) => sum.or(claim),
+            };
+        }
+    }
+}
+
+impl Ledger {
+    /// The footprint of a task on a worker with this hardware, written into a buffer.
+    pub(crate) fn footprint_into(&self, task: &Task, kinds: HardwareSet, out: &mut Footprint) {
+        out.claim.clear();
+        out.load.clear();
+        out.freed_at_source.clear();
+        for resource in self.columns.iter().copied() {
+            if skips(task, kinds, resource) {
+                out.claim.push(None);
+                out.load.push(0.0);
+            } else {
+                out.claim.push(claim(task, resource));
+                out.load.push(task.load(resource).unwrap_or(0.0));
+            }
+        }
+    }
+
+    /// The footprint of a task on a worker with this hardware.
+    pub(crate) fn footprint(&self, task: &Task, kinds: HardwareSet) -> Footprint {
+        let mut footprint = Footprint::default();
+        self.footprint_into(task, kinds, &mut footprint);
+        footprint
+    }
+
+    /// The footprint that a task would have on `to` by one of its alternatives, if it has any; what its source is
+    /// relieved of is the use of the alternative by which it runs now.
+    pub(crate) fn footprint_at(
+        &self,
+        view: &View<'_>,
+        row: TaskRow,
+        to: WorkerRow,
+        alternative: Option<u16>,
+        out: &mut Footprint,
+    ) {
+        let kinds = view.workers[to].kinds;
+        if let (Some(variants), Place::On(from)) = (view.variants(row), self.places[row]) {
+            self.footprint_into(variants.current(), view.workers[from].kinds, out);
+            let freed_at_source = core::mem::take(&mut out.load);
+            self.footprint_into(view.task_by(row, alternative), kinds, out);
+            out.freed_at_source = freed_at_source;
+        } else {
+            self.footprint_into(view.task_by(row, alternative), kinds, out);
+        }
+    }
+}
+
+/// What a task claims of a worker's capacity: what it asks for, or uses unasked.
+fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
+    let on_device = || {
+        let bytes = task.requirements.gpu_memory_bytes?;
+        (resource == ResourceId::GPU_MEMORY).then_some(bytes as f64)
+    };
+    task.demand.known(resource).or_else(on_device).or_else(|| task.used.known(resource))
+}
+
+/// All that a task claims of a worker with this hardware, resource by resource.
+pub(crate) fn claims(task: &Task, kinds: HardwareSet) -> Amounts {
+    let mut claims: Amounts = resources(task, kinds)
+        .filter_map(|resource| Some((resource, claim(task, resource)?)))
+        .collect();
+    let memory = ResourceId::GPU_MEMORY;
+    if task.requirements.gpu_memory_bytes.is_some() && !skips(task, kinds, memory) {
+        claims.set(memory, claim(task, memory).unwrap_or(0.0));
+    }
+    claims
+}
+
+/// All that a task takes of the use of a worker with this hardware, resource by resource.
+pub(crate) fn loads(task: &Task, kinds: HardwareSet) -> Amounts {
+    let resources = resources(task, kinds);
+    resources.filter_map(|resource| Some((resource, task.load(resource)?))).collect()
+}
+
+fn resources(task: &Task, kinds: HardwareSet) -> impl Iterator<Item = ResourceId> + '_ {
+    let all = task.demand.iter().chain(task.used.iter()).map(|(resource, _)| resource);
+    all.filter(move |resource| !skips(task, kinds, *resource))
+}
+
+/// Whether a task does not touch a resource where it runs on the CPU for want of an accelerator.
+fn skips(task: &Task, kinds: HardwareSet, resource: ResourceId) -> bool {
+    [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
+        && !task.requirements.hardware().is_empty()
+        && !runs_on_device(&task.requirements, kinds)
+}
+
+/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on
+/// one. A task that runs on a CPU as well needs none where there is no accelerator for it.
+pub(crate) fn runs_on_device(needs: &Requirements, kinds: HardwareSet) -> bool {
+    let cpu = HardwareSet::of(Hardware::Cpu);
+    let accelerators = needs.hardware().without(cpu);
+    if needs.any_of.contains(Hardware::Cpu) && needs.all_of.without(cpu).is_empty() {
+        return accelerators.intersects(kinds);
+    }
+    !accelerators.is_empty() || needs.gpu_memory_bytes.is_some() || needs.min_cuda_compute.is_some()
+}
+
+/// Whether a device is of a kind that a task can use.
+pub(crate) fn suits(needs: &Requirements, device: &Device) -> bool {
+    let accelerators = needs.hardware().without(HardwareSet::of(Hardware::Cpu));
+    let kind = accelerators.is_empty() || accelerators.contains(device.hardware);
+    let capable = |least: ComputeCapability| {
+        device.hardware == Hardware::Cuda && device.compute.is_some_and(|has| has >= least)
+    };
+    kind && needs.min_cuda_compute.is_none_or(capable)
+}

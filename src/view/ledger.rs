@@ -1,0 +1,497 @@
+//! What does each worker carry, as the plan stands?
+//!
+//! The ledger holds capacity, claims and use per worker and resource, free device memory, the place of every
+//! task, and indexes over these, so that a rule costs O(log n) per pair whatever the groups. A move counts at
+//! once: its claim on both ends, its load on the target only.
+//!
+//! Whatever is tried out is journalled, and [`rollback`](Ledger::rollback) restores it bit for bit.
+
+use alloc::vec::Vec;
+
+use super::extremes::Extremes;
+use super::groups::GroupIndexes;
+use super::{Footprint, MOST_LOAD, Place, View, suits};
+use crate::config::LoadRule;
+use crate::model::ids::TaskId;
+use crate::model::resource::ResourceId;
+use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
+use crate::snapshot::{Device, Requirements, Snapshot, Worker};
+
+/// What each worker carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    rule: LoadRule,
+    /// Whether use is projected (moves change it) or stays as reported.
+    projects: bool,
+    /// The resources that any worker has or any task asks for, in id order.
+    pub(crate) columns: Vec<ResourceId>,
+    /// Worker by worker, column by column.
+    cells: Vec<Cell>,
+    devices: Vec<DeviceCell>,
+    /// The first device of each worker, and one past the last device.
+    device_start: Vec<usize>,
+    /// Changed by [`Self::relocate`] only, once the groups are indexed.
+    pub(crate) places: Column<TaskRow, Place>,
+    /// Migrations under way from and to each worker.
+    pub(crate) outgoing: Column<WorkerRow, u32>,
+    pub(crate) incoming: Column<WorkerRow, u32>,
+    /// Tasks without a worker that are on their way to each worker.
+    pub(crate) placements: Column<WorkerRow, u32>,
+    /// Unavailable members of each group that has a disruption budget.
+    pub(crate) unavailable: Vec<u32>,
+    pub(crate) groups: GroupIndexes,
+    /// The levels of the balanced workers, once the bands are known.
+    levels: Option<Levels>,
+    journal: Vec<Change>,
+    /// How many marks are open; nothing is journalled where none is.
+    marks: u32,
+}
+
+/// One resource of one worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) capacity: Option<f64>,
+    /// Reserved for tasks that are there or on their way there.
+    pub(crate) claimed: f64,
+    pub(crate) used: Option<f64>,
+}
+
+/// One device of one worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeviceCell {
+    pub(crate) device: Device,
+    /// Reserved by tasks that are there.
+    pub(crate) reserved_bytes: f64,
+    /// Reserved for tasks on their way there.
+    pub(crate) arriving_bytes: f64,
+}
+
+impl DeviceCell {
+    /// Memory that is not used, not reserved, and not promised to a task on its way; `None` if the device's
+    /// memory is unknown.
+    pub(crate) fn free_bytes(&self) -> Option<f64> {
+        let used = self.device.used_bytes.unwrap_or(0) as f64;
+        let taken = used.max(self.reserved_bytes) + self.arriving_bytes;
+        self.device.memory_bytes.map(|memory| memory as f64 - taken)
+    }
+}
+
+/// A task that goes to a worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) task: TaskRow,
+    pub(crate) from: Option<WorkerRow>,
+    pub(crate) to: WorkerRow,
+    /// Whether a running task is interrupted; what interrupts nothing counts among the placements.
+    pub(crate) interrupts: bool,
+    /// Where the task is from now on.
+    pub(crate) place: Place,
+    /// Memory of a device that is kept for it.
+    pub(crate) device: Option<(u16, u64)>,
+}
+
+/// A point to which a ledger can be rolled back.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Mark(usize);
+
+/// What a rollback restores.
+#[derive(Clone, Debug)]
+enum Change {
+    Cells(WorkerRow, Vec<Cell>),
+    Devices(WorkerRow, Vec<DeviceCell>),
+    Counts(WorkerRow, [u32; 3]),
+    Place(TaskRow, TaskId, Place, Vec<u32>),
+    Unavailable(u32, u32),
+}
+
+/// The levels of the balanced workers: their loads, shifted to what is forecast where that is the trigger.
+#[derive(Clone, Debug)]
+struct Levels {
+    shift: Vec<f64>,
+    balanced: Column<WorkerRow, bool>,
+    extremes: Extremes<WorkerRow>,
+}
+
+impl Ledger {
+    pub(crate) fn new(rule: LoadRule, projects: bool, snapshot: &Snapshot) -> Self {
+        let columns = columns(snapshot);
+        let workers = snapshot.workers();
+        let mut cells = Vec::with_capacity(workers.len() * columns.len());
+        let mut devices = Vec::new();
+        let mut device_start = Vec::with_capacity(workers.len() + 1);
+        for (row, worker) in WorkerRow::first(workers.len()).zip(workers) {
+            // One impossible field spoils the record: the rest of its use counts for nothing either.
+            let trusted = snapshot.is_usable(row);
+            for resource in &columns {
+                let cell = cell(worker, *resource);
+                cells.push(if trusted { cell } else { Cell { used: None, ..cell } });
+            }
+            device_start.push(devices.len());
+            devices.extend(worker.devices.iter().map(|device| DeviceCell {
+                device: *device,
+                reserved_bytes: 0.0,
+                arriving_bytes: 0.0,
+            }));
+        }
+        device_start.push(devices.len());
+        Self {
+            rule,
+            projects,
+            columns,
+            cells,
+            devices,
+            device_start,
+            places: Column::filled(Place::Unplaced, snapshot.tasks().len()),
+            outgoing: Column::filled(0, workers.len()),
+            incoming: Column::filled(0, workers.len()),
+            placements: Column::filled(0, workers.len()),
+            unavailable: alloc::vec![0; snapshot.groups().len()],
+            groups: GroupIndexes::default(),
+            levels: None,
+            journal: Vec::new(),
+            marks: 0,
+        }
+    }
+
+    pub(crate) fn row(&self, worker: WorkerRow) -> &[Cell] {
+        let width = self.columns.len();
+        &self.cells[worker.position() * width..(worker.position() + 1) * width]
+    }
+
+    /// For observation, before anything is journalled.
+    pub(crate) fn row_mut(&mut self, worker: WorkerRow) -> &mut [Cell] {
+        let width = self.columns.len();
+        &mut self.cells[worker.position() * width..(worker.position() + 1) * width]
+    }
+
+    pub(crate) fn devices_of(&self, worker: WorkerRow) -> &[DeviceCell] {
+        let at = worker.position();
+        &self.devices[self.device_start[at]..self.device_start[at + 1]]
+    }
+
+    fn devices_mut(&mut self, worker: WorkerRow) -> &mut [DeviceCell] {
+        let at = worker.position();
+        &mut self.devices[self.device_start[at]..self.device_start[at + 1]]
+    }
+
+    /// One device of a worker.
+    pub(crate) fn device_mut(&mut self, worker: WorkerRow, device: u16) -> Option<&mut DeviceCell> {
+        self.devices_mut(worker).get_mut(usize::from(device))
+    }
+
+    /// Projects use from now on, whatever the configuration says: to try things out.
+    pub(crate) fn project(&mut self) {
+        self.projects = true;
+    }
+
+    // ------------------------------------------------------------ loads
+
+    /// The load of a worker as the ledger stands.
+    pub(crate) fn load(&self, worker: WorkerRow) -> Option<f64> {
+        self.load_with(worker, |_| 0.0)
+    }
+
+    /// The load of a worker with `change` added to the use of each column.
+    pub(crate) fn load_with(
+        &self,
+        worker: WorkerRow,
+        change: impl Fn(usize) -> f64,
+    ) -> Option<f64> {
+        self.load_at(worker, |column, cell| Some(cell.used? + change(column)))
+    }
+
+    /// The load of a worker that carries this footprint and nothing else.
+    pub(crate) fn load_of(&self, worker: WorkerRow, footprint: &Footprint) -> Option<f64> {
+        self.load_at(worker, |column, _| Some(footprint.load[column]))
+    }
+
+    /// The load of a worker with this much of each column in use.
+    fn load_at(
+        &self,
+        worker: WorkerRow,
+        used: impl Fn(usize, &Cell) -> Option<f64>,
+    ) -> Option<f64> {
+        let loads = self.row(worker).iter().enumerate().filter_map(|(column, cell)| {
+            let used = used(column, cell)?;
+            let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
+            Some((self.columns[column], (used.max(0.0) / capacity).min(MOST_LOAD)))
+        });
+        match self.rule {
+            LoadRule::Dominant => {
+                let busy = loads.filter(|(resource, _)| !resource.is_room());
+                busy.map(|(_, load)| load).reduce(f64::max)
+            }
+            LoadRule::Mean => {
+                let counts = |resource| {
+                    [ResourceId::CPU, ResourceId::MEMORY, ResourceId::GPU_MEMORY]
+                        .contains(&resource)
+                };
+                let (mut sum, mut count) = (0.0, 0.0);
+                for (_, load) in loads.filter(|(resource, _)| counts(*resource)) {
+                    sum += load;
+                    count += 1.0;
+                }
+                (count > 0.0).then(|| sum / count)
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ levels
+
+    /// Indexes the levels of the balanced workers: load plus `shift`, where that has a row for the worker.
+    pub(crate) fn index_levels(&mut self, view: &View<'_>, shift: &[f64]) {
+        let balanced = view.workers.iter().map(|worker| worker.balanced).collect();
+        let mut levels =
+            Levels { shift: shift.to_vec(), balanced, extremes: Extremes::of(view.workers.len()) };
+        for worker in view.worker_rows().filter(|worker| levels.balanced[*worker]) {
+            levels.extremes.set(worker, self.load(worker).map(|load| load + levels.shift(worker)));
+        }
+        self.levels = Some(levels);
+    }
+
+    /// Drops the index of levels, where nobody will ask for spreads.
+    pub(crate) fn forget_levels(&mut self) {
+        self.levels = None;
+    }
+
+    /// The spread over the balanced workers now, and with the levels of two workers replaced.
+    pub(crate) fn spreads(&self, replaced: [(WorkerRow, Option<f64>); 2]) -> (f64, f64) {
+        let Some(levels) = &self.levels else { return (0.0, 0.0) };
+        let kept = replaced.map(|(worker, level)| {
+            let level = if levels.balanced[worker] { level } else { None };
+            (worker, level.filter(|_| levels.extremes.get(worker).is_some()))
+        });
+        (levels.extremes.spread(), levels.extremes.spread_with(kept))
+    }
+
+    fn refresh_level(&mut self, worker: WorkerRow) {
+        if self.levels.as_ref().is_some_and(|levels| levels.balanced[worker]) {
+            let load = self.load(worker);
+            if let Some(levels) = &mut self.levels {
+                let level = load.map(|load| load + levels.shift(worker));
+                levels.extremes.set(worker, level);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ changes
+
+    /// Moves a task in the ledger.
+    pub(crate) fn carry(&mut self, view: &View<'_>, arrival: &Arrival, footprint: &Footprint) {
+        let Arrival { task, from, to, interrupts, place, device } = *arrival;
+        self.remember(to);
+        from.into_iter().for_each(|from| self.remember(from));
+        let projects = self.projects;
+        for (column, cell) in self.row_mut(to).iter_mut().enumerate() {
+            cell.claimed += footprint.claim[column].unwrap_or(0.0);
+            if projects {
+                cell.used = cell.used.map(|used| used + footprint.load[column]);
+            }
+        }
+        self.incoming[to] += 1;
+        self.placements[to] += u32::from(!interrupts);
+        if let Some((device, bytes)) = device {
+            self.keep(Some(bytes), to, Some(device));
+        }
+        if let Some(from) = from {
+            self.outgoing[from] += u32::from(interrupts);
+            if projects {
+                for (column, cell) in self.row_mut(from).iter_mut().enumerate() {
+                    cell.used = cell.used.map(|used| (used - footprint.freed(column)).max(0.0));
+                }
+            }
+            self.count_absence(view, task);
+            self.refresh_level(from);
+        }
+        self.refresh_level(to);
+        self.relocate(view, task, place);
+    }
+
+    /// Counts a task that is to leave its worker as unavailable.
+    fn count_absence(&mut self, view: &View<'_>, task: TaskRow) {
+        for group in view.groups_of(task) {
+            if self.marks > 0 {
+                let before = self.unavailable[*group as usize];
+                self.journal.push(Change::Unavailable(*group, before));
+            }
+            self.unavailable[*group as usize] += 1;
+        }
+    }
+
+    /// Says where a task is from now on.
+    pub(crate) fn relocate(&mut self, view: &View<'_>, task: TaskRow, place: Place) {
+        let before = core::mem::replace(&mut self.places[task], place);
+        let groups = view.groups_of(task);
+        self.groups.relocate(groups, view.task(task).id, before, place);
+        if self.marks > 0 {
+            self.journal.push(Change::Place(task, view.task(task).id, before, groups.to_vec()));
+        }
+    }
+
+    /// Takes the use of a footprint off a worker.
+    pub(crate) fn relieve(&mut self, footprint: &Footprint, worker: WorkerRow) {
+        self.remember(worker);
+        for (column, cell) in self.row_mut(worker).iter_mut().enumerate() {
+            cell.used = cell.used.map(|used| (used - footprint.load[column]).max(0.0));
+        }
+    }
+
+    /// Makes a worker as empty as a new one of its shape.
+    pub(crate) fn clear(&mut self, worker: WorkerRow) {
+        self.remember(worker);
+        for cell in self.row_mut(worker) {
+            cell.claimed = 0.0;
+            cell.used = cell.used.map(|_| 0.0);
+        }
+        for cell in self.devices_mut(worker) {
+            cell.device.used_bytes = cell.device.used_bytes.map(|_| 0);
+            cell.reserved_bytes = 0.0;
+            cell.arriving_bytes = 0.0;
+        }
+    }
+
+    // ------------------------------------------------------------ trying things out
+
+    /// Marks the ledger as it stands. Every mark is either rolled back to or committed.
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.marks += 1;
+        Mark(self.journal.len())
+    }
+
+    /// Keeps what has changed since a mark.
+    pub(crate) fn commit(&mut self, mark: Mark) {
+        self.marks -= 1;
+        if self.marks == 0 {
+            self.journal.truncate(mark.0);
+        }
+    }
+
+    /// Undoes what has changed since a mark.
+    pub(crate) fn rollback(&mut self, mark: Mark) {
+        let Mark(length) = mark;
+        while self.journal.len() > length {
+            match self.journal.pop() {
+                Some(Change::Cells(worker, cells)) => {
+                    self.row_mut(worker).copy_from_slice(&cells);
+                    self.refresh_level(worker);
+                }
+                Some(Change::Devices(worker, devices)) => {
+                    self.devices_mut(worker).copy_from_slice(&devices);
+                }
+                Some(Change::Counts(worker, [outgoing, incoming, placements])) => {
+                    self.outgoing[worker] = outgoing;
+                    self.incoming[worker] = incoming;
+                    self.placements[worker] = placements;
+                }
+                Some(Change::Place(task, id, before, groups)) => {
+                    let place = core::mem::replace(&mut self.places[task], before);
+                    self.groups.relocate(&groups, id, place, before);
+                }
+                Some(Change::Unavailable(group, before)) => {
+                    self.unavailable[group as usize] = before;
+                }
+                None => break,
+            }
+        }
+        self.marks -= 1;
+    }
+
+    /// Journals what a worker carries, where anything is tried out.
+    fn remember(&mut self, worker: WorkerRow) {
+        if self.marks == 0 {
+            return;
+        }
+        let cells = self.row(worker).to_vec();
+        self.journal.push(Change::Cells(worker, cells));
+        if !self.devices_of(worker).is_empty() {
+            let devices = self.devices_of(worker).to_vec();
+            self.journal.push(Change::Devices(worker, devices));
+        }
+        let counts = [self.outgoing[worker], self.incoming[worker], self.placements[worker]];
+        self.journal.push(Change::Counts(worker, counts));
+    }
+
+    // ------------------------------------------------------------ devices
+
+    /// Keeps memory of a device for a task on its way there.
+    pub(crate) fn keep(&mut self, bytes: Option<u64>, worker: WorkerRow, device: Option<u16>) {
+        let cell = device.and_then(|device| self.device_mut(worker, device));
+        if let (Some(cell), Some(bytes)) = (cell, bytes) {
+            cell.arriving_bytes += bytes as f64;
+        }
+    }
+
+    /// The suitable device with the least free memory that still holds this many bytes: large holes stay
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// The suitable device with the most free memory, and how much that is; `None` if none is suitable.
+    pub(crate) fn tightest(
+        &self,
+        worker: WorkerRow,
+        needs: &Requirements,
+        bytes: f64,
+    ) -> Result<u16, Option<(f64, u16)>> {
+        let devices = (0..=u16::MAX).zip(self.devices_of(worker));
+        let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
+        let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes()?, index)));
+        let fits = free.clone().filter(|(free, _)| *free >= bytes);
+        let tightest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let widest = || free.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        tightest.map(|(_, index)| index).ok_or_else(widest)
+    }
+}
+
+impl Levels {
+    fn shift(&self, worker: WorkerRow) -> f64 {
+        self.shift.get(worker.position()).copied().unwrap_or(0.0)
+    }
+}
+
+/// Every resource that a worker has or a task asks for, in id order.
+fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
+    let mut columns = Vec::new();
+    let mut add = |resource: ResourceId| {
+        if let Err(at) = columns.binary_search(&resource) {
+            columns.insert(at, resource);
+        }
+    };
+    for worker in snapshot.workers() {
+        worker.capacity.iter().for_each(|(resource, _)| add(resource));
+        if !worker.devices.is_empty() {
+            add(ResourceId::GPU_MEMORY);
+        }
+    }
+    for task in snapshot.tasks() {
+        task.demand.iter().for_each(|(resource, _)| add(resource));
+        if task.requirements.gpu_memory_bytes.is_some() {
+            add(ResourceId::GPU_MEMORY);
+        }
+        for alternative in &task.alternatives {
+            alternative.demand.iter().for_each(|(resource, _)| add(resource));
+            if alternative.gpu_memory_bytes.is_some() {
+                add(ResourceId::GPU_MEMORY);
+            }
+        }
+    }
+    columns
+}
+
+/// One resource of a worker as reported. Where GPU memory is not stated, the devices' memory is
+/// added up.
+fn cell(worker: &Worker, resource: ResourceId) -> Cell {
+    let devices = |bytes: fn(&Device) -> Option<u64>| {
+        if resource != ResourceId::GPU_MEMORY || worker.devices.is_empty() {
+            return None;
+        }
+        let sum =
+            worker.devices.iter().try_fold(0_u64, |sum, device| sum.checked_add(bytes(device)?));
+        sum.map(|sum| sum as f64)
+    };
+    let capacity =
+        worker.capacity.known(resource).or_else(|| devices(|device| device.memory_bytes));
+    let used = worker.used.known(resource).or_else(|| devices(|device| device.used_bytes));
+    Cell { capacity, claimed: 0.0, used }
+}
