@@ -127,12 +127,16 @@ impl<'a> Look<'a> {
         let round = context.with(ledger);
         let purpose = Purpose::Recover;
         let own = MoveSet { rows: alloc::vec![row], from: None, purpose, gang: None };
-        let mut rows = placed_with(round.view, ledger, row);
-        if !rows.is_empty() {
-            rows.push(row);
-            rows.sort_unstable();
-        }
+        let companions = placed_with(round.view, ledger, row);
+        let mut rows: Vec<TaskRow> = companions.iter().map(|(other, _)| *other).collect();
+        rows.push(row);
+        rows.sort_unstable();
         let together = MoveSet { rows, ..own.clone() };
+        let bound = companions.iter().find_map(|(other, group)| {
+            let may = rules::task(&round, *other, purpose, TaskRules::Alone);
+            let task = round.task_id(*other);
+            may.err().map(|_| Rejection::Companion { group: *group, task })
+        });
         let may_be_placed = rules::task(&round, row, purpose, TaskRules::AloneInScope);
         let mut ranked: Vec<(Verdict, f64)> = Vec::with_capacity(round.view.workers.len());
         for to in round.view.worker_rows() {
@@ -150,11 +154,14 @@ impl<'a> Look<'a> {
                 verdict.admission.rejection(),
                 None | Some(Rejection::WouldOverload { .. })
             );
-            if is_open
-                && !together.rows.is_empty()
-                && let Err(no) = fits_together(&context, ledger, &together, to)
-            {
-                verdict = Verdict::no(worker, purpose, no);
+            if is_open && !companions.is_empty() {
+                let fits = match bound {
+                    Some(no) => Err(no),
+                    None => fits_together(&context, ledger, &together, to),
+                };
+                if let Err(no) = fits {
+                    verdict = Verdict::no(worker, purpose, no);
+                }
             }
             ranked.push((verdict, ledger.load(to).unwrap_or(f64::INFINITY)));
         }

@@ -73,7 +73,7 @@ type Asked = (bool, Option<ClassId>, HardwareSet, HardwareSet);
 /// Workers with the hardware that a task asks for.
 #[derive(Clone, Debug)]
 struct Equipped {
-    /// Coldest first; those that a freeze names are asked whatever they have.
+    /// Coldest first.
     workers: Vec<WorkerRow>,
     /// The first that has not been offered to many.
     fresh: usize,
@@ -81,6 +81,8 @@ struct Equipped {
     lacking: Vec<WorkerRow>,
     /// Takers that the class does not allow, coldest first.
     outside: Vec<WorkerRow>,
+    /// Those of either kind that a freeze names: a freeze may be what refuses them first.
+    frozen: Vec<WorkerRow>,
 }
 
 impl<'r> Search<'r> {
@@ -144,6 +146,7 @@ impl<'r> Search<'r> {
         let fresh = equipped.fresh;
         let mut refusal = self.note_lacking(set, tally);
         refusal = refusal.or(self.note_outside(set, tally));
+        refusal = refusal.or(self.note_frozen(set, tally));
         let mut accepted = 0;
         let order = workers[fresh..].iter().chain(&workers[..fresh]);
         for worker in order.copied().take(questions) {
@@ -224,18 +227,18 @@ impl<'r> Search<'r> {
                     }
                 }
             }
-            let frozen = |worker: &WorkerRow| rules::is_frozen_somewhere(round, *worker);
-            let asked: Vec<WorkerRow> = outside.extract_if(.., |worker| frozen(worker)).collect();
+            let is_frozen = |worker: &WorkerRow| rules::is_frozen_somewhere(round, *worker);
+            let mut frozen: Vec<WorkerRow> = outside.extract_if(.., |row| is_frozen(row)).collect();
             let mut lacking = Vec::new();
             workers.retain(|worker| {
-                let has = frozen(worker) || rules::has_hardware(round, lead, *worker).is_ok();
+                let has = rules::has_hardware(round, lead, *worker).is_ok();
                 if !has {
-                    lacking.push(*worker);
+                    let unfit = if is_frozen(worker) { &mut frozen } else { &mut lacking };
+                    unfit.push(*worker);
                 }
                 has
             });
-            workers.extend(asked);
-            Equipped { workers, fresh: 0, lacking, outside }
+            Equipped { workers, fresh: 0, lacking, outside, frozen }
         });
         let crowded = |worker: &WorkerRow| self.offers[*worker] >= OFFERS;
         while equipped.workers.get(equipped.fresh).is_some_and(crowded) {
@@ -262,6 +265,25 @@ impl<'r> Search<'r> {
         let no = Rejection::OutsideClass { class: lead.class? };
         tally.refuse_many(count(outside), lead.id, Some(self.round.worker_id(worker)), no);
         Some(no)
+    }
+}
+
+impl Search<'_> {
+    /// What refuses the takers that lack the hardware or are outside of the class, and that a freeze names.
+    fn note_frozen(&mut self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
+        let frozen = core::mem::take(&mut self.equipped(set).frozen);
+        let (round, mut first) = (self.round, None);
+        for worker in frozen.iter().copied() {
+            let answer = self.judge.candidate(round, set, worker, VariantFilter::Any);
+            if let Err(no) = answer
+                && no != Rejection::AlreadyThere
+            {
+                first = first.or(Some(no));
+                tally.refuse(round.task_id(set.lead()), Some(round.worker_id(worker)), no);
+            }
+        }
+        self.equipped(set).frozen = frozen;
+        first
     }
 }
 

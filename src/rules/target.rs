@@ -34,9 +34,11 @@ pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection
     }
 }
 
-/// Whether a freeze of this worker or its zone is listed, whichever purposes it applies to.
+/// Whether a freeze of this worker or its zone is in force, whichever purposes it applies to.
 pub(crate) fn is_frozen_somewhere(round: &Round<'_>, worker: WorkerRow) -> bool {
-    round.view.snapshot.freezes().iter().any(|freeze| covers(round, freeze.scope, worker))
+    let now = round.view.snapshot.at();
+    let mut freezes = round.view.snapshot.freezes().iter();
+    freezes.any(|freeze| freeze.until > now && covers(round, freeze.scope, worker))
 }
 
 /// The worker is one of those that tasks of this class may go to.

@@ -60,13 +60,16 @@ impl Companions {
     }
 }
 
-/// The tasks without a worker that must be placed together with this one, in order; empty if there are none.
-pub(crate) fn placed_with(view: &View<'_>, ledger: &Ledger, row: TaskRow) -> Vec<TaskRow> {
-    let found = gather(view, ledger, row, Place::is_lost);
-    let mut rows: Vec<TaskRow> = found.into_iter().map(|(other, _)| other).collect();
-    rows.retain(|other| *other != row);
-    rows.sort_unstable();
-    rows
+/// The tasks without a worker that must be placed together with this one, in order, each with the group that binds
+/// it.
+pub(crate) fn placed_with(
+    view: &View<'_>,
+    ledger: &Ledger,
+    row: TaskRow,
+) -> Vec<(TaskRow, GroupId)> {
+    let mut found = gather(view, ledger, row, Place::is_lost);
+    found.retain(|(other, _)| *other != row);
+    found
 }
 
 /// The tasks in such places that are bound to this one by groups that stay together, each with the group that
