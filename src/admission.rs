@@ -17,7 +17,7 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
 use crate::speed;
-use crate::state::{Returned, State, Way};
+use crate::state::{EvictionBackoff, State, Transport};
 use crate::view::{
     Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device, suits,
 };
@@ -122,9 +122,9 @@ fn is_member(view: &View<'_>, row: usize, group: GroupId) -> bool {
 /// Has the host's scheduler not just put it back where it was evicted from?
 fn came_back(config: &Config, state: &State, view: &View<'_>, row: usize) -> Result<(), Rejection> {
     let (task, now) = (view.task(row), view.snapshot.at());
-    let returned = state.returned.get(&task.id).filter(|returned| returned.until > now);
-    match returned.filter(|_| Way::of(config.migration.as_ref(), task).is_the_hosts()) {
-        Some(Returned { times, until, .. }) => {
+    let returned = state.back_offs.get(&task.id).filter(|returned| returned.until > now);
+    match returned.filter(|_| Transport::of(config.migration.as_ref(), task).is_by_scheduler()) {
+        Some(EvictionBackoff { times, until, .. }) => {
             Err(Rejection::CameBack { times: *times, until: *until })
         }
         None => Ok(()),

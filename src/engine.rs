@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::admission::{self, Levels};
 use crate::config::{Config, ConfigErrors, Pace};
 use crate::handover::{self, Reckoner};
+use crate::lifecycle::{Lifecycle, Settled};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{Epoch, TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -18,9 +19,7 @@ use crate::snapshot::{Report, Snapshot, Stance};
 use crate::speed;
 use crate::stage::record::Pass;
 use crate::stage::score::{self, Scorer};
-use crate::stage::{
-    adapt, advise, believe, candidate, detect, observe, predict, record, select, settle,
-};
+use crate::stage::{adapt, advise, believe, candidate, detect, observe, predict, record, select};
 use crate::state::{State, Stats};
 use crate::view::{Adapted, Advised, Burden, Errand, Place, Scored, Seat, Seek, View};
 
@@ -188,7 +187,7 @@ impl Engine {
     /// ([`Event::Released`](crate::Event::Released)) and its `update_worker_performance`
     /// ([`Event::Performance`](crate::Event::Performance)).
     pub fn report(&mut self, report: &Report) -> Reply {
-        settle::report(&self.config, &mut self.state, report)
+        Lifecycle::new(&self.config, &mut self.state).on_report(report)
     }
 
     /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
@@ -292,7 +291,7 @@ impl Engine {
     /// host. Of an engine that goes on from an older state ask after its first round: some of what the
     /// state has under way may be over by now.
     pub fn outstanding(&self) -> Vec<Command> {
-        self.state.flights.values().filter_map(crate::state::Flight::command).collect()
+        self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
     }
 
     /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
@@ -301,7 +300,7 @@ impl Engine {
         Stats {
             load: state.system.newest().copied(),
             thresholds: state.thresholds(self.config.thresholds),
-            in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
+            in_flight: u32::try_from(state.in_flight.len()).unwrap_or(u32::MAX),
             last_hour: state.counters.last_hour(now),
             last_day: state.counters.last_day(now),
             total: state.counters.total,
@@ -444,7 +443,7 @@ fn step(
     let believe::Belief { snapshot: doubted, held, since } =
         believe::believe(config, state, snapshot);
     let snapshot = doubted.as_ref().unwrap_or(snapshot);
-    let settled = settle::snapshot(config, state, snapshot, held.is_some());
+    let settled = Lifecycle::new(config, state).on_snapshot(snapshot, held.is_some());
     let mut tally = Tally { ignored_reports: settled.ignored, ..Tally::default() };
     let mut view = observe::observe(config, state, snapshot);
     let fragmentation = observe::fragmentation(config, &view);
@@ -476,7 +475,7 @@ fn step(
     let advised = config.advice.as_ref().map_or_else(Advised::default, |section| {
         advise::advise(section, config, state, &view, &levels)
     });
-    let settle::Settled { commands, ended, .. } = settled;
+    let Settled { commands, ended, .. } = settled;
     let pass = Pass {
         view,
         adapted,
@@ -504,7 +503,7 @@ fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), 
     let Some(last) = state.last.filter(|last| *last >= given) else { return Ok(()) };
     let (mut commands, mut ended) = (Vec::new(), Vec::new());
     for report in snapshot.reports() {
-        let reply = settle::report(config, state, report);
+        let reply = Lifecycle::new(config, state).on_report(report);
         commands.extend(reply.commands);
         ended.extend(reply.ended);
     }

@@ -26,7 +26,7 @@ use crate::model::time::seconds;
 use crate::outcome::{Handover, Rejection};
 use crate::snapshot::{Mobility, Stance, StateAt, Task};
 use crate::speed;
-use crate::state::{State, Way};
+use crate::state::{State, Transport};
 use crate::view::{Berth, Burden, Seat, View};
 
 /// Absurd figures give absurd spans, but none that are no numbers.
@@ -124,7 +124,7 @@ fn link(section: &Transfer, view: &View<'_>, seat: Seat, bytes: u64) -> Option<f
 
 /// How long a task stands still on its way; what starts there before it stops here never does.
 fn downtime(section: &Transfer, view: &View<'_>, task: &Task, ends: [Seat; 2]) -> Option<f64> {
-    if Way::of(view.config.migration.as_ref(), task) == Way::Overlap {
+    if Transport::of(view.config.migration.as_ref(), task) == Transport::StartThenStop {
         return Some(0.0);
     }
     let around = match task.mobility {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::config::{Config, HardwareStrategy};
 use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTable};
 use crate::snapshot::Task;
-use crate::state::{State, Way};
+use crate::state::{State, Transport};
 use crate::view::{Seat, View, runs_on_device};
 
 /// Absurd figures give absurd speeds, but none that are no numbers.
@@ -99,7 +99,7 @@ pub(crate) fn to_beat(
     (row, seat): (usize, Seat),
 ) -> f64 {
     let (task, here) = (view.task(row), here(section, state, view, view.task_here(row), seat));
-    if Way::of(config.migration.as_ref(), task).is_the_hosts() {
+    if Transport::of(config.migration.as_ref(), task).is_by_scheduler() {
         here.max(best(section, state, view, task, seat))
     } else {
         here

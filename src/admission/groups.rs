@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::ends;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::outcome::Rejection;
-use crate::snapshot::{GroupRule, Phase, Topology};
+use crate::snapshot::{GroupRule, Topology};
 use crate::state::State;
 use crate::view::{Errand, Place, Seat, View};
 
@@ -77,8 +77,8 @@ fn whereabouts(state: &State, view: &View<'_>, id: TaskId) -> [Option<Seat>; 2] 
         return ends(view.ledger.places[row]);
     }
     let seat = |worker: Option<WorkerId>| worker.and_then(|it| view.snapshot.worker_row(it));
-    let flight = state.flights.get(&id).filter(|it| it.phase != Phase::Released);
-    flight.map_or([None; 2], |flight| [seat(flight.from), seat(Some(flight.to))])
+    let flight = state.in_flight.get(&id).filter(|it| it.is_bound());
+    flight.map_or([None; 2], |flight| [seat(flight.from()), seat(Some(flight.to()))])
 }
 
 /// A group that stays together may go where some of it is, or leave as one: companions on the same
@@ -114,8 +114,8 @@ fn affinity(
 
 /// The worker that a task is on or on its way to, though a partial snapshot does not list it.
 fn out_of_sight(state: &State, view: &View<'_>, id: TaskId) -> Option<WorkerId> {
-    if let Some(flight) = state.flights.get(&id).filter(|it| it.phase != Phase::Released) {
-        return Some(flight.to).filter(|to| view.snapshot.worker_row(*to).is_none());
+    if let Some(flight) = state.in_flight.get(&id).filter(|it| it.is_bound()) {
+        return Some(flight.to()).filter(|to| view.snapshot.worker_row(*to).is_none());
     }
     match view.ledger.places[view.snapshot.task_row(id)?] {
         Place::Unknown(worker) => Some(worker),

@@ -4,7 +4,7 @@
 //! | stage | reads | returns |
 //! |---|---|---|
 //! | believe | snapshot, state | what stands for a snapshot from which too much is missing |
-//! | settle | reports, placements, state | commands that follow, migrations that ended; writes State |
+//! | settle ([`lifecycle`](crate::lifecycle)) | reports, placements, state | commands that follow, migrations that ended; writes State |
 //! | observe | snapshot, state | the view: loads reported and projected |
 //! | adapt | view, history | thresholds, trend, pace |
 //! | predict | view, history | a forecast |
@@ -25,4 +25,3 @@ pub(crate) mod predict;
 pub(crate) mod record;
 pub(crate) mod score;
 pub(crate) mod select;
-pub(crate) mod settle;

@@ -20,7 +20,7 @@ use crate::model::ids::{MigrationId, TenantId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Handover, Reach, Rejection, Tally};
 use crate::snapshot::Stance;
-use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State, Way};
+use crate::state::{Charge, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State, Transport};
 use crate::view::{
     Berth, Burden, Candidate, Errand, Interruption, Party, Place, Planned, Scored, Seat, Seek,
     Unit, View, charge,
@@ -50,7 +50,7 @@ pub(crate) fn select(
         Some(concurrency) => concurrency.now as usize,
         None => budget(limits, view, levels),
     };
-    let flights = || state.flights.values();
+    let flights = || state.in_flight.values();
     let spent = flights().filter(|flight| flight.interrupts()).count();
     let moving = flights().filter(|flight| !flight.is_placement()).count();
     let (table, fair) = (Table::open(limits, state, view), Fair::open(limits, state, view));
@@ -383,7 +383,7 @@ impl Chooser<'_> {
 
     /// Whether a task that is moved is interrupted, and not queued again.
     fn interrupts(&self, view: &View<'_>, row: usize) -> bool {
-        Way::of(Some(self.limits), view.task(row)) != Way::Requeue
+        Transport::of(Some(self.limits), view.task(row)) != Transport::Requeue
     }
 
     /// How many tasks of a unit run, and would be interrupted.
@@ -404,7 +404,7 @@ impl Chooser<'_> {
         if interrupted > 0 {
             self.budgets_of_moves(view, [from, to], interrupted, count)?;
         }
-        let held = self.state.cooldowns.len().max(self.state.returned.len());
+        let held = self.state.cooldowns.len().max(self.state.back_offs.len());
         let most = MEMORY_PER_WORKER * view.workers.len().max(1);
         if held + self.moving + count > most {
             let over = short(held + self.moving + count - most);

@@ -30,7 +30,7 @@ struct Line {
 impl Table {
     /// As it stands before the plan.
     pub(super) fn open(limits: &MigrationLimits, state: &State, view: &View<'_>) -> Self {
-        let flights = state.flights.values().filter(|_| !limits.budgets.is_empty());
+        let flights = state.in_flight.values().filter(|_| !limits.budgets.is_empty());
         let under_way: Vec<Charge> = flights.filter_map(|flight| charge_of(view, flight)).collect();
         let (now, spending) = (view.snapshot.at(), &state.spending);
         let line = |budget: &Budget| {
