@@ -4,6 +4,7 @@
 //! `table.md`, which is part of the docs. With `UPDATE=1` it writes the file instead.
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the test reads and writes the printed table")]
 mod tests {
     extern crate std;
 
@@ -154,16 +155,15 @@ the engine does not know whether the source has let go; `called off`) has rows o
         [exhausted, inherited, target, takes_back].into()
     }
 
+    /// Conditions, and what comes of an event under each.
+    type Answers = Vec<(String, Step)>;
+
     /// What comes of an event, by the answers to the questions on which that depends.
-    fn answers(
-        facts: Facts,
-        left: &[Question],
-        ask: &dyn Fn(Facts) -> Step,
-    ) -> Vec<(String, Step)> {
+    fn answers(facts: Facts, left: &[Question], ask: &dyn Fn(Facts) -> Step) -> Answers {
         let Some((question, left)) = left.split_first() else {
             return [(String::new(), ask(facts))].into();
         };
-        let mut branches: Vec<(Vec<&str>, Vec<(String, Step)>)> = Vec::new();
+        let mut branches: Vec<(Vec<&str>, Answers)> = Vec::new();
         for (answer, set) in question {
             let branch = answers(set(facts), left, ask);
             match branches.iter_mut().find(|(_, other)| *other == branch) {
@@ -201,14 +201,8 @@ the engine does not know whether the source has let go; `called off`) has rows o
             Next::Stay => "goes on".into(),
             Next::Enter(course) => course_name(course),
             Next::Resume(course, to) => format!("{} ({})", course_name(course), worker(to)),
-            Next::End { fate, well: false }
-                if fate == Fate::Completed || fate == Fate::Diverted =>
-            {
-                format!("ends: {fate}{}", if fate == Fate::Completed { ", not well" } else { "" })
-            }
-            Next::End { fate, well: true } if fate == Fate::Diverted => {
-                "ends: diverted, well".into()
-            }
+            Next::End { fate: Fate::Completed, well: false } => "ends: completed, not well".into(),
+            Next::End { fate: Fate::Diverted, well: true } => "ends: diverted, well".into(),
             Next::End { fate, .. } => format!("ends: {fate}"),
         }
     }
@@ -238,8 +232,11 @@ the engine does not know whether the source has let go; `called off`) has rows o
         .replace("the that", "that")
     }
 
+    /// Condition, what comes of it, and what else is done.
+    type Rows = Vec<[String; 3]>;
+
     /// What comes of one event in one course, as the last columns have it.
-    fn rows(course: Course, event: Event) -> Vec<[String; 3]> {
+    fn rows(course: Course, event: Event) -> Rows {
         let facts = Facts {
             at: NOW,
             task: TASK,
@@ -269,7 +266,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
             if !name.contains(',') {
                 base.clone_from(&all);
             }
-            let mut merged: Vec<(Vec<String>, Vec<[String; 3]>)> = Vec::new();
+            let mut merged: Vec<(Vec<String>, Rows)> = Vec::new();
             for (event, rows) in all {
                 let usual = (event.clone(), rows.clone());
                 if rows.is_empty() || (name.contains(',') && base.contains(&usual)) {
@@ -283,7 +280,8 @@ the engine does not know whether the source has let go; `called off`) has rows o
             for (events, rows) in merged {
                 for [condition, then, and] in rows {
                     let events = events.join("; ");
-                    text += &format!("| {name} | {events} | {condition} | {then} | {and} |\n");
+                    let row = [name, &events, &condition, &then, &and].join(" | ");
+                    text.extend(["| ", &row, " |\n"]);
                 }
             }
         }

@@ -177,7 +177,7 @@ fn claims(
         }
         if let Some(seat) = arriving {
             let flight = state.in_flight.get(&task.id);
-            let stated = flight.and_then(|flight| flight.alternative());
+            let stated = flight.and_then(Migration::alternative);
             let taken = stated.or_else(|| alternative(task, workers[seat].kinds));
             let as_there = forms.and_then(|forms| forms.nth(taken)).unwrap_or(task);
             ledger.burden_into(as_there, workers[seat].kinds, &mut burden);
@@ -296,19 +296,14 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
         if let Some(from) =
             seat(flight.from()).filter(|from| !home && !seen(*from, flight.released()))
         {
-            add_use(
-                ledger,
-                from,
-                flight.freed_at_source().as_ref().unwrap_or(&flight.load()),
-                -1.0,
-            );
+            add_use(ledger, from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
         }
         let arriving = seat(Some(flight.to())).filter(|_| flight.phase() != Phase::Released);
         // A copy that runs already is measured like any task.
         let copied = flight.copied();
         let arriving = arriving.filter(|to| copied.is_none() || !seen(*to, copied));
         if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released())) {
-            add_use(ledger, to, &flight.load(), 1.0);
+            add_use(ledger, to, flight.load(), 1.0);
         }
     }
     for landed in &state.arrivals {
@@ -427,7 +422,7 @@ fn count_unavailable(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
             // What a partial snapshot does not tell is unknown, never gone.
             Some(Place::Unknown(_)) => known,
             Some(_) => true,
-            None => state.in_flight.contains_key(*id),
+            None => state.in_flight.contains_key(id),
         };
         let count = group.members.iter().filter(away).count();
         ledger.unavailable[index] = u32::try_from(count).unwrap_or(u32::MAX);

@@ -16,63 +16,63 @@ use crate::outcome::Command;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct InFlight {
-    by_task: BTreeMap<TaskId, Migration>,
+    migrations: BTreeMap<TaskId, Migration>,
     #[serde(skip)]
-    by_id: BTreeMap<MigrationId, TaskId>,
+    tasks_by_id: BTreeMap<MigrationId, TaskId>,
     /// Those of which somebody has the task, or is to have it.
     #[serde(skip)]
-    by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
+    tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
 }
 
 /// What is read back is indexed anew.
 impl<'de> Deserialize<'de> for InFlight {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut read = Self::default();
-        let migrations = BTreeMap::<TaskId, Migration>::deserialize(from)?;
-        migrations.into_values().for_each(|migration| read.insert(migration));
+        let saved = BTreeMap::<TaskId, Migration>::deserialize(from)?;
+        saved.into_values().for_each(|migration| read.insert(migration));
         Ok(read)
     }
 }
 
 impl InFlight {
     pub(crate) fn len(&self) -> usize {
-        self.by_task.len()
+        self.migrations.len()
     }
 
     pub(crate) fn contains_key(&self, task: &TaskId) -> bool {
-        self.by_task.contains_key(task)
+        self.migrations.contains_key(task)
     }
 
     /// The migration of a task.
     pub(crate) fn get(&self, task: &TaskId) -> Option<&Migration> {
-        self.by_task.get(task)
+        self.migrations.get(task)
     }
 
     /// The migration of this id.
     pub(crate) fn by_id(&self, id: MigrationId) -> Option<&Migration> {
-        self.by_task.get(self.by_id.get(&id)?)
+        self.migrations.get(self.tasks_by_id.get(&id)?)
     }
 
     /// All of them, by task.
     pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &Migration> + Clone {
-        self.by_task.values()
+        self.migrations.values()
     }
 
     /// Those whose task is to run on `worker`, by task.
     pub(crate) fn bound_for(&self, worker: WorkerId) -> impl Iterator<Item = &Migration> {
-        let tasks = self.by_target.get(&worker).into_iter().flatten();
-        tasks.filter_map(|task| self.by_task.get(task))
+        let tasks = self.tasks_by_target.get(&worker).into_iter().flatten();
+        tasks.filter_map(|task| self.migrations.get(task))
     }
 
     /// Adds a migration, or replaces the one of the same task.
     pub(crate) fn insert(&mut self, migration: Migration) {
         let (task, to) = (migration.task(), migration.to());
         self.remove(task);
-        self.by_id.entry(migration.id()).or_insert(task);
+        self.tasks_by_id.entry(migration.id()).or_insert(task);
         if migration.is_bound() {
-            self.by_target.entry(to).or_default().insert(task);
+            self.tasks_by_target.entry(to).or_default().insert(task);
         }
-        self.by_task.insert(task, migration);
+        self.migrations.insert(task, migration);
     }
 
     /// Another worker is asked to run a task that nobody has.
@@ -90,14 +90,14 @@ impl InFlight {
     }
 
     pub(crate) fn remove(&mut self, task: TaskId) -> Option<Migration> {
-        let migration = self.by_task.remove(&task)?;
-        if self.by_id.get(&migration.id()) == Some(&task) {
-            self.by_id.remove(&migration.id());
+        let migration = self.migrations.remove(&task)?;
+        if self.tasks_by_id.get(&migration.id()) == Some(&task) {
+            self.tasks_by_id.remove(&migration.id());
         }
-        if let Some(tasks) = self.by_target.get_mut(&migration.to()) {
+        if let Some(tasks) = self.tasks_by_target.get_mut(&migration.to()) {
             tasks.remove(&task);
             if tasks.is_empty() {
-                self.by_target.remove(&migration.to());
+                self.tasks_by_target.remove(&migration.to());
             }
         }
         Some(migration)
@@ -105,7 +105,7 @@ impl InFlight {
 
     /// Writes down what migrations count to that began without a budget.
     pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
-        for migration in self.by_task.values_mut().filter(|it| it.charge().is_none()) {
+        for migration in self.migrations.values_mut().filter(|it| it.charge().is_none()) {
             migration.set_charge(of(migration));
         }
     }

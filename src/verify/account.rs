@@ -195,7 +195,7 @@ impl<'a> Account<'a> {
         let seen = |worker: WorkerId, event| {
             snapshot.worker(worker).is_some_and(|worker| has_seen(at, worker, event, lag))
         };
-        for flight in self.facts.flights.values().copied() {
+        for flight in self.facts.flights.values() {
             let left = flight
                 .from()
                 .filter(|from| !flight.released().is_some_and(|released| seen(*from, released)));
@@ -203,18 +203,14 @@ impl<'a> Account<'a> {
                 flight.phase() == Phase::Released || self.facts.retargeted.contains(&flight.id());
             // On its way home it counts where it was: taken away and added again.
             if let Some(from) = left.filter(|_| !flight.is_returning()) {
-                self.change_all(
-                    from,
-                    flight.freed_at_source().as_ref().unwrap_or(&flight.load()),
-                    -1.0,
-                );
+                self.change_all(from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
             }
             // A copy that runs while its source stops is measured where it runs.
             let stops = flight.transport() == Transport::StartThenStop
                 && flight.phase() == Phase::Releasing;
             let shown = stops && seen(flight.to(), flight.since());
             if !adrift && !shown && (!flight.is_returning() || left.is_none()) {
-                self.change_all(flight.to(), &flight.load(), 1.0);
+                self.change_all(flight.to(), flight.load(), 1.0);
             }
         }
         for landed in self.facts.landed() {
@@ -383,7 +379,7 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
         // Of a copy that was started first, the source is what shows the end.
         let stopped = flown
             .filter(|flight| flight.transport() == Transport::StartThenStop)
-            .and_then(|it| it.from());
+            .and_then(Migration::from);
         let target = round.snapshot.worker(stopped.unwrap_or(ended.to));
         let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
         let after = &round.after.arrivals;
@@ -403,7 +399,7 @@ pub(super) fn is_clear(round: &Round<'_>) -> bool {
         Placement::Moving { since, .. } => Some(since),
         _ => None,
     });
-    let released = round.before.in_flight.values().filter_map(|flight| flight.released());
+    let released = round.before.in_flight.values().filter_map(Migration::released);
     let oldest = at.before(round.config.performance_window);
     let ended = &round.outcome.ended;
     let room = round.before.arrivals.len() + ended.len() <= MEMORY_PER_WORKER;

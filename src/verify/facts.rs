@@ -135,7 +135,7 @@ impl<'a> Facts<'a> {
                 if new =>
             {
                 let begun = round.after.in_flight.get(&command.task);
-                (Some(from), to, begun.and_then(|flight| flight.device()))
+                (Some(from), to, begun.and_then(Migration::device))
             }
             Action::Start { from, to, device } if new => (Some(from), to, device),
             Action::Place { to, device } if new => (None, to, device),
@@ -172,7 +172,7 @@ impl<'a> Facts<'a> {
             flight.id() == command.migration && (flight.phase() == Phase::Releasing || overlaps)
         });
         let first = answered.insert(command.task);
-        let chosen = before.map(|flight| flight.to());
+        let chosen = before.map(Migration::to);
         let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
             if chosen == Some(to));
         !(releasing && first && same)

@@ -264,7 +264,7 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
             fate && group.members.contains(&ended.task) && before(ended.task).is_some_and(here)
         };
         let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
-        let asked = before(stayed.task).map(|flight| flight.started());
+        let asked = before(stayed.task).map(Migration::started);
         // Who has arrived somewhere, or is done, is followed.
         let went = |task: TaskId| {
             let mut ended = round.outcome.ended.iter().filter(|it| it.task == task);

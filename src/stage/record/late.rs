@@ -14,7 +14,7 @@ use crate::model::ids::GroupId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Rejection, Remedy};
 use crate::snapshot::{Group, GroupRule, Stance};
-use crate::state::{Purpose, State};
+use crate::state::{Migration, Purpose, State};
 use crate::view::{Errand, Interruption, Place, Planned, Seat, View, charge};
 
 /// Whether any worker leaves and is to be emptied.
@@ -57,7 +57,7 @@ pub(super) fn late(
         match view.ledger.places[row] {
             Place::Moving { .. } => {
                 let flight = state.in_flight.get(&task.id).filter(|it| it.is_at_its_source());
-                let leaving = flight.map(|flight| flight.started());
+                let leaving = flight.map(Migration::started);
                 late.extend(leaving.map(|began| new.begun(began, at)));
             }
             _ => match stuck.get(&row) {
