@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::advice;
 use crate::config::{Config, ConfigErrors};
+use crate::lifecycle::{Lifecycle, Settled};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
@@ -19,7 +20,7 @@ use crate::plan;
 use crate::round::{Advised, Plan};
 use crate::snapshot::{Report, Snapshot};
 use crate::stage::record::{self, Pass};
-use crate::stage::{settle, trust};
+use crate::stage::trust;
 use crate::state::{State, Stats};
 
 pub use look::Look;
@@ -188,7 +189,7 @@ impl Engine {
     /// ([`Event::Released`](crate::Event::Released)) and its `update_worker_performance`
     /// ([`Event::Performance`](crate::Event::Performance)).
     pub fn report(&mut self, report: &Report) -> Reply {
-        settle::report(&self.config, &mut self.state, report)
+        Lifecycle::new(&self.config, &mut self.state).on_report(report)
     }
 
     /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
@@ -238,7 +239,7 @@ impl Engine {
     /// host. Of an engine that goes on from an older state ask after its first round: some of what the
     /// state has under way may be over by now.
     pub fn outstanding(&self) -> Vec<Command> {
-        self.state.flights.values().filter_map(crate::state::Flight::command).collect()
+        self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
     }
 
     /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
@@ -247,7 +248,7 @@ impl Engine {
         Stats {
             load: state.system.newest().copied(),
             thresholds: state.thresholds(self.config.thresholds),
-            in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
+            in_flight: u32::try_from(state.in_flight.len()).unwrap_or(u32::MAX),
             last_hour: state.counters.last_hour(now),
             last_day: state.counters.last_day(now),
             total: state.counters.total,
@@ -281,8 +282,8 @@ fn step(
     };
     let trust::Trust { snapshot: doubted, held, since } = trust::trust(config, state, snapshot);
     let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
-    let settle::Settled { commands, ended, ignored } =
-        settle::snapshot(config, state, &snapshot, held.is_some());
+    let Settled { commands, ended, ignored } =
+        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some());
     let survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
     let context = survey.context(config, state);
@@ -315,7 +316,7 @@ fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), 
     let Some(last) = state.last.filter(|last| *last >= given) else { return Ok(()) };
     let (mut commands, mut ended) = (Vec::new(), Vec::new());
     for report in snapshot.reports() {
-        let reply = settle::report(config, state, report);
+        let reply = Lifecycle::new(config, state).on_report(report);
         commands.extend(reply.commands);
         ended.extend(reply.ended);
     }

@@ -45,7 +45,7 @@
 //! ```text
 //! admit       is this snapshot newer than the last? the only fallible line
 //! believe     is too much missing from it at once? the only stage that most hosts never notice
-//! settle      reports and placements against what is in flight; commands that follow from them
+//! settle      reports and placements, through the life cycle of migrations; commands that follow
 //! observe     load of every worker as reported, and as projected with everything in flight
 //! adapt       thresholds and pace, by the load of the system and its trend
 //! predict     every worker's load at the end of the prediction window, with a confidence
@@ -96,6 +96,7 @@ mod advice;
 pub mod config;
 mod engine;
 mod forecast;
+mod lifecycle;
 mod math;
 mod model;
 mod outcome;

@@ -1,9 +1,11 @@
 //! The only thing that survives a round: history, migrations under way, and what was learned.
 //!
 //! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened.
-//! Two stages write it, no more: `settle` first, `record` last.
+//! Two modules write it, no more: [`lifecycle`](crate::lifecycle) first in a round,
+//! [`record`](crate::stage::record) last.
 
-mod flight;
+mod in_flight;
+mod migration;
 mod spending;
 mod track;
 
@@ -22,7 +24,8 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Counts, SystemLoad};
 
-pub(crate) use flight::{Flight, Way};
+pub(crate) use in_flight::InFlight;
+pub(crate) use migration::{Course, Migration, Target, Terms, Transport};
 pub(crate) use spending::{Charge, Concurrency, Key, Spending, Spent};
 pub(crate) use track::{Pending, Sample, Track};
 
@@ -86,10 +89,10 @@ pub struct State {
     pub(crate) forecasts: Window<Pending, FORECASTS>,
     /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
-    pub(crate) flights: BTreeMap<TaskId, Flight>,
-    pub(crate) landed: Vec<Landed>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) arrivals: Vec<RecentArrival>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
-    pub(crate) ended: Window<Remembered, ENDED>,
+    pub(crate) ended: Window<EndedMigration, ENDED>,
     pub(crate) learned: Learned,
     pub(crate) counters: Counters,
     /// What the margins of forecasts are multiplied by, once something was judged.
@@ -107,7 +110,7 @@ pub struct State {
     pub(crate) concurrency: Option<Concurrency>,
     /// Tasks that came back to the worker from which they were evicted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) returned: BTreeMap<TaskId, Returned>,
+    pub(crate) back_offs: BTreeMap<TaskId, EvictionBackoff>,
 }
 
 impl State {
@@ -129,10 +132,10 @@ impl State {
             forecasts: Window::default(),
             accuracy: None,
             factor: None,
-            flights: BTreeMap::new(),
-            landed: Vec::new(),
+            in_flight: InFlight::default(),
+            arrivals: Vec::new(),
             cooldowns: BTreeMap::new(),
-            returned: BTreeMap::new(),
+            back_offs: BTreeMap::new(),
             ended: Window::default(),
             learned: Learned::default(),
             counters: Counters::default(),
@@ -160,7 +163,7 @@ impl State {
 
     /// Migrations under way.
     pub fn in_flight(&self) -> usize {
-        self.flights.len()
+        self.in_flight.len()
     }
 
     /// How many of each thing it holds, by name, so that the bounds can be checked.
@@ -171,10 +174,10 @@ impl State {
             ("tracked workers", self.tracks.len()),
             ("samples of one worker", samples.max().unwrap_or(0)),
             ("forecasts", self.forecasts.len()),
-            ("migrations", self.flights.len()),
-            ("landed", self.landed.len()),
+            ("migrations", self.in_flight.len()),
+            ("landed", self.arrivals.len()),
             ("cooldowns", self.cooldowns.len()),
-            ("returned", self.returned.len()),
+            ("returned", self.back_offs.len()),
             ("ended", self.ended.len()),
             ("learned", self.learned.len()),
             ("spending", self.spending.len()),
@@ -199,12 +202,10 @@ impl State {
 
     /// A task that is moved again is not stranded by an earlier migration's late release, nor renamed by it.
     pub(crate) fn forget_release(&mut self, task: TaskId) {
-        let forget = |it: &mut Remembered| (it.unreleased, it.unheard_from) = (false, None);
-        self.ended.replace_where(|it| it.task == task, forget);
-    }
-
-    pub(crate) fn flight(&self, migration: MigrationId) -> Option<&Flight> {
-        self.flights.values().find(|flight| flight.id == migration)
+        let forget = |ended: &mut EndedMigration| {
+            (ended.source_still_holds, ended.placement_unknown_since_leaving) = (false, None);
+        };
+        self.ended.replace_where(|ended| ended.task == task, forget);
     }
 }
 
@@ -232,7 +233,7 @@ impl Topic {
 
 /// A completed move whose effect telemetry may not show yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Landed {
+pub(crate) struct RecentArrival {
     pub(crate) task: TaskId,
     pub(crate) from: Option<WorkerId>,
     pub(crate) to: WorkerId,
@@ -241,9 +242,9 @@ pub(crate) struct Landed {
     /// When the target ran it.
     pub(crate) running: Timestamp,
     pub(crate) load: Amounts,
-    /// What it took off its source's use, where it ran there by another alternative.
+    /// What the move took off the source's use, where the task ran there by another alternative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) leaves: Option<Amounts>,
+    pub(crate) freed_at_source: Option<Amounts>,
 }
 
 /// A task to be left alone for a while.
@@ -256,28 +257,29 @@ pub(crate) struct Cooldown {
 
 /// A task that came back to the worker from which it was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Returned {
-    /// So many times in a row.
+pub(crate) struct EvictionBackoff {
+    /// How many times in a row.
     pub(crate) times: u32,
-    /// It is not evicted before.
+    /// The task is not evicted before.
     pub(crate) until: Timestamp,
-    /// From then on it counts as a task that never came back: as long again after `until`.
+    /// When the count starts again from zero: as long again after `until`.
     pub(crate) forget: Timestamp,
 }
 
 /// A migration that is over, remembered for reports that come late.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Remembered {
+pub(crate) struct EndedMigration {
     pub(crate) id: MigrationId,
     pub(crate) task: TaskId,
-    /// It ended before its source let go: if the source lets go after all, nobody has the task.
-    pub(crate) unreleased: bool,
-    /// It was taken from there, and the host's scheduler had yet to say where it put it, and under which name.
+    /// Whether it ended before its source let go: if the source lets go after all, nobody has the task.
+    pub(crate) source_still_holds: bool,
+    /// The worker that the task left, if the host's scheduler had yet to say where it put the task, and under
+    /// which name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) unheard_from: Option<WorkerId>,
-    /// When it was asked for, if it ended before its source let go.
+    pub(crate) placement_unknown_since_leaving: Option<WorkerId>,
+    /// When the migration was begun, if it ended before its source let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<Timestamp>,
+    pub(crate) requested_at: Option<Timestamp>,
 }
 
 /// What outcomes taught.

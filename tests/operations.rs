@@ -116,7 +116,7 @@ fn sentences(live: &Outcome, shadow: &Outcome) -> Vec<String> {
         None => it.action.to_string(),
     };
     let only = |who: &str, it: &Command, other: &str| {
-        format!("{who} has {} {} ({}), {other} does not", it.task, way(it), it.reason)
+        format!("{who} has {} {} ({}), {other} does not", it.task, way(it), it.why)
     };
     let ((ours, after), (theirs, thereafter)) = (deeds(live), deeds(shadow));
     let mut said = Vec::new();
@@ -127,11 +127,11 @@ fn sentences(live: &Outcome, shadow: &Outcome) -> Vec<String> {
             (Some(one), Some(other)) if way(one) != way(other) => {
                 Some(format!("live has {task} {}, shadow {}", way(one), way(other)))
             }
-            (Some(one), Some(other)) if one.reason != other.reason => Some(format!(
+            (Some(one), Some(other)) if one.why != other.why => Some(format!(
                 "live has {task} {} because {}, shadow because {}",
                 way(one),
-                one.reason,
-                other.reason
+                one.why,
+                other.why
             )),
             _ => None,
         });

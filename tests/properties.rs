@@ -908,7 +908,7 @@ fn random_groups_meet_every_rule() {
         let limits = config.migration.as_mut().unwrap();
         limits.max_simultaneous = std::num::NonZeroU32::new(6).unwrap();
         let outcome = Engine::new(config).unwrap().tick(&cluster.snapshot(secs(300))).unwrap();
-        let along = |command: &&Command| matches!(command.reason, Reason::Along { .. });
+        let along = |command: &&Command| matches!(command.reason(), Some(Reason::Along { .. }));
         *met.entry("along").or_default() += u32::from(outcome.commands.iter().any(|it| along(&it)));
         for row in &outcome.tally.refusals {
             *met.entry(row.name()).or_default() += 1;

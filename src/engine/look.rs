@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::survey;
 use crate::config::Config;
+use crate::lifecycle::Lifecycle;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::outcome::{Purpose, Rejection, Tally, Verdict};
@@ -16,7 +17,7 @@ use crate::plan::sets::{Found, sets};
 use crate::round::{Candidate, Context, Fit, MoveSet, Round, Survey, VariantFilter};
 use crate::rules::{self, Pair, TaskRules};
 use crate::snapshot::{Snapshot, Stance};
-use crate::stage::{settle, trust};
+use crate::stage::trust;
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, placed_with};
 
@@ -63,7 +64,7 @@ impl<'a> Look<'a> {
         let mut state = Cow::Borrowed(state);
         if is_new {
             // What a round would settle first; the engine's own state stays as it is.
-            let _ = settle::snapshot(config, state.to_mut(), &snapshot, held.is_some());
+            let _ = Lifecycle::new(config, state.to_mut()).on_snapshot(&snapshot, held.is_some());
         }
         let survey = survey::survey(config, &state, snapshot, is_new);
         let round = survey.context(config, &state).with(&survey.ledger);

@@ -85,8 +85,8 @@ fn worker(
     let oldest = now.before(section.history);
     let track = state.tracks.get(&record.id)?;
     let before = track.samples.iter().filter(|sample| sample.at >= oldest && sample.at < now);
-    let points = before.map(|it| (it.at.seconds_from(now), it.load, it.parted));
-    let parted = track.begins_part(now);
+    let points = before.map(|it| (it.at.seconds_from(now), it.load, it.segment_start));
+    let parted = track.starts_segment(now);
     let points = points.chain(core::iter::once((0.0, view.workers[row].reported?, parted)));
     let samples = points.clone().count();
     if samples < LEAST_SAMPLES {

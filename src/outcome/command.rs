@@ -22,8 +22,9 @@ pub struct Command {
     pub task: TaskId,
     /// What to do.
     pub action: Action,
-    /// Why.
-    pub reason: Reason,
+    /// Why: in files either a `reason` or a `cause`.
+    #[serde(flatten)]
+    pub why: Why,
     /// What spoke for the migration and against it; none where there was no choice.
     pub scorecard: Option<Scorecard>,
     /// By which of its alternatives the task is to run on its target, if it has any: an index into
@@ -42,7 +43,25 @@ impl fmt::Display for Command {
         if let Some(nth) = self.alternative {
             write!(f, " by alternative {nth}")?;
         }
-        write!(f, ": {}", self.reason)
+        write!(f, ": {}", self.why)
+    }
+}
+
+impl Command {
+    /// Why its migration was begun; `None` of a step that follows from something that happened.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self.why {
+            Why::Begun(reason) => Some(reason),
+            Why::Follows(_) => None,
+        }
+    }
+
+    /// What the step follows from; `None` of a command that begins a migration, or tries it again.
+    pub const fn cause(&self) -> Option<Cause> {
+        match self.why {
+            Why::Begun(_) => None,
+            Why::Follows(cause) => Some(cause),
+        }
     }
 }
 
@@ -160,11 +179,51 @@ impl fmt::Display for Action {
     }
 }
 
-/// Why a [`Command`] was given, with its evidence.
+/// Why a [`Command`] was given, with the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Why {
+    /// The migration was begun for this reason.
+    #[serde(rename = "reason")]
+    Begun(Reason),
+    /// The migration is under way, and this has happened.
+    #[serde(rename = "cause")]
+    Follows(Cause),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begun(reason) => reason.fmt(f),
+            Self::Follows(cause) => cause.fmt(f),
+        }
+    }
+}
+
+/// Why a migration was begun, with the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
+    /// The task has no worker any more.
+    Recover,
+    /// The source is to be emptied.
+    Drain {
+        /// The source.
+        worker: WorkerId,
+    },
+    /// The source leaves soon.
+    Leaves {
+        /// The source.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
+    },
+    /// Another task of its gang has to leave its worker.
+    Along {
+        /// The gang.
+        group: GroupId,
+    },
     /// The source is loaded above the high threshold.
     Overload {
         /// The source.
@@ -214,81 +273,6 @@ pub enum Reason {
         /// How many times as fast.
         times: f64,
     },
-    /// The source is to be emptied.
-    Drain {
-        /// The source.
-        worker: WorkerId,
-    },
-    /// The task has no worker any more.
-    Recover,
-    /// The source has let go.
-    Released,
-    /// The target did not take it; it goes back where it came from.
-    Return,
-    /// The step took too long.
-    TimedOut {
-        /// The step.
-        phase: Phase,
-        /// Since then.
-        since: Timestamp,
-    },
-    /// The target is gone.
-    TargetGone {
-        /// The target.
-        worker: WorkerId,
-    },
-    /// The target has stopped accepting.
-    TargetClosed {
-        /// The target.
-        worker: WorkerId,
-        /// Its stance now.
-        stance: Stance,
-    },
-    /// The target has filled up meanwhile.
-    TargetFull {
-        /// The target.
-        worker: WorkerId,
-        /// The resource that ran out.
-        resource: ResourceId,
-    },
-    /// The source let go after the migration had ended.
-    Late,
-    /// An operator called it off.
-    Operator,
-    /// It is somewhere else.
-    Elsewhere,
-    /// Every attempt has failed.
-    Exhausted,
-    /// The source leaves soon.
-    Leaves {
-        /// The source.
-        worker: WorkerId,
-        /// When it leaves.
-        at: Timestamp,
-    },
-    /// Another one of its gang has to leave its worker.
-    Along {
-        /// The gang.
-        group: GroupId,
-    },
-    /// The target leaves soon, as it turns out.
-    TargetLeaves {
-        /// The target.
-        worker: WorkerId,
-        /// When it leaves.
-        at: Timestamp,
-    },
-    /// Its copy runs on the target.
-    Copied,
-    /// One side did not do its part; its source keeps it.
-    Kept,
-    /// The task may not go to its target any more.
-    TargetOutside {
-        /// The target.
-        worker: WorkerId,
-        /// The class that does not name it now.
-        class: ClassId,
-    },
     /// The host was found to carry it out: it was begun by an earlier life of the engine, or with a state that
     /// was not saved, and nobody remembers why.
     TakenOver,
@@ -297,6 +281,10 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Recover => f.write_str("its worker is gone"),
+            Self::Drain { worker } => write!(f, "{worker} is draining"),
+            Self::Leaves { worker, at } => write!(f, "{worker} leaves at {at}"),
+            Self::Along { group } => write!(f, "{group} moves as one"),
             Self::Overload { worker, load, high } => {
                 write!(f, "{worker} at {load:.3} above {high:.3}")
             }
@@ -314,28 +302,99 @@ impl fmt::Display for Reason {
             Self::Faster { worker, times } => {
                 write!(f, "runs {times:.2} times as fast there as on {worker}")
             }
-            Self::Drain { worker } => write!(f, "{worker} is draining"),
-            Self::Leaves { worker, at } | Self::TargetLeaves { worker, at } => {
-                write!(f, "{worker} leaves at {at}")
-            }
-            Self::Along { group } => write!(f, "{group} moves as one"),
-            Self::Recover => f.write_str("its worker is gone"),
             Self::TakenOver => f.write_str("taken over, nobody remembers why it was begun"),
+        }
+    }
+}
+
+/// What a step of a migration under way follows from, with the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The source has let go.
+    Released,
+    /// Its copy runs on the target.
+    Copied,
+    /// The target did not take it; it goes back where it came from.
+    Return,
+    /// One side did not do its part; its source keeps it.
+    Kept,
+    /// Every attempt has failed.
+    Exhausted,
+    /// The step took too long.
+    TimedOut {
+        /// The step.
+        phase: Phase,
+        /// Since then.
+        since: Timestamp,
+    },
+    /// It is somewhere else.
+    Elsewhere,
+    /// An operator called it off.
+    Operator,
+    /// The source let go after the migration had ended.
+    Late,
+    /// Another task of its gang stays where it is.
+    Along {
+        /// The gang.
+        group: GroupId,
+    },
+    /// The target is gone.
+    TargetGone {
+        /// The target.
+        worker: WorkerId,
+    },
+    /// The target has stopped accepting.
+    TargetClosed {
+        /// The target.
+        worker: WorkerId,
+        /// Its stance now.
+        stance: Stance,
+    },
+    /// The target leaves soon, as it turns out.
+    TargetLeaves {
+        /// The target.
+        worker: WorkerId,
+        /// When it leaves.
+        at: Timestamp,
+    },
+    /// The task may not go to its target any more.
+    TargetOutside {
+        /// The target.
+        worker: WorkerId,
+        /// The class that does not name it now.
+        class: ClassId,
+    },
+    /// The target has filled up meanwhile.
+    TargetFull {
+        /// The target.
+        worker: WorkerId,
+        /// The resource that ran out.
+        resource: ResourceId,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
             Self::Released => f.write_str("released by its source"),
             Self::Copied => f.write_str("its copy runs on the target"),
-            Self::Kept => f.write_str("its source keeps it"),
-            Self::TargetOutside { worker, class } => write!(f, "{worker} is not in {class} now"),
             Self::Return => f.write_str("its target did not take it, back to the source"),
+            Self::Kept => f.write_str("its source keeps it"),
+            Self::Exhausted => f.write_str("every attempt has failed"),
             Self::TimedOut { phase, since } => write!(f, "{phase} since {since}, too long"),
+            Self::Elsewhere => f.write_str("it is elsewhere"),
+            Self::Operator => f.write_str("called off by the operator"),
+            Self::Late => f.write_str("released after the migration had ended"),
+            Self::Along { group } => write!(f, "{group} moves as one"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
             Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),
+            Self::TargetLeaves { worker, at } => write!(f, "{worker} leaves at {at}"),
+            Self::TargetOutside { worker, class } => write!(f, "{worker} is not in {class} now"),
             Self::TargetFull { worker, resource } => {
                 write!(f, "{worker} has no {resource} left meanwhile")
             }
-            Self::Late => f.write_str("released after the migration had ended"),
-            Self::Operator => f.write_str("called off by the operator"),
-            Self::Elsewhere => f.write_str("it is elsewhere"),
-            Self::Exhausted => f.write_str("every attempt has failed"),
         }
     }
 }

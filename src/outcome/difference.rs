@@ -196,7 +196,7 @@ impl Outcome {
             let (live, shadow) = (*live, *shadow);
             return Some(Difference::Target { live, shadow, live_refusal, shadow_refusal });
         }
-        let same = live.reason == shadow.reason;
+        let same = live.why == shadow.why;
         (!same).then_some(Difference::Reason { live: *live, shadow: *shadow })
     }
 
@@ -252,12 +252,12 @@ impl fmt::Display for Difference {
             Self::Balance { live, shadow } => write!(f, "balance: live {live}; shadow {shadow}"),
             Self::OnlyLive { command, refusal } => {
                 let (way, why) = (Way(command), Why(*refusal));
-                let Command { task, reason, .. } = command;
+                let Command { task, why: reason, .. } = command;
                 write!(f, "live has {task} {way} ({reason}), shadow does not{why}")
             }
             Self::OnlyShadow { command, refusal } => {
                 let (way, why) = (Way(command), Why(*refusal));
-                let Command { task, reason, .. } = command;
+                let Command { task, why: reason, .. } = command;
                 write!(f, "shadow has {task} {way} ({reason}), live does not{why}")
             }
             Self::Target { live, shadow, live_refusal, shadow_refusal } => {
@@ -272,7 +272,7 @@ impl fmt::Display for Difference {
                 Ok(())
             }
             Self::Reason { live, shadow } => {
-                let (Command { task, reason, .. }, way, other) = (live, Way(live), shadow.reason);
+                let (Command { task, why: reason, .. }, way, other) = (live, Way(live), shadow.why);
                 write!(f, "live has {task} {way} because {reason}, shadow because {other}")
             }
         }

@@ -23,7 +23,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use advice::Advice;
-pub use command::{Action, Command, Ended, Fate, Reason};
+pub use command::{Action, Cause, Command, Ended, Fate, Reason, Why};
 pub use difference::{Difference, Differences};
 pub use fragmentation::{Fragmentation, WorkerFragmentation};
 pub use handover::Handover;

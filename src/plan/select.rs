@@ -16,7 +16,7 @@ use crate::outcome::{Purpose, Reach, Rejection};
 use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round, VariantFilter};
 use crate::rules::{self, Accounts, Effect, Moment, Pair, TaskRules};
 use crate::snapshot::Stance;
-use crate::state::Way;
+use crate::state::Transport;
 use crate::view::{Arrival, Footprint, Ledger, Place, View};
 
 /// Chooses the moves of this round.
@@ -401,7 +401,7 @@ fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
 
 /// Whether a task that is moved is interrupted, and not queued again.
 fn interrupts(context: &Context<'_>, row: TaskRow) -> bool {
-    Way::of(context.config.migration.as_ref(), context.view.task(row)) != Way::Requeue
+    Transport::of(context.config.migration.as_ref(), context.view.task(row)) != Transport::Requeue
 }
 
 /// Takes candidates as far as the budgets go.

@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::Rejection;
 use crate::round::{MoveSet, Round};
 use crate::state::{
-    Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State, Way,
+    Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State, Transport,
 };
 use crate::view::{Interruption, Place, View, charge, charge_of};
 
@@ -50,7 +50,7 @@ impl<'a> Accounts<'a> {
         limits: &'a MigrationLimits,
         simultaneous: usize,
     ) -> Self {
-        let flights = || round.state.flights.values();
+        let flights = || round.state.in_flight.values();
         Self {
             limits,
             simultaneous,
@@ -84,7 +84,7 @@ impl<'a> Accounts<'a> {
 
     /// Whether a task that is moved is interrupted, and not queued again.
     pub(crate) fn interrupts(&self, round: &Round<'_>, row: TaskRow) -> bool {
-        Way::of(Some(self.limits), round.view.task(row)) != Way::Requeue
+        Transport::of(Some(self.limits), round.view.task(row)) != Transport::Requeue
     }
 
     /// How many tasks of a set run, and would be interrupted.
@@ -190,7 +190,7 @@ pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Result<
     if taking.set.from.is_none() {
         return Ok(());
     }
-    let held = round.state.cooldowns.len().max(round.state.returned.len());
+    let held = round.state.cooldowns.len().max(round.state.back_offs.len());
     let all = held + taking.accounts.moving + taking.set.rows.len();
     let limit = MEMORY_PER_WORKER * round.view.workers.len().max(1);
     if all > limit {
@@ -236,7 +236,7 @@ impl Table {
     /// As it stands before the plan.
     fn open(limits: &MigrationLimits, round: &Round<'_>) -> Self {
         let (state, view): (&State, &View<'_>) = (round.state, round.view);
-        let flights = state.flights.values().filter(|_| !limits.budgets.is_empty());
+        let flights = state.in_flight.values().filter(|_| !limits.budgets.is_empty());
         let under_way: Vec<Charge> =
             flights.filter_map(|migration| charge_of(round.config, view, migration)).collect();
         let (now, spending) = (view.snapshot.at(), &state.spending);

@@ -27,7 +27,7 @@ use crate::model::time::seconds;
 use crate::outcome::{Handover, Rejection};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Mobility, Stance, StateAt, Task};
-use crate::state::Way;
+use crate::state::Transport;
 use crate::view::{Footprint, View};
 
 /// Absurd figures give absurd spans, but always finite ones.
@@ -132,7 +132,7 @@ fn downtime_secs(
     task: &Task,
     ends: [WorkerRow; 2],
 ) -> Option<f64> {
-    if Way::of(round.config.migration.as_ref(), task) == Way::Overlap {
+    if Transport::of(round.config.migration.as_ref(), task) == Transport::StartThenStop {
         return Some(0.0);
     }
     let around = match task.mobility {

@@ -7,7 +7,7 @@ use crate::model::hardware::{Hardware, HardwareProfile, HardwareSet, HardwareTab
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::round::Round;
 use crate::snapshot::Task;
-use crate::state::Way;
+use crate::state::Transport;
 use crate::view::{View, runs_on_device};
 
 /// Absurd figures give absurd speeds, but always finite ones.
@@ -101,7 +101,7 @@ pub(crate) fn to_beat(
 ) -> f64 {
     let task = round.view.task(row);
     let here = here(round, section, round.view.task_here(row), worker);
-    if Way::of(round.config.migration.as_ref(), task).is_the_hosts() {
+    if Transport::of(round.config.migration.as_ref(), task).is_by_scheduler() {
         here.max(best(round, section, task, worker))
     } else {
         here

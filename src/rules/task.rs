@@ -8,7 +8,7 @@ use crate::model::time::{Timestamp, seconds};
 use crate::outcome::{Purpose, Rejection};
 use crate::round::Round;
 use crate::snapshot::{Freeze, FreezeScope, Mobility};
-use crate::state::Way;
+use crate::state::Transport;
 use crate::view::Place;
 
 /// A worker that is to be emptied is emptied only if its record is what the host meant.
@@ -152,8 +152,8 @@ pub(super) fn eviction_back_off(
     _: Purpose,
 ) -> Result<(), Rejection> {
     let task = round.view.task(row);
-    let Some(returned) = round.state.returned.get(&task.id) else { return Ok(()) };
-    let evicts = Way::of(round.config.migration.as_ref(), task).is_the_hosts();
+    let Some(returned) = round.state.back_offs.get(&task.id) else { return Ok(()) };
+    let evicts = Transport::of(round.config.migration.as_ref(), task).is_by_scheduler();
     if evicts && returned.until > round.view.snapshot.at() {
         return Err(Rejection::CameBack { times: returned.times, until: returned.until });
     }

@@ -263,7 +263,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
             begun: in_seconds(since),
             ended: Some(in_seconds(ended.at)),
             outcome: Some(ended.fate),
-            reason: begun.map(|begun| begun.command.reason.to_string()),
+            reason: begun.map(|begun| begun.command.why.to_string()),
             scorecard: begun.and_then(|begun| begun.command.scorecard),
         })));
     }
@@ -399,7 +399,7 @@ fn unfinished(id: MigrationId, begun: &Begun) -> Line {
         begun: in_seconds(begun.at),
         ended: None,
         outcome: None,
-        reason: Some(begun.command.reason.to_string()),
+        reason: Some(begun.command.why.to_string()),
         scorecard: begun.command.scorecard,
     }))
 }

@@ -4,7 +4,7 @@
 //! | stage | reads | returns |
 //! |---|---|---|
 //! | trust | snapshot, state | what stands for a snapshot from which too much is missing |
-//! | settle | reports, placements, state | commands that follow, migrations that ended; writes State |
+//! | settle ([`lifecycle`](crate::lifecycle)) | reports, placements, state | commands that follow, migrations that ended; writes State |
 //! | observe | snapshot, state | the view, and the ledger as the round begins |
 //! | adapt | view, history | thresholds, trend, pace |
 //! | forecast | view, history | loads at the horizon |
@@ -17,5 +17,4 @@ pub(crate) mod adapt;
 pub(crate) mod detect;
 pub(crate) mod observe;
 pub(crate) mod record;
-pub(crate) mod settle;
 pub(crate) mod trust;

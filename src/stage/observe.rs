@@ -22,7 +22,7 @@ use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
-use crate::state::{Flight, RECENT, State};
+use crate::state::{Migration, RECENT, State};
 use crate::view::{
     DeviceCell, Domains, Footprint, GroupIndexes, Ledger, Place, Variants, View, WorkerView,
     alternative, alternative_elsewhere, runs_on_device, variants,
@@ -87,13 +87,13 @@ pub(crate) fn fragmentation(
 
 /// Where a task is: as the state knows, if it moves it, or else as the snapshot says.
 fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
-    if let Some(flight) = state.flights.get(&task.id) {
-        let migration = flight.id;
-        if flight.phase == Phase::Released {
+    if let Some(flight) = state.in_flight.get(&task.id) {
+        let migration = flight.id();
+        if flight.phase() == Phase::Released {
             return Place::Stranded { migration };
         }
-        let from = flight.from.and_then(|from| snapshot.worker_row(from));
-        let to = snapshot.worker_row(flight.to);
+        let from = flight.from().and_then(|from| snapshot.worker_row(from));
+        let to = snapshot.worker_row(flight.to());
         return Place::Moving { migration, from, to };
     }
     let on = |worker: WorkerId| match snapshot.worker_row(worker) {
@@ -186,8 +186,8 @@ fn claims(
             add_claims(ledger, seat, &footprint);
         }
         if let Some(seat) = arriving {
-            let flight = state.flights.get(&task.id);
-            let stated = flight.and_then(|flight| flight.alternative);
+            let flight = state.in_flight.get(&task.id);
+            let stated = flight.and_then(Migration::alternative);
             let taken = stated.or_else(|| alternative(task, workers[seat].kinds));
             let as_there = variants.and_then(|variants| variants.nth(taken)).unwrap_or(task);
             ledger.footprint_into(as_there, workers[seat].kinds, &mut footprint);
@@ -195,7 +195,7 @@ fn claims(
             if let Some(flight) = flight {
                 // A life that has taken it over does not know which it was promised.
                 let device =
-                    flight.device.or_else(|| likely(ledger, as_there, seat, workers[seat].kinds));
+                    flight.device().or_else(|| likely(ledger, as_there, seat, workers[seat].kinds));
                 ledger.keep(as_there.requirements.gpu_memory_bytes, seat, device);
             }
         }
@@ -203,17 +203,19 @@ fn claims(
             reserve(ledger, as_here, task.device, seat, workers[seat].kinds);
         }
         if let Place::Moving { from, to, .. } = ledger.places[row] {
-            let flight = state.flights.get(&task.id);
-            count(ledger, from.filter(|_| flight.is_none_or(Flight::interrupts)), to);
+            let flight = state.in_flight.get(&task.id);
+            count(ledger, from.filter(|_| flight.is_none_or(Migration::interrupts)), to);
         }
     }
-    for flight in state.flights.values().filter(|it| snapshot.task_row(it.task).is_none()) {
+    for flight in state.in_flight.values().filter(|it| snapshot.task_row(it.task()).is_none()) {
         missing(ledger, snapshot, flight);
     }
     for (seat, worker) in WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers()) {
+        let coming: Vec<&Amounts> = arriving(state, snapshot, worker.id).collect();
         for column in 0..ledger.columns.len() {
-            let Some(stated) = worker.reserved.known(ledger.columns[column]) else { continue };
-            let arriving = arriving(ledger, state, snapshot, seat, column);
+            let resource = ledger.columns[column];
+            let Some(stated) = worker.reserved.known(resource) else { continue };
+            let arriving: f64 = coming.iter().filter_map(|claim| claim.known(resource)).sum();
             ledger.row_mut(seat)[column].claimed = stated + arriving;
         }
     }
@@ -239,43 +241,37 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
 }
 
 /// A migration whose task the snapshot does not list. Adrift, it is on neither of its ends.
-fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Flight) {
-    if flight.phase == Phase::Released {
+fn missing(ledger: &mut Ledger, snapshot: &Snapshot, flight: &Migration) {
+    if flight.phase() == Phase::Released {
         return;
     }
-    let from = flight.from.and_then(|from| snapshot.worker_row(from));
-    let to = snapshot.worker_row(flight.to);
+    let from = flight.from().and_then(|from| snapshot.worker_row(from));
+    let to = snapshot.worker_row(flight.to());
     count(ledger, from.filter(|_| flight.interrupts()), to);
     for seat in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
         for column in 0..ledger.columns.len() {
-            let claim = flight.claim.known(ledger.columns[column]).unwrap_or(0.0);
+            let claim = flight.claim().known(ledger.columns[column]).unwrap_or(0.0);
             ledger.row_mut(seat)[column].claimed += claim;
         }
     }
-    let device = to.zip(flight.device);
+    let device = to.zip(flight.device());
     if let Some(cell) = device.and_then(|(to, device)| ledger.device_mut(to, device)) {
-        cell.arriving_bytes += flight.claim.known(ResourceId::GPU_MEMORY).unwrap_or(0.0);
+        cell.arriving_bytes += flight.claim().known(ResourceId::GPU_MEMORY).unwrap_or(0.0);
     }
 }
 
-/// What is on its way to a worker and not in its own statement of what it has promised.
-fn arriving(
-    ledger: &Ledger,
-    state: &State,
-    snapshot: &Snapshot,
-    seat: WorkerRow,
-    column: usize,
-) -> f64 {
-    let worker = snapshot.workers()[seat.position()].id;
-    // Who is shown there has what was promised.
-    let there = |task: TaskId| {
+/// The claims that are on their way to a worker and not in its own statement of what it has promised:
+/// a task that is shown there has what was promised.
+fn arriving<'a>(
+    state: &'a State,
+    snapshot: &'a Snapshot,
+    worker: WorkerId,
+) -> impl Iterator<Item = &'a Amounts> {
+    let there = move |task: TaskId| {
         snapshot.task(task).is_some_and(|task| task.placement == Placement::On(worker))
     };
-    let bound = |flight: &&Flight| {
-        flight.to == worker && flight.phase != Phase::Released && !there(flight.task)
-    };
-    let flights = state.flights.values().filter(bound);
-    flights.filter_map(|flight| flight.claim.known(ledger.columns[column])).sum()
+    let bound = state.in_flight.bound_for(worker).filter(move |flight| !there(flight.task()));
+    bound.map(Migration::claim)
 }
 
 /// Reserves memory of a device for a task that is there: of its own, or, where that is not known,
@@ -311,24 +307,25 @@ fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duratio
         event.is_some_and(|event| measured >= event.after(lag))
     };
     let seat = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
-    for flight in state.flights.values() {
-        let home = flight.returning.is_some();
-        if let Some(from) = seat(flight.from).filter(|from| !home && !seen(*from, flight.released))
+    for flight in state.in_flight.values() {
+        let home = flight.is_returning();
+        if let Some(from) =
+            seat(flight.from()).filter(|from| !home && !seen(*from, flight.released()))
         {
-            add_use(ledger, from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
+            add_use(ledger, from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
         }
-        let arriving = seat(Some(flight.to)).filter(|_| flight.phase != Phase::Released);
+        let arriving = seat(Some(flight.to())).filter(|_| flight.phase() != Phase::Released);
         // A copy that runs already is measured like any task.
         let copied = flight.copied();
         let arriving = arriving.filter(|to| copied.is_none() || !seen(*to, copied));
-        if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released)) {
-            add_use(ledger, to, &flight.load, 1.0);
+        if let Some(to) = arriving.filter(|to| !home || seen(*to, flight.released())) {
+            add_use(ledger, to, flight.load(), 1.0);
         }
     }
-    for landed in &state.landed {
+    for landed in &state.arrivals {
         let left = seat(landed.from).filter(|from| !seen(*from, Some(landed.released)));
         if let Some(from) = left {
-            add_use(ledger, from, landed.leaves.as_ref().unwrap_or(&landed.load), -1.0);
+            add_use(ledger, from, landed.freed_at_source.as_ref().unwrap_or(&landed.load), -1.0);
         }
         let arrived = seat(Some(landed.to)).filter(|to| !seen(*to, Some(landed.running)));
         if let Some(to) = arrived {
@@ -347,7 +344,7 @@ fn add_begun(
     variants: &BTreeMap<TaskRow, Variants>,
 ) {
     // What came by a move of ours has been added for that.
-    let ours: BTreeSet<TaskId> = state.landed.iter().map(|landed| landed.task).collect();
+    let ours: BTreeSet<TaskId> = state.arrivals.iter().map(|landed| landed.task).collect();
     let mut footprint = Footprint::default();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let Place::On(seat) = ledger.places[row] else { continue };
@@ -448,7 +445,7 @@ fn count_unavailable(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
             // What a partial snapshot does not tell is unknown, never gone.
             Some(Place::Unknown(_)) => known,
             Some(_) => true,
-            None => state.flights.contains_key(*id),
+            None => state.in_flight.contains_key(id),
         };
         let count = group.members.iter().filter(away).count();
         ledger.unavailable[index] = u32::try_from(count).unwrap_or(u32::MAX);

@@ -18,8 +18,11 @@ use crate::outcome::{
     Reason, Sight, WorkerLoad,
 };
 use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
-use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track, Way};
+use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
+use crate::state::{
+    Course, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State, Target, Terms, Track,
+    Transport,
+};
 use crate::view::{self, Ledger, View};
 
 /// Everything the stages before have found.
@@ -47,10 +50,10 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let why = |planned: &PlannedMove| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
     for planned in &plan.moves {
         let reason = why(planned);
-        let under_way = state.flights.contains_key(&view.task(planned.row).id);
+        let under_way = state.in_flight.contains_key(&view.task(planned.row).id);
         if config.mode == Mode::Advise && !under_way {
             let id = state.migration(proposed.len() as u64);
-            proposed.extend(flight(config, &view, id, reason, planned).command());
+            proposed.extend(migration(config, &view, id, reason, planned).command());
         } else {
             commands.extend(begin(config, state, &view, reason, planned));
         }
@@ -60,7 +63,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();
         let begins =
-            |planned: &&PlannedMove| !state.flights.contains_key(&view.task(planned.row).id);
+            |planned: &&PlannedMove| !state.in_flight.contains_key(&view.task(planned.row).id);
         for planned in plan.moves.iter().filter(begins) {
             begin(config, &mut imagined, &view, why(planned), planned);
         }
@@ -96,7 +99,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         advice: pass.advised.told,
         tally: plan.tally,
         late,
-        in_flight: u32::try_from(state.flights.len()).unwrap_or(u32::MAX),
+        in_flight: u32::try_from(state.in_flight.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
         held: pass.held,
         mode: config.mode,
@@ -127,95 +130,70 @@ fn begin(
     let (to, Fit { alternative, device }) = (view.worker_id(planned.to), planned.fit);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
-    if let Some(flight) = state.flights.get_mut(&task.id) {
-        (flight.to, flight.device, flight.phase) = (to, device, Phase::Assigned);
-        if alternative.is_some() || flight.alternative.is_some() {
-            flight.alternative = alternative;
-            (flight.claim, flight.load) =
-                (view::claims(as_there, kinds), view::loads(as_there, kinds));
-        }
-        (flight.since, flight.returning) = (at, None);
-        // What was reckoned was for another target.
-        flight.handover = None;
-        flight.attempts += 1;
-        return flight.command();
+    if state.in_flight.contains_key(&task.id) {
+        let (claim, load) = (view::claims(as_there, kinds), view::loads(as_there, kinds));
+        let target = Target { to, device, alternative, claim, load };
+        return state.in_flight.retarget(task.id, target, at);
     }
     let id = state.migration(0);
     state.issued += 1;
     state.forget_release(task.id);
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
-    let mut flight = flight(config, view, id, reason, planned);
-    let command = flight.command();
+    let mut migration = migration(config, view, id, reason, planned);
+    let command = migration.command();
     if let Some(limits) = config.migration.as_ref().filter(|limits| !limits.budgets.is_empty()) {
-        flight.charge = view::charge_of(config, view, &flight);
-        flight.charge.iter().for_each(|charge| state.spending.enter(limits, at, charge));
+        migration.set_charge(view::charge_of(config, view, &migration));
+        migration.charge().into_iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
     let fairness = config.migration.as_ref().and_then(|limits| Some((limits, limits.fairness?)));
-    let fairness = fairness.filter(|_| flight.way != Way::Requeue);
+    let fairness = fairness.filter(|_| migration.transport() != Transport::Requeue);
     if let (Some((limits, fairness)), Some(tenant)) = (fairness, task.tenant) {
         let room = Spending::room(limits, view.workers.len());
         state.spending.interrupt(&fairness, at, tenant, room);
     }
-    state.flights.insert(task.id, flight);
+    state.in_flight.insert(migration);
     command
 }
 
 /// The migration that a planned move begins.
-fn flight(
+fn migration(
     config: &Config,
     view: &View<'_>,
     id: MigrationId,
     reason: Reason,
     planned: &PlannedMove,
-) -> Flight {
+) -> Migration {
     let (at, task) = (view.snapshot.at(), view.task(planned.row));
     let (to, Fit { alternative, device }) = (view.worker_id(planned.to), planned.fit);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
-    let from = planned.from.map(|seat| view.worker_id(seat));
-    let way = if from.is_some() { Way::of(config.migration.as_ref(), task) } else { Way::Direct };
-    let phase = match way {
-        Way::Direct if from.is_none() => Phase::Assigned,
-        Way::Overlap => Phase::Assigned,
-        Way::Direct | Way::Evict | Way::Requeue => Phase::Releasing,
-    };
+    let transport = Transport::of(config.migration.as_ref(), task);
+    let course = planned.from.map_or(Course::Placing, |seat| transport.first(view.worker_id(seat)));
     let source = planned.from.filter(|_| alternative.is_some());
-    let leaves = source
-        .map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds))
-        .filter(|_| from.is_some());
-    Flight {
+    let freed_at_source =
+        source.map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds));
+    let terms = Terms {
         id,
         task: task.id,
         kind: task.kind,
-        way,
-        from,
+        reason,
         to,
         device,
-        phase,
-        since: at,
-        started: at,
-        released: None,
-        returning: None,
-        called_off: false,
-        attempts: 1,
-        reason,
-        scorecard: planned.scorecard,
+        alternative,
         claim: view::claims(as_there, kinds),
         load: view::loads(as_there, kinds),
-        charge: None,
-        alternative,
-        leaves,
+        freed_at_source,
+        scorecard: planned.scorecard,
         handover: planned.handover,
-    }
+    };
+    Migration::begin(terms, course, at)
 }
 
 /// Writes down what the budgets ask for of migrations that began without them, before any of them is
 /// given another target.
 fn charge(config: &Config, state: &mut State, view: &View<'_>) {
     if config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty()) {
-        for flight in state.flights.values_mut().filter(|flight| flight.charge.is_none()) {
-            flight.charge = view::charge_of(config, view, flight);
-        }
+        state.in_flight.charge(|migration| view::charge_of(config, view, migration));
     }
 }
 
@@ -223,7 +201,7 @@ fn charge(config: &Config, state: &mut State, view: &View<'_>) {
 fn spend(config: &Config, state: &mut State, view: &View<'_>) {
     let limits = config.migration.as_ref();
     state.spending.forget(limits, view.snapshot.at());
-    let moving = state.flights.values().filter(|flight| flight.interrupts()).count();
+    let moving = state.in_flight.values().filter(|flight| flight.interrupts()).count();
     if let Some(concurrency) = &mut state.concurrency {
         concurrency.full = moving >= concurrency.now as usize;
     }
@@ -286,7 +264,7 @@ fn history(
     let oldest = at.before(reach(config));
     for (record, worker) in view.snapshot.workers().iter().zip(view.workers.iter()) {
         let Some(load) = worker.reported else { continue };
-        let sample = Sample { at: record.measured(at), load, parted: false };
+        let sample = Sample { at: record.measured(at), load, segment_start: false };
         let track = state.tracks.entry(record.id).or_default();
         let Track { recent, samples, .. } = &mut *track;
         if recent.newest().is_none_or(|newest| newest.at < sample.at) {
@@ -332,7 +310,7 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
     let lag = config.stability.map(|stability| stability.telemetry_lag);
-    state.landed.retain(|landed| {
+    state.arrivals.retain(|landed| {
         let unseen = |worker: WorkerId, event| match (snapshot.worker(worker), lag) {
             (Some(worker), Some(lag)) => worker.measured(at) < at.min(event).after(lag),
             (None, Some(_)) => !complete,
@@ -347,10 +325,10 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     });
     // A host that does not list tasks on their way has not lost them, nor those that it is told of now.
     let told: BTreeSet<_> = commands.iter().map(|command| command.task).collect();
-    let on_its_way = |task| state.flights.contains_key(&task) || told.contains(&task);
+    let on_its_way = |task| state.in_flight.contains_key(&task) || told.contains(&task);
     let known = |task| !complete || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
-    state.returned.retain(|task, returned| returned.forget > at && known(*task));
+    state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
 }
 
@@ -370,8 +348,8 @@ fn forget_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
     let complete = snapshot.coverage() == Coverage::Complete;
     if !complete {
         // One that is silent may still be asked to take a task back.
-        let flights = state.flights.values();
-        needed.extend(flights.flat_map(|flight| flight.from.into_iter().chain([flight.to])));
+        let flights = state.in_flight.values();
+        needed.extend(flights.flat_map(|flight| flight.from().into_iter().chain([flight.to()])));
     }
     state.tracks.retain(|worker, track| {
         // A later life may have begun with an earlier clock.

@@ -28,38 +28,48 @@ pub(crate) struct Track {
     /// Whether it leaves so soon that it is being emptied.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) leaving: bool,
-    /// From when and until when measurements may show a move of ours in part: each sample between begins a
-    /// part, and so does the first that comes after.
+    /// From when and until when measurements may show a part of what a move of ours changes: each sample
+    /// between starts a segment, and so does the first that comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) parting: Option<(Timestamp, Timestamp)>,
+    pub(crate) level_shift: Option<(Timestamp, Timestamp)>,
 }
 
 impl Track {
-    /// A task of ours came or went, and telemetry shows it so much later: lines through the samples before
-    /// and after are two parts of one.
-    pub(crate) fn part(&mut self, at: Timestamp, lag: Duration) {
+    /// Whether the worker takes tasks.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        !self.gone && !self.leaving && self.stance == Stance::Accept
+    }
+
+    /// Whether the worker can have back what it gave away.
+    pub(crate) fn takes_back(&self) -> bool {
+        !self.gone && !self.leaving && self.stance < Stance::Drain
+    }
+
+    /// A task of ours came or went at `at`, and telemetry shows it at most `lag` later: the line through the
+    /// samples before ends, and another segment starts.
+    pub(crate) fn note_own_move(&mut self, at: Timestamp, lag: Duration) {
         let until = at.after(lag);
-        let after = self.samples.iter().map(|sample| sample.at).find(|it| *it >= until);
+        let after = self.samples.iter().map(|sample| sample.at).find(|at| *at >= until);
         self.samples.replace_where(
-            |it| (it.at >= at && it.at < until) || Some(it.at) == after,
-            |it| it.parted = true,
+            |sample| (sample.at >= at && sample.at < until) || Some(sample.at) == after,
+            |sample| sample.segment_start = true,
         );
         if after.is_none() {
-            let (from, to) = self.parting.unwrap_or((at, until));
-            self.parting = Some((from.min(at), to.max(until)));
+            let (from, to) = self.level_shift.unwrap_or((at, until));
+            self.level_shift = Some((from.min(at), to.max(until)));
         }
     }
 
-    /// Whether what is measured at this moment begins a part.
-    pub(crate) fn begins_part(&self, at: Timestamp) -> bool {
-        let again = || self.samples.iter().any(|sample| sample.parted && sample.at == at);
-        self.parting.is_some_and(|(from, _)| at >= from) || again()
+    /// Whether what is measured at this moment starts a segment.
+    pub(crate) fn starts_segment(&self, at: Timestamp) -> bool {
+        let again = || self.samples.iter().any(|sample| sample.segment_start && sample.at == at);
+        self.level_shift.is_some_and(|(from, _)| at >= from) || again()
     }
 
     /// Keeps a sample.
     pub(crate) fn keep(&mut self, sample: Sample) {
-        self.samples.push(Sample { parted: self.begins_part(sample.at), ..sample });
-        self.parting = self.parting.filter(|(_, until)| *until > sample.at);
+        self.samples.push(Sample { segment_start: self.starts_segment(sample.at), ..sample });
+        self.level_shift = self.level_shift.filter(|(_, until)| *until > sample.at);
     }
 }
 
@@ -68,9 +78,9 @@ impl Track {
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
     pub(crate) load: f64,
-    /// Whether it begins a part: a move of ours lies between it and the one before.
+    /// Whether it starts a segment: a move of ours lies between it and the one before.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(crate) parted: bool,
+    pub(crate) segment_start: bool,
 }
 
 /// A forecast that waits for its outcome.

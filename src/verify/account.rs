@@ -17,7 +17,7 @@ use crate::model::ratio::Utilization;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};
 use crate::snapshot::{Phase, Placement, Stance, Task, Worker};
-use crate::state::{Flight, MEMORY_PER_WORKER, Way};
+use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
 /// What every worker carries, step by step.
 pub(super) struct Account<'a> {
@@ -58,24 +58,25 @@ impl<'a> Account<'a> {
     }
 
     /// Flights that some worker has been asked to take.
-    fn heading(&self) -> impl Iterator<Item = &'a Flight> + use<'a> {
+    fn heading(&self) -> impl Iterator<Item = &'a Migration> + use<'a> {
         let facts = self.facts;
-        let heading = move |flight: &&'a Flight| {
-            flight.phase != Phase::Released && !facts.retargeted.contains(&flight.id)
+        let heading = move |flight: &&'a Migration| {
+            flight.phase() != Phase::Released && !facts.retargeted.contains(&flight.id())
         };
         facts.flights.values().copied().filter(heading)
     }
 
     fn count_moves(&mut self) {
         // What is queued again interrupts nothing.
-        let interrupted = |flight: &Flight| flight.from.filter(|_| flight.way != Way::Requeue);
+        let interrupted =
+            |flight: &Migration| flight.from().filter(|_| flight.transport() != Transport::Requeue);
         let flights = self.facts.flights.values();
         self.moving = flights.filter(|flight| interrupted(flight).is_some()).count();
         for flight in self.heading() {
-            *self.incoming.entry(flight.to).or_default() += 1;
+            *self.incoming.entry(flight.to()).or_default() += 1;
             match interrupted(flight) {
                 Some(from) => *self.outgoing.entry(from).or_default() += 1,
-                None => *self.placed.entry(flight.to).or_default() += 1,
+                None => *self.placed.entry(flight.to()).or_default() += 1,
             }
         }
     }
@@ -97,22 +98,22 @@ impl<'a> Account<'a> {
                 *sums.entry(resource).or_default() += claim(&task, worker, resource);
             }
         }
-        let hidden = self.heading().filter(|flight| snapshot.task(flight.task).is_none());
+        let hidden = self.heading().filter(|flight| snapshot.task(flight.task()).is_none());
         for flight in hidden {
-            let ends = Stay::Between(flight.from, flight.to).ends();
+            let ends = Stay::Between(flight.from(), flight.to()).ends();
             for _ in ends.filter(|end| *end == worker.id) {
-                for (resource, amount) in flight.claim.iter() {
+                for (resource, amount) in flight.claim().iter() {
                     *sums.entry(resource).or_default() += amount;
                 }
             }
         }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
-            let coming = self.heading().filter(|flight| flight.to == worker.id);
+            let coming = self.heading().filter(|flight| flight.to() == worker.id);
             let shown = |task| snapshot.task(task).map(|task| task.placement);
             let coming = coming.filter(|flight| {
-                flight.returning.is_none() && shown(flight.task) != Some(Placement::On(worker.id))
+                !flight.is_returning() && shown(flight.task()) != Some(Placement::On(worker.id))
             });
-            let coming: f64 = coming.filter_map(|flight| flight.claim.get(resource)).sum();
+            let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
             sums.insert(resource, stated + coming);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
@@ -137,7 +138,7 @@ impl<'a> Account<'a> {
     /// By which of its alternatives a task is on its way to a worker.
     fn bound_by(&self, task: &Task, worker: &Worker) -> Option<usize> {
         let flight = self.facts.flights.get(&task.id);
-        let ordered = flight.and_then(|flight| flight.alternative).map(usize::from);
+        let ordered = flight.and_then(|flight| flight.alternative()).map(usize::from);
         ordered.or_else(|| runs_by(task, Some(worker)))
     }
 
@@ -156,15 +157,15 @@ impl<'a> Account<'a> {
             let asked: f64 = here.map(|task| asks(task)).sum();
             let mut taken = asked.max(device.used_bytes.unwrap_or(0) as f64);
             for flight in self.heading() {
-                let coming = flight.to == worker.id && flight.returning.is_none();
+                let coming = flight.to() == worker.id && !flight.is_returning();
                 // Shown there already, it has been counted.
-                let counted = snapshot.task(flight.task).is_some_and(|task| {
+                let counted = snapshot.task(flight.task()).is_some_and(|task| {
                     task.placement == Placement::On(worker.id) && task.device == Some(index)
                 });
-                if coming && !counted && flight.device == Some(index) {
-                    let hidden = flight.claim.get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
-                    let way = flight.alternative.map(usize::from);
-                    let task = snapshot.task(flight.task).map(|task| run(snapshot, task, way));
+                if coming && !counted && flight.device() == Some(index) {
+                    let hidden = flight.claim().get(ResourceId::GPU_MEMORY).unwrap_or(0.0);
+                    let way = flight.alternative().map(usize::from);
+                    let task = snapshot.task(flight.task()).map(|task| run(snapshot, task, way));
                     taken += task.map_or(hidden, |task| asks(&task));
                 }
             }
@@ -194,26 +195,31 @@ impl<'a> Account<'a> {
         let seen = |worker: WorkerId, event| {
             snapshot.worker(worker).is_some_and(|worker| has_seen(at, worker, event, lag))
         };
-        for flight in self.facts.flights.values().copied() {
+        for flight in self.facts.flights.values() {
             let left = flight
-                .from
-                .filter(|from| !flight.released.is_some_and(|released| seen(*from, released)));
+                .from()
+                .filter(|from| !flight.released().is_some_and(|released| seen(*from, released)));
             let adrift =
-                flight.phase == Phase::Released || self.facts.retargeted.contains(&flight.id);
+                flight.phase() == Phase::Released || self.facts.retargeted.contains(&flight.id());
             // On its way home it counts where it was: taken away and added again.
-            if let Some(from) = left.filter(|_| flight.returning.is_none()) {
-                self.change_all(from, flight.leaves.as_ref().unwrap_or(&flight.load), -1.0);
+            if let Some(from) = left.filter(|_| !flight.is_returning()) {
+                self.change_all(from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
             }
             // A copy that runs while its source stops is measured where it runs.
-            let stops = flight.way == Way::Overlap && flight.phase == Phase::Releasing;
-            let shown = stops && seen(flight.to, flight.since);
-            if !adrift && !shown && (flight.returning.is_none() || left.is_none()) {
-                self.change_all(flight.to, &flight.load, 1.0);
+            let stops = flight.transport() == Transport::StartThenStop
+                && flight.phase() == Phase::Releasing;
+            let shown = stops && seen(flight.to(), flight.since());
+            if !adrift && !shown && (!flight.is_returning() || left.is_none()) {
+                self.change_all(flight.to(), flight.load(), 1.0);
             }
         }
         for landed in self.facts.landed() {
             if let Some(from) = landed.from.filter(|from| !seen(*from, landed.released)) {
-                self.change_all(from, landed.leaves.as_ref().unwrap_or(&landed.load), -1.0);
+                self.change_all(
+                    from,
+                    landed.freed_at_source.as_ref().unwrap_or(&landed.load),
+                    -1.0,
+                );
             }
             if !seen(landed.to, landed.running) {
                 self.change_all(landed.to, &landed.load, 1.0);
@@ -369,13 +375,15 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
     }
     let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
     for ended in arrived {
-        let flown = round.before.flights.get(&ended.task);
+        let flown = round.before.in_flight.get(&ended.task);
         // Of a copy that was started first, the source is what shows the end.
-        let stopped = flown.filter(|flight| flight.way == Way::Overlap).and_then(|it| it.from);
+        let stopped = flown
+            .filter(|flight| flight.transport() == Transport::StartThenStop)
+            .and_then(Migration::from);
         let target = round.snapshot.worker(stopped.unwrap_or(ended.to));
         let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
-        let after = &round.after.landed;
-        let evicted = flown.is_some_and(|flight| flight.way.is_the_hosts());
+        let after = &round.after.arrivals;
+        let evicted = flown.is_some_and(|flight| flight.transport().is_by_scheduler());
         // What the scheduler was given may have another name now.
         let kept = after.iter().any(|it| it.to == ended.to && (it.task == ended.task || evicted));
         findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
@@ -391,10 +399,10 @@ pub(super) fn is_clear(round: &Round<'_>) -> bool {
         Placement::Moving { since, .. } => Some(since),
         _ => None,
     });
-    let released = round.before.flights.values().filter_map(|flight| flight.released);
+    let released = round.before.in_flight.values().filter_map(Migration::released);
     let oldest = at.before(round.config.performance_window);
     let ended = &round.outcome.ended;
-    let room = round.before.landed.len() + ended.len() <= MEMORY_PER_WORKER;
+    let room = round.before.arrivals.len() + ended.len() <= MEMORY_PER_WORKER;
     let old = ended
         .iter()
         .any(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted) && ended.at < oldest);

@@ -129,8 +129,8 @@ fn widens(
     let is_there =
         |id: &WorkerId| snapshot.worker(*id).is_some_and(|it| it.stance != Stance::Offline);
     let adrift = |task: TaskId| {
-        let flight = round.after.flights.get(&task);
-        flight.is_some_and(|flight| flight.phase == Phase::Released)
+        let flight = round.after.in_flight.get(&task);
+        flight.is_some_and(|flight| flight.phase() == Phase::Released)
     };
     let waits = |task: &&Task| match task.placement {
         Placement::On(worker) => !is_there(&worker) || adrift(task.id),

@@ -51,7 +51,12 @@ pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
         findings.need(size <= bound || shrinks, || format!("{size} {name}, at most {bound}"));
     }
     heard(round, &mut findings);
-    outcome_bounds(outcome, workers, before.flights.len() + snapshot.tasks().len(), &mut findings);
+    outcome_bounds(
+        outcome,
+        workers,
+        before.in_flight.len() + snapshot.tasks().len(),
+        &mut findings,
+    );
     candidate_bounds(round, workers, &mut findings);
     findings.list
 }
@@ -85,9 +90,9 @@ fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
         None => true,
     });
     workers.extend(recent.map(|(worker, _)| *worker));
-    for flight in after.flights.values() {
-        workers.extend(flight.from);
-        workers.insert(flight.to);
+    for flight in after.in_flight.values() {
+        workers.extend(flight.from());
+        workers.insert(flight.to());
     }
     workers
 }
@@ -130,10 +135,10 @@ fn home(task: &Task) -> Option<WorkerId> {
 fn migrations(round: &Round<'_>) -> usize {
     let live = round.snapshot.workers().iter();
     let live = live.filter(|worker| worker.stance != Stance::Offline).count();
-    let adopted = round.after.flights.values().filter(|flight| {
-        !round.before.flights.contains_key(&flight.task) && !is_new(round, flight.id)
+    let adopted = round.after.in_flight.values().filter(|flight| {
+        !round.before.in_flight.contains_key(&flight.task()) && !is_new(round, flight.id())
     });
-    let kept = round.before.flights.len();
+    let kept = round.before.in_flight.len();
     let adopted = adopted.count();
     budget(round, live).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
 }

@@ -217,7 +217,7 @@ impl Budgets {
         self.shares.round(snapshot.at(), later);
         let most = self.level.round(self.limits.as_ref());
         // What has lost its source while its copy was started is a placement from there on.
-        for command in outcome.commands.iter().filter(|it| it.reason == Reason::Recover) {
+        for command in outcome.commands.iter().filter(|it| it.reason() == Some(Reason::Recover)) {
             self.open.remove(&command.migration);
         }
         for command in outcome.begun() {
@@ -283,7 +283,9 @@ impl Budgets {
         if !self.known.insert(command.migration) {
             return;
         }
-        let Some((from, to)) = command.action.ends() else { return };
+        let (Some((from, to)), Some(reason)) = (command.action.ends(), command.reason()) else {
+            return;
+        };
         // What is queued again interrupts nothing.
         if let Action::RequeueFor { .. } = command.action {
             self.requeued.insert(command.migration);
@@ -292,7 +294,7 @@ impl Budgets {
         let Some(task) = snapshot.task(command.task) else { return };
         self.shares.begin(snapshot, task, command, findings);
         let Some(from) = from else { return };
-        let next = Interruption::of(task, snapshot, [from, to], command.reason);
+        let next = Interruption::of(task, snapshot, [from, to], reason);
         let strict = !matches!(command.action, Action::Evict { .. });
         let next = Interruption { strict, ..next.or_bytes(self.unstated) };
         for line in &self.lines {

@@ -167,7 +167,7 @@ pub(super) fn tells_of_the_late(round: &Round<'_>, findings: &mut Findings) {
         let due = snapshot.worker(worker).and_then(&deadline);
         let stays = due.is_some_and(|due| due < next && !ends_in_time(round, task, due));
         let proposed = outcome.proposed.iter().any(|command| command.task == task.id);
-        let moves = proposed || after.flights.contains_key(&task.id);
+        let moves = proposed || after.in_flight.contains_key(&task.id);
         findings.need(!stays || moves || told.contains(&task.id), || {
             format!("{} stays on {worker}, which leaves at {due:?}: nobody says so", task.id)
         });

@@ -60,8 +60,8 @@ pub(super) fn hides_devices(facts: &Facts<'_>, worker: &Worker) -> bool {
             _ => false,
         };
         let flown = facts.flights.get(&task.id).is_some_and(|flight| {
-            let to = flight.to == worker.id && flight.device.is_none();
-            to || flight.from == Some(worker.id)
+            let to = flight.to() == worker.id && flight.device().is_none();
+            to || flight.from() == Some(worker.id)
         });
         let ways = task.alternatives.iter().map(|way| way.gpu_memory_bytes);
         let mut asked = ways.chain([task.requirements.gpu_memory_bytes]);

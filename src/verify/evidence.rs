@@ -42,8 +42,7 @@ pub(super) fn pace(round: &Round<'_>) -> Pace {
 
 fn decisions(round: &Round<'_>, findings: &mut Findings) {
     for command in &round.outcome.commands {
-        findings
-            .need(!command.reason.to_string().is_empty(), || format!("{command} has no reason"));
+        findings.need(!command.why.to_string().is_empty(), || format!("{command} has no reason"));
     }
     let least = pace(round).least_net;
     for step in &Facts::new(round).steps {
@@ -64,7 +63,7 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
         findings.need(step.aim != Aim::Balance || uneven, || {
             format!("{command}: moved to even out what is called even")
         });
-        if let Reason::Faster { times, .. } = command.reason {
+        if let Some(Reason::Faster { times, .. }) = command.reason() {
             let least = round.config.hardware.as_ref().and_then(|section| section.upgrade);
             findings.need(least.is_some_and(|least| times >= least), || {
                 format!("{command}: {times} times as fast, {least:?} are asked for")
@@ -124,7 +123,7 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
     findings.need(numbered && outcome.at == snapshot.at(), || {
         format!("round {} of {} at {}", outcome.tick, outcome.epoch, outcome.at)
     });
-    let flying = after.flights.len();
+    let flying = after.in_flight.len();
     findings.need(outcome.in_flight as usize == flying, || {
         format!("{} said to be in flight, {flying} are", outcome.in_flight)
     });

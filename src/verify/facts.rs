@@ -11,11 +11,11 @@ use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Balance, Command, Reason, Scorecard, Sight};
+use crate::outcome::{Action, Balance, Cause, Command, Reason, Scorecard, Sight};
 use crate::snapshot::{
     Coverage, Device, Event, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
 };
-use crate::state::{Flight, Landed, Way};
+use crate::state::{Migration, RecentArrival, Transport};
 
 /// Where a task counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(super) struct Facts<'a> {
     /// Commands of the plan whose task is in no record.
     pub(super) strays: Vec<&'a Command>,
     /// Migrations under way before the plan, by task.
-    pub(super) flights: BTreeMap<TaskId, &'a Flight>,
+    pub(super) flights: BTreeMap<TaskId, &'a Migration>,
     /// Those of them that nobody held and the plan gave another target.
     pub(super) retargeted: BTreeSet<MigrationId>,
 }
@@ -112,11 +112,11 @@ impl<'a> Facts<'a> {
                 }
             }
         }
-        let begun = |flight: &Flight| is_new(round, flight.id);
-        let flights = round.after.flights.values().filter(|flight| {
-            !begun(flight) || !round.outcome.begun().any(|command| command.migration == flight.id)
+        let begun = |flight: &Migration| is_new(round, flight.id());
+        let flights = round.after.in_flight.values().filter(|flight| {
+            !begun(flight) || !round.outcome.begun().any(|command| command.migration == flight.id())
         });
-        facts.flights = flights.map(|flight| (flight.task, flight)).collect();
+        facts.flights = flights.map(|flight| (flight.task(), flight)).collect();
         facts
     }
 
@@ -134,8 +134,8 @@ impl<'a> Facts<'a> {
             | Action::Evict { from, hint: to }
                 if new =>
             {
-                let begun = round.after.flights.get(&command.task);
-                (Some(from), to, begun.and_then(|flight| flight.device))
+                let begun = round.after.in_flight.get(&command.task);
+                (Some(from), to, begun.and_then(Migration::device))
             }
             Action::Start { from, to, device } if new => (Some(from), to, device),
             Action::Place { to, device } if new => (None, to, device),
@@ -148,11 +148,11 @@ impl<'a> Facts<'a> {
             }
             _ => return None,
         };
-        let aim = match (command.reason, from) {
+        let aim = match (command.reason(), from) {
             (_, None) => Aim::Recover,
-            (Reason::Drain { .. } | Reason::Leaves { .. }, _) => Aim::Drain,
-            (Reason::Along { .. }, _) => Aim::Along,
-            (Reason::Faster { .. }, _) => Aim::Faster,
+            (Some(Reason::Drain { .. } | Reason::Leaves { .. }), _) => Aim::Drain,
+            (Some(Reason::Along { .. }), _) => Aim::Along,
+            (Some(Reason::Faster { .. }), _) => Aim::Faster,
             _ => Aim::Balance,
         };
         let Some(task) = round.snapshot.task(command.task) else { return Some(Err(command)) };
@@ -162,17 +162,17 @@ impl<'a> Facts<'a> {
 
     /// Whether an assignment was the plan's choice, and not the answer to its source's having let go.
     fn is_retarget(&self, command: &Command, answered: &mut BTreeSet<TaskId>) -> bool {
-        if matches!(command.reason, Reason::Return) {
+        if command.cause() == Some(Cause::Return) {
             return false;
         }
-        let before = self.round.before.flights.get(&command.task);
+        let before = self.round.before.in_flight.get(&command.task);
         // Or to its being lost while its copy was started.
         let releasing = before.is_some_and(|flight| {
-            let overlaps = flight.way == Way::Overlap;
-            flight.id == command.migration && (flight.phase == Phase::Releasing || overlaps)
+            let overlaps = flight.transport() == Transport::StartThenStop;
+            flight.id() == command.migration && (flight.phase() == Phase::Releasing || overlaps)
         });
         let first = answered.insert(command.task);
-        let chosen = before.map(|flight| flight.to);
+        let chosen = before.map(Migration::to);
         let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
             if chosen == Some(to));
         !(releasing && first && same)
@@ -187,8 +187,9 @@ impl<'a> Facts<'a> {
     fn stay(&self, task: &Task) -> Stay {
         let snapshot = self.round.snapshot;
         if let Some(flight) = self.flights.get(&task.id) {
-            let adrift = flight.phase == Phase::Released || self.retargeted.contains(&flight.id);
-            return if adrift { Stay::Nowhere } else { Stay::Between(flight.from, flight.to) };
+            let adrift =
+                flight.phase() == Phase::Released || self.retargeted.contains(&flight.id());
+            return if adrift { Stay::Nowhere } else { Stay::Between(flight.from(), flight.to()) };
         }
         match task.placement {
             Placement::On(worker) if is_live(snapshot, worker) => Stay::On(worker),
@@ -250,20 +251,20 @@ impl<'a> Facts<'a> {
     /// have there.
     pub(super) fn renamed(&self) -> Vec<(TaskId, TaskId)> {
         let Round { snapshot, before, .. } = *self.round;
-        let flown = |id: MigrationId| before.flights.values().find(|flight| flight.id == id);
+        let flown = |id: MigrationId| before.in_flight.by_id(id);
         let turned_up = snapshot.reports().iter().filter_map(|report| match report.event {
             Event::Diverted { migration, worker, task } => Some((flown(migration)?, worker, task)),
             _ => None,
         });
-        let elsewhere = turned_up.filter(|(flight, worker, _)| flight.from != Some(*worker));
-        elsewhere.map(|(flight, _, task)| (flight.task, task)).collect()
+        let elsewhere = turned_up.filter(|(flight, worker, _)| flight.from() != Some(*worker));
+        elsewhere.map(|(flight, _, task)| (flight.task(), task)).collect()
     }
 
     /// Arrivals that measurements may not show yet: those remembered, and those of this round.
-    pub(super) fn landed(&self) -> Vec<&'a Landed> {
+    pub(super) fn landed(&self) -> Vec<&'a RecentArrival> {
         let Round { before, after, .. } = *self.round;
-        let fresh = after.landed.iter().filter(|landed| !before.landed.contains(landed));
-        before.landed.iter().chain(fresh).collect()
+        let fresh = after.arrivals.iter().filter(|landed| !before.arrivals.contains(landed));
+        before.arrivals.iter().chain(fresh).collect()
     }
 
     /// What the forecast adds to a worker's load, where the plan acts on what is coming.

@@ -11,7 +11,7 @@ use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
 use crate::outcome::{Ended, Fate};
 use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};
-use crate::state::{Flight, Way};
+use crate::state::{Migration, Transport};
 
 /// The rules that hold at every prefix of the plan.
 pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
@@ -105,8 +105,8 @@ fn is_away(account: &Account<'_>, member: TaskId) -> bool {
 fn whereabouts(account: &Account<'_>, member: TaskId) -> Stay {
     let flown = || {
         let flight = account.facts.flights.get(&member);
-        let flight = flight.filter(|it| it.phase != Phase::Released);
-        flight.map_or(Stay::Nowhere, |flight| Stay::Between(flight.from, flight.to))
+        let flight = flight.filter(|it| it.is_bound());
+        flight.map_or(Stay::Nowhere, |flight| Stay::Between(flight.from(), flight.to()))
     };
     account.stays.get(&member).copied().unwrap_or_else(flown)
 }
@@ -125,10 +125,10 @@ fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -
 /// The worker that a member is on or bound for, though a partial snapshot does not list it.
 fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
     let snapshot = account.facts.round.snapshot;
-    let flight = account.facts.flights.get(&member).filter(|it| it.phase != Phase::Released);
+    let flight = account.facts.flights.get(&member).filter(|it| it.is_bound());
     let listed = |worker: &WorkerId| snapshot.worker(*worker).is_some();
     if let Some(flight) = flight {
-        return Some(flight.to).filter(|to| !listed(to));
+        return Some(flight.to()).filter(|to| !listed(to));
     }
     match snapshot.task(member)?.placement {
         Placement::On(worker) if snapshot.coverage() == Coverage::Partial => {
@@ -182,8 +182,8 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
     let mut before = facts.stays();
     // Who is on the way and in no list is bound there all the same.
-    for (task, flight) in facts.flights.iter().filter(|(_, it)| it.phase != Phase::Released) {
-        before.entry(*task).or_insert(Stay::Between(flight.from, flight.to));
+    for (task, flight) in facts.flights.iter().filter(|(_, it)| it.is_bound()) {
+        before.entry(*task).or_insert(Stay::Between(flight.from(), flight.to()));
     }
     let mut after = before.clone();
     for step in &facts.steps {
@@ -253,16 +253,18 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
 fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
     let gangs = round.snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
     for group in gangs {
-        let before = |task: TaskId| round.before.flights.get(&task);
-        let here = |flight: &Flight| {
-            flight.way == Way::Direct && flight.from.is_some() && flight.phase == Phase::Releasing
+        let before = |task: TaskId| round.before.in_flight.get(&task);
+        let here = |flight: &Migration| {
+            flight.transport() == Transport::StopThenStart
+                && flight.from().is_some()
+                && flight.phase() == Phase::Releasing
         };
         let stays = |ended: &&Ended| {
             let fate = matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::Aborted);
             fate && group.members.contains(&ended.task) && before(ended.task).is_some_and(here)
         };
         let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
-        let asked = before(stayed.task).map(|flight| flight.started);
+        let asked = before(stayed.task).map(Migration::started);
         // Who has arrived somewhere, or is done, is followed.
         let went = |task: TaskId| {
             let mut ended = round.outcome.ended.iter().filter(|it| it.task == task);
@@ -270,12 +272,13 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
         };
         let all = group.members.iter().all(|member| {
             let with = before(*member).filter(|flight| here(flight));
-            with.is_some_and(|flight| Some(flight.started) == asked) && !went(*member)
+            with.is_some_and(|flight| Some(flight.started()) == asked) && !went(*member)
         });
-        let left = group.members.iter().filter_map(|member| round.after.flights.get(member));
+        let left = group.members.iter().filter_map(|member| round.after.in_flight.get(member));
         // What is asked anew is another matter.
-        let same = |flight: &&Flight| before(flight.task).is_some_and(|it| it.id == flight.id);
-        let left: Vec<&Flight> = left.filter(same).collect();
+        let same =
+            |flight: &&Migration| before(flight.task()).is_some_and(|it| it.id() == flight.id());
+        let left: Vec<&Migration> = left.filter(same).collect();
         let torn = all && !left.is_empty() && left.iter().all(|flight| here(flight));
         findings
             .need(!torn, || format!("{} stays and {left:?} of {} go on", stayed.task, group.id));

@@ -67,13 +67,13 @@ pub(super) fn kept(round: &Round<'_>, findings: &mut Findings) {
         snapshot.worker(worker).is_none_or(|worker| worker.stance == Stance::Offline)
     };
     for ended in &outcome.ended {
-        let Some(flight) = before.flights.get(&ended.task) else { continue };
+        let Some(flight) = before.in_flight.get(&ended.task) else { continue };
         let reported = snapshot.reports().iter().any(|report| match report.event {
             Event::Performance { .. } => false,
             event => event.migration() == Some(ended.migration),
         });
         let shown = snapshot.task(ended.task).is_some();
-        let hidden = flight.from.is_some_and(unseen) && unseen(flight.to);
+        let hidden = flight.from().is_some_and(unseen) && unseen(flight.to());
         let excused = reported || shown || !hidden || ended.fate == Fate::Completed;
         findings.need(excused, || format!("{ended}: nothing was seen of it"));
     }

@@ -18,7 +18,7 @@ use super::{Findings, Promise, Round, Violation, about, groups};
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Reason};
+use crate::outcome::{Action, Cause};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -68,7 +68,7 @@ pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
 /// What a source has let go is sent nowhere that the same snapshot shows closed to it.
 fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     let snapshot = round.snapshot;
-    let sent = round.outcome.commands.iter().filter(|it| it.reason == Reason::Released);
+    let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
     for command in sent {
         let Action::Assign { to, .. } = command.action else { continue };
         let Some(target) = snapshot.worker(to) else { continue };
@@ -252,7 +252,7 @@ pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
         let flying = account.facts.flights.contains_key(&task) && !adrift;
         findings.need(!flying, || format!("{command}: it is in a migration already"));
         let evicts = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
-        let returned = round.after.returned.get(&task).map(|returned| returned.until);
+        let returned = round.after.back_offs.get(&task).map(|returned| returned.until);
         let early = returned.filter(|until| evicts && *until > round.snapshot.at());
         findings.need(early.is_none(), || format!("{command}: it came back, until {early:?}"));
         within_budget(account, step, most, findings);
@@ -287,22 +287,22 @@ fn within_budget(account: &Account<'_>, step: &Step<'_>, most: usize, findings: 
 /// Every migration of before is still there or has ended, once; every new one has a command.
 fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, after, outcome, .. } = *round;
-    let open = |id| after.flights.values().any(|flight| flight.id == id);
-    for flight in before.flights.values() {
-        let ends = outcome.ended.iter().filter(|ended| ended.migration == flight.id).count();
-        let expected = usize::from(!open(flight.id));
+    let open = |id| after.in_flight.by_id(id).is_some();
+    for flight in before.in_flight.values() {
+        let ends = outcome.ended.iter().filter(|ended| ended.migration == flight.id()).count();
+        let expected = usize::from(!open(flight.id()));
         findings.need(ends == expected, || {
-            format!("{} of {} ended {ends} times, not {expected}", flight.id, flight.task)
+            format!("{} of {} ended {ends} times, not {expected}", flight.id(), flight.task())
         });
     }
-    for flight in after.flights.values() {
-        let known = before.flights.values().any(|before| before.id == flight.id);
-        let begun = outcome.begun().any(|command| command.migration == flight.id);
-        let shown = round.snapshot.task(flight.task).is_some_and(|task| {
+    for flight in after.in_flight.values() {
+        let known = before.in_flight.by_id(flight.id()).is_some();
+        let begun = outcome.begun().any(|command| command.migration == flight.id());
+        let shown = round.snapshot.task(flight.task()).is_some_and(|task| {
             matches!(task.placement, crate::snapshot::Placement::Moving { migration, .. }
-                if migration == flight.id)
+                if migration == flight.id())
         });
-        findings.need(known || begun || shown, || format!("{} came from nowhere", flight.id));
+        findings.need(known || begun || shown, || format!("{} came from nowhere", flight.id()));
     }
     let mut begun: Vec<_> = outcome.begun().map(|command| command.task).collect();
     begun.sort_unstable();
@@ -418,7 +418,7 @@ pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
         });
         let left =
             cooldown.left.iter().any(|(it, until)| *it == step.to && *until > round.snapshot.at());
-        let back = left && !matches!(command.reason, Reason::Return);
+        let back = left && command.cause() != Some(Cause::Return);
         findings.need(!back, || String::from("back where it came from: ") + &format!("{command}"));
     })
     .list

@@ -67,8 +67,13 @@ impl Shares {
         let now = snapshot.at();
         self.begun.push((now, tenant));
         let chosen = !matches!(
-            command.reason,
-            Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } | Reason::Recover
+            command.reason(),
+            Some(
+                Reason::Drain { .. }
+                    | Reason::Leaves { .. }
+                    | Reason::Along { .. }
+                    | Reason::Recover
+            )
         );
         if !chosen || self.blind.is_some_and(|until| until > now) {
             return;

@@ -12,7 +12,7 @@ use crate::config::{Config, Eviction};
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason, Reply};
+use crate::outcome::{Action, Cause, Command, Ended, Fate, Outcome, Reply};
 use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
@@ -434,7 +434,7 @@ impl Watch {
         (life.told, life.copy) = (to, None);
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
         life.to = to;
-        if elsewhere && !matches!(command.reason, Reason::Return) {
+        if elsewhere && command.cause() != Some(Cause::Return) {
             let mut back = Findings::new(Promise::NoPingPong);
             self.no_return(shown, command, &mut back);
             findings.list.extend(back.list);

@@ -8,7 +8,7 @@ use crate::model::ids::{KindId, WorkerId};
 use crate::model::rows::TaskRow;
 use crate::outcome::{Purpose, Reason};
 use crate::snapshot::Task;
-use crate::state::{Charge, Flight, Key, Spent};
+use crate::state::{Charge, Key, Migration, Spent};
 
 /// Who interrupts what, as far as budgets care.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +66,11 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
 
 /// What a migration under way counts to: as it was written down when it began, or, where no budget was in
 /// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
-pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Flight) -> Option<Charge> {
-    if flight.charge.is_some() {
-        return flight.charge.clone();
+pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Migration) -> Option<Charge> {
+    if flight.charge().is_some() {
+        return flight.charge().cloned();
     }
-    let purpose = match flight.reason {
+    let purpose = match flight.reason() {
         Reason::Recover | Reason::TakenOver => None,
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => {
             Some(Purpose::Evacuate)
@@ -78,9 +78,9 @@ pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Flight) -> Op
         Reason::Faster { .. } => Some(Purpose::Upgrade),
         _ => Some(Purpose::Rebalance),
     };
-    let Flight { task, kind, to, .. } = *flight;
-    let row = view.snapshot.task_row(task);
-    let from = flight.from.filter(|_| flight.interrupts())?;
+    let (kind, to) = (flight.kind(), flight.to());
+    let row = view.snapshot.task_row(flight.task());
+    let from = flight.from().filter(|_| flight.interrupts())?;
     let interruption = Interruption { row, kind, from, to, purpose };
     Some(charge(config.unstated_bytes(), view, &interruption))
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Place, View};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::snapshot::{GroupRule, Phase, Topology};
+use crate::snapshot::{GroupRule, Topology};
 use crate::state::State;
 
 /// One index per group of the snapshot.
@@ -58,16 +58,15 @@ impl Whereabouts {
         member: TaskId,
     ) -> Self {
         let place = view.snapshot.task_row(member).map(|row| places[row]);
-        let migration =
-            state.flights.get(&member).filter(|migration| migration.phase != Phase::Released);
+        let migration = state.in_flight.get(&member).filter(|migration| migration.is_bound());
         let row = |worker: WorkerId| view.snapshot.worker_row(worker);
         let ends = match (place, migration) {
             (Some(place), _) => place.ends(),
-            (None, Some(migration)) => [migration.from.and_then(row), row(migration.to)],
+            (None, Some(migration)) => [migration.from().and_then(row), row(migration.to())],
             (None, None) => [None; 2],
         };
         let hidden = match (migration, place) {
-            (Some(migration), _) => Some(migration.to).filter(|to| row(*to).is_none()),
+            (Some(migration), _) => Some(migration.to()).filter(|to| row(*to).is_none()),
             (None, Some(Place::Unknown(worker))) => Some(worker),
             (None, _) => None,
         };

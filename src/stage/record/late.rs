@@ -16,7 +16,7 @@ use crate::outcome::{Late, Purpose, Rejection, Remedy};
 use crate::round::{Plan, PlannedMove};
 use crate::rules;
 use crate::snapshot::{Group, GroupRule, Stance};
-use crate::state::State;
+use crate::state::{Migration, State};
 use crate::view::{Interruption, Ledger, Place, View, charge};
 
 /// Whether any worker leaves and is to be emptied.
@@ -57,8 +57,8 @@ pub(super) fn late(
         let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(seat), deadline) };
         match ledger.places[row] {
             Place::Moving { .. } => {
-                let flight = state.flights.get(&task.id).filter(|it| it.is_at_its_source());
-                let leaving = flight.map(|flight| flight.started);
+                let flight = state.in_flight.get(&task.id).filter(|it| it.is_at_its_source());
+                let leaving = flight.map(Migration::started);
                 late.extend(leaving.map(|began| new.begun(began, at)));
             }
             _ => match stuck.get(&row) {
@@ -100,7 +100,7 @@ fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
     let limited = |group: &&Group| matches!(group.rule, GroupRule::Disruption { .. });
     let groups = view.snapshot.groups().iter().filter(limited);
     let away = |group: &Group| {
-        group.members.iter().filter(|member| state.flights.contains_key(member)).count()
+        group.members.iter().filter(|member| state.in_flight.contains_key(member)).count()
     };
     groups.map(|group| (group.id, away(group))).collect()
 }
@@ -125,7 +125,9 @@ impl Stops<'_> {
                 let ours = self.ours.get(&group).copied().unwrap_or(0);
                 (unavailable as usize <= most as usize + ours).then_some(at)
             }
-            Rejection::Companion { task, .. } if self.state.flights.contains_key(&task) => Some(at),
+            Rejection::Companion { task, .. } if self.state.in_flight.contains_key(&task) => {
+                Some(at)
+            }
             Rejection::Companion { task, .. } if companions => {
                 let row = self.view.snapshot.task_row(task)?;
                 self.over(row, self.stuck.get(&row)?.as_ref()?, false)

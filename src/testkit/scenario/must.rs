@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::words::{Parsed, plain, unknown};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::{
-    Action, Balance, Command, Differences, Ended, Outcome, Reason, Refused, Sight, Verdict,
+    Action, Balance, Command, Differences, Ended, Outcome, Refused, Sight, Verdict, Why,
 };
 
 /// What a command of the story made the engine say.
@@ -145,13 +145,17 @@ impl Pattern {
             && self.to.is_none_or(|it| Some(it) == to)
             && self.device.is_none_or(|it| Some(it) == device)
             && self.alternative.is_none_or(|it| Some(it) == command.alternative)
-            && self.because.as_ref().is_none_or(|it| *it == name(&command.reason))
+            && self.because.as_ref().is_none_or(|it| *it == name(&command.why))
     }
 }
 
-/// The name of a reason, as files have it.
-fn name(reason: &Reason) -> String {
-    match serde_json::to_value(reason) {
+/// The name of a reason or a cause, as files have it.
+fn name(why: &Why) -> String {
+    let value = match why {
+        Why::Begun(reason) => serde_json::to_value(reason),
+        Why::Follows(cause) => serde_json::to_value(cause),
+    };
+    match value {
         Ok(Value::String(name)) => name,
         Ok(Value::Object(fields)) => fields.keys().next().cloned().unwrap_or_default(),
         _ => String::new(),

@@ -18,7 +18,7 @@ use self::sight::Sight;
 use super::cluster::Cluster;
 use super::history::{Deed, Done, Happening, History, Told, Turn, switched};
 use crate::config::Budget;
-use crate::outcome::{Action, Command, Reason};
+use crate::outcome::{Action, Cause, Command};
 use crate::{
     Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
     Snapshot, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
@@ -563,7 +563,7 @@ impl Host {
                     order.command.migration == command.migration
                         && !self.fences.contains(&(command.migration, here))
                 });
-                if pending && command.reason == Reason::Late {
+                if pending && command.cause() == Some(Cause::Late) {
                     self.faults.push(format!("{command}: it runs on {here}"));
                 }
             }

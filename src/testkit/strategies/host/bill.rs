@@ -63,8 +63,11 @@ impl Host {
     /// An interruption begins: no line of the table is exceeded by it. (To a host that hides tasks on their way this
     /// cannot be promised: one that is missing before its release is told of is taken to be finished.)
     pub(super) fn charge(&mut self, command: &Command) {
-        let Some((Some(from), to)) = command.action.ends() else { return };
-        let Command { migration: id, task, reason, .. } = *command;
+        let (Some((Some(from), to)), Some(reason)) = (command.action.ends(), command.reason())
+        else {
+            return;
+        };
+        let Command { migration: id, task, .. } = *command;
         let Some(record) = self.shown.task(task) else { return };
         let free = matches!(command.action, Action::RequeueFor { .. });
         if free || !self.shows_moving || self.bill.begun.iter().any(|begun| begun.id == id) {

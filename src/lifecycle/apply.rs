@@ -1,0 +1,289 @@
+//! How does a step of the transition table change the state, and what is learned when a migration ends?
+//!
+//! The one place where effects are carried out, and the one where migrations end.
+
+use alloc::vec::Vec;
+
+use crate::config::{Config, CostWeights};
+use crate::math::average::learn;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::{Timestamp, seconds};
+use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
+use crate::snapshot::Phase;
+use crate::state::{
+    Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival, State,
+};
+
+use super::course::{Effect, Next, Step, next};
+use super::event::{Event, Facts};
+
+/// What became of migrations, and what follows.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) ended: Vec<Ended>,
+    /// Reports that changed nothing.
+    pub(crate) ignored: u32,
+}
+
+/// The migrations under way, and what has been found of them so far.
+#[derive(Debug)]
+pub(crate) struct Lifecycle<'a> {
+    pub(super) config: &'a Config,
+    pub(super) state: &'a mut State,
+    pub(super) out: Settled,
+}
+
+impl<'a> Lifecycle<'a> {
+    pub(crate) fn new(config: &'a Config, state: &'a mut State) -> Self {
+        Self { config, state, out: Settled::default() }
+    }
+
+    /// Something has happened to a migration. Whether that changed its course.
+    pub(super) fn apply(&mut self, id: MigrationId, event: Event, at: Timestamp) -> bool {
+        let Some(migration) = self.state.in_flight.by_id(id) else { return false };
+        let facts = Facts::of(self.state, migration, at);
+        let Step { next, effects } = next(migration.course(), event, &facts);
+        if next == Next::Stay && effects.is_empty() {
+            return false;
+        }
+        let before = migration.clone();
+        let mut after = before.clone();
+        match next {
+            Next::Stay => {}
+            Next::Enter(course) => {
+                after.enter(course, at);
+                self.state.in_flight.insert(after);
+            }
+            Next::Resume(course, to) => {
+                after.resume(course, to, at);
+                self.state.in_flight.insert(after);
+            }
+            Next::End { fate, well } => {
+                let called_off = event == Event::CalledOff || before.course().is_called_off();
+                self.end(&before, (fate, well), called_off, at);
+            }
+        }
+        for effect in effects {
+            self.carry_out(effect, &before, at);
+        }
+        next != Next::Stay
+    }
+
+    /// Does what a step asks for; `migration` is as it was before that step.
+    fn carry_out(&mut self, effect: Effect, migration: &Migration, at: Timestamp) {
+        let task = migration.task();
+        match effect {
+            Effect::Order => {
+                let ordered = self.state.in_flight.get(&task);
+                self.out.commands.extend(ordered.and_then(Migration::command));
+            }
+            Effect::Abort(worker, cause) => self.tell(migration, Action::Abort { worker }, cause),
+            Effect::Stop(from, cause) => self.tell(migration, Action::Stop { from }, cause),
+            Effect::Requeue(cause) => self.tell(migration, Action::Requeue, cause),
+            Effect::NoteMove(worker) => self.note_move(worker, at),
+            Effect::RecordFailure => self.record_success(migration, false),
+            Effect::Arrive(worker, task) => self.arrive(migration, worker, task, at),
+            Effect::Rename(is) => self.rename(task, is),
+            Effect::BackOff(task) => self.back_off(task, at),
+            Effect::ForgetBackOff => _ = self.state.back_offs.remove(&task),
+            Effect::CoolDown(worker) => self.cool_down(task, Some(worker), at),
+        }
+    }
+
+    fn tell(&mut self, migration: &Migration, action: Action, cause: Cause) {
+        self.out.commands.push(migration.note(action, Why::Follows(cause)));
+    }
+
+    /// A migration is over, well or not: where the host's scheduler chooses, the task may be
+    /// elsewhere than it was to go, and all is well.
+    fn end(
+        &mut self,
+        migration: &Migration,
+        (fate, well): (Fate, bool),
+        called_off: bool,
+        at: Timestamp,
+    ) {
+        self.state.in_flight.remove(migration.task());
+        self.state.ended.push(remembered(migration, fate));
+        let completed = u64::from(well);
+        let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
+        self.state.counters.add(at, counts);
+        if let Some(concurrency) =
+            self.state.concurrency.as_mut().filter(|_| migration.interrupts())
+        {
+            concurrency.completed |= well;
+            concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
+        }
+        // What an operator called off says nothing of its kind, nor does what was done before it moved.
+        if fate != Fate::Finished && (well || !called_off) {
+            self.record_cost(migration, well, at);
+        }
+        if fate == Fate::Completed {
+            self.record_success(migration, true);
+        } else if !matches!(fate, Fate::Finished | Fate::Diverted) {
+            // What has just failed is not tried again at once.
+            self.cool_down(migration.task(), None, at);
+        }
+        self.out.ended.push(Ended {
+            migration: migration.id(),
+            task: migration.task(),
+            from: migration.from(),
+            to: migration.to(),
+            fate,
+            at,
+            took: at.since(migration.started()).unwrap_or_default(),
+        });
+    }
+
+    /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two
+    /// for a failure.
+    fn record_cost(&mut self, migration: &Migration, well: bool, at: Timestamp) {
+        let (Some(section), Some(_)) = (&self.config.cost_benefit, migration.from()) else {
+            return;
+        };
+        let released = migration.released();
+        let still = released.and_then(|released| at.since(released)).unwrap_or_default();
+        let CostWeights { seconds_per_point, base, .. } = section.cost;
+        let failure = if well { 0.0 } else { base };
+        let points = (seconds(still) / seconds_per_point + failure).min(Cost::MOST);
+        let mut average = self.state.learned.cost.get(&migration.kind()).copied();
+        learn(&mut average, points, section.learning_rate);
+        if let Some(average) = average {
+            self.state.learned.cost.insert(migration.kind(), average);
+        }
+    }
+
+    /// Whether the target did well by tasks of this kind.
+    fn record_success(&mut self, migration: &Migration, success: bool) {
+        let Some(section) = &self.config.cost_benefit else { return };
+        if migration.is_returning() || !self.state.tracks.contains_key(&migration.to()) {
+            return;
+        }
+        let kinds = self.state.learned.success.entry(migration.to()).or_default();
+        let mut average = kinds.get(&migration.kind()).copied();
+        learn(&mut average, f64::from(u8::from(success)), section.learning_rate);
+        if let Some(average) = average {
+            kinds.insert(migration.kind(), average);
+        }
+    }
+
+    /// What follows from a task's arrival: an effect that telemetry has yet to show, and a cooldown.
+    fn arrive(&mut self, migration: &Migration, to: WorkerId, task: TaskId, at: Timestamp) {
+        let from = migration.from();
+        let released = migration.released().unwrap_or(at);
+        let running = migration.copied().unwrap_or(at);
+        if let Some(from) = from {
+            self.note_move(from, released);
+        }
+        self.note_move(to, running);
+        if from.is_some() {
+            self.cool_down(task, from, at);
+        }
+        if self.state.arrivals.len() < self.room() {
+            let (load, freed) = (migration.load().clone(), migration.freed_at_source().cloned());
+            let freed_at_source = freed;
+            let arrival =
+                RecentArrival { task, from, to, released, running, load, freed_at_source };
+            self.state.arrivals.push(arrival);
+        }
+    }
+
+    /// What a worker's load does at this moment is our doing.
+    fn note_move(&mut self, worker: WorkerId, at: Timestamp) {
+        let track = self.state.tracks.get_mut(&worker);
+        if let (Some(stability), Some(track)) = (&self.config.stability, track) {
+            track.note_own_move(at, stability.telemetry_lag);
+        }
+    }
+
+    fn cool_down(&mut self, task: TaskId, left: Option<WorkerId>, at: Timestamp) {
+        let Some(stability) = &self.config.stability else { return };
+        let has_room = self.state.cooldowns.len() < self.room();
+        if !has_room && !self.state.cooldowns.contains_key(&task) {
+            return;
+        }
+        let until = at.after(stability.cooldown);
+        let new = Cooldown { left: Vec::new(), until };
+        let cooldown = self.state.cooldowns.entry(task).or_insert(new);
+        cooldown.until = cooldown.until.max(until);
+        cooldown.left.retain(|(worker, over)| *over > at && Some(*worker) != left);
+        cooldown.left.extend(left.map(|worker| (worker, until)));
+    }
+
+    /// The task came back: it is left alone, for longer each time.
+    fn back_off(&mut self, task: TaskId, at: Timestamp) {
+        let limits = self.config.migration.as_ref();
+        let eviction = limits.and_then(|limits| limits.eviction).unwrap_or_default();
+        let known = self.state.back_offs.get(&task);
+        if known.is_none() && self.state.back_offs.len() >= self.room() {
+            return;
+        }
+        let before = known.filter(|known| known.forget > at);
+        let times = before.map_or(1, |known| known.times.saturating_add(1));
+        let period = eviction.back_off(times);
+        let until = at.after(period);
+        let back_off = EvictionBackoff { times, until, forget: until.after(period) };
+        self.state.back_offs.insert(task, back_off);
+    }
+
+    /// What is remembered of a task is remembered of it under its new name, unless that is known
+    /// already: the report of the name is late then, and what is remembered is news.
+    fn rename(&mut self, was: TaskId, is: TaskId) {
+        if was == is {
+            return;
+        }
+        if let Some(cooldown) = self.state.cooldowns.remove(&was) {
+            let known = self.state.cooldowns.entry(is).or_insert_with(|| cooldown.clone());
+            for (worker, until) in cooldown.left {
+                if !known.left.iter().any(|(other, _)| *other == worker) {
+                    known.left.push((worker, until));
+                }
+            }
+        }
+        if let Some(back_off) = self.state.back_offs.remove(&was) {
+            self.state.back_offs.entry(is).or_insert(back_off);
+        }
+    }
+
+    /// A task has turned up after its migration was given up: it was interrupted all the same.
+    pub(super) fn found_late(
+        &mut self,
+        ended: EndedMigration,
+        (worker, task): (WorkerId, TaskId),
+        at: Timestamp,
+    ) {
+        let left = ended.placement_unknown_since_leaving;
+        let known = |other: &mut EndedMigration| other.placement_unknown_since_leaving = None;
+        self.state.ended.replace_where(|other| other.id == ended.id, known);
+        if left == Some(worker) {
+            self.rename(ended.task, task);
+            self.back_off(task, at);
+        } else {
+            self.state.back_offs.remove(&ended.task);
+            self.rename(ended.task, task);
+            self.cool_down(task, left, at);
+        }
+    }
+
+    /// How many of each thing are remembered at most.
+    fn room(&self) -> usize {
+        MEMORY_PER_WORKER * self.state.tracks.len().max(1)
+    }
+}
+
+/// What of a migration is remembered for reports that come late.
+fn remembered(migration: &Migration, fate: Fate) -> EndedMigration {
+    let arrived = matches!(fate, Fate::Completed | Fate::Diverted);
+    // What its source evicts late is in the scheduler's hands.
+    let by_scheduler = migration.transport().is_by_scheduler();
+    let still_holds = migration.phase() == Phase::Releasing && !arrived && !by_scheduler;
+    let stays = still_holds && fate != Fate::Finished;
+    EndedMigration {
+        id: migration.id(),
+        task: migration.task(),
+        source_still_holds: still_holds,
+        placement_unknown_since_leaving: migration.from().filter(|_| by_scheduler && !arrived),
+        requested_at: stays.then_some(migration.started()),
+    }
+}

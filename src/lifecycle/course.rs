@@ -1,0 +1,449 @@
+//! What happens to a migration in some course when something becomes known of it?
+//!
+//! One pure function, [`next`], answers: it sees the course, the event, and the few [`Facts`] on
+//! which answers depend, and returns the next course, or the end, and what else is to be done. It
+//! does nothing itself. What it does not name changes nothing; a report of it counts as ignored.
+//!
+#![doc = include_str!("table.md")]
+
+use alloc::vec::Vec;
+
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Cause, Fate};
+use crate::snapshot::Phase;
+use crate::state::Course;
+use crate::state::Course::{
+    Assigned, CallingOff, CallingOffPlacing, Copying, Leaving, Placing, Releasing, Returning,
+    Stopping, Unassigned, Unplaced, WithScheduler,
+};
+
+use super::event::{Event, Facts, Shown, Target};
+
+/// What comes of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) next: Next,
+    /// In this order, after the next course has begun or the migration has ended.
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What becomes of the course.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Next {
+    /// It goes on.
+    Stay,
+    /// Another one begins.
+    Enter(Course),
+    /// Another one is found to be under way, with this target.
+    Resume(Course, WorkerId),
+    /// The migration is over; whether it went well: where the host's scheduler chooses, the task may
+    /// be elsewhere than it was to go.
+    End { fate: Fate, well: bool },
+}
+
+/// What else is to be done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// The host is given the command of the course that has begun.
+    Order,
+    /// A worker is told to forget the migration.
+    Abort(WorkerId, Cause),
+    /// A source is told to stop the task.
+    Stop(WorkerId, Cause),
+    /// The task is given back to the scheduler.
+    Requeue(Cause),
+    /// What a worker's load does at this moment is our doing.
+    NoteMove(WorkerId),
+    /// The target did not do well by a task of this kind.
+    RecordFailure,
+    /// The task has arrived on this worker, under this name.
+    Arrive(WorkerId, TaskId),
+    /// What is remembered of the task is remembered under this name.
+    Rename(TaskId),
+    /// A task of this name came back to where it was evicted.
+    BackOff(TaskId),
+    /// The task did not come back to where it was evicted.
+    ForgetBackOff,
+    /// The task does not go to this worker for a while.
+    CoolDown(WorkerId),
+}
+
+use Effect::{
+    Abort, Arrive, BackOff, CoolDown, ForgetBackOff, NoteMove, Order, RecordFailure, Rename,
+    Requeue, Stop,
+};
+
+const fn stay() -> Step {
+    Step { next: Next::Stay, effects: Vec::new() }
+}
+
+const fn enter(course: Course) -> Step {
+    Step { next: Next::Enter(course), effects: Vec::new() }
+}
+
+fn end(fate: Fate) -> Step {
+    Step { next: Next::End { fate, well: fate == Fate::Completed }, effects: Vec::new() }
+}
+
+impl Step {
+    fn and(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+
+    fn after(mut self, effect: Effect) -> Self {
+        self.effects.insert(0, effect);
+        self
+    }
+}
+
+/// The transition table.
+pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
+    match event {
+        Event::Released => released(course, facts),
+        Event::Running => running(course, facts),
+        Event::Failed(fate) => failed(course, fate, facts),
+        Event::CalledOff => called_off(course, facts),
+        Event::Diverted { worker, task } => diverted(course, worker, task, facts),
+        Event::ShownAtSource => shown_at_source(course, facts),
+        Event::ShownAtTarget => match course {
+            Stopping { .. } => stay(),
+            _ => running(course, facts),
+        },
+        Event::ShownElsewhere { worker } => shown_elsewhere(course, worker, facts),
+        Event::ShownInPhase(phase) => shown_in_phase(course, phase, facts),
+        Event::ShownQueued => match course {
+            Leaving { .. } => released(course, facts),
+            _ => stay(),
+        },
+        Event::ShownOrphaned { unfit } => shown_orphaned(course, unfit, facts),
+        Event::Missing => missing(course, facts),
+        Event::SourceGone { on_target, unfit } => source_gone(course, on_target, unfit, facts),
+        Event::TargetGone { unfit } => target_gone(course, unfit, facts),
+        Event::TargetUnfit { unfit, just_assigned } => {
+            target_unfit(course, unfit, just_assigned, facts)
+        }
+        Event::Overdue { shown, late } => overdue(course, shown, late, facts),
+        Event::GangStays { along } => match course {
+            Releasing { from } => end(Fate::Aborted).and(Abort(from, along)),
+            _ => stay(),
+        },
+        Event::Superseded => end(Fate::Diverted),
+        Event::HomeAgain => match course {
+            Assigned { .. } | CallingOff { .. } | Unassigned { .. } => end(Fate::Failed),
+            Returning { fate, .. } => end(fate),
+            _ => stay(),
+        },
+        Event::AssignedTo { to } => assigned_to(course, to, facts),
+    }
+}
+
+// ------------------------------------------------------------------------------- what reports say
+
+fn released(course: Course, facts: &Facts) -> Step {
+    let released = Some(facts.at);
+    match (course, facts.target) {
+        (Releasing { from }, Target::Open) | (Copying { from }, _) => {
+            enter(Assigned { from, released }).and(NoteMove(from)).and(Order)
+        }
+        (Releasing { from }, _) | (Stopping { from }, Target::Gone) => {
+            turn_back(from, released, Fate::Failed, facts).after(NoteMove(from))
+        }
+        (Stopping { .. }, _) => end(Fate::Completed).and(Arrive(facts.to, facts.task)),
+        (Leaving { from, by }, _) => {
+            enter(WithScheduler { from, by, released: facts.at }).and(NoteMove(from))
+        }
+        // The engine took the task for still being there, or could not tell.
+        (
+            Assigned { from, released: None }
+            | CallingOff { from, released: None }
+            | Returning { from, released: None, .. }
+            | Unassigned { from, released: None },
+            _,
+        ) => stay().and(NoteMove(from)),
+        _ => stay(),
+    }
+}
+
+fn running(course: Course, facts: &Facts) -> Step {
+    let Facts { to, task, .. } = *facts;
+    match course {
+        Copying { from } => enter(Stopping { from }).and(NoteMove(to)).and(Order),
+        Stopping { .. } => stay().and(NoteMove(to)),
+        Leaving { from, .. } | WithScheduler { from, .. } => turned_up(from, to, task, facts),
+        Returning { fate, .. } => end(fate).and(NoteMove(to)),
+        _ => end(Fate::Completed).and(Arrive(to, task)),
+    }
+}
+
+/// The worker responsible for the current step failed or refused it.
+fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
+    match course {
+        Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(fate),
+        Copying { from } => not_started(from, fate, false, facts).and(RecordFailure),
+        Stopping { from } => keep(fate, from, Cause::Kept, facts),
+        Assigned { .. } if facts.is_exhausted => {
+            end(fate).and(RecordFailure).and(Requeue(Cause::Exhausted))
+        }
+        Assigned { from, released } => turn_back(from, released, fate, facts).after(RecordFailure),
+        Returning { called_off: false, .. } if facts.is_exhausted => {
+            end(fate).and(Requeue(Cause::Exhausted))
+        }
+        Returning { from, released, .. } => enter(Unassigned { from, released }),
+        CallingOff { from, released } => turn_back_called_off(from, released, Fate::Aborted, facts),
+        // The next round places it anew.
+        Placing if facts.is_exhausted => end(fate).and(RecordFailure),
+        Placing => enter(Unplaced).and(RecordFailure),
+        CallingOffPlacing => end(Fate::Aborted).and(CoolDown(facts.to)),
+        Unassigned { .. } | Unplaced => stay(),
+    }
+}
+
+/// An operator called it off. That is nobody's failure: neither the kind nor the target is charged.
+fn called_off(course: Course, facts: &Facts) -> Step {
+    let (to, cause) = (facts.to, Cause::Operator);
+    match course {
+        Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, cause)),
+        // The scheduler has the task already.
+        WithScheduler { .. } => end(Fate::Aborted),
+        Unassigned { .. } => end(Fate::Aborted).and(Requeue(cause)),
+        // The target may have begun: it is told to stop, and its answer decides.
+        Assigned { from, released } => enter(CallingOff { from, released }).and(Abort(to, cause)),
+        Placing => enter(CallingOffPlacing).and(Abort(to, cause)),
+        Copying { from } => not_started(from, Fate::Aborted, true, facts).after(Abort(to, cause)),
+        // There is nothing better than to go on.
+        Returning { .. } | Unplaced | Stopping { .. } | CallingOff { .. } | CallingOffPlacing => {
+            stay()
+        }
+    }
+}
+
+fn diverted(course: Course, worker: WorkerId, task: TaskId, facts: &Facts) -> Step {
+    if let Leaving { from, .. } | WithScheduler { from, .. } = course {
+        return turned_up(from, worker, task, facts);
+    }
+    let mut step = end(Fate::Diverted);
+    let asked = matches!(course, Stopping { .. }) || course.phase() == Phase::Assigned;
+    if asked && worker != facts.to {
+        step = step.and(Abort(facts.to, Cause::Elsewhere));
+    }
+    match course {
+        Copying { from } | Stopping { from } if from != worker => {
+            step = step.and(Stop(from, Cause::Elsewhere));
+        }
+        _ => {}
+    }
+    step.and(Rename(task)).and(Arrive(worker, task))
+}
+
+// ----------------------------------------------------------------- what snapshots show of the task
+
+fn shown_at_source(course: Course, facts: &Facts) -> Step {
+    match course {
+        // It was let go, and the scheduler has put it back.
+        WithScheduler { from, .. } => turned_up(from, from, facts.task, facts),
+        // It was sent home in case its source had let go, and home would not start it: it runs there.
+        Unassigned { released: None, .. } => end(Fate::Failed),
+        _ => stay(),
+    }
+}
+
+fn shown_elsewhere(course: Course, worker: WorkerId, facts: &Facts) -> Step {
+    let arrive = Arrive(worker, facts.task);
+    match course {
+        Leaving { from, .. } | WithScheduler { from, .. } => {
+            turned_up(from, worker, facts.task, facts)
+        }
+        Releasing { .. } | Unassigned { .. } | Unplaced => end(Fate::Diverted).and(arrive),
+        _ => end(Fate::Diverted).and(Abort(facts.to, Cause::Elsewhere)).and(arrive),
+    }
+}
+
+/// The host may be ahead of what was reported.
+fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
+    match (course, phase) {
+        (Copying { .. }, Phase::Releasing) => running(course, facts),
+        (Copying { .. } | Stopping { .. }, Phase::Released)
+        | (Releasing { .. } | Leaving { .. }, Phase::Released | Phase::Assigned) => {
+            released(course, facts)
+        }
+        _ => stay(),
+    }
+}
+
+fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
+    match course {
+        Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
+        Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(Fate::Failed),
+        _ => stay(),
+    }
+}
+
+/// In nobody's hands a task may be missing for a while; missing on its source, it is done. (Of one
+/// that was to be evicted nobody knows yet.)
+fn missing(course: Course, facts: &Facts) -> Step {
+    match course {
+        Releasing { .. } | Stopping { .. } => end(Fate::Finished),
+        Copying { .. } => end(Fate::Finished).and(Abort(facts.to, Cause::Elsewhere)),
+        Leaving { .. } => released(course, facts),
+        _ => stay(),
+    }
+}
+
+// -------------------------------------------------------------- what snapshots show of the workers
+
+fn source_gone(course: Course, on_target: bool, unfit: Cause, facts: &Facts) -> Step {
+    match course {
+        Releasing { .. } | Leaving { .. } => end(Fate::Failed),
+        Copying { .. } | Stopping { .. } if on_target => {
+            end(Fate::Completed).and(Arrive(facts.to, facts.task))
+        }
+        Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
+        _ => stay(),
+    }
+}
+
+fn target_gone(course: Course, unfit: Cause, facts: &Facts) -> Step {
+    match course {
+        Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, unfit)),
+        WithScheduler { .. } => stay(),
+        _ => failed(course, Fate::Failed, facts),
+    }
+}
+
+fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts) -> Step {
+    match course {
+        Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, unfit)),
+        Copying { from } => {
+            not_started(from, Fate::Aborted, false, facts).after(Abort(facts.to, unfit))
+        }
+        Assigned { from, released } if just_assigned => {
+            turn_back(from, released, Fate::Failed, facts)
+        }
+        CallingOff { from, released } if just_assigned => {
+            turn_back_called_off(from, released, Fate::Failed, facts)
+        }
+        _ => stay(),
+    }
+}
+
+// ----------------------------------------------------------------------------- what time does to it
+
+fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
+    let (to, fate) = (facts.to, Fate::TimedOut);
+    // On a worker somebody has the task; an orphan is placed anew by this very round. Missing is no
+    // proof that anybody has it: the scheduler knows better.
+    let give_back = |step: Step, held: bool| if held { step } else { step.and(Requeue(late)) };
+    let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned);
+    match course {
+        Releasing { from } | Leaving { from, .. } => end(fate).and(Abort(from, late)),
+        WithScheduler { .. } => end(fate),
+        Copying { from } => {
+            not_started(from, fate, false, facts).after(Abort(to, late)).after(RecordFailure)
+        }
+        Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
+            keep(fate, from, late, facts)
+        }
+        // The copy runs, and nothing says that the source still does; told twice is stopped once.
+        Stopping { from } => end(Fate::Completed).and(Stop(from, late)).and(Arrive(to, facts.task)),
+        // It is back where it came from, though nobody said so.
+        Returning { fate, .. } if shown == Shown::AtSource => end(fate),
+        Returning { .. } | CallingOff { .. } | CallingOffPlacing => {
+            give_back(end(fate).and(Abort(to, late)), held)
+        }
+        Assigned { .. } | Placing => {
+            give_back(end(fate).and(RecordFailure).and(Abort(to, late)), held)
+        }
+        Unassigned { .. } | Unplaced => give_back(end(fate), shown == Shown::Orphaned),
+    }
+}
+
+// -------------------------------------------------------------------------- what a later life finds
+
+/// The state that a later life goes on from may be old: the task is on its way to `to` now.
+fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
+    let moved = to != facts.to;
+    let course = match (course, course.from()) {
+        (Leaving { .. } | WithScheduler { .. }, _) => return stay(),
+        (Copying { .. } | Stopping { .. }, _) if !moved => return stay(),
+        (CallingOffPlacing, _) => CallingOffPlacing,
+        (_, None) => Placing,
+        (_, Some(from)) => {
+            let released = course.released().or(Some(facts.at));
+            let called_off = course.is_called_off();
+            match course {
+                Returning { fate, .. } if !moved => Returning { from, released, fate, called_off },
+                // Nobody goes home of his own accord.
+                _ if moved && to == from => {
+                    Returning { from, released, fate: Fate::Failed, called_off }
+                }
+                _ if called_off => CallingOff { from, released },
+                _ => Assigned { from, released },
+            }
+        }
+    };
+    Step { next: Next::Resume(course, to), effects: Vec::new() }
+}
+
+// ------------------------------------------------------------------------- what several events share
+
+/// The target does not run the task: back to the source if that takes it, or else to another target.
+fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Facts) -> Step {
+    if facts.takes_back {
+        enter(Returning { from, released, fate, called_off: false }).and(Order)
+    } else {
+        enter(Unassigned { from, released })
+    }
+}
+
+/// As [`turn_back`], for a migration that an operator has called off: somebody must have the task.
+fn turn_back_called_off(
+    from: WorkerId,
+    released: Option<Timestamp>,
+    fate: Fate,
+    facts: &Facts,
+) -> Step {
+    if facts.takes_back {
+        enter(Returning { from, released, fate, called_off: true }).and(Order)
+    } else {
+        enter(Unassigned { from, released })
+    }
+}
+
+/// The copy does not start: the source runs the task as before. A later life cannot know that (the
+/// source may have let go, and it was a move like others from there on), and tells the source to.
+fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> Step {
+    if facts.is_inherited {
+        enter(Returning { from, released: None, fate, called_off }).and(Order)
+    } else {
+        end(fate)
+    }
+}
+
+/// The copy stops, and the source does not.
+fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
+    end(fate).and(Abort(facts.to, cause)).and(Abort(from, cause))
+}
+
+/// The source is gone, or has lost the task: what is left is a placement on the target. Where the
+/// copy runs already, a target that takes no more tasks keeps it.
+fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
+    match (course, facts.target) {
+        (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and(Order),
+        _ => enter(Unplaced).and(Abort(facts.to, unfit)),
+    }
+}
+
+/// A task that the host's scheduler had is on `worker`, where it is called `task`. Back where it came
+/// from, it is left alone, for longer each time.
+fn turned_up(from: WorkerId, worker: WorkerId, task: TaskId, facts: &Facts) -> Step {
+    let fate = if worker == facts.to { Fate::Completed } else { Fate::Diverted };
+    let well = worker != from;
+    let over = Step { next: Next::End { fate, well }, effects: Vec::new() };
+    if well {
+        over.and(ForgetBackOff).and(Rename(task)).and(Arrive(worker, task))
+    } else {
+        over.and(Rename(task)).and(NoteMove(from)).and(BackOff(task))
+    }
+}

@@ -1,0 +1,125 @@
+//! What can become known of a migration, and what else does it depend on what follows?
+
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Cause, Fate};
+use crate::snapshot::Phase;
+use crate::state::{Migration, State, Track};
+
+/// How many releases and assignments are tried before the task goes back to the scheduler.
+const ATTEMPTS: u32 = 4;
+
+/// What becomes known of a migration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Event {
+    // ------------------------------------------------------------------- what a report says
+    /// The source has let the task go.
+    Released,
+    /// The target runs the task.
+    Running,
+    /// The worker responsible for the current step failed or refused it.
+    Failed(Fate),
+    /// An operator called the migration off.
+    CalledOff,
+    /// The task is on `worker`, where it is called `task`.
+    Diverted { worker: WorkerId, task: TaskId },
+    // ------------------------------------------------------- what a snapshot shows of the task
+    /// It runs on its source.
+    ShownAtSource,
+    /// It runs on its target.
+    ShownAtTarget,
+    /// It runs on a worker that is neither.
+    ShownElsewhere { worker: WorkerId },
+    /// The host carries the migration out, and is in this phase.
+    ShownInPhase(Phase),
+    /// It is in a queue.
+    ShownQueued,
+    /// It has lost its worker. The cause is why its target would not take it.
+    ShownOrphaned { unfit: Cause },
+    /// A complete snapshot comes without it.
+    Missing,
+    // ----------------------------------------------------- what a snapshot shows of the workers
+    /// The source is gone. The cause is why the target would not take the task.
+    SourceGone { on_target: bool, unfit: Cause },
+    /// The target is gone.
+    TargetGone { unfit: Cause },
+    /// The target must not have the task any more; `just_assigned` if the command that sends the
+    /// task there has not left yet.
+    TargetUnfit { unfit: Cause, just_assigned: bool },
+    // ------------------------------------------------------------------ what time and others do
+    /// The course has taken too long; what the snapshot shows of the task.
+    Overdue { shown: Shown, late: Cause },
+    /// A migration of the same gang was called off before its source let go.
+    GangStays { along: Cause },
+    // --------------------------------------- what the first snapshot of a later life shows to it
+    /// Another migration of the task has followed.
+    Superseded,
+    /// The task runs on its source again.
+    HomeAgain,
+    /// The host carries the migration out, and has assigned the task to `to`.
+    AssignedTo { to: WorkerId },
+}
+
+/// Where a snapshot shows a task whose migration is overdue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// On its source.
+    AtSource,
+    /// Moving, and its source has yet to do its part.
+    LeavingSource,
+    /// On another worker.
+    Elsewhere,
+    /// Without a worker.
+    Orphaned,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// What is known of a migration's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// It takes tasks.
+    Open,
+    /// It takes no more tasks, or leaves soon.
+    Closed,
+    /// It is not there any more.
+    Gone,
+}
+
+/// On what else a transition depends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Facts {
+    /// When the event happened.
+    pub(super) at: Timestamp,
+    pub(super) task: TaskId,
+    pub(super) to: WorkerId,
+    pub(super) target: Target,
+    /// Whether the source can have the task back.
+    pub(super) takes_back: bool,
+    /// Whether no further attempt is made.
+    pub(super) is_exhausted: bool,
+    /// Whether an earlier life of the engine began the migration: this one may have missed that the
+    /// source let go.
+    pub(super) is_inherited: bool,
+}
+
+impl Facts {
+    /// What `state` knows of a migration to which something happened `at` this moment.
+    pub(super) fn of(state: &State, migration: &Migration, at: Timestamp) -> Self {
+        let source = migration.from().and_then(|from| state.tracks.get(&from));
+        let target = match state.tracks.get(&migration.to()) {
+            Some(track) if track.gone => Target::Gone,
+            Some(track) if !track.takes_tasks() => Target::Closed,
+            _ => Target::Open,
+        };
+        Self {
+            at,
+            task: migration.task(),
+            to: migration.to(),
+            target,
+            takes_back: source.is_some_and(Track::takes_back),
+            is_exhausted: migration.attempts() >= ATTEMPTS,
+            is_inherited: migration.id().epoch() != state.epoch(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Gang atomicity: if one move of a gang is called off before any source has released a task, which
+//! others are called off with it?
+
+use alloc::vec::Vec;
+
+use crate::model::ids::{MigrationId, TaskId};
+use crate::outcome::Cause;
+use crate::snapshot::{Group, GroupRule, Snapshot};
+use crate::state::{Course, Migration, State};
+
+use super::apply::Lifecycle;
+use super::event::Event;
+
+impl Lifecycle<'_> {
+    /// Calls off what is under way of every gang of which one task has not been let go and will not
+    /// be. What is called off for one gang may tear another.
+    pub(super) fn keep_gangs_whole(&mut self, snapshot: &Snapshot) {
+        let gangs = snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
+        let mut again = true;
+        while core::mem::take(&mut again) {
+            for group in gangs.clone() {
+                let along = Cause::Along { group: group.id };
+                for id in left_behind(self.state, group) {
+                    again |= self.apply(id, Event::GangStays { along }, snapshot.at());
+                }
+            }
+        }
+    }
+}
+
+/// The migrations of a gang that is torn, if all of it is still where it was: once one task is gone,
+/// the others follow it.
+fn left_behind(state: &State, group: &Group) -> Vec<MigrationId> {
+    let migrations = || group.members.iter().filter_map(|member| state.in_flight.get(member));
+    // They were begun together: what was begun before is of another time.
+    let Some(begun) = migrations().map(Migration::started).min() else { return Vec::new() };
+    let is_here = |migration: &Migration| {
+        matches!(migration.course(), Course::Releasing { .. }) && migration.started() == begun
+    };
+    let stayed = |task: TaskId| {
+        let mut ended = state.ended.iter();
+        ended.any(|ended| ended.task == task && ended.requested_at == Some(begun))
+    };
+    let at_rest = || group.members.iter().filter(|member| !state.in_flight.contains_key(member));
+    let torn = at_rest().next().is_some() && at_rest().all(|member| stayed(*member));
+    if torn && migrations().all(is_here) {
+        migrations().map(Migration::id).collect()
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,147 @@
+//! Which migrations of an earlier life are under way, and where are they now?
+//!
+//! A state that is gone on from may be some rounds old: what the first snapshot shows of its
+//! migrations is newer. And what no state knows, the snapshot shows: the task must not be moved a
+//! second time.
+
+use crate::config::Config;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Fate, Reason};
+use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
+use crate::state::{Course, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
+use crate::view;
+
+use super::apply::Lifecycle;
+use super::event::Event;
+
+/// A move that a host says it carries out.
+#[derive(Clone, Copy)]
+struct Shown {
+    id: MigrationId,
+    from: Option<WorkerId>,
+    to: WorkerId,
+    phase: Phase,
+    since: Timestamp,
+}
+
+impl Shown {
+    fn of(task: &Task) -> Option<Self> {
+        match task.placement {
+            Placement::Moving { migration: id, from, to, phase, since } => {
+                Some(Self { id, from, to, phase, since })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Lifecycle<'_> {
+    /// Takes the migrations of the state up where they are now. One that another has followed since
+    /// is over, and so is one whose task was let go and is back where it came from.
+    pub(super) fn catch_up(&mut self, snapshot: &Snapshot) {
+        for task in snapshot.tasks() {
+            let Some(migration) = self.state.in_flight.get(&task.id) else { continue };
+            let (id, from) = (migration.id(), migration.from());
+            let (event, at) = match (task.placement, Shown::of(task)) {
+                (Placement::On(worker), _) if from == Some(worker) => {
+                    (Event::HomeAgain, snapshot.at())
+                }
+                (_, Some(shown)) if shown.id > id => (Event::Superseded, shown.since),
+                (_, Some(shown)) if shown.id == id && shown.phase == Phase::Assigned => {
+                    (Event::AssignedTo { to: shown.to }, shown.since)
+                }
+                _ => continue,
+            };
+            self.apply(id, event, at.min(snapshot.at()));
+        }
+    }
+
+    /// Takes over migrations that the host carries out and this state does not know.
+    pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
+        for task in snapshot.tasks() {
+            let Some(shown) = Shown::of(task) else { continue };
+            if !is_unknown(self.state, task.id, shown.id) {
+                continue;
+            }
+            // Issued by this life, and lost with a state that was not saved: not to be issued again.
+            if shown.id.epoch() == self.state.epoch && shown.id.number() < u64::MAX / 2 {
+                self.state.issued = shown.id.number();
+            }
+            self.state.forget_release(task.id);
+            let shown = Shown { since: shown.since.min(snapshot.at()), ..shown };
+            let course = course(self.config, task, shown);
+            // Waiting for a target begins now.
+            let since = match course {
+                Course::Unplaced if shown.phase == Phase::Releasing => snapshot.at(),
+                _ => shown.since,
+            };
+            let migration = Migration::take_over(terms(snapshot, task, shown), course, since);
+            self.state.in_flight.insert(migration);
+        }
+    }
+}
+
+/// Whether a migration that a host shows is to be taken over.
+fn is_unknown(state: &State, task: TaskId, id: MigrationId) -> bool {
+    let known = state.in_flight.contains_key(&task) || state.in_flight.by_id(id).is_some();
+    // An id of this life that is not in flight is over, whatever the host still shows.
+    let is_over = || {
+        let issued = id.epoch() == state.epoch && id.number() <= state.issued;
+        issued || state.ended.iter().any(|ended| ended.id == id)
+    };
+    let full = state.in_flight.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
+    !known && !full && !is_over()
+}
+
+/// What is known of a migration that another life began.
+fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
+    let Shown { id, from, to, .. } = shown;
+    let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
+    let home = from.and_then(|from| snapshot.worker(from));
+    // What it is said to run by is said of its source, where it still has one.
+    let alternative = match from {
+        Some(from) if from != to => view::alternative_elsewhere(task, kinds),
+        _ => view::alternative(task, kinds),
+    };
+    let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
+    let as_there = view::by(task, alternative, now);
+    let freed = home.filter(|_| alternative != now);
+    let freed = freed.map(|home| view::loads(&view::by(task, now, now), home.kinds()));
+    Terms {
+        id,
+        task: task.id,
+        kind: task.kind,
+        reason: Reason::TakenOver,
+        to,
+        device: None,
+        alternative,
+        claim: view::claims(&as_there, kinds),
+        load: view::loads(&as_there, kinds),
+        freed_at_source: freed,
+        scorecard: None,
+        handover: None,
+    }
+}
+
+/// Where a migration of another life is: carried out as this one would carry it out. What is in
+/// nobody's hands is the scheduler's, if the scheduler is to find it a place.
+fn course(config: &Config, task: &Task, shown: Shown) -> Course {
+    let Shown { from, to, phase, since, .. } = shown;
+    let Some(from) = from else {
+        return if phase == Phase::Assigned { Course::Placing } else { Course::Unplaced };
+    };
+    let released = Some(since);
+    if from == to && phase == Phase::Assigned {
+        return Course::Returning { from, released, fate: Fate::Failed, called_off: false };
+    }
+    let transport = Transport::of(config.migration.as_ref(), task);
+    match (transport.first(from), phase) {
+        (Course::Copying { .. }, Phase::Releasing) => Course::Stopping { from },
+        (Course::Copying { .. }, Phase::Assigned) => Course::Copying { from },
+        (first, Phase::Releasing) => first,
+        (Course::Leaving { by, .. }, _) => Course::WithScheduler { from, by, released: since },
+        (_, Phase::Released) => Course::Unassigned { from, released },
+        (_, Phase::Assigned) => Course::Assigned { from, released },
+    }
+}

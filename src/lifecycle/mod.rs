@@ -1,0 +1,247 @@
+//! What becomes of the migrations under way? Reports first, then what the snapshot itself shows.
+//!
+//! One of the two writers of State. Whatever fails, in whatever order reports come, twice or never:
+//! a migration ends exactly once, and a task that its source let go is assigned, brought back, or
+//! given back.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`event`] | what can become known of a migration |
+//! | [`course`] | the transition table: course and event in, next course and effects out |
+//! | [`apply`] | carries the effects out; the one place where a migration ends |
+//! | [`observed`] | turns what a snapshot shows into events |
+//! | [`inherited`] | what a later life finds under way |
+//! | [`gang`] | calls off the rest of a gang of which one stays |
+//!
+//! | step fails | then |
+//! |---|---|
+//! | releasing | the task never left its source; the migration is over |
+//! | assigned, source still there | back to the source |
+//! | assigned, source gone | another target in the next round |
+//! | after four attempts, or too long | back to the scheduler |
+//!
+//! Of a move that starts a copy on its target before it stops its source:
+//!
+//! | what happens | then |
+//! |---|---|
+//! | the target fails to start it | the source runs it as before; the migration is over |
+//! | its copy runs | the source is told to stop |
+//! | the source has stopped | the migration is complete |
+//! | the source does not stop, or the target is gone | the copy stops, the source keeps the task |
+//! | the source is gone | what is left is a placement on the target |
+//!
+//! Where the host's own scheduler chooses the target (by eviction, or by queuing again), a migration
+//! ends where the task turns up, under whatever name: completed on the target, which was a hint,
+//! diverted elsewhere. A task that comes back to where it was is left alone, twice as long each time.
+
+mod apply;
+mod course;
+mod event;
+mod gang;
+mod inherited;
+mod observed;
+#[cfg(test)]
+mod table;
+
+use crate::config::Config;
+use crate::math::average::Average;
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Cause, Command, Fate, Reply, Why};
+use crate::snapshot::{self, Phase, Placement, Report, Snapshot};
+use crate::state::{Concurrency, EndedMigration, Migration, State, Transport};
+
+pub(crate) use apply::{Lifecycle, Settled};
+
+use event::Event;
+
+impl Lifecycle<'_> {
+    /// Settles one report the moment the host knows of it.
+    pub(crate) fn on_report(mut self, report: &Report) -> Reply {
+        if let Some(bad) = report.flaw() {
+            return Reply { bad: Some(bad), ..Reply::default() };
+        }
+        let latest = latest(self.config, self.state, None);
+        self.read(report, latest);
+        let Settled { commands, ended, ignored } = self.out;
+        Reply { commands, ended, ignored: ignored > 0, bad: None }
+    }
+
+    /// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
+    /// too long. While the engine holds back, what goes on out of sight has not taken too long.
+    pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
+        let latest = latest(self.config, self.state, Some(snapshot.at()));
+        if self.state.is_resumed() {
+            self.catch_up(snapshot);
+        }
+        for report in snapshot.reports() {
+            if is_overtaken(self.state, snapshot, report) {
+                self.out.ignored += 1;
+            } else {
+                self.read(report, latest);
+            }
+        }
+        self.notice_workers(snapshot);
+        self.adopt(snapshot);
+        self.observe(snapshot, holds_back);
+        self.keep_gangs_whole(snapshot);
+        self.adapt_concurrency();
+        // Reports and placements of one snapshot overtake each other: what a later one has settled is
+        // not to be carried out any more.
+        let Self { state, mut out, .. } = self;
+        out.commands.retain(|command| is_current(state, command));
+        out
+    }
+
+    /// Reads one report.
+    fn read(&mut self, report: &Report, latest: Timestamp) {
+        let Some(id) = report.event.migration() else {
+            self.learn_speed(report);
+            return;
+        };
+        let Some(migration) = self.state.in_flight.by_id(id) else {
+            self.read_late(report, latest);
+            return;
+        };
+        // Not before its migration entered its course, and not later than can be believed.
+        let at = report.at.min(latest).max(migration.since());
+        let stale = is_stale(migration, report) || is_doubtful(self.state, migration, report);
+        let changed = !stale && event_of(report).is_some_and(|event| self.apply(id, event, at));
+        self.out.ignored += u32::from(!changed);
+    }
+
+    /// How fast a worker's hardware really is. Of unknown workers nothing is kept: what is kept is
+    /// forgotten with their track.
+    fn learn_speed(&mut self, report: &Report) {
+        let snapshot::Event::Performance { worker, hardware, speed } = report.event else { return };
+        if !self.state.tracks.contains_key(&worker) {
+            self.out.ignored += 1;
+        } else if let Some(section) = &self.config.hardware {
+            let kinds = self.state.learned.speed.entry(worker).or_default();
+            let prior = section.table.profile(hardware, None).performance;
+            let average = kinds.entry(hardware).or_insert(Average::starting_at(prior));
+            average.learn(speed, section.learning_rate);
+        }
+    }
+
+    /// Reads a report on a migration that is over, or that never was.
+    fn read_late(&mut self, report: &Report, latest: Timestamp) {
+        let State { ended, in_flight, .. } = &*self.state;
+        let known = ended.iter().find(|ended| Some(ended.id) == report.event.migration());
+        let known = known.filter(|ended| !in_flight.contains_key(&ended.task));
+        let Some(ended) = known.copied() else {
+            self.out.ignored += 1;
+            return;
+        };
+        match report.event {
+            // The source let go although the migration was over: nobody has the task. Once.
+            snapshot::Event::Released { .. } if ended.source_still_holds => {
+                let gone = |other: &mut EndedMigration| {
+                    (other.source_still_holds, other.requested_at) = (false, None);
+                };
+                self.state.ended.replace_where(|other| other.id == ended.id, gone);
+                self.out.commands.push(Command {
+                    migration: ended.id,
+                    task: ended.task,
+                    action: Action::Requeue,
+                    why: Why::Follows(Cause::Late),
+                    scorecard: None,
+                    alternative: None,
+                    handover: None,
+                });
+            }
+            snapshot::Event::Diverted { worker, task, .. }
+                if ended.placement_unknown_since_leaving.is_some() =>
+            {
+                self.found_late(ended, (worker, task), report.at.min(latest));
+            }
+            _ => self.out.ignored += 1,
+        }
+    }
+
+    fn adapt_concurrency(&mut self) {
+        let limits = self.config.migration.as_ref();
+        let adaptive = limits.and_then(|limits| Some((limits, limits.adaptive?)));
+        let before = self.state.concurrency;
+        self.state.concurrency = adaptive.map(|(limits, section)| {
+            before.unwrap_or_else(|| Concurrency::start(limits)).turn(&section)
+        });
+    }
+}
+
+const fn event_of(report: &Report) -> Option<Event> {
+    Some(match report.event {
+        snapshot::Event::Released { .. } => Event::Released,
+        snapshot::Event::Running { .. } => Event::Running,
+        snapshot::Event::Failed { .. } => Event::Failed(Fate::Failed),
+        snapshot::Event::Refused { .. } => Event::Failed(Fate::Refused),
+        snapshot::Event::Aborted { .. } => Event::CalledOff,
+        snapshot::Event::Diverted { worker, task, .. } => Event::Diverted { worker, task },
+        snapshot::Event::Performance { .. } => return None,
+    })
+}
+
+/// Whether a report speaks of an assignment that was over when the present one was made. Taken for
+/// news, a failure would have the task run in two places, and a success would have it in none.
+fn is_stale(migration: &Migration, report: &Report) -> bool {
+    migration.is_assigned_again()
+        && match report.event {
+            snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. } => {
+                report.at <= migration.since()
+            }
+            snapshot::Event::Running { .. } => report.at < migration.since(),
+            _ => false,
+        }
+}
+
+/// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
+/// that it goes on from may be older than the release, and then it is not the source that failed.
+/// Taken for the source's, the end of the migration would leave the task to nobody. Or older than the
+/// moment when the copy began to run, and then it is not the copy that failed.
+fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
+    let failed =
+        matches!(report.event, snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. });
+    let ends = failed || matches!(report.event, snapshot::Event::Aborted { .. });
+    let may_run = migration.transport() == Transport::StartThenStop && failed;
+    ends && (migration.phase() == Phase::Releasing || may_run) && state.is_resumed()
+}
+
+/// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,
+/// though the task is at its source again, or of a failure, though its target runs it. The state is
+/// older than that; taken for news, the task would run in two places.
+fn is_overtaken(state: &State, snapshot: &Snapshot, report: &Report) -> bool {
+    let migration = report.event.migration().filter(|_| state.is_resumed());
+    let Some(migration) = migration.and_then(|id| state.in_flight.by_id(id)) else { return false };
+    let shown = snapshot.task(migration.task()).map(|task| task.placement);
+    let is_on = |worker| shown == Some(Placement::On(worker));
+    match report.event {
+        snapshot::Event::Released { .. } => {
+            report.at < snapshot.at() && migration.from().is_some_and(is_on)
+        }
+        snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. } => {
+            migration.phase() == Phase::Assigned && is_on(migration.to())
+        }
+        _ => false,
+    }
+}
+
+/// The latest moment at which a report can be believed to have happened: not so long after the last
+/// snapshot that time-outs and cooldowns counted from there would never end.
+fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
+    // A later life has seen no snapshot yet; what it took over has its moments.
+    let taken_over = || state.in_flight.values().map(Migration::since).max();
+    let last = state.last.max(now).or_else(taken_over);
+    last.map_or(Timestamp::default(), |last| last.after(config.timeout()))
+}
+
+/// Whether a command is still to be carried out, after all that followed in the same snapshot.
+fn is_current(state: &State, command: &Command) -> bool {
+    let migration = || state.in_flight.by_id(command.migration);
+    match command.action {
+        Action::Assign { to, .. } | Action::Place { to, .. } => migration()
+            .is_some_and(|migration| migration.phase() == Phase::Assigned && migration.to() == to),
+        Action::Stop { .. } if command.cause() == Some(Cause::Copied) => {
+            migration().is_some_and(|migration| migration.copied().is_some())
+        }
+        _ => true,
+    }
+}

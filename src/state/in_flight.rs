@@ -1,0 +1,168 @@
+//! Which migrations are under way: by task, by id, and by the worker that is to take the task.
+//!
+//! The indexes are not saved: they follow from the migrations. A question costs O(log n), whatever
+//! else is under way.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Charge, Migration, Target};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
+use crate::outcome::Command;
+
+/// The migrations under way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct InFlight {
+    migrations: BTreeMap<TaskId, Migration>,
+    #[serde(skip)]
+    tasks_by_id: BTreeMap<MigrationId, TaskId>,
+    /// Those of which somebody has the task, or is to have it.
+    #[serde(skip)]
+    tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
+}
+
+/// What is read back is indexed anew.
+impl<'de> Deserialize<'de> for InFlight {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut read = Self::default();
+        let saved = BTreeMap::<TaskId, Migration>::deserialize(from)?;
+        saved.into_values().for_each(|migration| read.insert(migration));
+        Ok(read)
+    }
+}
+
+impl InFlight {
+    pub(crate) fn len(&self) -> usize {
+        self.migrations.len()
+    }
+
+    pub(crate) fn contains_key(&self, task: &TaskId) -> bool {
+        self.migrations.contains_key(task)
+    }
+
+    /// The migration of a task.
+    pub(crate) fn get(&self, task: &TaskId) -> Option<&Migration> {
+        self.migrations.get(task)
+    }
+
+    /// The migration of this id.
+    pub(crate) fn by_id(&self, id: MigrationId) -> Option<&Migration> {
+        self.migrations.get(self.tasks_by_id.get(&id)?)
+    }
+
+    /// All of them, by task.
+    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &Migration> + Clone {
+        self.migrations.values()
+    }
+
+    /// Those whose task is to run on `worker`, by task.
+    pub(crate) fn bound_for(&self, worker: WorkerId) -> impl Iterator<Item = &Migration> {
+        let tasks = self.tasks_by_target.get(&worker).into_iter().flatten();
+        tasks.filter_map(|task| self.migrations.get(task))
+    }
+
+    /// Adds a migration, or replaces the one of the same task.
+    pub(crate) fn insert(&mut self, migration: Migration) {
+        let (task, to) = (migration.task(), migration.to());
+        self.remove(task);
+        self.tasks_by_id.entry(migration.id()).or_insert(task);
+        if migration.is_bound() {
+            self.tasks_by_target.entry(to).or_default().insert(task);
+        }
+        self.migrations.insert(task, migration);
+    }
+
+    /// Another worker is asked to run a task that nobody has.
+    pub(crate) fn retarget(
+        &mut self,
+        task: TaskId,
+        target: Target,
+        at: Timestamp,
+    ) -> Option<Command> {
+        let mut migration = self.remove(task)?;
+        migration.retarget(target, at);
+        let command = migration.command();
+        self.insert(migration);
+        command
+    }
+
+    pub(crate) fn remove(&mut self, task: TaskId) -> Option<Migration> {
+        let migration = self.migrations.remove(&task)?;
+        if self.tasks_by_id.get(&migration.id()) == Some(&task) {
+            self.tasks_by_id.remove(&migration.id());
+        }
+        if let Some(tasks) = self.tasks_by_target.get_mut(&migration.to()) {
+            tasks.remove(&task);
+            if tasks.is_empty() {
+                self.tasks_by_target.remove(&migration.to());
+            }
+        }
+        Some(migration)
+    }
+
+    /// Writes down what migrations count to that began without a budget.
+    pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
+        for migration in self.migrations.values_mut().filter(|it| it.charge().is_none()) {
+            migration.set_charge(of(migration));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::{Course, Terms};
+    use super::*;
+    use crate::model::ids::{Epoch, KindId};
+    use crate::model::resource::Amounts;
+    use crate::outcome::Reason;
+
+    fn migration(number: u64, to: u64, course: Course) -> Migration {
+        let terms = Terms {
+            id: MigrationId::new(Epoch::FIRST, number),
+            task: TaskId::new(number),
+            kind: KindId::new(1),
+            reason: Reason::Recover,
+            to: WorkerId::new(to),
+            device: None,
+            alternative: None,
+            claim: Amounts::new(),
+            load: Amounts::new(),
+            freed_at_source: None,
+            scorecard: None,
+            handover: None,
+        };
+        Migration::begin(terms, course, Timestamp::default())
+    }
+
+    /// By target, and by id.
+    fn indexed(all: &InFlight) -> (Vec<u64>, Vec<u64>) {
+        let bound = [1, 2].into_iter().flat_map(|it| all.bound_for(WorkerId::new(it)));
+        let known = (1..9).filter_map(|it| all.by_id(MigrationId::new(Epoch::FIRST, it)));
+        let ids = |it: &Migration| it.id().number();
+        (bound.map(ids).collect(), known.map(ids).collect())
+    }
+
+    #[test]
+    fn the_indexes_follow_the_migrations() {
+        let mut all = InFlight::default();
+        all.insert(migration(2, 2, Course::Placing));
+        all.insert(migration(1, 2, Course::Placing));
+        all.insert(migration(3, 1, Course::Unplaced));
+        assert_eq!(indexed(&all), ([1, 2].into(), [1, 2, 3].into()));
+        let target = Target {
+            to: WorkerId::new(1),
+            device: None,
+            alternative: None,
+            claim: Amounts::new(),
+            load: Amounts::new(),
+        };
+        all.retarget(TaskId::new(3), target, Timestamp::default());
+        all.remove(TaskId::new(2));
+        assert_eq!(indexed(&all), ([3, 1].into(), [1, 3].into()));
+    }
+}

@@ -1,0 +1,480 @@
+//! Where is a migration in its life, and what should the host be doing for it now?
+//!
+//! A migration is its terms (which task, from where to where, why) and its [`Course`]. A course has
+//! exactly the data that exists in it: what has no source cannot be waiting for one to let go, and
+//! only a task on its way home knows how its migration will end. Who changes a migration does it by
+//! a verb; everybody else reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::Charge;
+use crate::config::MigrationLimits;
+use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
+use crate::model::resource::Amounts;
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Cause, Command, Fate, Handover, Reason, Scorecard, Why};
+use crate::snapshot::{Mobility, Phase, Task};
+
+/// Where a migration is in its life.
+///
+/// | transport | courses, if all goes well |
+/// |---|---|
+/// | stop, then start | `Releasing`, `Assigned` |
+/// | start, then stop | `Copying`, `Stopping` |
+/// | evict, or queue again | `Leaving`, `WithScheduler` |
+/// | of a task without a worker | `Placing` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Course {
+    /// The source has been asked to let the task go.
+    Releasing { from: WorkerId },
+    /// The target has been asked to run the task.
+    Assigned { from: WorkerId, released: Option<Timestamp> },
+    /// The target has been asked to run the task, and then to forget it, because an operator called
+    /// the migration off: the target's answer decides.
+    CallingOff { from: WorkerId, released: Option<Timestamp> },
+    /// The source has been asked to run the task again. The migration will end with `fate`; nothing
+    /// is learned from a migration that was `called_off`.
+    Returning { from: WorkerId, released: Option<Timestamp>, fate: Fate, called_off: bool },
+    /// Nobody has the task; the next round finds it another target.
+    Unassigned { from: WorkerId, released: Option<Timestamp> },
+    /// The target has been asked to run a task that has lost its worker.
+    Placing,
+    /// As `CallingOff`, for a task that has lost its worker.
+    CallingOffPlacing,
+    /// As `Unassigned`, for a task that has lost its worker.
+    Unplaced,
+    /// The target has been asked to start a copy, while the source runs the task.
+    Copying { from: WorkerId },
+    /// The copy runs, and the source has been asked to stop.
+    Stopping { from: WorkerId },
+    /// The source has been asked to give the task to the host's scheduler.
+    Leaving { from: WorkerId, by: Handoff },
+    /// The host's scheduler has the task, and will find it a place.
+    WithScheduler { from: WorkerId, by: Handoff, released: Timestamp },
+}
+
+impl Course {
+    /// Where the task came from; `None` if it had lost its worker.
+    pub(crate) const fn from(self) -> Option<WorkerId> {
+        match self {
+            Self::Releasing { from }
+            | Self::Assigned { from, .. }
+            | Self::CallingOff { from, .. }
+            | Self::Returning { from, .. }
+            | Self::Unassigned { from, .. }
+            | Self::Copying { from }
+            | Self::Stopping { from }
+            | Self::Leaving { from, .. }
+            | Self::WithScheduler { from, .. } => Some(from),
+            Self::Placing | Self::CallingOffPlacing | Self::Unplaced => None,
+        }
+    }
+
+    /// When the source let go; `None` if it has not, or has not said so.
+    pub(crate) const fn released(self) -> Option<Timestamp> {
+        match self {
+            Self::Assigned { released, .. }
+            | Self::CallingOff { released, .. }
+            | Self::Returning { released, .. }
+            | Self::Unassigned { released, .. } => released,
+            Self::WithScheduler { released, .. } => Some(released),
+            Self::Releasing { .. }
+            | Self::Placing
+            | Self::CallingOffPlacing
+            | Self::Unplaced
+            | Self::Copying { .. }
+            | Self::Stopping { .. }
+            | Self::Leaving { .. } => None,
+        }
+    }
+
+    /// What hosts show of it.
+    pub(crate) const fn phase(self) -> Phase {
+        match self {
+            Self::Releasing { .. } | Self::Stopping { .. } | Self::Leaving { .. } => {
+                Phase::Releasing
+            }
+            Self::Unassigned { .. } | Self::Unplaced => Phase::Released,
+            Self::Assigned { .. }
+            | Self::CallingOff { .. }
+            | Self::Returning { .. }
+            | Self::Placing
+            | Self::CallingOffPlacing
+            | Self::Copying { .. }
+            | Self::WithScheduler { .. } => Phase::Assigned,
+        }
+    }
+
+    /// How the task is moved, as far as its course tells.
+    pub(crate) const fn transport(self) -> Transport {
+        match self {
+            Self::Copying { .. } | Self::Stopping { .. } => Transport::StartThenStop,
+            Self::Leaving { by, .. } | Self::WithScheduler { by, .. } => match by {
+                Handoff::Evict => Transport::Evict,
+                Handoff::Requeue => Transport::Requeue,
+            },
+            _ => Transport::StopThenStart,
+        }
+    }
+
+    /// Whether an operator has called the migration off, and it goes on until it is known who has
+    /// the task.
+    pub(crate) const fn is_called_off(self) -> bool {
+        match self {
+            Self::CallingOff { .. } | Self::CallingOffPlacing => true,
+            Self::Returning { called_off, .. } => called_off,
+            _ => false,
+        }
+    }
+}
+
+/// How a source gives a task to the host's scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Handoff {
+    /// The source evicts it.
+    Evict,
+    /// The source takes it out of its queue.
+    Requeue,
+}
+
+/// How a task is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// The source lets go, then the target starts it.
+    StopThenStart,
+    /// The target starts a copy, then the source stops.
+    StartThenStop,
+    /// The source evicts it, and the host's scheduler finds it a place.
+    Evict,
+    /// The host's scheduler queues it again.
+    Requeue,
+}
+
+impl Transport {
+    /// How a task that is on a worker is moved under these limits.
+    pub(crate) fn of(limits: Option<&MigrationLimits>, task: &Task) -> Self {
+        let queued = task.mobility == Mobility::Queued;
+        match limits {
+            Some(limits) if limits.requeue && queued => Self::Requeue,
+            Some(limits) if limits.eviction.is_some() => Self::Evict,
+            Some(limits) if limits.overlap && task.overlaps && !queued => Self::StartThenStop,
+            _ => Self::StopThenStart,
+        }
+    }
+
+    /// Whether the host's own scheduler finds the task a place.
+    pub(crate) const fn is_by_scheduler(self) -> bool {
+        matches!(self, Self::Evict | Self::Requeue)
+    }
+
+    /// The first course of a move from `from`.
+    pub(crate) const fn first(self, from: WorkerId) -> Course {
+        match self {
+            Self::StopThenStart => Course::Releasing { from },
+            Self::StartThenStop => Course::Copying { from },
+            Self::Evict => Course::Leaving { from, by: Handoff::Evict },
+            Self::Requeue => Course::Leaving { from, by: Handoff::Requeue },
+        }
+    }
+}
+
+/// What a migration is about: what was decided when it began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    pub(crate) id: MigrationId,
+    pub(crate) task: TaskId,
+    pub(crate) kind: KindId,
+    pub(crate) reason: Reason,
+    /// Where the task goes now: the target, or the source again if it is returning.
+    pub(crate) to: WorkerId,
+    pub(crate) device: Option<u16>,
+    /// By which of its alternatives the task is to run on the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alternative: Option<u16>,
+    /// What the task claims of a worker's capacity.
+    pub(crate) claim: Amounts,
+    /// What the task takes of a worker's use.
+    pub(crate) load: Amounts,
+    /// What the move takes off the source's use, where the task ran there by another alternative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) freed_at_source: Option<Amounts>,
+    pub(crate) scorecard: Option<Scorecard>,
+    /// What the move costs in time, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<Handover>,
+}
+
+/// Another target for a task that nobody has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) to: WorkerId,
+    pub(crate) device: Option<u16>,
+    pub(crate) alternative: Option<u16>,
+    pub(crate) claim: Amounts,
+    pub(crate) load: Amounts,
+}
+
+/// A migration under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Migration {
+    terms: Terms,
+    course: Course,
+    /// When it entered its course.
+    since: Timestamp,
+    started: Timestamp,
+    /// Releases and assignments that were asked for.
+    attempts: u32,
+    /// What it counts to, as it was when it began; `None` where no budget was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    charge: Option<Charge>,
+}
+
+// ------------------------------------------------------------------------- what can happen to it
+impl Migration {
+    /// A migration that begins, or is found to be under way, in `course` at `since`.
+    pub(crate) fn begin(terms: Terms, course: Course, since: Timestamp) -> Self {
+        Self { terms, course, since, started: since, attempts: 1, charge: None }
+    }
+
+    /// A migration that a host is found to carry out: releases and assignments before are not known.
+    pub(crate) fn take_over(terms: Terms, course: Course, since: Timestamp) -> Self {
+        let new = Self::begin(terms, course, since);
+        let assigned = course.phase() == Phase::Assigned;
+        Self { attempts: if assigned { new.first_assignment() } else { 1 }, ..new }
+    }
+
+    /// Its next course begins.
+    pub(crate) fn enter(&mut self, course: Course, at: Timestamp) {
+        self.attempts += self.asked_by(course);
+        let copied = self.transport() == Transport::StartThenStop;
+        if copied && course.from().is_none() {
+            self.terms.reason = Reason::Recover;
+        }
+        (self.course, self.since) = (course, at);
+        if let Course::Returning { from, .. } = course {
+            (self.terms.to, self.terms.device, self.terms.alternative) = (from, None, None);
+            if let Some(load) = self.terms.freed_at_source.take() {
+                self.terms.load = load;
+            }
+        }
+    }
+
+    /// Releases and assignments that are asked for where `next` begins. A target that was to start a
+    /// copy goes on with the task when its source lets go: that counts as the release.
+    fn asked_by(&self, next: Course) -> u32 {
+        let copied = self.transport() == Transport::StartThenStop;
+        let released = copied && next.released().is_some();
+        let continues = matches!(self.course, Course::Copying { .. }) && released;
+        let asks = matches!(next, Course::Assigned { .. } | Course::Returning { .. });
+        u32::from(released) + u32::from(asks && !continues)
+    }
+
+    /// A later life goes on with it where the host shows it: assigned to `to`.
+    pub(crate) fn resume(&mut self, course: Course, to: WorkerId, since: Timestamp) {
+        if to != self.terms.to {
+            (self.terms.to, self.terms.device) = (to, None);
+            self.attempts += 1;
+        }
+        self.attempts = self.attempts.max(self.first_assignment());
+        (self.course, self.since) = (course, since);
+    }
+
+    /// Another target is asked to run the task that nobody has.
+    pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
+        let Target { to, device, alternative, claim, load } = target;
+        (self.terms.to, self.terms.device) = (to, device);
+        if alternative.is_some() || self.terms.alternative.is_some() {
+            self.terms.alternative = alternative;
+            (self.terms.claim, self.terms.load) = (claim, load);
+        }
+        // What was reckoned was for another target.
+        self.terms.handover = None;
+        self.attempts += 1;
+        self.course = match (self.from(), self.released()) {
+            (Some(from), released) => Course::Assigned { from, released },
+            (None, _) => Course::Placing,
+        };
+        self.since = at;
+    }
+
+    /// Writes down what it counts to.
+    pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
+        self.charge = charge;
+    }
+}
+
+// --------------------------------------------------------------------------------- what it is like
+impl Migration {
+    pub(crate) const fn id(&self) -> MigrationId {
+        self.terms.id
+    }
+
+    pub(crate) const fn task(&self) -> TaskId {
+        self.terms.task
+    }
+
+    pub(crate) const fn kind(&self) -> KindId {
+        self.terms.kind
+    }
+
+    pub(crate) const fn reason(&self) -> Reason {
+        self.terms.reason
+    }
+
+    /// Where the task came from; `None` if it had lost its worker.
+    pub(crate) const fn from(&self) -> Option<WorkerId> {
+        self.course.from()
+    }
+
+    /// Where the task goes now: the target, or the source again if it is returning.
+    pub(crate) const fn to(&self) -> WorkerId {
+        self.terms.to
+    }
+
+    pub(crate) const fn device(&self) -> Option<u16> {
+        self.terms.device
+    }
+
+    /// By which of its alternatives the task is to run on the target.
+    pub(crate) const fn alternative(&self) -> Option<u16> {
+        self.terms.alternative
+    }
+
+    /// What the task claims of a worker's capacity.
+    pub(crate) const fn claim(&self) -> &Amounts {
+        &self.terms.claim
+    }
+
+    /// What the task takes of its target's use.
+    pub(crate) const fn load(&self) -> &Amounts {
+        &self.terms.load
+    }
+
+    /// What the move takes off the source's use, if that is not its load.
+    pub(crate) const fn freed_at_source(&self) -> Option<&Amounts> {
+        self.terms.freed_at_source.as_ref()
+    }
+
+    pub(crate) const fn course(&self) -> Course {
+        self.course
+    }
+
+    pub(crate) const fn phase(&self) -> Phase {
+        self.course.phase()
+    }
+
+    /// When it entered its course.
+    pub(crate) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    pub(crate) const fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// When the source let go; `None` if it has not, or has not said so.
+    pub(crate) const fn released(&self) -> Option<Timestamp> {
+        self.course.released()
+    }
+
+    pub(crate) const fn transport(&self) -> Transport {
+        self.course.transport()
+    }
+
+    /// Whether the task is on its way back to its source.
+    pub(crate) const fn is_returning(&self) -> bool {
+        matches!(self.course, Course::Returning { .. })
+    }
+
+    /// What it counts to, if that is written down.
+    pub(crate) const fn charge(&self) -> Option<&Charge> {
+        self.charge.as_ref()
+    }
+
+    /// Whether it is a placement of a task that has lost its worker.
+    pub(crate) const fn is_placement(&self) -> bool {
+        self.from().is_none()
+    }
+
+    /// Whether it takes a task from where it runs: those are what the budgets are for.
+    pub(crate) const fn interrupts(&self) -> bool {
+        !self.is_placement() && !matches!(self.transport(), Transport::Requeue)
+    }
+
+    /// Whether the source has yet to let go of the task, or to stop it.
+    pub(crate) const fn is_at_its_source(&self) -> bool {
+        matches!(self.course, Course::Copying { .. }) || matches!(self.phase(), Phase::Releasing)
+    }
+
+    /// Whether some worker has been asked to run the task, or will be when the source lets go.
+    pub(crate) const fn is_bound(&self) -> bool {
+        !matches!(self.phase(), Phase::Released)
+    }
+
+    /// Since when a copy runs on the target while the source has yet to stop.
+    pub(crate) fn copied(&self) -> Option<Timestamp> {
+        matches!(self.course, Course::Stopping { .. }).then_some(self.since)
+    }
+
+    /// Releases and assignments that were asked for.
+    pub(crate) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Which of its attempts is the first assignment: the release of a move is one before.
+    const fn first_assignment(&self) -> u32 {
+        if self.is_placement() { 1 } else { 2 }
+    }
+
+    /// Whether a worker is asked to run the task, and another one was asked before.
+    pub(crate) fn is_assigned_again(&self) -> bool {
+        self.phase() == Phase::Assigned && self.attempts > self.first_assignment()
+    }
+
+    /// The command that the host should be carrying out for it now, if any.
+    pub(crate) fn command(&self) -> Option<Command> {
+        let Terms { to, device, reason, .. } = self.terms;
+        let begun = Why::Begun(reason);
+        let (action, why) = match self.course {
+            Course::Releasing { from } => (Action::Release { from, to }, begun),
+            Course::Assigned { .. } | Course::CallingOff { .. } => {
+                (Action::Assign { to, device }, Why::Follows(Cause::Released))
+            }
+            Course::Returning { .. } => {
+                (Action::Assign { to, device }, Why::Follows(Cause::Return))
+            }
+            Course::Placing | Course::CallingOffPlacing if self.attempts <= 1 => {
+                (Action::Place { to, device }, begun)
+            }
+            Course::Placing | Course::CallingOffPlacing => (Action::Assign { to, device }, begun),
+            Course::Copying { from } => (Action::Start { from, to, device }, begun),
+            Course::Stopping { from } => (Action::Stop { from }, Why::Follows(Cause::Copied)),
+            Course::Leaving { from, by: Handoff::Evict } => {
+                (Action::Evict { from, hint: to }, begun)
+            }
+            Course::Leaving { from, by: Handoff::Requeue } => {
+                (Action::RequeueFor { from, to }, begun)
+            }
+            Course::Unassigned { .. } | Course::Unplaced | Course::WithScheduler { .. } => {
+                return None;
+            }
+        };
+        // The way back is none that was reckoned.
+        let reckoned = !self.is_placement() && !self.is_returning();
+        let handover = self.terms.handover.filter(|_| reckoned);
+        Some(Command {
+            action,
+            alternative: self.terms.alternative,
+            handover,
+            ..self.note(action, why)
+        })
+    }
+
+    /// A command about this migration that is none of its steps.
+    pub(crate) const fn note(&self, action: Action, why: Why) -> Command {
+        let Terms { id: migration, task, scorecard, .. } = self.terms;
+        Command { migration, task, action, why, scorecard, alternative: None, handover: None }
+    }
+}
