@@ -313,7 +313,10 @@ fn device(view: &View<'_>, task: &Task, to: Seat) -> Result<Option<u16>, Rejecti
     let device = view.ledger.tightest(to, needs, needs_bytes as f64);
     device.map(Some).map_err(|widest| {
         let free = widest.map_or(0.0, |(free, _)| free);
-        let (free_bytes, lacking_bytes) = (whole(free), whole(needs_bytes as f64 - free));
+        let free_bytes = whole(free);
+        // Never less than the difference of the two figures that stand beside it, rounded as they are.
+        let difference = needs_bytes.saturating_sub(free_bytes);
+        let lacking_bytes = whole(needs_bytes as f64 - free).max(difference);
         let device = widest.map(|(_, device)| device);
         Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }
     })

@@ -33,8 +33,6 @@ use crate::view::{Adapted, Advised, Burden, Errand, Place, Scored, Seat, Seek, V
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: Config,
-    /// The configuration's fingerprint, worked out once.
-    config_print: u64,
     state: State,
 }
 
@@ -133,12 +131,11 @@ impl Engine {
     /// As for [`new`](Self::new).
     pub fn in_epoch(config: Config, epoch: Epoch) -> Result<Self, ConfigErrors> {
         config.check()?;
-        let config_print = fingerprint(&config);
         let mut state = State::new(epoch);
         if epoch > Epoch::FIRST {
             state.spending.take_over(config.migration.as_ref());
         }
-        Ok(Self { config, config_print, state })
+        Ok(Self { config, state })
     }
 
     /// Goes on from a saved state.
@@ -178,7 +175,7 @@ impl Engine {
     ///
     /// [`Stale`] if the snapshot is not newer than the last one. Its reports are settled even then.
     pub fn tick(&mut self, snapshot: &Snapshot) -> Result<Outcome, Stale> {
-        step(&self.config, self.config_print, &mut self.state, snapshot)
+        step(&self.config, &mut self.state, snapshot)
     }
 
     /// Settles what happened to a migration, and says what follows at once: a released task need
@@ -205,7 +202,6 @@ impl Engine {
         }
         let limits = [&self.config, &config].map(|config| config.migration.as_ref());
         self.state.spending.reconfigure(limits, self.state.last.unwrap_or_default());
-        self.config_print = fingerprint(&config);
         self.config = config;
         Ok(())
     }
@@ -293,6 +289,21 @@ impl Engine {
     /// state has under way may be over by now.
     pub fn outstanding(&self) -> Vec<Command> {
         self.state.flights.values().filter_map(crate::state::Flight::command).collect()
+    }
+
+    /// Digests of what the round over this snapshot is decided from: the settings, the state before
+    /// the round, and the snapshot. Two rounds with equal digests decide the same; where two that
+    /// should agree do not, the digest that differs says where to look.
+    ///
+    /// Call it before [`tick`](Self::tick), which changes the state. It reads the settings, the whole
+    /// state and the whole snapshot once, so it takes time in proportion to their size; `tick` does
+    /// not call it.
+    pub fn fingerprints(&self, snapshot: &Snapshot) -> Fingerprints {
+        Fingerprints {
+            config: fingerprint(&self.config),
+            state: fingerprint(&self.state),
+            snapshot: fingerprint(snapshot),
+        }
     }
 
     /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
@@ -429,18 +440,8 @@ impl Engine {
 }
 
 /// The pipeline.
-fn step(
-    config: &Config,
-    config_print: u64,
-    state: &mut State,
-    snapshot: &Snapshot,
-) -> Result<Outcome, Stale> {
+fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outcome, Stale> {
     admit(config, state, snapshot)?;
-    let fingerprints = Fingerprints {
-        config: config_print,
-        state: fingerprint(state),
-        snapshot: fingerprint(snapshot),
-    };
     let believe::Belief { snapshot: doubted, held, since } =
         believe::believe(config, state, snapshot);
     let snapshot = doubted.as_ref().unwrap_or(snapshot);
@@ -490,7 +491,6 @@ fn step(
         commands,
         ended,
         tally,
-        fingerprints,
         held,
         doubted_since: since,
         fragmentation,

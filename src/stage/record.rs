@@ -15,8 +15,8 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Considered, Counts, Ended, Fingerprints, Forecast, Fragmentation, Held,
-    Imbalance, Outcome, Reason, Rejection, Sight, Tally, WorkerLoad,
+    Balance, Command, Considered, Counts, Ended, Forecast, Fragmentation, Held, Imbalance, Outcome,
+    Reason, Rejection, Sight, Tally, WorkerLoad,
 };
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance};
 use crate::state::{FORECASTS, Flight, Pending, SAMPLES, Sample, Spending, State, Track, Way};
@@ -38,7 +38,6 @@ pub(crate) struct Pass<'a> {
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) tally: Tally,
-    pub(crate) fingerprints: Fingerprints,
     pub(crate) held: Option<Held>,
     pub(crate) doubted_since: Option<Timestamp>,
     pub(crate) fragmentation: Option<Fragmentation>,
@@ -86,7 +85,6 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         epoch: state.epoch,
         tick: state.ticks,
         at,
-        fingerprints: pass.fingerprints,
         commands,
         ended: pass.ended,
         counts: core::mem::take(&mut state.counters.round),
