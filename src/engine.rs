@@ -17,7 +17,7 @@ use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::outcome::{Command, Ended, Fingerprints, Outcome, Reply, Tally};
 use crate::plan;
-use crate::round::{Advised, Plan};
+use crate::round::{Advised, Context, Plan, Survey};
 use crate::snapshot::{Report, Snapshot};
 use crate::stage::record::{self, Pass};
 use crate::stage::trust;
@@ -34,8 +34,6 @@ pub use look::Look;
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: Config,
-    /// The configuration's fingerprint, worked out once.
-    config_print: u64,
     state: State,
 }
 
@@ -134,12 +132,11 @@ impl Engine {
     /// As for [`new`](Self::new).
     pub fn in_epoch(config: Config, epoch: Epoch) -> Result<Self, ConfigErrors> {
         config.check()?;
-        let config_print = fingerprint(&config);
         let mut state = State::new(epoch);
         if epoch > Epoch::FIRST {
             state.spending.take_over(config.migration.as_ref());
         }
-        Ok(Self { config, config_print, state })
+        Ok(Self { config, state })
     }
 
     /// Goes on from a saved state.
@@ -179,7 +176,7 @@ impl Engine {
     ///
     /// [`Stale`] if the snapshot is not newer than the last one. Its reports are settled even then.
     pub fn tick(&mut self, snapshot: &Snapshot) -> Result<Outcome, Stale> {
-        step(&self.config, self.config_print, &mut self.state, snapshot)
+        step(&self.config, &mut self.state, snapshot)
     }
 
     /// Settles what happened to a migration, and says what follows at once: a released task need
@@ -206,7 +203,6 @@ impl Engine {
         }
         let limits = [&self.config, &config].map(|config| config.migration.as_ref());
         self.state.spending.reconfigure(limits, self.state.last.unwrap_or_default());
-        self.config_print = fingerprint(&config);
         self.config = config;
         Ok(())
     }
@@ -242,6 +238,21 @@ impl Engine {
         self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
     }
 
+    /// Digests of what the round over this snapshot is decided from: the settings, the state before
+    /// the round, and the snapshot. Two rounds with equal digests decide the same; where two that
+    /// should agree do not, the digest that differs says where to look.
+    ///
+    /// Call it before [`tick`](Self::tick), which changes the state. It reads the settings, the whole
+    /// state and the whole snapshot once, so it takes time in proportion to their size; `tick` does
+    /// not call it.
+    pub fn fingerprints(&self, snapshot: &Snapshot) -> Fingerprints {
+        Fingerprints {
+            config: fingerprint(&self.config),
+            state: fingerprint(&self.state),
+            snapshot: fingerprint(snapshot),
+        }
+    }
+
     /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
     pub fn stats(&self) -> Stats {
         let (state, now) = (&self.state, self.state.last.unwrap_or_default());
@@ -268,45 +279,25 @@ impl Engine {
 }
 
 /// The pipeline.
-fn step(
-    config: &Config,
-    config_print: u64,
-    state: &mut State,
-    snapshot: &Snapshot,
-) -> Result<Outcome, Stale> {
+fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outcome, Stale> {
     admit(config, state, snapshot)?;
-    let fingerprints = Fingerprints {
-        config: config_print,
-        state: fingerprint(state),
-        snapshot: fingerprint(snapshot),
-    };
     let trust::Trust { snapshot: doubted, held, since } = trust::trust(config, state, snapshot);
     let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
     let Settled { commands, ended, ignored } =
         Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some());
-    let survey = survey::survey(config, state, snapshot, true);
+    let mut survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
-    let context = survey.context(config, state);
-    let mut ledger = survey.ledger.clone();
+    let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;
+    let context = Context { config, state, view, bands, companions, pace: adapted.pace };
     let plan = match held {
         Some(_) => Plan { tally, ..Plan::default() },
-        None => plan::plan(&context, &mut ledger, tally),
+        None => plan::plan(&context, ledger, tally),
     };
     let advised = match &config.advice {
-        Some(section) => advice::advise(section, &context, &ledger),
+        Some(section) => advice::advise(section, &context, ledger),
         None => Advised::default(),
     };
-    let pass = Pass {
-        survey,
-        ledger,
-        plan,
-        advised,
-        commands,
-        ended,
-        fingerprints,
-        held,
-        doubted_since: since,
-    };
+    let pass = Pass { survey, plan, advised, commands, ended, held, doubted_since: since };
     Ok(record::record(config, state, pass))
 }
 

@@ -75,42 +75,35 @@ pub struct State {
     pub(crate) epoch: Epoch,
     /// Rounds in this epoch.
     pub(crate) ticks: u64,
-    /// Whether the last round moved something to even out the loads.
-    #[serde(default)]
-    pub(crate) evening: bool,
     /// The number of the last migration issued in this epoch.
     pub(crate) issued: u64,
     /// The moment of the last snapshot.
     pub(crate) last: Option<Timestamp>,
+    /// Since when more workers than can be believed have been missing.
+    pub(crate) doubted_since: Option<Timestamp>,
+    pub(crate) tracks: BTreeMap<WorkerId, Track>,
+    pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
     /// The thresholds in force after the last round.
     pub(crate) thresholds: Option<Thresholds>,
-    pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
-    pub(crate) tracks: BTreeMap<WorkerId, Track>,
+    /// Whether the last round moved something to even out the loads.
+    pub(crate) evening: bool,
     pub(crate) forecasts: Window<Pending, FORECASTS>,
     /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
+    /// What the margins of forecasts are multiplied by, once something was judged.
+    pub(crate) factor: Option<f64>,
     pub(crate) in_flight: InFlight,
+    pub(crate) concurrency: Option<Concurrency>,
+    pub(crate) spending: Spending,
     pub(crate) arrivals: Vec<RecentArrival>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
+    /// Tasks that came back to the worker from which they were evicted.
+    pub(crate) back_offs: BTreeMap<TaskId, EvictionBackoff>,
     pub(crate) ended: Window<EndedMigration, ENDED>,
     pub(crate) learned: Learned,
-    pub(crate) counters: Counters,
-    /// What the margins of forecasts are multiplied by, once something was judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) factor: Option<f64>,
-    /// Since when more workers than can be believed have been missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) doubted_since: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Spending::is_empty")]
-    pub(crate) spending: Spending,
     /// Since when what advice is about has been true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) advised: Vec<Standing>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) concurrency: Option<Concurrency>,
-    /// Tasks that came back to the worker from which they were evicted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) back_offs: BTreeMap<TaskId, EvictionBackoff>,
+    pub(crate) counters: Counters,
 }
 
 impl State {
@@ -123,26 +116,26 @@ impl State {
             schema: Self::SCHEMA,
             epoch,
             ticks: 0,
-            evening: false,
             issued: 0,
             last: None,
-            thresholds: None,
-            system: Window::default(),
+            doubted_since: None,
             tracks: BTreeMap::new(),
+            system: Window::default(),
+            thresholds: None,
+            evening: false,
             forecasts: Window::default(),
             accuracy: None,
             factor: None,
             in_flight: InFlight::default(),
+            concurrency: None,
+            spending: Spending::default(),
             arrivals: Vec::new(),
             cooldowns: BTreeMap::new(),
             back_offs: BTreeMap::new(),
             ended: Window::default(),
             learned: Learned::default(),
-            counters: Counters::default(),
-            doubted_since: None,
-            spending: Spending::default(),
             advised: Vec::new(),
-            concurrency: None,
+            counters: Counters::default(),
         }
     }
 

@@ -756,7 +756,7 @@ migration.timeout is 0s; it must be longer than 0s";
 #[test]
 fn settings_that_cannot_be_read_say_where() {
     for (text, begins) in [
-        (r#"{"treshold": {}}"#, "unknown field `treshold`, expected one of `check_interval`"),
+        (r#"{"treshold": {}}"#, "unknown field `treshold`, expected one of `mode`, `scope`"),
         (r#"{"thresholds": {"hihg": 0.9}}"#, "unknown field `hihg`, expected `high` or `low`"),
         (r#"{"check_interval": -1}"#, "-1 is not a span in seconds"),
         (

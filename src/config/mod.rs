@@ -88,6 +88,12 @@ pub use transfer::Transfer;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
+    /// Whether it acts, proposes, or only watches: it acts.
+    #[serde(skip_serializing_if = "Mode::is_act")]
+    pub mode: Mode,
+    /// Only some tasks are its own to move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<TaskScope>,
     /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30.
     #[serde(with = "as_seconds")]
     pub check_interval: Duration,
@@ -106,6 +112,9 @@ pub struct Config {
     pub prediction: Option<Prediction>,
     /// Moves must be worth their cost.
     pub cost_benefit: Option<CostBenefit>,
+    /// Moves must repay their downtime and the work they lose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
     /// Hardware is not all equal.
     pub hardware: Option<HardwareStrategy>,
     /// Energy, heat and device memory count.
@@ -114,24 +123,15 @@ pub struct Config {
     pub migration: Option<MigrationLimits>,
     /// The engine does not chase its own tail.
     pub stability: Option<Stability>,
-    /// A mass disappearance of workers is not believed at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub safeguard: Option<Safeguard>,
     /// How far ahead workers that leave are emptied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
-    /// Whether it acts, proposes, or only watches: it acts.
-    #[serde(skip_serializing_if = "Mode::is_act")]
-    pub mode: Mode,
-    /// Only some tasks are its own to move.
+    /// A mass disappearance of workers is not believed at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<TaskScope>,
+    pub safeguard: Option<Safeguard>,
     /// What no move can mend is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceRules>,
-    /// Moves must repay their downtime and the work they lose.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transfer: Option<Transfer>,
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.

@@ -4,8 +4,15 @@
 //! needs no text, no buffer, and gives the same number on every platform. It tells versions of a
 //! value apart; it is no defence against somebody who wants two values to collide.
 //!
-//! A field that a later release adds is left out where it says nothing, and then the digest is what
-//! it was before there was such a field. For this it must stand at the end of its struct.
+//! What has a name is told apart by its name and not by its position: the fields of a struct, the
+//! entries of a map and the variants of an enum may be declared, or come, in any order. The elements
+//! of lists and tuples are told apart by their position. A field that is skipped leaves no trace.
+//!
+//! | value | digest |
+//! |---|---|
+//! | `7_u64` | `0x7CF2_95CC_C011_A7E1` |
+//! | `"ab"` | `0x08E0_2FF7_6541_499A` |
+//! | `{ size: 7, name: "ab" }` | `0x49EF_A607_7165_CF1A` |
 
 use core::fmt;
 
@@ -13,7 +20,7 @@ use serde::{Serialize, ser};
 
 /// The digest of a value's serde form.
 pub(crate) fn fingerprint<T: Serialize + ?Sized>(value: &T) -> u64 {
-    let mut digest = Digest(0x9E37_79B9_7F4A_7C15);
+    let mut digest = Digest::new();
     // A digest cannot fail of itself; a value whose serialisation fails digests to what came
     // before.
     let _ = value.serialize(&mut digest);
@@ -22,38 +29,14 @@ pub(crate) fn fingerprint<T: Serialize + ?Sized>(value: &T) -> u64 {
 
 struct Digest(u64);
 
-/// Stands for a field that was left out, so that the next one is not taken for it.
-const ABSENT: u64 = 0xA0_5EA7;
-/// The fields of the first release that may be left out, for which [`ABSENT`] stands. Of later ones
-/// it is told before the next that is there how many were left out.
-const FIRST: [(&str, &[&str]); 4] = [
-    (
-        "Worker",
-        &["devices", "reserved", "zone", "labels", "health", "temperature_celsius", "power_watts"],
-    ),
-    (
-        "Task",
-        &[
-            "used",
-            "remaining",
-            "progress",
-            "checkpoint_age",
-            "state_bytes",
-            "not_before",
-            "extra_cost",
-            "device",
-        ],
-    ),
-    (
-        "Requirements",
-        &["min_memory_bytes", "gpu_memory_bytes", "min_cuda_compute", "labels", "forbidden_labels"],
-    ),
-    ("Track", &["passing"]),
-];
-/// Stands for the end of a list or map whose length was not known at its beginning.
+/// Stands for the end of a list whose length was not known at its beginning.
 const END: u64 = 0xE4D;
 
 impl Digest {
+    const fn new() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+
     fn word(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     }
@@ -108,7 +91,7 @@ impl<'a> ser::Serializer for &'a mut Digest {
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
     type SerializeTupleVariant = Self;
-    type SerializeMap = Self;
+    type SerializeMap = Named<'a>;
     type SerializeStruct = Named<'a>;
     type SerializeStructVariant = Named<'a>;
 
@@ -158,10 +141,10 @@ impl<'a> ser::Serializer for &'a mut Digest {
     fn serialize_unit_variant(
         self,
         _: &'static str,
-        index: u32,
-        _: &'static str,
+        _: u32,
+        name: &'static str,
     ) -> Result<(), Never> {
-        self.word(u64::from(index));
+        self.bytes(name.as_bytes());
         Ok(())
     }
 
@@ -176,11 +159,11 @@ impl<'a> ser::Serializer for &'a mut Digest {
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
-        index: u32,
-        _: &'static str,
+        _: u32,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Never> {
-        self.word(u64::from(index));
+        self.bytes(name.as_bytes());
         value.serialize(self)
     }
 
@@ -200,32 +183,31 @@ impl<'a> ser::Serializer for &'a mut Digest {
     fn serialize_tuple_variant(
         self,
         _: &'static str,
-        index: u32,
-        _: &'static str,
+        _: u32,
+        name: &'static str,
         _: usize,
     ) -> Result<Self, Never> {
-        self.word(u64::from(index));
+        self.bytes(name.as_bytes());
         Ok(self)
     }
 
-    fn serialize_map(self, length: Option<usize>) -> Result<Self, Never> {
-        self.word(length.unwrap_or(0) as u64);
-        Ok(self)
+    fn serialize_map(self, _: Option<usize>) -> Result<Named<'a>, Never> {
+        Ok(Named::new(self))
     }
 
-    fn serialize_struct(self, of: &'static str, _: usize) -> Result<Named<'a>, Never> {
-        Ok(Named { digest: self, of, left_out: 0 })
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Named<'a>, Never> {
+        Ok(Named::new(self))
     }
 
     fn serialize_struct_variant(
         self,
-        of: &'static str,
-        index: u32,
         _: &'static str,
+        _: u32,
+        name: &'static str,
         _: usize,
     ) -> Result<Named<'a>, Never> {
-        self.word(u64::from(index));
-        Ok(Named { digest: self, of, left_out: 0 })
+        self.bytes(name.as_bytes());
+        Ok(Named::new(self))
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Never> {
@@ -273,34 +255,55 @@ compound! {
     SerializeTupleVariant::serialize_field;
 }
 
-impl ser::SerializeMap for &mut Digest {
+/// Parts that are told apart by name: a sum of one digest per part, so that their order does not show.
+struct Named<'a> {
+    digest: &'a mut Digest,
+    /// The digest of the key of a map whose value comes next.
+    key: Digest,
+    sum: u64,
+    count: u64,
+}
+
+impl<'a> Named<'a> {
+    const fn new(digest: &'a mut Digest) -> Self {
+        Self { digest, key: Digest::new(), sum: 0, count: 0 }
+    }
+
+    /// Adds a part whose name `name` has folded.
+    fn add<T: Serialize + ?Sized>(&mut self, mut name: Digest, value: &T) -> Result<(), Never> {
+        value.serialize(&mut name)?;
+        self.sum = self.sum.wrapping_add(name.finish());
+        self.count += 1;
+        Ok(())
+    }
+
+    fn fold(self) {
+        self.digest.word(self.count);
+        self.digest.word(self.sum);
+    }
+}
+
+impl ser::SerializeMap for Named<'_> {
     type Ok = ();
     type Error = Never;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Never> {
-        key.serialize(&mut **self)
+        self.key = Digest::new();
+        key.serialize(&mut self.key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
-        value.serialize(&mut **self)
+        let key = core::mem::replace(&mut self.key, Digest::new());
+        self.add(key, value)
     }
 
     fn end(self) -> Result<(), Never> {
-        self.word(END);
+        self.fold();
         Ok(())
     }
 }
 
-/// A struct whose fields are folded in turn.
-struct Named<'a> {
-    digest: &'a mut Digest,
-    /// Its name.
-    of: &'static str,
-    /// Later fields that were left out since the last one that is there.
-    left_out: u64,
-}
-
-/// Struct serialisers fold the values; the names are the same for every value of a type.
+/// Struct serialisers: a field's name stands before its value.
 macro_rules! named {
     ($($part:ident;)+) => {
         $(impl ser::$part for Named<'_> {
@@ -309,27 +312,16 @@ macro_rules! named {
 
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
-                _: &'static str,
+                name: &'static str,
                 value: &T,
             ) -> Result<(), Never> {
-                let left_out = core::mem::take(&mut self.left_out);
-                if left_out > 0 {
-                    self.digest.word(ABSENT.wrapping_add(left_out));
-                }
-                value.serialize(&mut *self.digest)
-            }
-
-            fn skip_field(&mut self, name: &'static str) -> Result<(), Never> {
-                let first = FIRST.iter().any(|(of, names)| *of == self.of && names.contains(&name));
-                if first {
-                    self.digest.word(ABSENT);
-                } else {
-                    self.left_out += 1;
-                }
-                Ok(())
+                let mut digest = Digest::new();
+                digest.bytes(name.as_bytes());
+                self.add(digest, value)
             }
 
             fn end(self) -> Result<(), Never> {
+                self.fold();
                 Ok(())
             }
         })+
@@ -344,6 +336,7 @@ named! {
 #[cfg(test)]
 mod tests {
     use super::fingerprint;
+    use alloc::collections::BTreeMap;
     use alloc::vec;
     use serde::Serialize;
 
@@ -360,23 +353,70 @@ mod tests {
     }
 
     #[derive(Serialize)]
-    struct Before {
+    struct Pair {
         size: u64,
-    }
-
-    #[derive(Serialize)]
-    struct After {
-        size: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        first: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        second: Option<u64>,
+        name: &'static str,
     }
 
     #[test]
-    fn a_later_field_that_says_nothing_leaves_no_trace() {
-        let print = |first, second| fingerprint(&After { size: 7, first, second });
-        assert_eq!(print(None, None), fingerprint(&Before { size: 7 }));
+    fn three_digests_are_these_numbers_on_every_platform() {
+        assert_eq!(fingerprint(&7_u64), 0x7CF2_95CC_C011_A7E1);
+        assert_eq!(fingerprint("ab"), 0x08E0_2FF7_6541_499A);
+        assert_eq!(fingerprint(&Pair { size: 7, name: "ab" }), 0x49EF_A607_7165_CF1A);
+    }
+
+    #[test]
+    fn the_order_of_fields_does_not_show_and_their_names_do() {
+        #[derive(Serialize)]
+        struct Swapped {
+            name: &'static str,
+            size: u64,
+        }
+        #[derive(Serialize)]
+        struct Renamed {
+            length: u64,
+            name: &'static str,
+        }
+        let print = fingerprint(&Pair { size: 7, name: "ab" });
+        assert_eq!(print, fingerprint(&Swapped { size: 7, name: "ab" }));
+        assert_ne!(print, fingerprint(&Renamed { length: 7, name: "ab" }));
+        let two = |first: (&'static str, u64), second| {
+            fingerprint(&[first, second].into_iter().collect::<BTreeMap<_, _>>())
+        };
+        assert_ne!(two(("a", 1), ("b", 2)), two(("a", 2), ("b", 1)));
+    }
+
+    #[test]
+    fn the_order_of_variants_does_not_show_and_their_names_do() {
+        #[derive(Serialize)]
+        enum One {
+            Plain,
+            Whole { size: u64 },
+        }
+        #[derive(Serialize)]
+        enum Other {
+            Whole { size: u64 },
+            Plain,
+        }
+        assert_eq!(fingerprint(&One::Plain), fingerprint(&Other::Plain));
+        let whole = fingerprint(&One::Whole { size: 7 });
+        assert_eq!(whole, fingerprint(&Other::Whole { size: 7 }));
+        assert_ne!(fingerprint(&One::Plain), whole);
+    }
+
+    #[test]
+    fn a_field_that_is_skipped_leaves_no_trace() {
+        #[derive(Serialize)]
+        struct Optional {
+            size: u64,
+            name: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            first: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            second: Option<u64>,
+        }
+        let print = |first, second| fingerprint(&Optional { size: 7, name: "ab", first, second });
+        assert_eq!(print(None, None), fingerprint(&Pair { size: 7, name: "ab" }));
         assert_ne!(print(Some(1), None), print(None, Some(1)));
         assert_ne!(print(Some(1), None), print(None, None));
     }

@@ -24,7 +24,7 @@ pub struct Differences {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Difference {
-    /// They have not read the same snapshot.
+    /// They have read snapshots of different moments.
     Snapshot {
         /// The moment of the one that live has read.
         live: Timestamp,
@@ -148,7 +148,8 @@ impl Outcome {
     }
 
     fn other_grounds(&self, shadow: &Self, list: &mut Vec<Difference>) {
-        if self.fingerprints.snapshot != shadow.fingerprints.snapshot {
+        // An engine reads at most one snapshot of a moment.
+        if self.at != shadow.at {
             list.push(Difference::Snapshot { live: self.at, shadow: shadow.at });
         }
         if self.thresholds != shadow.thresholds {

@@ -54,19 +54,31 @@ pub struct Outcome {
     pub tick: u64,
     /// The moment of the snapshot.
     pub at: Timestamp,
-    /// What it was decided from, to tell two rounds apart or find them equal.
-    pub fingerprints: Fingerprints,
+    /// The mode in force.
+    #[serde(default, skip_serializing_if = "Mode::is_act")]
+    pub mode: Mode,
     /// What the host is to do, in this order.
     pub commands: Vec<Command>,
+    /// Under [`Mode::Advise`] what would be begun, in this order, under the ids it would have had.
+    /// Not for the host to carry out: no report on it is understood, and in the next round the same
+    /// ids may stand for other migrations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposed: Vec<Command>,
     /// The migrations that came to their end in this round.
     pub ended: Vec<Ended>,
     /// Migrations begun in this round, and those that ended since the round before, by reports in
     /// between too.
     pub counts: Counts,
+    /// Migrations under way when the round was over.
+    pub in_flight: u32,
     /// Every worker's load, by id.
     pub workers: Vec<WorkerLoad>,
     /// The loads taken together; nothing if none is known.
     pub load: Option<SystemLoad>,
+    /// How free device memory is cut up, where that is asked for
+    /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragmentation: Option<Fragmentation>,
     /// Where the system's load is heading, once there is enough history.
     pub trend: Option<Trend>,
     /// The thresholds in force.
@@ -77,33 +89,16 @@ pub struct Outcome {
     pub forecast: Option<Forecast>,
     /// Even or uneven.
     pub balance: Balance,
-    /// Every pair of task and worker that was scored, whatever became of it; empty where
-    /// cost-benefit analysis is off. One per task and worker at most, and under
-    /// [`Config::stability`](crate::Config::stability) not more than [`Outcome::CANDIDATES`] per task.
-    #[serde(default)]
-    pub candidates: Vec<Considered>,
-    /// What was considered and refused, counted by reason.
-    pub tally: Tally,
-    /// Migrations under way when the round was over.
-    pub in_flight: u32,
-    /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
-    pub bad_records: Vec<BadRecord>,
     /// Why the engine refused to act in this round, if it did
     /// ([`Config::safeguard`](crate::Config::safeguard)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
-    /// The mode in force.
-    #[serde(default, skip_serializing_if = "Mode::is_act")]
-    pub mode: Mode,
-    /// Under [`Mode::Advise`] what would be begun, in this order, under the ids it would have had.
-    /// Not for the host to carry out: no report on it is understood, and in the next round the same
-    /// ids may stand for other migrations.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub proposed: Vec<Command>,
-    /// How free device memory is cut up, where that is asked for
-    /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fragmentation: Option<Fragmentation>,
+    /// Every pair of task and worker that was scored, whatever became of it; empty where
+    /// cost-benefit analysis is off. One per task and worker at most, and under
+    /// [`Config::stability`](crate::Config::stability) not more than [`Outcome::CANDIDATES`] per task.
+    pub candidates: Vec<Considered>,
+    /// What was considered and refused, counted by reason.
+    pub tally: Tally,
     /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<Late>,
@@ -111,6 +106,8 @@ pub struct Outcome {
     /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<Advice>,
+    /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
+    pub bad_records: Vec<BadRecord>,
 }
 
 impl Outcome {
@@ -279,13 +276,15 @@ impl fmt::Display for Counts {
     }
 }
 
-/// 64-bit digests of what a round was decided from.
+/// 64-bit digests of what a round is decided from: see
+/// [`Engine::fingerprints`](crate::Engine::fingerprints). They depend on the names of fields and
+/// variants, and on no order among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprints {
     /// Of the configuration.
     pub config: u64,
-    /// Of the state before the round.
+    /// Of the state, as it is before the round.
     pub state: u64,
     /// Of the snapshot.
     pub snapshot: u64,
@@ -460,11 +459,9 @@ pub struct WorkerForecast {
     /// Its predicted load, 0 to 1.
     pub load: f64,
     /// Lower end of its [prediction interval](Self::LEVEL), from 0 to `load`.
-    #[serde(default)]
     pub low: f64,
     /// Upper end of its prediction interval, from `load` up; above 1 where more may be wanted than
     /// there is.
-    #[serde(default = "WorkerForecast::full")]
     pub high: f64,
     /// How well a line explains its recent loads, less where there are few: R squared x min(1,
     /// samples / 10).
@@ -487,10 +484,6 @@ impl WorkerForecast {
     /// all workers outside it is 1.62 the next time, with none 1.47. 0.02 is added to a margin before
     /// and taken away after, so that perfect lines that turn out wrong get a width too.
     pub const LEVEL: f64 = 0.8;
-
-    const fn full() -> f64 {
-        1.0
-    }
 }
 
 /// Whether the cluster is even.

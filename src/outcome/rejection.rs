@@ -89,6 +89,19 @@ pub enum Rejection {
     AlreadyThere,
     /// The task is bound to its worker.
     Pinned,
+    /// It carries none of the labels that [`TaskScope::labels`](crate::config::TaskScope::labels) asks for.
+    OutOfScope {
+        /// The first of them.
+        label: LabelId,
+    },
+    /// It is not among the share of tasks that the engine may move
+    /// ([`TaskScope::share`](crate::config::TaskScope::share)).
+    OutOfShare {
+        /// The share, 0 to 1.
+        share: f64,
+        /// The shares above this have it, 0 to 1.
+        place: f64,
+    },
     /// No move of it begins that nothing forces: a freeze of everything, of its kind, a group of it, its
     /// worker or its worker's zone.
     Frozen {
@@ -183,7 +196,6 @@ pub enum Rejection {
         /// The limit.
         limit: u32,
         /// So many it would be over the limit.
-        #[serde(default = "one")]
         over: u32,
     },
     /// So many migrations are already on their way from the task's worker.
@@ -191,7 +203,6 @@ pub enum Rejection {
         /// The limit.
         limit: u32,
         /// So many it would be over the limit.
-        #[serde(default = "one")]
         over: u32,
     },
     /// So many migrations are already under way.
@@ -199,7 +210,6 @@ pub enum Rejection {
         /// The limit.
         limit: u32,
         /// So many it would be over the limit.
-        #[serde(default = "one")]
         over: u32,
     },
     /// A line of the [table of budgets](crate::config::Budget) is spent.
@@ -211,7 +221,7 @@ pub enum Rejection {
         /// The limit.
         limit: u64,
         /// Within so long, in seconds; none: under way at once.
-        #[serde(default, with = "as_optional_seconds")]
+        #[serde(with = "as_optional_seconds")]
         per: Option<Duration>,
         /// So much of it is spent.
         spent: u64,
@@ -226,6 +236,14 @@ pub enum Rejection {
         unit: Unit,
         /// From when on nothing that it began can count.
         until: Timestamp,
+    },
+    /// The engine remembers as many recent moves as it may; it makes no new ones before it can
+    /// forget some.
+    MemoryFull {
+        /// The limit.
+        limit: u32,
+        /// So many it would be over the limit.
+        over: u32,
     },
     /// Its tenant has been interrupted beyond its share.
     Unfair {
@@ -270,10 +288,8 @@ pub enum Rejection {
         /// The most that is free on one suitable device, in bytes.
         free_bytes: u64,
         /// That device, by its place in the worker's list; none if no device is suitable.
-        #[serde(default)]
         device: Option<u16>,
         /// What it lacks, in bytes: more than the difference where it is overfull.
-        #[serde(default)]
         lacking_bytes: u64,
     },
     /// No CUDA device is capable enough.
@@ -303,7 +319,6 @@ pub enum Rejection {
         /// unknown counts as none.
         free: f64,
         /// So much the worker has in all; 0 if unknown.
-        #[serde(default)]
         capacity: f64,
     },
     /// The group stays together, and is elsewhere.
@@ -352,7 +367,6 @@ pub enum Rejection {
         /// The load it may have.
         most: f64,
         /// What the task adds to it.
-        #[serde(default)]
         added: f64,
     },
     /// It carries nothing of what its worker is full of.
@@ -394,33 +408,9 @@ pub enum Rejection {
         /// The net benefit must exceed this.
         least: f64,
         /// Points of cost beyond the top of the scale, which do not count.
-        #[serde(default)]
         beyond: f64,
         /// Points by which what speaks against the target outweighs the benefit, which do not count.
-        #[serde(default)]
         below: f64,
-    },
-    /// It carries none of the labels that [`TaskScope::labels`](crate::config::TaskScope::labels) asks for.
-    OutOfScope {
-        /// The first of them.
-        label: LabelId,
-    },
-    /// It is not among the share of tasks that the engine may move
-    /// ([`TaskScope::share`](crate::config::TaskScope::share)).
-    OutOfShare {
-        /// The share, 0 to 1.
-        share: f64,
-        /// The shares above this have it, 0 to 1.
-        place: f64,
-    },
-    /// The engine remembers as many recent moves as it may; it makes no new ones before it can
-    /// forget some.
-    MemoryFull {
-        /// The limit.
-        limit: u32,
-        /// So many it would be over the limit.
-        #[serde(default = "one")]
-        over: u32,
     },
     /// The move would not repay itself before the task ends, nor as far ahead as gains are counted.
     NotRepaid {
@@ -440,11 +430,6 @@ pub enum Rejection {
     /// known: the size of its state, its last checkpoint, or the bandwidth of a link; or how loaded
     /// its worker is.
     UnknownTransfer,
-}
-
-/// What a log says that was written before it was counted.
-const fn one() -> u32 {
-    1
 }
 
 impl Rejection {

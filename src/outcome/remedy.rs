@@ -218,14 +218,10 @@ impl Rejection {
             Self::TooLittleMemory { needs_bytes, has_bytes } => {
                 Remedy::AddMemory(needs_bytes.saturating_sub(has_bytes.unwrap_or(0)))
             }
-            Self::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes } => {
-                // A log from before it was said where, and how much, has the difference.
-                let bytes = lacking_bytes.max(needs_bytes.saturating_sub(free_bytes));
-                match device {
-                    Some(device) => Remedy::FreeDevice { device, bytes },
-                    None => Remedy::AddDevice(bytes),
-                }
-            }
+            Self::TooLittleDeviceMemory { device, lacking_bytes: bytes, .. } => match device {
+                Some(device) => Remedy::FreeDevice { device, bytes },
+                None => Remedy::AddDevice(bytes),
+            },
             Self::TooLittleCompute { needs, .. } => Remedy::AddCompute(needs),
             Self::MissingLabel { label } => Remedy::AddLabel(label),
             Self::ForbiddenLabel { label } => Remedy::RemoveLabel(label),

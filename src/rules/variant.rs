@@ -66,7 +66,10 @@ pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Result<()
     let tightest = round.ledger.tightest(on.to, &on.task.requirements, needs_bytes as f64);
     let Err(widest) = tightest else { return Ok(()) };
     let free = widest.map_or(0.0, |(free, _)| free);
-    let (free_bytes, lacking_bytes) = (whole(free), whole(needs_bytes as f64 - free));
+    let free_bytes = whole(free);
+    // Never less than the difference of the two figures that stand beside it, rounded as they are.
+    let difference = needs_bytes.saturating_sub(free_bytes);
+    let lacking_bytes = whole(needs_bytes as f64 - free).max(difference);
     let device = widest.map(|(_, device)| device);
     Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes })
 }

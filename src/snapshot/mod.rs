@@ -58,12 +58,12 @@ pub struct Snapshot {
     workers: Vec<Worker>,
     tasks: Vec<Task>,
     groups: Vec<Group>,
-    reports: Vec<Report>,
-    bad_records: Vec<BadRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     freezes: Vec<Freeze>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     classes: Vec<TargetClass>,
+    reports: Vec<Report>,
+    bad_records: Vec<BadRecord>,
     /// Rows of `workers` that a bad record spoils, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
@@ -246,13 +246,13 @@ pub struct SnapshotBuilder {
     groups: Vec<Group>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     freezes: Vec<Freeze>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<TargetClass>,
     #[serde(default)]
     reports: Vec<Report>,
     /// What an earlier check set aside, when a snapshot is read back from a log.
     #[serde(default)]
     bad_records: Vec<BadRecord>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    classes: Vec<TargetClass>,
 }
 
 impl SnapshotBuilder {
@@ -360,10 +360,10 @@ impl SnapshotBuilder {
             workers,
             tasks,
             groups,
-            reports,
-            bad_records,
             freezes,
             classes,
+            reports,
+            bad_records,
             unusable,
             doubtful,
             frozen,

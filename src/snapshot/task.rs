@@ -31,9 +31,27 @@ pub struct Task {
     /// Tasks of one kind are expected to behave alike; what the moves of a kind cost is remembered.
     #[serde(default = "Task::no_kind")]
     pub kind: KindId,
+    /// Whom it belongs to: for [budgets](crate::config::Budget).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelId>,
     /// Where it is.
     #[serde(default)]
     pub placement: Placement,
+    /// Which of its worker's devices it uses: an index into
+    /// [`Worker::devices`](crate::Worker::devices). Where the host says so of any task, a task with
+    /// device memory that names the CPU too and says nothing counts as running on the CPU, and may be
+    /// moved to where it runs faster. (Where the host evicts, its scheduler gives devices: nobody is
+    /// evicted for one.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u16>,
+    /// By which of its alternatives it runs: an index into them. Where the host does not say, the
+    /// fastest that its worker has the hardware for. What it is measured to [use](Self::used) belongs
+    /// to this one; by another one it is expected to use what that one asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<u16>,
     /// What it asks for, and what is reserved for it (units: [`ResourceId`]); a resource left out
     /// is not asked for.
     #[serde(default)]
@@ -41,9 +59,35 @@ pub struct Task {
     /// What it is measured to use; where absent, its demand stands in.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub used: Amounts,
+    /// What a worker must have.
+    #[serde(default)]
+    pub requirements: Requirements,
+    /// The ways it can run (on CUDA or on a CPU, say); none where there is only one. On each worker it
+    /// takes the fastest for which there is room, and is charged what that one asks for, on its way
+    /// there and when it is there. A task with alternatives names no hardware and no device memory of
+    /// its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// The [class](crate::TargetClass) of workers that it may go to; none: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassId>,
+    /// Whether and how it can move.
+    #[serde(default)]
+    pub mobility: Mobility,
+    /// Two copies of it may run at once: where the host can do that
+    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), it starts on its
+    /// target before it stops at its source. Without, no task is ever told to run in two places.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub overlaps: bool,
+    /// It is not moved before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// 0 to 10; higher is more important, and dearer to interrupt.
     #[serde(default)]
     pub priority: u8,
+    /// Extra cost of moving it, in points of the cost scale (0 to 10), as the host judges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_cost: Option<f64>,
     /// How long it has been running; zero: it has not begun, or that is not known. Under
     /// [`Config::stability`](crate::Config::stability), one that began after its worker was measured
     /// ([`Worker::metric_age`](crate::Worker::metric_age)) is added to what was measured.
@@ -66,48 +110,6 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_age: Option<Duration>,
-    /// Size of the state that would have to be handed over, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state_bytes: Option<u64>,
-    /// What a worker must have.
-    #[serde(default)]
-    pub requirements: Requirements,
-    /// Whether and how it can move.
-    #[serde(default)]
-    pub mobility: Mobility,
-    /// It is not moved before this moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
-    /// Extra cost of moving it, in points of the cost scale (0 to 10), as the host judges it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extra_cost: Option<f64>,
-    /// Which of its worker's devices it uses: an index into
-    /// [`Worker::devices`](crate::Worker::devices). Where the host says so of any task, a task with
-    /// device memory that names the CPU too and says nothing counts as running on the CPU, and may be
-    /// moved to where it runs faster. (Where the host evicts, its scheduler gives devices: nobody is
-    /// evicted for one.)
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<u16>,
-    /// Whom it belongs to: for [budgets](crate::config::Budget).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<TenantId>,
-    /// The [class](crate::TargetClass) of workers that it may go to; none: any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<ClassId>,
-    /// The ways it can run (on CUDA or on a CPU, say); none where there is only one. On each worker it
-    /// takes the fastest for which there is room, and is charged what that one asks for, on its way
-    /// there and when it is there. A task with alternatives names no hardware and no device memory of
-    /// its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub alternatives: Vec<Alternative>,
-    /// By which of its alternatives it runs: an index into them. Where the host does not say, the
-    /// fastest that its worker has the hardware for. What it is measured to [use](Self::used) belongs
-    /// to this one; by another one it is expected to use what that one asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alternative: Option<u16>,
-    /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<LabelId>,
     /// How often it takes a checkpoint, in seconds. A worker that leaves may take it if it stays for so
     /// long.
     #[serde(
@@ -116,11 +118,9 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_every: Option<Duration>,
-    /// Two copies of it may run at once: where the host can do that
-    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), it starts on its
-    /// target before it stops at its source. Without, no task is ever told to run in two places.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub overlaps: bool,
+    /// Size of the state that would have to be handed over, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<u64>,
     /// Where its state lies; none: on its worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_at: Option<StateAt>,

@@ -35,6 +35,23 @@ pub struct Worker {
     /// What it accepts.
     #[serde(default)]
     pub stance: Stance,
+    /// From this moment on it is gone for good. It takes no task that would not be done, or have
+    /// taken its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_until: Option<Timestamp>,
+    /// Spans in which it is out of service: likewise, until it is back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
+    /// The failure zone it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneId>,
+    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
+    /// of them ([`Topology`](crate::Topology)).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<TopologyId, DomainId>,
+    /// Labels that tasks may require or forbid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelId>,
     /// The kinds of hardware it has. [`Worker::new`] starts with a CPU; devices add their kinds.
     #[serde(default = "Worker::cpu_only")]
     pub hardware: HardwareSet,
@@ -55,12 +72,9 @@ pub struct Worker {
     /// are not in it yet, nor are tasks that began since.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub metric_age: Duration,
-    /// The failure zone it stands in.
+    /// Bandwidth of its link, in bytes per second; above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<ZoneId>,
-    /// Labels that tasks may require or forbid.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<LabelId>,
+    pub bandwidth_bytes_per_second: Option<f64>,
     /// Health history: the share of recent health checks that it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Ratio>,
@@ -70,20 +84,6 @@ pub struct Worker {
     /// Electrical power drawn, in watts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_watts: Option<f64>,
-    /// From this moment on it is gone for good. It takes no task that would not be done, or have
-    /// taken its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub available_until: Option<Timestamp>,
-    /// Spans in which it is out of service: likewise, until it is back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub maintenance: Vec<Maintenance>,
-    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
-    /// of them ([`Topology`](crate::Topology)).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub domains: BTreeMap<TopologyId, DomainId>,
-    /// Bandwidth of its link, in bytes per second; above 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bandwidth_bytes_per_second: Option<f64>,
 }
 
 impl Worker {

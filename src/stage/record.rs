@@ -14,8 +14,8 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Counts, Ended, Fingerprints, Forecast, Held, Imbalance, Outcome, Purpose,
-    Reason, Sight, WorkerLoad,
+    Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Outcome, Purpose, Reason, Sight,
+    WorkerLoad,
 };
 use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
@@ -23,27 +23,26 @@ use crate::state::{
     Course, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State, Target, Terms, Track,
     Transport,
 };
-use crate::view::{self, Ledger, View};
+use crate::view::{self, View};
 
 /// Everything the stages before have found.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
+    /// With the ledger as the plan leaves it.
     pub(crate) survey: Survey<'a>,
-    /// As the plan leaves it.
-    pub(crate) ledger: Ledger,
     pub(crate) plan: Plan,
     pub(crate) advised: Advised,
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
-    pub(crate) fingerprints: Fingerprints,
     pub(crate) held: Option<Held>,
     pub(crate) doubted_since: Option<Timestamp>,
 }
 
 /// Writes the round down and says what came of it.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
-    let Pass { survey, ledger, plan, mut commands, .. } = pass;
-    let Survey { view, adapted, forecast, calibration, balance, fragmentation, .. } = survey;
+    let Pass { survey, plan, mut commands, .. } = pass;
+    let Survey { view, ledger, adapted, forecast, calibration, balance, fragmentation, .. } =
+        survey;
     let at = view.snapshot.at();
     let mut proposed = Vec::new();
     charge(config, state, &view);
@@ -84,7 +83,6 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         epoch: state.epoch,
         tick: state.ticks,
         at,
-        fingerprints: pass.fingerprints,
         commands,
         ended: pass.ended,
         counts: core::mem::take(&mut state.counters.round),

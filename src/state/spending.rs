@@ -157,10 +157,6 @@ impl Spending {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.blind == Blind::No && self.accounts.is_empty()
-    }
-
     /// How many accounts are kept.
     pub(crate) const fn len(&self) -> usize {
         self.accounts.len()

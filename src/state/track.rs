@@ -21,13 +21,13 @@ pub(crate) struct Track {
     /// for those of the last complete snapshot: the next one tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) passing: Option<Timestamp>,
+    /// Whether it leaves so soon that it is being emptied.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) leaving: bool,
     /// Spaced so that they reach back as far as a forecast looks.
     pub(crate) samples: Window<Sample, SAMPLES>,
     /// The last ones, however close together.
     pub(crate) recent: Window<Sample, RECENT>,
-    /// Whether it leaves so soon that it is being emptied.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(crate) leaving: bool,
     /// From when and until when measurements may show a part of what a move of ours changes: each sample
     /// between starts a segment, and so does the first that comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]

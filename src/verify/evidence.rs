@@ -9,7 +9,6 @@ use super::calendar::{is_balanced, tells_of_the_late};
 use super::facts::{Aim, Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
 use crate::config::{Basis, Pace, Trigger};
-use crate::math::fingerprint::fingerprint;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Reason, Scorecard, Sight};
 use crate::snapshot::Worker;
@@ -114,11 +113,6 @@ fn refusals(outcome: &Outcome, findings: &mut Findings) {
 
 fn heading(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, after, outcome, snapshot, config } = *round;
-    let prints = outcome.fingerprints;
-    findings.need(prints.state == fingerprint(before), || String::from("not this state's print"));
-    findings.need(prints.config == fingerprint(config), || String::from("not this config's print"));
-    let print = fingerprint(snapshot);
-    findings.need(prints.snapshot == print, || String::from("not this snapshot's print"));
     let numbered = outcome.tick == before.ticks + 1 && outcome.epoch == before.epoch;
     findings.need(numbered && outcome.at == snapshot.at(), || {
         format!("round {} of {} at {}", outcome.tick, outcome.epoch, outcome.at)
