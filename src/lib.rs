@@ -96,6 +96,12 @@ mod admission;
 pub mod config;
 mod engine;
 mod handover;
+#[cfg(any(feature = "sim", feature = "testkit"))]
+#[cfg_attr(
+    not(all(feature = "sim", feature = "testkit")),
+    allow(dead_code, unused_imports, reason = "each driver uses a part of the model")
+)]
+mod host;
 mod math;
 mod model;
 mod outcome;

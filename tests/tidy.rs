@@ -42,7 +42,7 @@ const BANNED: &[(&[&str], &str)] = &[
 const TEST_SUPPORT: &str = "src/testkit/";
 const BANNED_IN_TEST_SUPPORT: &[&str] = &["todo", "unimplemented"];
 
-/// `model <- math <- values <- state <- view <- admission, speed, handover <- stage <- engine <- verify <- shell <- sim, testkit`:
+/// `model <- math <- values <- state <- view <- admission, speed, handover <- stage <- engine <- verify <- host, shell <- sim, testkit`:
 /// a module may mention its own layer and those before it. The values (snapshot, outcome, config) may mention
 /// each other; view and admission are what the stages have in common.
 const LAYERS: &[(&str, u8)] = &[
@@ -59,6 +59,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("stage", 6),
     ("engine", 7),
     ("verify", 8),
+    ("host", 9),
     ("shell", 9),
     ("sim", 10),
     ("testkit", 10),
