@@ -126,7 +126,7 @@ impl World {
             if objected.contains(&migration) {
                 (manner.fails, manner.refuses) = (None, None);
             }
-            if self.obey(order, manner, &mut heard, &mut kept) {
+            if self.obey(&order, manner, &mut heard, &mut kept) {
                 objected.push(migration);
             }
         }
@@ -140,7 +140,7 @@ impl World {
     /// Carries out one command; whether the host objected.
     fn obey(
         &mut self,
-        order: Order<()>,
+        order: &Order<()>,
         manner: Manner,
         heard: &mut Heard,
         kept: &mut Vec<Order<()>>,
@@ -155,7 +155,7 @@ impl World {
             Some(event) => Some(event),
             None if waits => {
                 self.note_assigned(command, manner.at);
-                kept.push(order);
+                kept.push(*order);
                 None
             }
             None => self.perform(command, manner),
