@@ -203,13 +203,13 @@ impl World {
         begun.active = false;
         let token = self.new_token(job);
         self.draw_doom(job, true);
-        self.catch_up(seat(from));
+        self.catch_up(index_of(from));
         let state = if self.jobs[job].started.is_some() { self.jobs[job].spec.state } else { 0.0 };
         let restarts = self.jobs[job].spec.mobility == Mobility::Restart;
         let seconds =
             if restarts { 0.0 } else { state / (self.scenario.migration.checkpoint_gib * GIB) };
         self.jobs[job].stalled = self.jobs[job].started.map(|_| self.now);
-        self.settle(seat(from));
+        self.settle(index_of(from));
         self.at(self.now + MESSAGE + micros(seconds), Due::Step { job, token });
     }
 
@@ -227,7 +227,13 @@ impl World {
             self.at(self.now + MESSAGE + restart, Due::Step { job, token });
         } else {
             let bytes = here.spec.state;
-            self.transfers.start(self.now, job, token, [from.map(seat), Some(seat(to))], bytes);
+            self.transfers.start(
+                self.now,
+                job,
+                token,
+                [from.map(index_of), Some(index_of(to))],
+                bytes,
+            );
             self.schedule_transfers();
         }
     }
@@ -240,9 +246,9 @@ impl World {
         match hosted.task.placement {
             now if now == before => {}
             Placement::On(_) => {
-                self.catch_up(seat(worker));
+                self.catch_up(index_of(worker));
                 self.meter.resumed(&mut self.jobs[job], self.now);
-                self.settle(seat(worker));
+                self.settle(index_of(worker));
             }
             _ => {
                 self.transfers.cancel(self.now, job);
@@ -254,7 +260,7 @@ impl World {
 }
 
 /// The place of a worker among the machines.
-pub(super) fn seat(worker: WorkerId) -> usize {
+pub(super) fn index_of(worker: WorkerId) -> usize {
     usize::try_from(worker.raw()).unwrap_or(usize::MAX).saturating_sub(1)
 }
 

@@ -286,7 +286,7 @@ mod tests {
                 .filter(on)
                 .map(|machine| machine.id.raw() as usize - 1)
                 .collect();
-            let expected = job.hosted.holder().map(host::seat);
+            let expected = job.hosted.holder().map(host::index_of);
             assert_eq!(holders, Vec::from_iter(expected), "{job:?} at {}", world.now);
             assert!(job.runs() || job.rate <= 0.0, "{job:?} works where it does not run");
             assert!(job.done <= job.spec.work && job.saved <= job.done, "{job:?}");
@@ -349,7 +349,7 @@ mod tests {
             job.runs() && job.spec.mobility != crate::Mobility::Restart && job.saved > 0
         };
         let victim = world.live.iter().copied().find(long).unwrap();
-        let seat = host::seat(world.jobs[victim].hosted.holder().unwrap());
+        let seat = host::index_of(world.jobs[victim].hosted.holder().unwrap());
         world.catch_up(seat);
         let (saved, done, redone) =
             (world.jobs[victim].saved, world.jobs[victim].done, world.meter.redone);

@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::dice::{Dice, Stream};
-use super::host::seat as seat_of;
+use super::host::index_of;
 use super::machine::{Job, Machine, stamp};
 use super::measure::Meter;
 use super::plan::{Incident, Micros, Plan, micros};
@@ -459,7 +459,7 @@ impl World {
 
     /// The source has saved its state, or failed to.
     fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId, to: WorkerId) {
-        let (seat, now) = (seat_of(from), stamp(self.now));
+        let (seat, now) = (index_of(from), stamp(self.now));
         self.catch_up(seat);
         if self.jobs[job].doom == Some(Phase::Releasing) {
             self.jobs[job].hosted.fail_step(now);
@@ -487,7 +487,7 @@ impl World {
         from: Option<WorkerId>,
         to: WorkerId,
     ) {
-        let seat = seat_of(to);
+        let seat = index_of(to);
         if self.jobs[job].doom == Some(Phase::Assigned) || !self.machines[seat].present {
             self.jobs[job].doom = None;
             self.jobs[job].hosted.fail_step(stamp(self.now));
@@ -495,7 +495,7 @@ impl World {
             self.tell(Told::Failed { migration });
             return;
         }
-        self.meter.arrived(&mut self.jobs[job], from.map(seat_of), seat, self.now);
+        self.meter.arrived(&mut self.jobs[job], from.map(index_of), seat, self.now);
         let device = self.jobs[job].device;
         self.catch_up(seat);
         self.machines[seat].take(job, &mut self.jobs[job], device);
