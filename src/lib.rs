@@ -96,6 +96,12 @@ mod advice;
 pub mod config;
 mod engine;
 mod forecast;
+#[cfg(any(feature = "sim", feature = "testkit"))]
+#[cfg_attr(
+    not(all(feature = "sim", feature = "testkit")),
+    allow(dead_code, unused_imports, reason = "each driver uses a part of the model")
+)]
+mod host;
 mod lifecycle;
 mod math;
 mod model;

@@ -43,10 +43,9 @@ const BANNED: &[(&[&str], &str)] = &[
 const TEST_SUPPORT: &str = "src/testkit/";
 const BANNED_IN_TEST_SUPPORT: &[&str] = &["todo", "unimplemented"];
 
-/// `model <- math <- values <- state <- view <- round <- rules <- lifecycle, forecast, plan, stage, advice <- engine <- verify <-
-/// shell <- sim, testkit`: a module may mention its own layer and those before it. The values (snapshot, outcome,
-/// config) may mention each other; view, round and rules are what the stages have in
-/// common.
+/// `model <- math <- values <- state <- view <- round <- rules <- lifecycle, forecast, plan, stage, advice <- engine <-
+/// verify <- host, shell <- sim, testkit`: a module may mention its own layer and those before it. The values
+/// (snapshot, outcome, config) may mention each other; view, round and rules are what the stages have in common.
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("math", 1),
@@ -64,6 +63,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("advice", 7),
     ("engine", 8),
     ("verify", 9),
+    ("host", 10),
     ("shell", 10),
     ("sim", 11),
     ("testkit", 11),

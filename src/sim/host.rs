@@ -5,19 +5,17 @@ use core::cell::RefCell;
 use core::convert::Infallible;
 use core::time::Duration;
 
-use super::machine::{Job, Machine, Trip, Where, stamp};
-use super::plan::{Micros, UsesGpu, micros};
+use super::machine::{Job, Machine, stamp};
+use super::plan::{Micros, micros};
 use super::probe::{Sample, exact};
 use super::scenario::What;
 use super::world::{Due, MESSAGE, World};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
-use crate::model::ids::{KindId, WorkerId};
+use crate::model::ids::WorkerId;
 use crate::model::resource::{GIB, ResourceId};
 use crate::outcome::{Action, Command, Outcome};
 use crate::shell::{MetricsSink, MigrationExecutor, TelemetrySource};
-use crate::snapshot::{
-    Device, Event, Mobility, Phase, Placement, Report, Requirements, Snapshot, Task, Worker,
-};
+use crate::snapshot::{Device, Event, Mobility, Phase, Placement, Report, Snapshot, Task, Worker};
 
 /// A host in virtual time. Its clones are the same host.
 #[derive(Clone, Debug)]
@@ -56,12 +54,10 @@ impl TelemetrySource for Host {
                 .into_iter()
                 .fold(builder, |builder, event| builder.report(Report::new(stamp(now), event)));
         }
-        let devices = world.devices();
         for index in &world.live {
             let job = &world.jobs[*index];
-            if job.at != Where::Queue {
-                builder =
-                    builder.task(task(world, job, seen[*index].map(|(_, use_)| use_), devices));
+            if !job.is_queued() {
+                builder = builder.task(task(world.now, job, seen[*index].map(|(_, use_)| use_)));
             }
         }
         Ok(Some(builder.build()))
@@ -88,12 +84,6 @@ impl MetricsSink for Host {
 }
 
 impl World {
-    /// Kinds of the devices in the cluster.
-    fn devices(&self) -> HardwareSet {
-        let devices = self.machines.iter().flat_map(|machine| &machine.class.devices);
-        devices.fold(HardwareSet::EMPTY, |set, device| set.with(device.hardware))
-    }
-
     /// What is, and what will be at the next round: each demand at its larger.
     fn truth(&self, seat: usize) -> Sample {
         let machine = &self.machines[seat];
@@ -129,26 +119,33 @@ impl World {
         plain.chain(devices).map(event).collect()
     }
 
+    pub(super) fn placement(&self, job: usize) -> Placement {
+        self.jobs[job].hosted.task.placement
+    }
+
     /// Carries out one command.
     fn obey(&mut self, command: &Command) {
         let Ok(job) = usize::try_from(command.task.raw() - 1) else { return };
         match command.action {
-            Action::Release { from, to } => self.release(job, command, seat(from), seat(to)),
+            Action::Release { from, to } => self.release(job, command, from, to),
             Action::Assign { to, device } => {
                 // A command that is repeated starts nothing anew.
-                if let Where::Moving(trip) = self.jobs[job].at
-                    && trip.migration <= command.migration
-                    && trip.phase != Phase::Releasing
-                    && (trip.phase != Phase::Assigned || trip.to != seat(to))
+                if let Placement::Moving { migration, to: target, phase, .. } = self.placement(job)
+                    && migration <= command.migration
+                    && phase != Phase::Releasing
+                    && (phase != Phase::Assigned || target != to)
                 {
-                    let trip = Trip { migration: command.migration, ..trip };
-                    self.assign(job, trip, seat(to), device);
+                    let now = stamp(self.now);
+                    self.jobs[job].hosted.head_for(command.migration, to, now);
+                    self.assign(job, to, device);
                 }
             }
             Action::Place { to, device } => {
-                if self.jobs[job].at == Where::Orphan {
-                    let trip = self.trip(command, None, seat(to), Phase::Released);
-                    self.assign(job, trip, seat(to), device);
+                if self.placement(job) == Placement::Orphaned {
+                    let now = stamp(self.now);
+                    self.jobs[job].hosted.begin_placement(command.migration, to, now);
+                    self.draw_doom(job, false);
+                    self.assign(job, to, device);
                 }
             }
             // Here the engine chooses, and nothing runs twice.
@@ -159,111 +156,111 @@ impl World {
                 self.tell(Event::Failed { migration: command.migration });
             }
             Action::Requeue => self.requeue(job, command),
-            Action::Abort { worker } => self.abort(job, command, seat(worker)),
+            Action::Abort { worker } => self.abort(job, command, worker),
         }
     }
 
-    fn trip(&mut self, command: &Command, from: Option<usize>, to: usize, phase: Phase) -> Trip {
-        self.tokens += 1;
+    /// Draws the step at which a migration that begins is bound to fail, if at all.
+    fn draw_doom(&mut self, job: usize, has_source: bool) {
         let doomed = self.luck.chance(self.scenario.migration.failures);
-        let early = self.luck.chance(0.5) && from.is_some();
+        let early = self.luck.chance(0.5) && has_source;
         let doom = if early { Phase::Releasing } else { Phase::Assigned };
-        Trip {
-            migration: command.migration,
-            from,
-            to,
-            phase,
-            since: self.now,
-            doom: doomed.then_some(doom),
-            token: self.tokens,
-        }
+        self.jobs[job].doom = doomed.then_some(doom);
+    }
+
+    /// Events of steps that began before do not count any more.
+    fn new_token(&mut self, job: usize) -> u64 {
+        self.tokens += 1;
+        self.jobs[job].token = self.tokens;
+        self.tokens
     }
 
     /// The scheduler's again, unless a source still has it.
     fn requeue(&mut self, job: usize, command: &Command) {
-        let free = match self.jobs[job].at {
-            Where::Orphan => true,
-            Where::Moving(trip) => {
-                trip.migration <= command.migration && trip.phase != Phase::Releasing
-            }
-            Where::Queue | Where::On { .. } | Where::Done => false,
-        };
-        if free {
-            self.transfers.cancel(self.now, job);
-            self.schedule_transfers();
-            self.jobs[job].at = Where::Queue;
-            self.queue.push(job);
+        let hosted = &mut self.jobs[job].hosted;
+        let overtaken = hosted.migration().is_some_and(|it| it > command.migration);
+        let rests = matches!(hosted.task.placement, Placement::On(_) | Placement::Unplaced);
+        if overtaken || rests || hosted.holder().is_some() {
+            return;
         }
+        hosted.requeue();
+        self.transfers.cancel(self.now, job);
+        self.schedule_transfers();
+        self.queue.push(job);
     }
 
     /// The source saves the task's state. What has not begun needs none.
-    fn release(&mut self, job: usize, command: &Command, from: usize, to: usize) {
-        let Where::On { seat, .. } = self.jobs[job].at else {
+    fn release(&mut self, job: usize, command: &Command, from: WorkerId, to: WorkerId) {
+        let begun = &mut self.jobs[job];
+        let moment = stamp(self.now);
+        if begun.hosted.begin_release(command.migration, from, to, moment).is_err() {
             // It was done before the message came; the next snapshot shows that.
-            if self.jobs[job].at != Where::Done {
+            if begun.finished.is_none() {
                 self.tell(Event::Refused { migration: command.migration });
             }
             return;
-        };
-        if seat != from {
-            self.tell(Event::Refused { migration: command.migration });
-            return;
         }
-        let trip = self.trip(command, Some(from), to, Phase::Releasing);
-        self.catch_up(from);
+        begun.active = false;
+        let token = self.new_token(job);
+        self.draw_doom(job, true);
+        self.catch_up(index_of(from));
         let state = if self.jobs[job].started.is_some() { self.jobs[job].spec.state } else { 0.0 };
         let restarts = self.jobs[job].spec.mobility == Mobility::Restart;
         let seconds =
             if restarts { 0.0 } else { state / (self.scenario.migration.checkpoint_gib * GIB) };
-        self.jobs[job].at = Where::Moving(trip);
         self.jobs[job].stalled = self.jobs[job].started.map(|_| self.now);
-        self.settle(from);
-        self.at(self.now + MESSAGE + micros(seconds), Due::Step { job, token: trip.token });
+        self.settle(index_of(from));
+        self.at(self.now + MESSAGE + micros(seconds), Due::Step { job, token });
     }
 
     /// The state goes to the target, which starts the task from it.
-    fn assign(&mut self, job: usize, trip: Trip, to: usize, device: Option<u16>) {
-        self.tokens += 1;
-        let (since, token) = (self.now, self.tokens);
-        let trip = Trip { to, phase: Phase::Assigned, since, token, ..trip };
+    fn assign(&mut self, job: usize, to: WorkerId, device: Option<u16>) {
+        let token = self.new_token(job);
         let here = &mut self.jobs[job];
-        here.at = Where::Moving(trip);
+        let Placement::Moving { from, .. } = here.hosted.task.placement else { return };
         here.device = device.map(usize::from);
         let restarts = here.spec.mobility == Mobility::Restart;
         if here.started.is_none() {
             self.at(self.now + MESSAGE, Due::Step { job, token });
-        } else if restarts || trip.from == Some(to) {
+        } else if restarts || from == Some(to) {
             let restart = micros(self.scenario.migration.restart);
             self.at(self.now + MESSAGE + restart, Due::Step { job, token });
         } else {
             let bytes = here.spec.state;
-            self.transfers.start(self.now, job, token, [trip.from, Some(to)], bytes);
+            self.transfers.start(
+                self.now,
+                job,
+                token,
+                [from.map(index_of), Some(index_of(to))],
+                bytes,
+            );
             self.schedule_transfers();
         }
     }
 
     /// A source keeps its task; a target does not start it.
-    fn abort(&mut self, job: usize, command: &Command, worker: usize) {
-        let Where::Moving(trip) = self.jobs[job].at else { return };
-        if trip.migration != command.migration {
-            return;
-        }
-        if trip.phase == Phase::Releasing && trip.from == Some(worker) {
-            self.catch_up(worker);
-            self.jobs[job].at = Where::On { seat: worker, runs: false };
-            self.meter.resumed(&mut self.jobs[job], self.now);
-            self.settle(worker);
-        } else if trip.phase == Phase::Assigned && trip.to == worker {
-            self.transfers.cancel(self.now, job);
-            self.schedule_transfers();
-            self.tokens += 1;
-            let token = self.tokens;
-            self.jobs[job].at = Where::Moving(Trip { phase: Phase::Released, token, ..trip });
+    fn abort(&mut self, job: usize, command: &Command, worker: WorkerId) {
+        let hosted = &mut self.jobs[job].hosted;
+        let before = hosted.task.placement;
+        hosted.abort(command.migration, worker);
+        match hosted.task.placement {
+            now if now == before => {}
+            Placement::On(_) => {
+                self.catch_up(index_of(worker));
+                self.meter.resumed(&mut self.jobs[job], self.now);
+                self.settle(index_of(worker));
+            }
+            _ => {
+                self.transfers.cancel(self.now, job);
+                self.schedule_transfers();
+                self.new_token(job);
+            }
         }
     }
 }
 
-fn seat(worker: WorkerId) -> usize {
+/// The place of a worker among the machines.
+pub(super) fn index_of(worker: WorkerId) -> usize {
     usize::try_from(worker.raw()).unwrap_or(usize::MAX).saturating_sub(1)
 }
 
@@ -297,53 +294,18 @@ fn worker(machine: &Machine, sample: Option<&Sample>, now: Micros) -> Worker {
 /// CUDA devices whose compute capability a scenario does not say.
 const LEAST: ComputeCapability = ComputeCapability::new(1, 0);
 
-/// A task's record.
-fn task(world: &World, job: &Job, seen: Option<(f64, f64)>, devices: HardwareSet) -> Task {
-    let spec = &job.spec;
-    let requirements = Requirements {
-        any_of: spec.any_of(devices),
-        gpu_memory_bytes: spec.device_bytes().map(|bytes| bytes as u64),
-        power_efficient: spec.efficient,
-        ..Requirements::NONE
-    };
-    let mut task = Task::new(job.id)
-        .with_demand(ResourceId::CPU, spec.cores)
-        .with_demand(ResourceId::MEMORY, spec.memory)
-        .with_requirements(requirements)
-        .with_mobility(match (job.started, spec.mobility) {
-            (None, Mobility::Checkpoint | Mobility::Restart) => Mobility::Queued,
-            (_, mobility) => mobility,
-        });
+/// A task's record as of now.
+fn task(now: Micros, job: &Job, seen: Option<(f64, f64)>) -> Task {
+    let mut task = job.hosted.task.clone().with_mobility(match (job.started, job.spec.mobility) {
+        (None, Mobility::Checkpoint | Mobility::Restart) => Mobility::Queued,
+        (_, mobility) => mobility,
+    });
     if let Some((cores, memory)) = seen.filter(|_| job.runs()) {
         task = task.with_used(ResourceId::CPU, cores).with_used(ResourceId::MEMORY, memory);
     }
-    let since = |at: Micros| Duration::from_micros(world.now - at.min(world.now));
+    let since = |at: Micros| Duration::from_micros(now - at.min(now));
     task.running = job.started.map(since).unwrap_or_default();
     task.checkpoint_age = job.started.map(|_| Duration::ZERO);
-    task.state_bytes = Some(spec.state as u64);
-    task.priority = spec.priority;
-    task.kind = KindId::new(match spec.gpu {
-        UsesGpu::No => 1,
-        UsesGpu::Maybe(_) => 2,
-        UsesGpu::Only(_) => 3,
-    });
     task.device = job.device.and_then(|device| u16::try_from(device).ok());
-    task.placement = placement(world, job);
     task
-}
-
-fn placement(world: &World, job: &Job) -> Placement {
-    let id = |seat: usize| world.machines[seat].id;
-    match job.at {
-        Where::On { seat, .. } => Placement::On(id(seat)),
-        Where::Moving(trip) => Placement::Moving {
-            migration: trip.migration,
-            from: trip.from.map(id),
-            to: id(trip.to),
-            phase: trip.phase,
-            since: stamp(trip.since),
-        },
-        Where::Orphan => Placement::Orphaned,
-        Where::Queue | Where::Done => Placement::Unplaced,
-    }
 }

@@ -5,17 +5,25 @@ use alloc::vec::Vec;
 use super::dice::{Dice, Stream};
 use super::plan::{Micros, Spec, Units, UsesGpu};
 use super::scenario::{Class, Overcommit, Physics, Scenario};
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
-use crate::model::resource::GIB;
+use crate::host::HostedTask;
+use crate::model::hardware::HardwareSet;
+use crate::model::ids::{KindId, TaskId, WorkerId};
+use crate::model::resource::{GIB, ResourceId};
 use crate::model::time::Timestamp;
-use crate::snapshot::{Mobility, Phase, Stance};
+use crate::snapshot::{Mobility, Phase, Placement, Requirements, Stance, Task};
 
 /// A task as it really is.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    pub(super) id: TaskId,
+    /// Its record, and where it really is.
+    pub(super) hosted: HostedTask,
     pub(super) spec: Spec,
-    pub(super) at: Where,
+    /// Whether it runs on its worker; it waits there otherwise.
+    pub(super) active: bool,
+    /// The step at which its migration is bound to fail, if at all.
+    pub(super) doom: Option<Phase>,
+    /// Fences events of steps that are over.
+    pub(super) token: u64,
     pub(super) done: Units,
     /// Less than a unit.
     pub(super) rest: f64,
@@ -40,42 +48,15 @@ pub(super) struct Job {
     pub(super) ready: Micros,
 }
 
-/// Where a task really is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Where {
-    /// In the scheduler's queue.
-    Queue,
-    /// On a worker, running or waiting.
-    On { seat: usize, runs: bool },
-    /// Between workers.
-    Moving(Trip),
-    /// Its worker died.
-    Orphan,
-    /// Done.
-    Done,
-}
-
-/// A task on its way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Trip {
-    pub(super) migration: MigrationId,
-    pub(super) from: Option<usize>,
-    pub(super) to: usize,
-    pub(super) phase: Phase,
-    pub(super) since: Micros,
-    /// The step at which it is bound to fail, if at all.
-    pub(super) doom: Option<Phase>,
-    /// Fences events of steps that are over.
-    pub(super) token: u64,
-}
-
 impl Job {
-    pub(super) fn new(number: usize, spec: Spec, seed: u64) -> Self {
+    pub(super) fn new(number: usize, spec: Spec, seed: u64, devices: HardwareSet) -> Self {
         let mut dice = Dice::new(seed, Stream::Noise(number as u64));
         let noise = dice.normal();
         Self {
-            id: TaskId::new(number as u64 + 1),
-            at: Where::Queue,
+            hosted: HostedTask::new(record(number, &spec, devices)),
+            active: false,
+            doom: None,
+            token: 0,
             done: spec.done,
             saved: spec.done,
             saved_at: spec.arrives,
@@ -106,12 +87,21 @@ impl Job {
     }
 
     pub(super) fn runs(&self) -> bool {
-        matches!(self.at, Where::On { runs: true, .. })
+        self.active && matches!(self.hosted.task.placement, Placement::On(_))
+    }
+
+    fn waits(&self) -> bool {
+        !self.active && matches!(self.hosted.task.placement, Placement::On(_))
+    }
+
+    pub(super) fn is_queued(&self) -> bool {
+        self.hosted.task.placement == Placement::Unplaced && self.finished.is_none()
     }
 
     /// Memory that it holds while it saves its state and does nothing.
     fn held(&self) -> f64 {
-        let saving = matches!(self.at, Where::Moving(_)) && self.started.is_some();
+        let moves = matches!(self.hosted.task.placement, Placement::Moving { .. });
+        let saving = moves && self.started.is_some();
         if saving { self.spec.memory } else { 0.0 }
     }
 
@@ -246,7 +236,7 @@ impl Machine {
             if job.runs() {
                 wanted += demand * job.wobble(scenario);
                 memory += job.spec.memory * job.wobble(scenario);
-            } else if matches!(job.at, Where::On { .. }) {
+            } else if job.waits() {
                 waiting += demand;
             } else {
                 memory += job.held();
@@ -287,8 +277,7 @@ impl Machine {
         let mut blocked = false;
         for index in self.jobs.clone() {
             let job = &mut jobs[index];
-            let Where::On { seat, runs: false } = job.at else { continue };
-            if job.ready > now {
+            if !job.waits() || job.ready > now {
                 continue;
             }
             let demand = job.demand(scenario, now);
@@ -302,7 +291,7 @@ impl Machine {
             if !self.find_device(job) {
                 continue;
             }
-            job.at = Where::On { seat, runs: true };
+            job.active = true;
             job.started = job.started.or(Some(now));
             cores += demand;
             memory += job.spec.memory;
@@ -327,9 +316,10 @@ impl Machine {
     }
 
     /// Takes a task in. A device that was chosen for it is kept for it if there is room.
-    pub(super) fn take(&mut self, index: usize, job: &mut Job, seat: usize, device: Option<usize>) {
+    pub(super) fn take(&mut self, index: usize, job: &mut Job, device: Option<usize>) {
         self.jobs.push(index);
-        job.at = Where::On { seat, runs: false };
+        job.hosted.run_on(self.id);
+        job.active = false;
         job.device = None;
         if let (Some(device), Some(bytes)) = (device, job.spec.device_bytes()) {
             let memory = self.class.devices.get(device).map_or(0.0, |it| it.memory_gib * GIB);
@@ -384,6 +374,28 @@ impl Machine {
             (target - self.celsius) * (1.0 - libm::exp(-seconds / physics.heat_seconds));
         self.throttled = self.celsius > physics.throttle_celsius;
     }
+}
+
+/// A task's record, as far as it never changes.
+fn record(number: usize, spec: &Spec, devices: HardwareSet) -> Task {
+    let requirements = Requirements {
+        any_of: spec.any_of(devices),
+        gpu_memory_bytes: spec.device_bytes().map(|bytes| bytes as u64),
+        power_efficient: spec.efficient,
+        ..Requirements::NONE
+    };
+    let mut task = Task::new(TaskId::new(number as u64 + 1))
+        .with_demand(ResourceId::CPU, spec.cores)
+        .with_demand(ResourceId::MEMORY, spec.memory)
+        .with_requirements(requirements);
+    task.state_bytes = Some(spec.state as u64);
+    task.priority = spec.priority;
+    task.kind = KindId::new(match spec.gpu {
+        UsesGpu::No => 1,
+        UsesGpu::Maybe(_) => 2,
+        UsesGpu::Only(_) => 3,
+    });
+    task
 }
 
 fn ends(watts: &[f64]) -> (f64, f64) {

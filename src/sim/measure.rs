@@ -318,7 +318,9 @@ fn possible(world: &World) -> f64 {
         present().map(|machine| (machine.class.speed, machine.class.cores)).collect();
     cores.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut jobs: Vec<&Job> = world.live.iter().map(|job| &world.jobs[*job]).collect();
-    jobs.sort_by(|a, b| b.spec.cores.total_cmp(&a.spec.cores).then(a.id.cmp(&b.id)));
+    jobs.sort_by(|a, b| {
+        b.spec.cores.total_cmp(&a.spec.cores).then(a.hosted.task.id.cmp(&b.hosted.task.id))
+    });
     let (mut sum, mut plain, mut room) = (0.0, 0.0, cores.iter().map(|it| it.1).sum::<f64>());
     for job in jobs {
         let fits = job.spec.device_bytes().and_then(|bytes| {

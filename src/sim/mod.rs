@@ -221,11 +221,10 @@ impl<A: MetricsSink, B: MetricsSink> MetricsSink for Both<A, B> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::machine::Where;
     use super::*;
     use crate::config::Config;
     use crate::model::resource::GIB;
-    use crate::snapshot::Phase;
+    use crate::snapshot::Placement;
 
     /// The office, with GPUs, failures, a crash, a drain and memory that runs out.
     fn rough(ends: bool) -> Scenario {
@@ -287,19 +286,17 @@ mod tests {
                 .filter(on)
                 .map(|machine| machine.id.raw() as usize - 1)
                 .collect();
-            let expected = match job.at {
-                Where::On { seat, .. } => Some(seat),
-                Where::Moving(trip) if trip.phase == Phase::Releasing => trip.from,
-                _ => None,
-            };
+            let expected = job.hosted.holder().map(host::index_of);
             assert_eq!(holders, Vec::from_iter(expected), "{job:?} at {}", world.now);
             assert!(job.runs() || job.rate <= 0.0, "{job:?} works where it does not run");
             assert!(job.done <= job.spec.work && job.saved <= job.done, "{job:?}");
             let live = world.live.contains(&index);
             let waits = world.queue.iter().filter(|other| **other == index).count();
-            assert_eq!(waits, usize::from(live && job.at == Where::Queue), "{job:?}");
-            if let Where::Moving(trip) = job.at {
-                assert!(world.now - trip.since < 600_000_000, "stuck at {}: {job:?}", world.now);
+            assert_eq!(waits, usize::from(live && job.is_queued()), "{job:?}");
+            if let Placement::Moving { since, .. } = job.hosted.task.placement {
+                let long = machine::stamp(world.now).since(since);
+                let moves = long.is_none_or(|it| it < core::time::Duration::from_secs(600));
+                assert!(moves, "stuck at {}: {job:?}", world.now);
             }
         }
         for machine in &world.machines {
@@ -352,15 +349,14 @@ mod tests {
             job.runs() && job.spec.mobility != crate::Mobility::Restart && job.saved > 0
         };
         let victim = world.live.iter().copied().find(long).unwrap();
-        let at = world.jobs[victim].at;
-        let Where::On { seat, .. } = at else { unreachable!("it runs, and is at {at:?}") };
+        let seat = host::index_of(world.jobs[victim].hosted.holder().unwrap());
         world.catch_up(seat);
         let (saved, done, redone) =
             (world.jobs[victim].saved, world.jobs[victim].done, world.meter.redone);
         assert!(saved < done);
         world.jobs[victim].spec.memory = 100.0 * GIB;
         world.settle(seat);
-        assert_eq!(world.jobs[victim].at, Where::Queue);
+        assert!(world.jobs[victim].is_queued());
         assert_eq!(world.jobs[victim].done, saved);
         assert_eq!(world.meter.redone - redone, done - saved);
         assert!(world.machines[seat].jobs.iter().all(|job| world.jobs[*job].runs()));

@@ -5,14 +5,17 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::dice::{Dice, Stream};
-use super::machine::{Job, Machine, Trip, Where, stamp};
+use super::host::index_of;
+use super::machine::{Job, Machine, stamp};
 use super::measure::Meter;
 use super::plan::{Incident, Micros, Plan, micros};
 use super::probe::Probe;
 use super::scenario::{Overcommit, Scenario, What};
 use super::scheduler::Scheduler;
 use super::transfer::Transfers;
-use crate::snapshot::{Event as Told, Mobility, Phase, Report, Stance};
+use crate::model::hardware::HardwareSet;
+use crate::model::ids::{MigrationId, WorkerId};
+use crate::snapshot::{Event as Told, Mobility, Phase, Placement, Report, Stance};
 
 /// A message takes so long.
 pub(super) const MESSAGE: Micros = 10_000;
@@ -94,7 +97,10 @@ impl World {
         let links = machines.iter().map(|it| it.class.network_gbit * 1e9 / 8.0 * share);
         let transfers = Transfers::new(links);
         let jobs = specs.into_iter().enumerate();
-        let jobs: Vec<Job> = jobs.map(|(number, spec)| Job::new(number, spec, seed)).collect();
+        let devices = machines.iter().flat_map(|machine| &machine.class.devices);
+        let kinds = devices.fold(HardwareSet::EMPTY, |set, device| set.with(device.hardware));
+        let jobs: Vec<Job> =
+            jobs.map(|(number, spec)| Job::new(number, spec, seed, kinds)).collect();
         let mut world = Self {
             now: 0,
             probes: (0..machines.len()).map(|seat| Probe::new(seed, seat)).collect(),
@@ -224,7 +230,8 @@ impl World {
     fn kill(&mut self, seat: usize, job: usize) {
         self.machines[seat].drop(job, &mut self.jobs[job]);
         self.fall_back(job);
-        self.jobs[job].at = Where::Queue;
+        self.jobs[job].hosted.lose(self.machines[seat].id);
+        self.jobs[job].hosted.requeue();
         self.queue.push(job);
     }
 
@@ -241,7 +248,7 @@ impl World {
         for job in self.machines[seat].jobs.clone() {
             if self.jobs[job].runs() && self.jobs[job].done >= self.jobs[job].spec.work {
                 self.machines[seat].drop(job, &mut self.jobs[job]);
-                self.jobs[job].at = Where::Done;
+                self.jobs[job].hosted.end();
                 self.jobs[job].finished = Some(self.now);
                 self.live.retain(|other| *other != job);
             }
@@ -268,7 +275,7 @@ impl World {
         };
         self.scheduler.turn = seat + 1;
         self.catch_up(seat);
-        self.machines[seat].take(job, &mut self.jobs[job], seat, None);
+        self.machines[seat].take(job, &mut self.jobs[job], None);
         if self.jobs[job].started.is_some() {
             self.jobs[job].ready = self.now + self.return_time(job, seat);
             self.at(self.jobs[job].ready, Due::Ready(seat));
@@ -406,10 +413,9 @@ impl World {
             self.machines[seat].drop(job, &mut self.jobs[job]);
             self.fall_back(job);
             self.meter.resumed(&mut self.jobs[job], self.now);
-            if self.balanced {
-                self.jobs[job].at = Where::Orphan;
-            } else {
-                self.jobs[job].at = Where::Queue;
+            self.jobs[job].hosted.lose(self.machines[seat].id);
+            if !self.balanced {
+                self.jobs[job].hosted.requeue();
                 self.queue.push(job);
             }
         }
@@ -438,28 +444,29 @@ impl World {
     }
 
     fn step(&mut self, job: usize, token: u64) {
-        let Where::Moving(trip) = self.jobs[job].at else { return };
-        if trip.token != token {
+        let Placement::Moving { migration, from, to, phase, .. } = self.placement(job) else {
+            return;
+        };
+        if self.jobs[job].token != token {
             return;
         }
-        match trip.phase {
-            Phase::Releasing => self.released(job, trip),
-            Phase::Assigned => self.started(job, trip),
-            Phase::Released => {}
+        match (phase, from) {
+            (Phase::Releasing, Some(from)) => self.released(job, migration, from, to),
+            (Phase::Assigned, _) => self.started(job, migration, from, to),
+            _ => {}
         }
     }
 
     /// The source has saved its state, or failed to.
-    fn released(&mut self, job: usize, trip: Trip) {
-        let Some(seat) = trip.from else { return };
-        let migration = trip.migration;
+    fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId, to: WorkerId) {
+        let (seat, now) = (index_of(from), stamp(self.now));
         self.catch_up(seat);
-        if trip.doom == Some(Phase::Releasing) {
-            self.jobs[job].at = Where::On { seat, runs: false };
+        if self.jobs[job].doom == Some(Phase::Releasing) {
+            self.jobs[job].hosted.fail_step(now);
             self.meter.resumed(&mut self.jobs[job], self.now);
             self.meter.failed += 1;
             self.tell(Told::Failed { migration });
-        } else {
+        } else if self.jobs[job].hosted.release(migration, from, to, now).is_ok() {
             self.machines[seat].drop(job, &mut self.jobs[job]);
             if self.jobs[job].spec.mobility == Mobility::Restart {
                 self.meter.lost_to_moves += self.jobs[job].done;
@@ -467,28 +474,32 @@ impl World {
             }
             let saved = self.jobs[job].done;
             (self.jobs[job].saved, self.jobs[job].saved_at) = (saved, self.now);
-            let trip = Trip { phase: Phase::Released, since: self.now, ..trip };
-            self.jobs[job].at = Where::Moving(trip);
             self.tell(Told::Released { migration });
         }
         self.settle(seat);
     }
 
     /// The target runs it, or has failed to.
-    fn started(&mut self, job: usize, trip: Trip) {
-        let Trip { migration, from, to, .. } = trip;
-        if trip.doom == Some(Phase::Assigned) || !self.machines[to].present {
-            let trip = Trip { phase: Phase::Released, since: self.now, doom: None, ..trip };
-            self.jobs[job].at = Where::Moving(trip);
+    fn started(
+        &mut self,
+        job: usize,
+        migration: MigrationId,
+        from: Option<WorkerId>,
+        to: WorkerId,
+    ) {
+        let seat = index_of(to);
+        if self.jobs[job].doom == Some(Phase::Assigned) || !self.machines[seat].present {
+            self.jobs[job].doom = None;
+            self.jobs[job].hosted.fail_step(stamp(self.now));
             self.meter.failed += 1;
             self.tell(Told::Failed { migration });
             return;
         }
-        self.meter.arrived(&mut self.jobs[job], from, to, self.now);
+        self.meter.arrived(&mut self.jobs[job], from.map(index_of), seat, self.now);
         let device = self.jobs[job].device;
-        self.catch_up(to);
-        self.machines[to].take(job, &mut self.jobs[job], to, device);
-        self.settle(to);
+        self.catch_up(seat);
+        self.machines[seat].take(job, &mut self.jobs[job], device);
+        self.settle(seat);
         self.tell(Told::Running { migration });
     }
 }

@@ -1,5 +1,5 @@
-//! The reference host: carries out what the engine asks for, in the records of the story, and
-//! reports it.
+//! The reference host driven by a script: carries out what the engine asks for, in the records of the
+//! story, and reports it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,11 +9,11 @@ use core::time::Duration;
 use super::must::Heard;
 use super::words::{Parsed, moment, pair, plain, unknown, valued};
 use super::world::World;
+use crate::host::{Order, addressee, rename};
 use crate::model::ids::{TaskId, WorkerId};
-use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command};
-use crate::snapshot::{Event, Phase, Placement, Report, Stance};
+use crate::snapshot::{Event, Report};
 
 /// How the host goes about it: the words of a `host` command.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,21 @@ pub(super) struct Manner {
 enum Step {
     Release,
     Assign,
+}
+
+impl Step {
+    const fn of(action: Action) -> Option<Self> {
+        match action {
+            Action::Release { .. }
+            | Action::Evict { .. }
+            | Action::RequeueFor { .. }
+            | Action::Stop { .. } => Some(Self::Release),
+            Action::Assign { .. } | Action::Place { .. } | Action::Start { .. } => {
+                Some(Self::Assign)
+            }
+            Action::Requeue | Action::Abort { .. } => None,
+        }
+    }
 }
 
 impl Manner {
@@ -95,166 +110,101 @@ impl World {
     pub(super) fn carry_out(&mut self, manner: Manner) -> Heard {
         let mut heard = Heard::default();
         let (mut kept, mut objected) = (Vec::new(), Vec::new());
-        while !self.pending.is_empty() {
-            let command = self.pending.remove(0);
-            let addressed = manner.only.is_none_or(|task| task == command.task);
-            if !addressed {
-                kept.push(command);
+        while !self.mail.orders.is_empty() {
+            let order = self.mail.orders.remove(0);
+            let Command { migration, task, action, .. } = order.command;
+            if manner.only.is_some_and(|only| only != task) {
+                kept.push(order);
                 continue;
             }
-            if let Some(worker) = addressee(&command).filter(|worker| !self.answers(*worker)) {
-                heard.said.push(format!("{worker} does not answer to {}", command.migration));
+            if let Some(worker) = addressee(action).filter(|worker| !self.records.answers(*worker))
+            {
+                heard.said.push(format!("{worker} does not answer to {migration}"));
                 continue;
             }
             let mut manner = manner;
-            if objected.contains(&command.migration) {
+            if objected.contains(&migration) {
                 (manner.fails, manner.refuses) = (None, None);
             }
-            if self.obey(&command, manner, &mut heard, &mut kept) {
-                objected.push(command.migration);
+            if self.obey(&order, manner, &mut heard, &mut kept) {
+                objected.push(migration);
             }
         }
-        self.pending = kept;
+        self.mail.orders = kept;
         if heard.said.is_empty() {
             heard.said.push("nothing to carry out".into());
         }
         heard
     }
 
-    /// Whether a worker is there to be asked.
-    fn answers(&self, worker: WorkerId) -> bool {
-        let site = self.records.workers.get(&worker);
-        site.is_some_and(|site| site.worker.stance != Stance::Offline)
-    }
-
     /// Carries out one command; whether the host objected.
     fn obey(
         &mut self,
-        command: &Command,
+        order: &Order<()>,
         manner: Manner,
         heard: &mut Heard,
-        kept: &mut Vec<Command>,
+        kept: &mut Vec<Order<()>>,
     ) -> bool {
-        let migration = command.migration;
-        let step = match command.action {
-            Action::Release { .. }
-            | Action::Evict { .. }
-            | Action::RequeueFor { .. }
-            | Action::Stop { .. } => Some(Step::Release),
-            Action::Assign { .. } | Action::Place { .. } | Action::Start { .. } => {
-                Some(Step::Assign)
-            }
-            Action::Requeue | Action::Abort { .. } => None,
-        };
-        let waits = matches!(
-            command.action,
-            Action::Assign { .. } | Action::Place { .. } | Action::Stop { .. }
-        );
-        let objection = step.filter(|_| !(manner.half && waits));
-        let objection = objection.and_then(|step| manner.objection(step, command));
+        let command = &order.command;
+        let Command { migration, task, action, .. } = *command;
+        let waits = manner.half
+            && matches!(action, Action::Assign { .. } | Action::Place { .. } | Action::Stop { .. });
+        let step = if waits { None } else { Step::of(action) };
+        let objection = step.and_then(|step| manner.objection(step, command));
         let event = match objection {
             Some(event) => Some(event),
-            None if manner.half && waits => {
-                if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action {
-                    self.note_assigned(command, to, manner.at);
-                }
-                kept.push(*command);
+            None if waits => {
+                self.note_assigned(command, manner.at);
+                kept.push(*order);
                 None
             }
             None => self.perform(command, manner),
         };
-        let (at, task) = (manner.at, command.task);
+        let at = manner.at;
         match event {
             Some(event) if !manner.quiet => self.send(&Report::new(at, event), heard),
             Some(event) => heard.said.push(format!("{at} unsaid: {event}")),
-            None => heard.said.push(format!("{at} done: {migration} {task} {}", command.action)),
+            None => heard.said.push(format!("{at} done: {migration} {task} {action}")),
         }
         objection.is_some()
     }
 
     /// Does what a command asks for; what there is to report.
     fn perform(&mut self, command: &Command, manner: Manner) -> Option<Event> {
-        let Command { migration, task, .. } = *command;
-        let since = manner.at;
-        match command.action {
-            Action::Release { from, to } => {
-                let (from, phase) = (Some(from), Phase::Released);
-                self.records.shift_use(task, from, None);
-                self.put(task, Placement::Moving { migration, from, to, phase, since }, None);
-                Some(Event::Released { migration })
+        let Command { migration, task, action, .. } = *command;
+        let lands = match action {
+            Action::Evict { hint: to, .. } | Action::RequeueFor { to, .. } if !manner.half => {
+                Some(manner.lands.unwrap_or((to, None)))
             }
-            Action::Evict { from, .. } | Action::RequeueFor { from, .. } if manner.half => {
-                self.records.shift_use(task, Some(from), None);
-                self.put(task, Placement::Unplaced, None);
-                Some(Event::Released { migration })
+            _ => None,
+        };
+        let failed = Some(Event::Failed { migration });
+        let answers = |worker: &WorkerId| self.records.answers(*worker);
+        let Some(hosted) = self.records.tasks.get(&task) else { return failed };
+        let holders = [hosted.holder(), hosted.copied_on()].into_iter().flatten();
+        let gone: Vec<WorkerId> = holders.filter(|worker| !answers(worker)).collect();
+        let Some(hosted) = self.records.tasks.get_mut(&task) else { return failed };
+        // The records of a story may still show a task on a worker that has died.
+        gone.into_iter().for_each(|worker| hosted.lose(worker));
+        let before = hosted.clone();
+        let event = hosted.perform(command, lands.map(|(worker, _)| worker), manner.at);
+        let after = hosted.clone();
+        self.records.shift_use(&before, &after);
+        match (event, lands) {
+            (Ok(_), Some((worker, Some(name)))) if name != task => {
+                rename(&mut self.records.tasks, task, name);
+                Some(Event::Diverted { migration, worker, task: name })
             }
-            Action::Evict { from, hint: to } | Action::RequeueFor { from, to } => {
-                let (worker, name) = manner.lands.unwrap_or((to, None));
-                self.records.shift_use(task, Some(from), Some(worker));
-                self.put(task, Placement::On(worker), None);
-                let name = name.map_or(task, |name| self.records.rename(task, name));
-                let plainly = (worker, name) == (to, task);
-                let diverted = Event::Diverted { migration, worker, task: name };
-                Some(if plainly { Event::Running { migration } } else { diverted })
-            }
-            Action::Assign { to, device } | Action::Place { to, device } => {
-                self.run_by(task, command.alternative);
-                // A copy that was started first is there already.
-                if self.records.copies.remove(&task).is_none() {
-                    self.records.shift_use(task, None, Some(to));
-                }
-                self.put(task, Placement::On(to), device);
-                Some(Event::Running { migration })
-            }
-            Action::Start { to, device, .. } => {
-                if self.records.copies.insert(task, (to, device)).is_none() {
-                    self.records.shift_use(task, None, Some(to));
-                }
-                Some(Event::Running { migration })
-            }
-            Action::Stop { from } => {
-                let (to, device) = self.records.copies.remove(&task)?;
-                self.records.shift_use(task, Some(from), None);
-                self.put(task, Placement::On(to), device);
-                Some(Event::Released { migration })
-            }
-            Action::Requeue => {
-                self.put(task, Placement::Unplaced, None);
-                None
-            }
-            Action::Abort { worker } => {
-                if self.records.copies.get(&task).is_some_and(|(at, _)| *at == worker) {
-                    self.records.copies.remove(&task);
-                    self.records.shift_use(task, Some(worker), None);
-                }
-                None
-            }
-        }
-    }
-
-    fn put(&mut self, task: TaskId, placement: Placement, device: Option<u16>) {
-        if let Some(record) = self.records.tasks.get_mut(&task) {
-            (record.placement, record.device) = (placement, device);
-        }
-    }
-
-    /// From now on a task runs by this alternative, if one is named; of that nothing is measured yet.
-    fn run_by(&mut self, task: TaskId, alternative: Option<u16>) {
-        let record = self.records.tasks.get_mut(&task);
-        if let Some(record) =
-            record.filter(|it| alternative.is_some_and(|nth| it.alternative != Some(nth)))
-        {
-            (record.alternative, record.used) = (alternative, Amounts::new());
+            (event, _) => event.unwrap_or(failed),
         }
     }
 
     /// The host's record of a task that its target has been asked to run.
-    fn note_assigned(&mut self, command: &Command, target: WorkerId, at: Timestamp) {
-        let record = self.records.tasks.get_mut(&command.task);
-        if let Some(Placement::Moving { to, phase, since, .. }) =
-            record.map(|record| &mut record.placement)
+    fn note_assigned(&mut self, command: &Command, at: Timestamp) {
+        if let Action::Assign { to, .. } | Action::Place { to, .. } = command.action
+            && let Some(hosted) = self.records.tasks.get_mut(&command.task)
         {
-            (*to, *phase, *since) = (target, Phase::Assigned, at);
+            hosted.head_for(command.migration, to, at);
         }
     }
 
@@ -290,23 +240,9 @@ impl World {
     /// Puts commands on the host's list; what they overtake is struck from it.
     pub(super) fn take_up(&mut self, commands: &[Command]) {
         for command in commands {
-            self.pending.retain(|it| {
-                it.migration != command.migration
-                    || matches!(it.action, Action::Abort { .. } | Action::Requeue)
-            });
-            self.pending.push(*command);
+            self.mail.strike(command.migration);
+            let (given, due, manner) = (self.now, 0, ());
+            self.mail.orders.push(Order { command: *command, given, due, manner });
         }
-    }
-}
-
-/// The worker that has to do something.
-const fn addressee(command: &Command) -> Option<WorkerId> {
-    match command.action {
-        Action::Release { from, .. } | Action::Evict { from, .. } | Action::Stop { from } => {
-            Some(from)
-        }
-        Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => Some(to),
-        Action::Abort { worker } => Some(worker),
-        Action::Requeue | Action::RequeueFor { .. } => None,
     }
 }

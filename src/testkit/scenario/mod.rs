@@ -96,12 +96,14 @@
 //! state must be the same, bit by bit. The verifier ([`verify`](crate::verify)) judges every round,
 //! and all of them together.
 
+mod fields;
 mod free;
 mod host;
 mod must;
 mod records;
 mod settings;
 mod story;
+mod ticks;
 mod words;
 mod world;
 

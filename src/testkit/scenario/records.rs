@@ -5,22 +5,22 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
 use core::time::Duration;
 
-use super::free::Sheet;
-use super::words::{
-    Parsed, amount, bytes, list, moment, pair, plain, size, span, sum, unknown, valued,
+use super::fields::{
+    device, domains, moving, optional, ratio, set, spans, spread, stance, state_at, way, without,
 };
+use super::free::Sheet;
+use super::words::{Parsed, bytes, list, moment, pair, plain, size, span, sum, unknown, valued};
+use crate::host::HostedTask;
 use crate::model::hardware::Hardware;
-use crate::model::ids::{ClassId, DomainId, GroupId, TaskId, TopologyId, WorkerId};
-use crate::model::resource::{Amounts, ResourceId};
+use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
+use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
 use crate::snapshot::{
-    Alternative, Device, Freeze, FreezeScope, Group, GroupRule, Maintenance, Mobility, Phase,
-    Placement, Report, Stance, StateAt, TargetClass, Task, Topology, Worker,
+    Freeze, FreezeScope, Group, GroupRule, Mobility, Placement, Report, Stance, TargetClass, Task,
+    Worker,
 };
-use crate::view;
 
 /// Cores of a worker that says nothing of them.
 pub(super) const WORKER_CPU: f64 = 16.0;
@@ -39,12 +39,10 @@ pub(super) struct Site {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     pub(super) workers: BTreeMap<WorkerId, Site>,
-    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) tasks: BTreeMap<TaskId, HostedTask>,
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) freezes: Vec<Freeze>,
     pub(super) classes: BTreeMap<ClassId, TargetClass>,
-    /// Second copies, and the devices they use.
-    pub(super) copies: BTreeMap<TaskId, (WorkerId, Option<u16>)>,
 }
 
 impl Records {
@@ -71,8 +69,8 @@ impl Records {
     pub(super) fn task(&mut self, line: &str) -> Parsed<()> {
         let (id, fields) = split(line)?;
         let id: TaskId = plain(id)?;
-        let new = || Task::new(id).with_demand(ResourceId::CPU, TASK_CPU);
-        let task = self.tasks.entry(id).or_insert_with(new);
+        let new = || HostedTask::new(Task::new(id).with_demand(ResourceId::CPU, TASK_CPU));
+        let HostedTask { task, .. } = self.tasks.entry(id).or_insert_with(new);
         let mut first_way = true;
         for word in fields {
             match pair(word) {
@@ -156,92 +154,52 @@ impl Records {
     }
 
     /// The records that a host would put into a snapshot of this moment.
-    pub(super) fn sheet(&self, at: Timestamp, partial: bool, reports: &[Report]) -> Sheet {
+    pub(super) fn sheet(&self, at: Timestamp, partial: bool, reports: Vec<Report>) -> Sheet {
         Sheet {
             at,
             partial,
             workers: self.workers.values().map(|site| self.measured(site)).collect(),
-            tasks: self.tasks.values().cloned().collect(),
+            tasks: self.tasks.values().map(|hosted| hosted.task.clone()).collect(),
             groups: self.groups.values().cloned().collect(),
             freezes: self.freezes.clone(),
             classes: self.classes.values().cloned().collect(),
-            reports: reports.to_vec(),
+            reports,
         }
+    }
+
+    /// Whether a worker is there to be asked.
+    pub(super) fn answers(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|site| site.worker.stance != Stance::Offline)
     }
 
     /// The worker with the use that follows from its tasks filled in.
     fn measured(&self, site: &Site) -> Worker {
         let mut worker = site.worker.clone();
-        let copied =
-            |task: &Task| self.copies.get(&task.id).is_some_and(|(at, _)| *at == worker.id);
-        let here = |task: &&Task| match task.placement {
-            _ if copied(task) => true,
-            Placement::On(at) => at == worker.id,
-            Placement::Moving { from, phase: Phase::Releasing, .. } => from == Some(worker.id),
-            _ => false,
-        };
-        let tasks: Vec<&Task> = self.tasks.values().filter(here).collect();
         let capacity: Vec<ResourceId> = worker.capacity.iter().map(|(id, _)| id).collect();
         for resource in capacity {
             if worker.used.get(resource).is_none() && !site.silent.contains(&resource) {
-                let used = tasks.iter().filter_map(|task| load(task, &worker, resource)).sum();
+                let tasks = self.tasks.values();
+                let used = tasks.filter_map(|hosted| hosted.load_on(&worker, resource)).sum();
                 worker.used.set(resource, used);
             }
         }
         worker
     }
 
-    /// A task goes by another name from now on; the name.
-    pub(super) fn rename(&mut self, was: TaskId, is: TaskId) -> TaskId {
-        if let Some(mut task) = self.tasks.remove(&was) {
-            task.id = is;
-            self.tasks.insert(is, task);
-        }
-        is
-    }
-
-    /// Moves what a task uses from one worker's stated use to another's.
-    pub(super) fn shift_use(&mut self, task: TaskId, from: Option<WorkerId>, to: Option<WorkerId>) {
-        let Some(task) = self.tasks.get(&task) else { return };
-        for (worker, sign) in [(from, -1.0), (to, 1.0)] {
-            let Some(site) = worker.and_then(|id| self.workers.get_mut(&id)) else { continue };
-            let stated: Vec<(ResourceId, f64)> = site.worker.used.iter().collect();
-            for (resource, used) in stated {
-                let change = sign * load(task, &site.worker, resource).unwrap_or(0.0);
-                site.worker.used.set(resource, (used + change).max(0.0));
+    /// Moves what a task uses from the stated use of the workers that it has left to that of those it has come to.
+    pub(super) fn shift_use(&mut self, before: &HostedTask, after: &HostedTask) {
+        for (here, there, sign) in [(before, after, -1.0), (after, before, 1.0)] {
+            let workers = [here.holder(), here.copied_on()].into_iter().flatten();
+            for worker in workers.filter(|worker| !there.is_on(*worker)) {
+                let Some(site) = self.workers.get_mut(&worker) else { continue };
+                let stated: Vec<(ResourceId, f64)> = site.worker.used.iter().collect();
+                for (resource, used) in stated {
+                    let change = sign * here.load_on(&site.worker, resource).unwrap_or(0.0);
+                    site.worker.used.set(resource, (used + change).max(0.0));
+                }
             }
         }
     }
-}
-
-/// What a task uses on a worker, by the alternative it runs by if it has any.
-fn load(task: &Task, worker: &Worker, resource: ResourceId) -> Option<f64> {
-    let now = view::alternative(task, worker.kinds());
-    view::by(task, now, now).load(resource)
-}
-
-/// `cuda:speed=6:cpu=1:gpu-memory=8GiB`: the hardware (`any` if none), how fast, and what it asks for.
-fn way(text: &str) -> Parsed<Alternative> {
-    let mut parts = text.split(':');
-    let hardware = parts.next().unwrap_or_default();
-    let mut way = Alternative::new(1.0);
-    if hardware != "any" {
-        way.hardware = sum::<_, Hardware>(hardware)?;
-    }
-    for part in parts {
-        let (key, value) = pair(part);
-        let value = valued(key, value)?;
-        match key {
-            "speed" => way.speed = plain(value)?,
-            "gpu-memory" => way.gpu_memory_bytes = Some(bytes(value)?),
-            "compute" => way.min_cuda_compute = Some(plain(value)?),
-            _ => {
-                let resource = plain(key).map_err(|_| unknown(key, "a way to run"))?;
-                set(&mut way.demand, resource, value)?;
-            }
-        }
-    }
-    Ok(way)
 }
 
 /// The first word of a record and the rest.
@@ -249,11 +207,6 @@ fn split(line: &str) -> Parsed<(&str, core::str::SplitWhitespace<'_>)> {
     let mut words = line.split_whitespace();
     let id = words.next().ok_or_else(|| String::from("an empty record"))?;
     Ok((id, words))
-}
-
-/// The same amounts without one of them.
-fn without(amounts: &Amounts, resource: ResourceId) -> Amounts {
-    amounts.iter().filter(|(id, _)| *id != resource).collect()
 }
 
 impl Site {
@@ -305,71 +258,6 @@ impl Site {
         }
         set(&mut self.worker.used, resource, value)
     }
-}
-
-fn set(amounts: &mut Amounts, resource: ResourceId, value: &str) -> Parsed<()> {
-    if value == "none" {
-        *amounts = without(amounts, resource);
-        return Ok(());
-    }
-    amounts.set(resource, amount(resource, value)?);
-    Ok(())
-}
-
-/// `none` clears a field.
-fn optional<T>(value: &str, read: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
-    if value == "none" { Ok(None) } else { read(value).map(Some) }
-}
-
-/// `1`: over the zones; `1:y2`: over the domains of a topology; `1:worker`.
-fn spread(text: &str) -> Parsed<GroupRule> {
-    let (most, over) = text.split_once(':').unwrap_or((text, "zone"));
-    let over = match over {
-        "zone" => Topology::Zone,
-        "worker" => Topology::Worker,
-        label => Topology::Label(plain(label)?),
-    };
-    Ok(GroupRule::Spread { max_skew: plain::<NonZeroU32>(most)?, over })
-}
-
-/// `y1:d3,y2:d7`: the third rack of one topology, the seventh room of another.
-fn domains(text: &str) -> Parsed<BTreeMap<TopologyId, DomainId>> {
-    let pair = |text: &str| match text.split_once(':') {
-        Some((topology, domain)) => Ok((plain(topology)?, plain(domain)?)),
-        None => Err(format!("`{text}`: a domain reads y1:d3")),
-    };
-    text.split(',').map(pair).collect()
-}
-
-fn ratio(text: &str) -> Parsed<crate::model::ratio::Ratio> {
-    crate::model::ratio::Ratio::new(plain(text)?).map_err(|error| format!("{error}"))
-}
-
-fn stance(text: &str) -> Parsed<Stance> {
-    match text {
-        "accept" => Ok(Stance::Accept),
-        "hold" => Ok(Stance::Hold),
-        "drain" => Ok(Stance::Drain),
-        "offline" => Ok(Stance::Offline),
-        _ => Err(unknown(text, "stance: accept, hold, drain, offline")),
-    }
-}
-
-/// `cuda:24GiB:8.6:used=4GiB`: the kind, then in any order memory, compute capability and memory in
-/// use.
-fn device(text: &str) -> Parsed<Device> {
-    let mut parts = text.split(':');
-    let mut device = Device::new(plain::<Hardware>(parts.next().unwrap_or_default())?);
-    for part in parts {
-        if let Some(used) = part.strip_prefix("used=") {
-            device = device.with_used_bytes(bytes(used)?);
-        } else if part.ends_with('B') {
-            device = device.with_memory_bytes(bytes(part)?);
-        } else {
-            device = device.with_compute(plain(part)?);
-        }
-    }
-    Ok(device)
 }
 
 fn task_word(task: &mut Task, word: &str) -> Parsed<()> {
@@ -437,25 +325,6 @@ fn requirement(task: &mut Task, key: &str, value: &str) -> Parsed<()> {
     Ok(())
 }
 
-/// `shared`, `w3` or `z1`: where a task's state lies.
-fn state_at(text: &str) -> Parsed<StateAt> {
-    match text.as_bytes().first() {
-        _ if text == "shared" => Ok(StateAt::Shared),
-        Some(b'w') => Ok(StateAt::Worker(plain(text)?)),
-        Some(b'z') => Ok(StateAt::Zone(plain(text)?)),
-        _ => Err(unknown(text, "state-at: shared, w3, z1")),
-    }
-}
-
-/// `600s..1200s,1h..2h`: when a worker is out of service.
-fn spans(text: &str) -> Parsed<Vec<Maintenance>> {
-    let read = |span: &str| {
-        let (from, until) = span.split_once("..").ok_or("a span reads `600s..1200s`")?;
-        Ok(Maintenance::new(moment(from)?, moment(until)?))
-    };
-    text.split(',').map(read).collect()
-}
-
 /// `all until=300s`, `w1 until=300s strict`: what is frozen.
 pub(super) fn freeze(words: &str) -> Parsed<Freeze> {
     let (what, rest) = split(words)?;
@@ -478,32 +347,6 @@ pub(super) fn freeze(words: &str) -> Parsed<Freeze> {
     let until = until.ok_or("`freeze` needs an end: freeze all until=300s")?;
     let freeze = Freeze::new(scope, until);
     Ok(if strict { freeze.strictly() } else { freeze })
-}
-
-/// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source,
-/// `none->w2`.
-fn moving(text: &str) -> Parsed<Placement> {
-    let wrong = || format!("`{text}`: a moving task reads m0.1:w1->w2:assigned:40s");
-    let mut parts = text.split(':');
-    let (Some(migration), Some(ends), Some(phase), Some(since)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(wrong());
-    };
-    let (from, to) = ends.split_once("->").ok_or_else(wrong)?;
-    let phase = match phase {
-        "releasing" => Phase::Releasing,
-        "released" => Phase::Released,
-        "assigned" => Phase::Assigned,
-        _ => return Err(wrong()),
-    };
-    Ok(Placement::Moving {
-        migration: plain(migration)?,
-        from: optional(from, plain)?,
-        to: plain(to)?,
-        phase,
-        since: moment(since)?,
-    })
 }
 
 /// A value between two others: the `step`-th of `steps`, from the first to the last.

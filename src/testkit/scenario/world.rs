@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
@@ -11,14 +10,15 @@ use serde_json::Value;
 use super::free::{Played, numbers_decide, renumbered_config};
 use super::host::Manner;
 use super::must::{Heard, look_up, print};
-use super::records::{Records, TASK_CPU, WORKER_CPU, freeze, moments, ramp};
+use super::records::{Records, TASK_CPU, WORKER_CPU, freeze};
 use super::settings;
-use super::words::{Parsed, lines, moment, pair, plain, span, unknown, valued};
+use super::words::{Parsed, lines, moment, pair, plain, unknown, valued};
 use crate::config::{Config, Mode};
 use crate::engine::{Engine, Input, Output, Stale};
+use crate::host::Mail;
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
-use crate::outcome::{Command, Outcome};
+use crate::outcome::Outcome;
 use crate::snapshot::{Event, Report};
 use crate::state::State;
 use crate::verify::Watch;
@@ -38,10 +38,8 @@ pub(super) struct World {
     /// Reads along under other settings, if it was asked for.
     pub(super) shadow: Option<Engine>,
     pub(super) records: Records,
-    /// Commands that the host has yet to carry out.
-    pub(super) pending: Vec<Command>,
-    /// Reports that ride in the next snapshot.
-    riding: Vec<Report>,
+    /// Commands that the host has yet to carry out, and reports that the next snapshot carries.
+    pub(super) mail: Mail<()>,
     /// Watches all rounds and reports together.
     pub(super) watch: Watch,
     /// What `save` wrote down: the state, the twin's, and what the watch had seen by then.
@@ -82,8 +80,7 @@ impl World {
             shadow: None,
             engine,
             records: Records::default(),
-            pending: Vec::new(),
-            riding: Vec::new(),
+            mail: Mail::new(),
             saved: None,
             now: Timestamp::default(),
             told_worker_defaults: false,
@@ -162,7 +159,7 @@ impl World {
             Ok((engine, twin, config)) => {
                 self.parted = numbers_decide(&config);
                 (self.twin, self.engine, self.config) = (twin, engine, config);
-                (self.pending, self.riding, self.shadow) = (Vec::new(), Vec::new(), None);
+                (self.mail, self.shadow) = (Mail::new(), None);
                 self.watch = Watch::new(&self.config);
                 Ok(Heard::saying(format!("config     {words}")))
             }
@@ -225,7 +222,7 @@ impl World {
         }
         let report = Report::new(at, event(&plain_words)?);
         if riding {
-            self.riding.push(report);
+            self.mail.send(0, report);
             return Ok(Heard::saying(format!("riding     {}", report.event)));
         }
         let mut heard = Heard::default();
@@ -261,13 +258,13 @@ impl World {
     }
 
     /// One round and its free checks; nothing if it panicked.
-    fn tick(
+    pub(super) fn tick(
         &mut self,
         at: Timestamp,
         partial: bool,
         heard: &mut Heard,
     ) -> Option<Result<Outcome, Stale>> {
-        let sheet = self.records.sheet(at, partial, &core::mem::take(&mut self.riding));
+        let sheet = self.records.sheet(at, partial, self.mail.reports_due(0).collect());
         let (before, snapshot) = (self.engine.clone(), sheet.snapshot());
         let engine = &mut self.engine;
         let result = match guarded(|| engine.tick(&snapshot)) {
@@ -312,39 +309,12 @@ impl World {
         if self.parted { Vec::new() } else { super::free::same_when_renumbered(original, twin) }
     }
 
-    /// `ticks from=30s to=300s every=30s w1.load=0.5..0.8 show=thresholds.high host partial`: a
-    /// line per round.
-    fn ticks(&mut self, words: &str) -> Parsed<Heard> {
-        let plan = Plan::read(words)?;
-        let moments = moments(plan.from, plan.to, plan.every)?;
-        let (steps, mut heard) = (moments.len(), Heard::default());
-        for (step, at) in moments.into_iter().enumerate() {
-            for (id, key, values) in &plan.ramps {
-                self.records.field(id, key, &ramp(values, step, steps)?)?;
-            }
-            let line = match self.tick(at, plan.partial, &mut heard) {
-                Some(Ok(outcome)) => summary(&outcome, &plan.show, heard.values.last()),
-                Some(Err(stale)) => format!("{at} stale: {stale}"),
-                None => continue,
-            };
-            heard.said.push(line);
-            if plan.host && !self.pending.is_empty() {
-                let done = self.carry_out(Manner::prompt(at));
-                heard.commands.extend(done.commands);
-                heard.ended.extend(&done.ended);
-                heard.faults.extend(done.faults);
-                heard.said.extend(done.ended.iter().map(|ended| format!("  {ended}")));
-            }
-        }
-        Ok(heard)
-    }
-
     /// `consider t1 w2`: as of the last round's moment.
     fn consider(&self, words: &str) -> Parsed<Heard> {
         let words: Vec<&str> = words.split_whitespace().collect();
         let [task, worker] = words[..] else { return Err("`consider t1 w2`".into()) };
         let (task, worker) = (plain(task)?, plain(worker)?);
-        let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
+        let snapshot = self.records.sheet(self.now, false, Vec::new()).snapshot();
         let Some(verdict) = self.engine.look(&snapshot).consider(task, worker) else {
             return Ok(Heard::saying("not in the snapshot".into()));
         };
@@ -357,7 +327,7 @@ impl World {
     /// `rank t1`: as of the last round's moment.
     fn rank(&self, words: &str) -> Parsed<Heard> {
         let task = plain(words.trim())?;
-        let snapshot = self.records.sheet(self.now, false, &[]).snapshot();
+        let snapshot = self.records.sheet(self.now, false, Vec::new()).snapshot();
         let mut heard = Heard::default();
         for verdict in self.engine.look(&snapshot).rank(task).unwrap_or_default() {
             heard.said.push(verdict.to_string());
@@ -457,45 +427,6 @@ fn output(result: &Result<Outcome, Stale>) -> Output {
     }
 }
 
-/// The words of `ticks`.
-struct Plan<'a> {
-    from: Timestamp,
-    to: Timestamp,
-    every: core::time::Duration,
-    partial: bool,
-    host: bool,
-    show: Vec<&'a str>,
-    /// Whose field takes which values.
-    ramps: Vec<(&'a str, &'a str, &'a str)>,
-}
-
-impl<'a> Plan<'a> {
-    fn read(words: &'a str) -> Parsed<Self> {
-        let (mut from, mut to, mut every) = (None, None, None);
-        let (mut partial, mut host) = (false, false);
-        let (mut show, mut ramps) = (Vec::new(), Vec::new());
-        for word in words.split_whitespace() {
-            let (key, value) = pair(word);
-            match (key, value) {
-                ("host", None) => host = true,
-                ("partial", None) => partial = true,
-                ("from", Some(value)) => from = Some(moment(value)?),
-                ("to", Some(value)) => to = Some(moment(value)?),
-                ("every", Some(value)) => every = Some(span(value)?),
-                ("show", Some(value)) => show = value.split(',').collect(),
-                (key, Some(values)) => {
-                    let field = key.split_once('.').ok_or_else(|| unknown(word, "`ticks`"))?;
-                    ramps.push((field.0, field.1, values));
-                }
-                _ => return Err(unknown(word, "`ticks`")),
-            }
-        }
-        let missing = "`ticks` reads `ticks from=30s to=300s every=30s`";
-        let (from, to) = (from.ok_or(missing)?, to.ok_or(missing)?);
-        Ok(Self { from, to, every: every.ok_or(missing)?, partial, host, show, ramps })
-    }
-}
-
 /// What happened, from the words of `report`.
 fn event(words: &[&str]) -> Parsed<Event> {
     Ok(match words {
@@ -526,28 +457,4 @@ fn loads(outcome: &Outcome) -> String {
         0 => text,
         more => format!("{text}, and {more} more"),
     }
-}
-
-/// A round on one line.
-fn summary(outcome: &Outcome, show: &[&str], value: Option<&Value>) -> String {
-    let mut text = format!("{} {}", outcome.at, outcome.balance);
-    for path in show {
-        let found = value.and_then(|value| look_up(value, path));
-        let found = found.map_or_else(|| String::from("nothing"), print);
-        append(&mut text, &format_args!("; {path} {found}"));
-    }
-    for Command { migration, task, action, .. } in &outcome.commands {
-        append(&mut text, &format_args!("; {migration} {task} {action}"));
-    }
-    for Command { migration, task, action, .. } in &outcome.proposed {
-        append(&mut text, &format_args!("; proposed {migration} {task} {action}"));
-    }
-    for ended in &outcome.ended {
-        append(&mut text, &format_args!("; {ended}"));
-    }
-    text
-}
-
-fn append(text: &mut String, more: &dyn fmt::Display) {
-    text.push_str(&more.to_string());
 }

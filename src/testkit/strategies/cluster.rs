@@ -10,11 +10,6 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use super::calendar::timed;
-use super::class::classed;
-use super::group::{bound, grouped};
-use super::transfer::linked;
-use super::wish::{versatile, wishful};
 use crate::{
     BadRecord, ComputeCapability, Device, Freeze, Group, Hardware, HardwareSet, KindId, LabelId,
     MigrationId, Mobility, Phase, Placement, Ratio, Requirements, ResourceId, Snapshot,
@@ -79,23 +74,6 @@ impl Cluster {
         builder = self.unread.iter().cloned().fold(builder, SnapshotBuilder::bad_record);
         if self.partial { builder.partial() } else { builder }
     }
-}
-
-/// Any cluster whose records make sense: small ones, with all their peculiarities.
-pub fn clusters() -> impl Strategy<Value = Cluster> {
-    linked(timed(classed(prop_oneof![
-        2 => uniform(),
-        4 => skewed(),
-        4 => heterogeneous(),
-        3 => accelerated(),
-        3 => wishful(),
-        3 => versatile(),
-        3 => grouped(),
-        3 => bound(),
-        2 => crowded(),
-        1 => degenerate(),
-        1 => partial(),
-    ])))
 }
 
 /// Equal workers at about equal loads.
@@ -233,27 +211,6 @@ pub fn degenerate() -> impl Strategy<Value = Cluster> {
             Cluster { workers, tasks, ..Cluster::default() }
         })
     })
-}
-
-/// A cluster of which some records are missing, and the host says so.
-pub fn partial() -> impl Strategy<Value = Cluster> {
-    let whole = prop_oneof![heterogeneous(), skewed(), grouped(), bound()];
-    (whole, list(any::<Index>(), 0..3), list(any::<Index>(), 0..3)).prop_map(
-        |(mut cluster, workers, tasks)| {
-            for index in workers {
-                if cluster.workers.len() > 2 {
-                    cluster.workers.remove(index.index(cluster.workers.len()));
-                }
-            }
-            for index in tasks {
-                if cluster.tasks.len() > 2 {
-                    cluster.tasks.remove(index.index(cluster.tasks.len()));
-                }
-            }
-            cluster.partial = true;
-            cluster
-        },
-    )
 }
 
 /// A worker with a CPU and memory of which nothing is used.

@@ -10,8 +10,9 @@ use proptest::collection::vec as list;
 use proptest::option::weighted;
 use proptest::prelude::*;
 
-use super::history::{Happening, History, histories};
+use super::history::histories;
 use super::host::Host;
+use super::script::{Happening, History};
 use super::settings::budget;
 use crate::config::Mode;
 use crate::{Config, ConfigErrors, Engine, Epoch, Input, Output, State, ZoneId};

@@ -7,7 +7,8 @@ use proptest::collection::vec as list;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::cluster::{Cluster, clusters};
+use super::cluster::Cluster;
+use super::mixed::clusters;
 use crate::{
     Alternative, BadRecord, ClassId, Group, GroupId, GroupRule, LabelId, Maintenance, Placement,
     Record, ResourceId, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,

@@ -29,6 +29,8 @@ mod group;
 mod history;
 mod host;
 mod hostile;
+mod mixed;
+mod script;
 mod settings;
 mod transfer;
 mod wish;
@@ -36,17 +38,15 @@ mod wish;
 pub use calendar::timed;
 pub use class::classed;
 pub use cluster::{
-    Cluster, accelerated, clusters, crowded, degenerate, heterogeneous, partial, skewed, task,
-    uniform, worker,
+    Cluster, accelerated, crowded, degenerate, heterogeneous, skewed, task, uniform, worker,
 };
 pub use failover::{Death, Failover, Mortal, failovers};
 pub use group::{bound, grouped};
-pub use history::{
-    Deed, Done, Happening, History, Told, Turn, bound_histories, constant_histories, histories,
-    logged,
-};
+pub use history::{bound_histories, constant_histories, constant_wishes, histories, logged};
 pub use host::Host;
 pub use hostile::hostile;
+pub use mixed::{clusters, partial};
+pub use script::{Deed, Done, Happening, History, Told, Turn};
 pub use settings::{advice, any_config, configs, presets, reports, scopes, with_means};
 pub use transfer::{linked, transfer};
-pub use wish::{constant_wishes, versatile, wishful};
+pub use wish::{versatile, wishful};

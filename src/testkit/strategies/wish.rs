@@ -9,10 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::cluster::{Cluster, GIB, accelerated, compute, plain, traits};
-use super::history::{History, constant_histories};
 use crate::{
-    Alternative, ComputeCapability, Device, Hardware, Placement, Requirements, ResourceId, Task,
-    TaskId, Worker,
+    Alternative, ComputeCapability, Device, Hardware, Requirements, ResourceId, Task, TaskId,
+    Worker,
 };
 
 /// Workers at about equal loads, some of them with an idle device, and tasks that run on a CPU but would rather run on
@@ -83,27 +82,4 @@ fn alternative(((kind, speed, cores, gib), compute): Way) -> Alternative {
     way.gpu_memory_bytes = gib.filter(|_| device).map(|gib| gib * GIB);
     way.min_cuda_compute = compute.filter(|_| kind == Some(Hardware::Cuda));
     way
-}
-
-/// Histories like [`constant_histories`], in which some workers have a device and some tasks would rather run on one
-/// than on a CPU.
-pub fn constant_wishes() -> impl Strategy<Value = History> {
-    let devices = list(weighted(0.4, select(vec![24_u64, 80])), 6);
-    let wishes = list(weighted(0.6, (weighted(0.8, 1..12_u64), any::<bool>())), 19);
-    (constant_histories(), devices, wishes).prop_map(|(mut history, devices, wishes)| {
-        let Cluster { workers, tasks, .. } = &mut history.cluster;
-        for (worker, gib) in workers.iter_mut().zip(devices) {
-            let device = gib.map(|gib| Device::new(Hardware::Cuda).with_memory_bytes(gib << 30));
-            worker.devices.extend(device);
-        }
-        for (task, wish) in tasks.iter_mut().zip(wishes) {
-            let Some((gib, has_device)) = wish else { continue };
-            task.requirements.any_of = [Hardware::Cpu, Hardware::Cuda].into_iter().collect();
-            task.requirements.gpu_memory_bytes = gib.map(|gib| gib << 30);
-            let here = workers.iter().find(|worker| task.placement == Placement::On(worker.id));
-            let equipped = here.is_some_and(|worker| !worker.devices.is_empty());
-            task.device = (has_device && equipped && gib.is_some()).then_some(0);
-        }
-        history
-    })
 }

@@ -5,11 +5,11 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Holder, Host};
+use super::Host;
 use crate::config::{Budget, Scope};
 use crate::outcome::{Action, Command};
 use crate::verify::{Interruption, limit};
-use crate::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::{Epoch, MigrationId, Placement, TaskId, WorkerId};
 
 /// Every interruption, in order.
 #[derive(Clone, Debug, Default)]
@@ -49,10 +49,11 @@ impl Host {
     pub(super) fn in_epoch(&mut self, epoch: Epoch) {
         if epoch > self.bill.epoch {
             self.bill.epoch = epoch;
-            let heads = |host: &Self, begun: &Begun| match host.tasks.get(&begun.task)?.holder {
-                Holder::Saved { to, .. } => Some(to),
-                _ => None,
-            };
+            let heads =
+                |host: &Self, begun: &Begun| match host.tasks.get(&begun.task)?.task.placement {
+                    Placement::Moving { to, .. } => Some(to),
+                    _ => None,
+                };
             let other = |begun: &Begun| heads(self, begun).is_some_and(|to| to != begun.to);
             let diverted: Vec<bool> = self.bill.begun.iter().map(other).collect();
             let begun = self.bill.begun.iter_mut().zip(diverted);

@@ -4,10 +4,9 @@ use alloc::vec::Vec;
 
 use proptest::sample::Index;
 
-use super::{Body, Holder, Host, Order, Work};
-use crate::outcome::{Action, Command};
-use crate::view;
-use crate::{Group, Phase, Placement, ResourceId, Snapshot, SnapshotBuilder, Task};
+use super::{Body, Host};
+use crate::host::HostedTask;
+use crate::{Group, Placement, ResourceId, Snapshot, SnapshotBuilder, Task};
 
 /// What a host sees of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +31,8 @@ impl Host {
             body.measured = now;
             for resource in [ResourceId::CPU, ResourceId::MEMORY] {
                 let here = self.tasks.values();
-                let (id, kinds) = (body.record.id, body.record.kinds());
-                let copied = |work: &Work| work.copy.is_some_and(|(_, worker)| worker == id);
-                let here = here.filter(|work| copied(work) || work.holder == Holder::Runs(id));
-                let load = |work: &Work| {
-                    let told = work.way.filter(|_| copied(work));
-                    let now = told.or_else(|| view::alternative(&work.task, kinds));
-                    view::by(&work.task, now, now).load(resource)
-                };
-                let used: f64 = here.filter_map(load).sum();
+                let used: f64 =
+                    here.filter_map(|hosted| hosted.load_on(&body.record, resource)).sum();
                 body.record.used.set(resource, used + 0.0);
             }
         }
@@ -61,8 +53,8 @@ impl Host {
             }
             builder = builder.worker(record);
         }
-        for work in self.tasks.values() {
-            builder = builder.tasks(self.record(work));
+        for hosted in self.tasks.values() {
+            builder = builder.tasks(self.record(hosted));
         }
         let listed = |group: &Group| {
             let mut group = group.clone();
@@ -74,48 +66,18 @@ impl Host {
         }
         builder = self.freezes.iter().copied().fold(builder, SnapshotBuilder::freeze);
         builder = self.classes.iter().cloned().fold(builder, SnapshotBuilder::class);
-        let (due, rest): (Vec<_>, Vec<_>) =
-            self.letters.drain(..).partition(|(due, _)| *due <= self.turn);
-        self.letters = rest;
-        builder = due.into_iter().fold(builder, |builder, (_, report)| builder.report(report));
+        builder = self.mail.reports_due(self.turn).fold(builder, SnapshotBuilder::report);
         if sight == Sight::Part { builder.partial().build() } else { builder.build() }
     }
 
-    /// What the host says of a task.
-    pub(super) fn record(&self, work: &Work) -> Option<Task> {
-        let mut task = work.task.clone();
-        let order = self.order(task.id).filter(|_| self.shows_orders);
-        let copied = work.copy.filter(|_| self.shows_orders);
-        task.placement = match work.holder {
-            Holder::Runs(from) if copied.is_some() => {
-                let ((migration, to), phase) = (copied?, Phase::Releasing);
-                let since = order.map_or(self.now, |order| order.given);
-                Placement::Moving { migration, from: Some(from), to, phase, since }
-            }
-            Holder::Runs(_) | Holder::Orphan if order.is_some() => about_to_move(order?),
-            Holder::Runs(worker) => Placement::On(worker),
-            Holder::Orphan => Placement::Orphaned,
-            Holder::Queue => Placement::Unplaced,
-            Holder::Saved { .. } if !self.shows_moving => return None,
-            Holder::Saved { migration, from, to, phase, since } => {
-                Placement::Moving { migration, from: Some(from), to, phase, since }
-            }
-        };
-        Some(task)
+    /// What the host says of a task; `None` of one on its way, unless those are listed.
+    fn record(&self, hosted: &HostedTask) -> Option<Task> {
+        let mut task = hosted.task.clone();
+        if self.shows_orders {
+            let pending = hosted.pending(&self.mail, &self.fences);
+            task.placement = hosted.shown(pending, self.now);
+        }
+        let hidden = matches!(task.placement, Placement::Moving { .. }) && !self.shows_moving;
+        (!hidden).then_some(task)
     }
-}
-
-/// Where a task is that has not left its place, and is to leave it.
-fn about_to_move(order: &Order) -> Placement {
-    let Command { migration, action, .. } = order.command;
-    let since = order.given;
-    let (from, to, phase) = match action {
-        Action::Release { from, to }
-        | Action::RequeueFor { from, to }
-        | Action::Evict { from, hint: to } => (Some(from), to, Phase::Releasing),
-        Action::Start { from, to, .. } => (Some(from), to, Phase::Assigned),
-        Action::Place { to, .. } | Action::Assign { to, .. } => (None, to, Phase::Assigned),
-        Action::Stop { .. } | Action::Requeue | Action::Abort { .. } => return Placement::Unplaced,
-    };
-    Placement::Moving { migration, from, to, phase, since }
 }
