@@ -41,8 +41,7 @@ fn target(config: Config) -> Result<String, Box<dyn std::error::Error>> {
             .with_capacity(ResourceId::CPU, 16.0)
             .with_used(ResourceId::CPU, used)
     };
-    let mut needs = Requirements::NONE;
-    needs.any_of = [Hardware::Cpu, Hardware::Cuda, Hardware::Qnn].into_iter().collect();
+    let needs = Requirements::NONE.with_any_of([Hardware::Cpu, Hardware::Cuda, Hardware::Qnn]);
     let task = Task::new(TaskId::new(1))
         .on(hot)
         .with_demand(ResourceId::CPU, 4.0)

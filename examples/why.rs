@@ -318,11 +318,9 @@ impl Round {
         let its = |group: &&Group| group.members.contains(&id);
         let free: BTreeSet<TaskId> =
             groups().filter(its).flat_map(|it| &it.members).copied().collect();
-        let tasks = snapshot.tasks().iter().cloned().map(|mut task| {
-            if task.id != id && !free.contains(&task.id) {
-                task.mobility = Mobility::Pinned;
-            }
-            task
+        let tasks = snapshot.tasks().iter().cloned().map(|task| {
+            let is_free = task.id == id || free.contains(&task.id);
+            if is_free { task } else { task.with_mobility(Mobility::Pinned) }
         });
         let mut same = Snapshot::builder(snapshot.at());
         if snapshot.coverage() == Coverage::Partial {

@@ -70,7 +70,7 @@ fn class_records() -> Vec<(SnapshotBuilder, &'static str)> {
             "task t9: class is c7; it must be a class of the snapshot",
         ),
         (
-            sound().class(TargetClass::new(ClassId::new(4)).with_cost(WorkerId::new(2), NAN)),
+            sound().class(TargetClass::new(ClassId::new(4)).with_worker(WorkerId::new(2), NAN)),
             "class c4: workers is NaN for w2; it must be a finite number from 0 up",
         ),
         (
@@ -268,11 +268,13 @@ const ABSURD: [fn(&mut Task, &mut Worker, &mut Transfer); 9] = [
 #[test]
 fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
     for spoil in ABSURD {
-        let (mut config, mut worker, mut task) = (Config::default(), cpu(1, 9.5), task(1, 1, 4.0));
+        let (mut config, mut worker) = (Config::default(), cpu(1, 9.5));
+        let mut task = task(1, 1, 4.0)
+            .with_state_bytes(1 << 30)
+            .with_checkpoint_age(Duration::ZERO)
+            .with_running(Duration::from_secs(60));
         let section = config.transfer.get_or_insert_default();
         section.bandwidth_bytes_per_second = Some(1e9);
-        (task.state_bytes, task.checkpoint_age) = (Some(1 << 30), Some(Duration::ZERO));
-        task.running = Duration::from_secs(60);
         spoil(&mut task, &mut worker, section);
         let snapshot = Snapshot::builder(Timestamp::from_secs(30));
         let snapshot = snapshot.workers([worker, cpu(2, 1.0)]).task(task).build();
@@ -353,10 +355,8 @@ fn a_worker_that_is_said_to_be_two_things_is_neither() {
 
 #[test]
 fn all_faults_of_a_snapshot_are_told_at_once() {
-    let mut hot = cpu(3, NAN);
-    hot.power_watts = Some(-1.0);
-    let mut odd = task(9, 3, -1.0);
-    (odd.priority, odd.device) = (11, Some(1));
+    let hot = cpu(3, NAN).with_power_watts(-1.0);
+    let odd = task(9, 3, -1.0).with_priority(11).with_device(1);
     let snapshot = sound().worker(hot).task(odd).group(group(5, &[99])).build();
     let lines: Vec<String> = snapshot.bad_records().iter().map(ToString::to_string).collect();
     let expected = [
@@ -455,7 +455,7 @@ fn limits() -> Vec<(Config, &'static str)> {
             "migration.share_of_workers is 2; it must be a number from 0 to 1",
         ),
         (
-            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).within(Duration::ZERO)),
+            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).with_per(Duration::ZERO)),
             "migration.budgets.0.per is 0s; it must be longer than 0s",
         ),
         (

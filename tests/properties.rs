@@ -974,16 +974,14 @@ fn a_member_on_its_way_here_keeps_its_group_here() {
 #[test]
 fn what_is_adrift_weighs_on_its_source_no_more() {
     let mut engine = Engine::new(Config::default()).unwrap();
-    let mut task = of(1, 4.0);
-    task.placement = Placement::Moving {
+    let task = of(1, 4.0).with_placement(Placement::Moving {
         migration: MigrationId::new(evenkeel::Epoch::FIRST, 9),
         from: Some(WorkerId::new(1)),
         to: WorkerId::new(2),
         phase: evenkeel::Phase::Released,
         since: secs(29),
-    };
-    let mut source = cpu(1, 6.0);
-    source.metric_age = Duration::from_secs(10);
+    });
+    let source = cpu(1, 6.0).with_metric_age(Duration::from_secs(10));
     let snapshot = Snapshot::builder(secs(30)).workers([source, cpu(2, 9.0)]).task(task).build();
     let outcome = ticks(&mut engine, &[snapshot]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.2).abs() < 1e-9);
@@ -996,8 +994,7 @@ fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
         let _home = event(&mut engine, at, Event::Failed { migration });
     }
     // Neither will have t1. What it asked for at w1 is free for another, which has room nowhere else.
-    let mut orphan = of(3, 4.0);
-    orphan.placement = Placement::Orphaned;
+    let orphan = of(3, 4.0).with_placement(Placement::Orphaned);
     let without = Snapshot::builder(secs(60)).workers([cpu(1, 5.5), cpu(2, 9.0)]).tasks([
         on(1, of(2, 5.5)),
         on(2, of(4, 9.0)),
@@ -1010,13 +1007,11 @@ fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
 #[test]
 fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
     let mut engine = Engine::new(Config::default()).unwrap();
-    let mut orphan = of(1, 4.0);
-    orphan.placement = Placement::Orphaned;
+    let orphan = of(1, 4.0).with_placement(Placement::Orphaned);
     let lost = Snapshot::builder(secs(30)).worker(cpu(1, 0.0)).task(orphan).build();
     let migration = ticks(&mut engine, &[lost]).commands[0].migration;
     assert_eq!(event(&mut engine, 50, Event::Running { migration }), []);
-    let mut worker = cpu(1, 0.0);
-    worker.metric_age = Duration::from_secs(20);
+    let worker = cpu(1, 0.0).with_metric_age(Duration::from_secs(20));
     let stale = Snapshot::builder(secs(60)).worker(worker).task(on(1, of(1, 4.0))).build();
     let outcome = ticks(&mut engine, &[stale]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.4).abs() < 1e-9);

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{Span, as_optional_seconds, as_seconds};
 
 /// One line of the table of budgets: never more than `limit` of `unit` per `scope`, at once or
@@ -36,7 +37,7 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 /// if let Some(limits) = &mut config.migration {
 ///     // Two interruptions an hour for every tenant, 40 GiB at once between any two zones.
 ///     let hour = Duration::from_secs(3_600);
-///     limits.budgets.push(Budget::new(Scope::Tenant, Unit::Moves, 2).within(hour));
+///     limits.budgets.push(Budget::new(Scope::Tenant, Unit::Moves, 2).with_per(hour));
 ///     limits.budgets.push(Budget::new(Scope::ZonePair, Unit::Bytes, 40 << 30));
 /// }
 /// assert!(config.check().is_ok());
@@ -61,11 +62,11 @@ impl Budget {
     pub const fn new(scope: Scope, unit: Unit, limit: u64) -> Self {
         Self { scope, unit, limit, per: None }
     }
+}
 
-    /// The same, for what is begun within a window of time.
-    #[must_use]
-    pub const fn within(self, per: Duration) -> Self {
-        Self { per: Some(per), ..self }
+setters! {
+    Budget {
+        some with_per(per: Duration);
     }
 }
 

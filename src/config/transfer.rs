@@ -21,13 +21,16 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 /// let mut config = Config::default();
 /// config.transfer = Some(Transfer::default());
 /// let worker = |id, used, link| {
-///     let mut worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 10.0);
-///     worker.bandwidth_bytes_per_second = Some(link);
-///     worker.with_used(ResourceId::CPU, used)
+///     Worker::new(WorkerId::new(id))
+///         .with_capacity(ResourceId::CPU, 10.0)
+///         .with_used(ResourceId::CPU, used)
+///         .with_bandwidth_bytes_per_second(link)
 /// };
-/// let mut task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
-/// task.state_bytes = Some(10_000_000_000);
-/// task.checkpoint_age = Some(Duration::from_secs(20));
+/// let task = Task::new(TaskId::new(1))
+///     .on(WorkerId::new(1))
+///     .with_demand(ResourceId::CPU, 3.0)
+///     .with_state_bytes(10_000_000_000)
+///     .with_checkpoint_age(Duration::from_secs(20));
 /// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
 ///     .workers([worker(1, 9.0, 1e9), worker(2, 1.0, 1e9), worker(3, 1.0, 1e7)])
 ///     .task(task)

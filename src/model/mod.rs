@@ -8,4 +8,5 @@ pub(crate) mod hardware;
 pub(crate) mod ids;
 pub(crate) mod ratio;
 pub(crate) mod resource;
+pub(crate) mod setters;
 pub(crate) mod time;

@@ -240,12 +240,11 @@ mod tests {
                 .with_used(ResourceId::CPU, used)
         };
         let task = |id| Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, 2.0);
-        let mut orphan = task(9);
-        orphan.placement = Placement::Orphaned;
+        let orphan = task(9).with_placement(Placement::Orphaned);
         let builder = Snapshot::builder(Timestamp::from_secs(secs))
             .workers([worker(1, 9.5), worker(2, 1.0), worker(3, 2.0)])
             .tasks([task(1).on(WorkerId::new(1)), task(2).on(WorkerId::new(1)), orphan]);
-        riding.into_iter().fold(builder, crate::SnapshotBuilder::report).build()
+        builder.reports(riding).build()
     }
 
     fn replayed(log: &[Input]) -> State {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mobility, Stance, Task, Worker};
 use crate::model::ids::{GroupId, KindId, WorkerId, ZoneId};
+use crate::model::setters::setters;
 use crate::model::time::{Timestamp, seconds};
 
 /// A span of time in which a worker is out of service: it is to be empty by its beginning, and takes
@@ -54,12 +55,11 @@ impl Freeze {
     pub const fn new(scope: FreezeScope, until: Timestamp) -> Self {
         Self { scope, until, strict: false }
     }
+}
 
-    /// The same, and what is forced waits too.
-    #[must_use]
-    pub const fn strictly(mut self) -> Self {
-        self.strict = true;
-        self
+setters! {
+    Freeze {
+        value with_strict(strict: bool);
     }
 }
 
@@ -106,9 +106,9 @@ impl Worker {
     /// ```
     /// use evenkeel::{Maintenance, Timestamp, Worker, WorkerId};
     /// let secs = Timestamp::from_secs;
-    /// let mut worker = Worker::new(WorkerId::new(1));
-    /// worker.maintenance.push(Maintenance::new(secs(100), secs(200)));
-    /// worker.available_until = Some(secs(900));
+    /// let worker = Worker::new(WorkerId::new(1))
+    ///     .with_maintenance([Maintenance::new(secs(100), secs(200))])
+    ///     .with_available_until(secs(900));
     /// assert_eq!(worker.leaves(secs(30)), Some(secs(100)));
     /// assert_eq!(worker.leaves(secs(150)), Some(secs(100)));
     /// assert_eq!(worker.leaves(secs(200)), Some(secs(900)));

@@ -11,6 +11,7 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{DomainId, LabelId, TopologyId, WorkerId, ZoneId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::setters::setters;
 use crate::model::time::Timestamp;
 use crate::snapshot::Maintenance;
 
@@ -110,48 +111,6 @@ impl Worker {
         }
     }
 
-    /// The same with one kind of hardware more.
-    #[must_use]
-    pub fn with_hardware(mut self, kind: Hardware) -> Self {
-        self.hardware = self.hardware.with(kind);
-        self
-    }
-
-    /// The same with one device more, and its kind of hardware.
-    #[must_use]
-    pub fn with_device(mut self, device: Device) -> Self {
-        self.devices.push(device);
-        self
-    }
-
-    /// The same with so much of one resource.
-    #[must_use]
-    pub fn with_capacity(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.capacity.set(resource, amount);
-        self
-    }
-
-    /// The same with so much of one resource in use.
-    #[must_use]
-    pub fn with_used(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.used.set(resource, amount);
-        self
-    }
-
-    /// The same with another stance.
-    #[must_use]
-    pub fn with_stance(mut self, stance: Stance) -> Self {
-        self.stance = stance;
-        self
-    }
-
-    /// The same in one domain of a topology.
-    #[must_use]
-    pub fn with_domain(mut self, topology: TopologyId, domain: DomainId) -> Self {
-        self.domains.insert(topology, domain);
-        self
-    }
-
     /// Every kind of hardware it has, its devices' kinds among them.
     pub fn kinds(&self) -> HardwareSet {
         let devices: HardwareSet = self.devices.iter().map(|device| device.hardware).collect();
@@ -166,6 +125,28 @@ impl Worker {
 
     const fn cpu_only() -> HardwareSet {
         HardwareSet::of(Hardware::Cpu)
+    }
+}
+
+setters! {
+    Worker {
+        value with_stance(stance: Stance);
+        kind with_hardware(hardware: Hardware);
+        one with_device(devices: Device);
+        each with_devices(devices: Device);
+        amount with_capacity(capacity: ResourceId);
+        amount with_reserved(reserved: ResourceId);
+        amount with_used(used: ResourceId);
+        value with_metric_age(metric_age: Duration);
+        some with_zone(zone: ZoneId);
+        entry with_domain(domains: TopologyId, DomainId);
+        each with_labels(labels: LabelId);
+        some with_health(health: Ratio);
+        some with_temperature_celsius(temperature_celsius: f64);
+        some with_power_watts(power_watts: f64);
+        some with_available_until(available_until: Timestamp);
+        each with_maintenance(maintenance: Maintenance);
+        some with_bandwidth_bytes_per_second(bandwidth_bytes_per_second: f64);
     }
 }
 
@@ -228,25 +209,12 @@ impl Device {
     pub const fn new(hardware: Hardware) -> Self {
         Self { hardware, memory_bytes: None, used_bytes: None, compute: None }
     }
+}
 
-    /// The same with so much memory.
-    #[must_use]
-    pub const fn with_memory_bytes(mut self, bytes: u64) -> Self {
-        self.memory_bytes = Some(bytes);
-        self
-    }
-
-    /// The same with so much memory in use.
-    #[must_use]
-    pub const fn with_used_bytes(mut self, bytes: u64) -> Self {
-        self.used_bytes = Some(bytes);
-        self
-    }
-
-    /// The same with a compute capability.
-    #[must_use]
-    pub const fn with_compute(mut self, compute: ComputeCapability) -> Self {
-        self.compute = Some(compute);
-        self
+setters! {
+    Device {
+        some with_memory_bytes(memory_bytes: u64);
+        some with_used_bytes(used_bytes: u64);
+        some with_compute(compute: ComputeCapability);
     }
 }

@@ -404,7 +404,7 @@ mod tests {
     }
 
     fn hourly() -> MigrationLimits {
-        let budgets = vec![Budget::new(Scope::Global, Unit::Moves, 1).within(HOUR)];
+        let budgets = vec![Budget::new(Scope::Global, Unit::Moves, 1).with_per(HOUR)];
         MigrationLimits { budgets, ..MigrationLimits::default() }
     }
 

@@ -206,7 +206,7 @@ fn table() -> impl Strategy<Value = Case> {
         let mut config = Config::default();
         let budget = Budget::new(scope, unit, limit);
         let budgets =
-            vec![if blind.is_some() { budget.within(Duration::from_secs(600)) } else { budget }];
+            vec![if blind.is_some() { budget.with_per(Duration::from_secs(600)) } else { budget }];
         config.migration = Some(MigrationLimits { budgets, ..MigrationLimits::default() });
         let kinds = &["budget line spent", "budget in doubt", "unknown size"];
         Case { blind, ..round_case(kinds, config, cluster) }

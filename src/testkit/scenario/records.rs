@@ -123,7 +123,7 @@ impl Records {
         let mut class = TargetClass::new(id);
         for word in workers {
             let (worker, points) = pair(word);
-            class = class.with_cost(plain(worker)?, points.map_or(Ok(0.0), plain)?);
+            class = class.with_worker(plain(worker)?, points.map_or(Ok(0.0), plain)?);
         }
         self.classes.insert(id, class);
         Ok(())
@@ -477,7 +477,7 @@ pub(super) fn freeze(words: &str) -> Parsed<Freeze> {
     }
     let until = until.ok_or("`freeze` needs an end: freeze all until=300s")?;
     let freeze = Freeze::new(scope, until);
-    Ok(if strict { freeze.strictly() } else { freeze })
+    Ok(freeze.with_strict(strict))
 }
 
 /// `m0.1:w1->w2:assigned:40s`: what a host that remembers migrations says of one; without a source,

@@ -58,7 +58,7 @@ fn freeze() -> impl Strategy<Value = Freeze> {
     ];
     (scope, 0..1_500_u64, proptest::bool::weighted(0.2)).prop_map(|(scope, until, strict)| {
         let freeze = Freeze::new(scope, Timestamp::from_secs(until));
-        if strict { freeze.strictly() } else { freeze }
+        freeze.with_strict(strict)
     })
 }
 

@@ -20,7 +20,7 @@ pub fn classed(clusters: impl Strategy<Value = Cluster>) -> impl Strategy<Value 
             workers.into_iter().fold(
                 TargetClass::new(ClassId::new(id)),
                 |class, (worker, points)| {
-                    class.with_cost(WorkerId::new(worker), points.unwrap_or(0.0))
+                    class.with_worker(WorkerId::new(worker), points.unwrap_or(0.0))
                 },
             )
         });

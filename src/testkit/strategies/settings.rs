@@ -190,7 +190,7 @@ pub(super) fn budget() -> impl Strategy<Value = Budget> {
     let per = option::of(10..600_u64);
     (scope, amount, per).prop_map(|(scope, (unit, limit), per)| {
         let budget = Budget::new(scope, unit, limit);
-        per.map_or(budget, |secs| budget.within(Duration::from_secs(secs)))
+        per.map_or(budget, |secs| budget.with_per(Duration::from_secs(secs)))
     })
 }
 
