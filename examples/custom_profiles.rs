@@ -10,21 +10,15 @@ use evenkeel::{
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut rows = PROFILES.to_vec();
-    rows.push(HardwareProfile {
-        hardware: Hardware::Qnn,
-        min_compute: None,
-        performance: 5.0,
-        energy: Ratio::new(0.9)?,
-        thermal: Ratio::new(0.9)?,
-    });
+    let card = HardwareProfile::new(Hardware::Qnn, 5.0)
+        .with_energy(Ratio::new(0.9)?)
+        .with_thermal(Ratio::new(0.9)?);
+    let table = HardwareTable::new([&PROFILES[..], &[card]].concat());
 
-    let built_in = target(Config::default())?;
-    let mut config = Config::default();
-    if let Some(hardware) = &mut config.hardware {
-        hardware.table = HardwareTable::new(rows);
-    }
-    let custom = target(config)?;
+    let config = Config::default();
+    let built_in = target(config.clone())?;
+    let hardware = config.hardware.clone().unwrap_or_default().with_table(table);
+    let custom = target(config.with_hardware(hardware))?;
 
     println!("built-in table: {built_in}");
     println!("our own table:  {custom}");

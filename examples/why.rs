@@ -355,7 +355,7 @@ impl Round {
         });
         let factor = pace.unwrap_or_default().imbalance_factor;
         let detection = &config.detection;
-        let Thresholds { high, low } = self.outcome.thresholds;
+        let Thresholds { high, low, .. } = self.outcome.thresholds;
         let both = if detection.trigger == Trigger::Both { "and one" } else { "or" };
         let needed = detection.imbalance * factor;
         let enough = detection.sufficient.map_or(String::new(), |enough| {

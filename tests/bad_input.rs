@@ -591,14 +591,13 @@ fn further_configs() -> Vec<(Config, &'static str)> {
     vec![
         (
             spoilt(|it| {
-                it.safeguard = Some(Safeguard { missing_share: 1.5, ..Safeguard::default() });
+                it.safeguard = Some(Safeguard::default().with_missing_share(1.5));
             }),
             "safeguard.missing_share is 1.5; it must be a number from 0 to 1",
         ),
         (
             spoilt(|it| {
-                let believed_after = Duration::ZERO;
-                it.safeguard = Some(Safeguard { believed_after, ..Safeguard::default() });
+                it.safeguard = Some(Safeguard::default().with_believed_after(Duration::ZERO));
             }),
             "safeguard.believed_after is 0s; it must be longer than 0s",
         ),

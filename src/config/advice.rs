@@ -5,11 +5,13 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::as_seconds;
 
 /// What no move can mend is said: see [`Advice`](crate::Advice).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AdviceRules {
     /// Advice is given once it has been true in every round for so long, in seconds: 120. At 0: at
     /// once.
@@ -26,6 +28,16 @@ pub struct AdviceRules {
     pub slow: f64,
     /// So many reports of a worker's speed, and of a peer's, before it is compared: 5.
     pub reports: NonZeroU32,
+}
+
+setters! {
+    AdviceRules {
+        value with_patience(patience: Duration);
+        value with_patience_down(patience_down: Duration);
+        value with_keep_below(keep_below: f64);
+        value with_slow(slow: f64);
+        value with_reports(reports: NonZeroU32);
+    }
 }
 
 impl Default for AdviceRules {

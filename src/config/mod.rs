@@ -61,6 +61,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{Timestamp, as_seconds};
 
 pub use advice::AdviceRules;
@@ -134,14 +135,64 @@ pub struct Config {
     pub transfer: Option<Transfer>,
 }
 
+setters! {
+    Config {
+        value with_check_interval(check_interval: Duration);
+        value with_performance_window(performance_window: Duration);
+        value with_load(load: LoadRule);
+        value with_thresholds(thresholds: Thresholds);
+        value with_detection(detection: Detection);
+        some with_adaptation(adaptation: Adaptation);
+        none without_adaptation(adaptation);
+        some with_prediction(prediction: Prediction);
+        none without_prediction(prediction);
+        some with_cost_benefit(cost_benefit: CostBenefit);
+        none without_cost_benefit(cost_benefit);
+        some with_hardware(hardware: HardwareStrategy);
+        none without_hardware(hardware);
+        some with_efficiency(efficiency: Efficiency);
+        none without_efficiency(efficiency);
+        some with_migration(migration: MigrationLimits);
+        none without_migration(migration);
+        some with_stability(stability: Stability);
+        none without_stability(stability);
+        some with_safeguard(safeguard: Safeguard);
+        none without_safeguard(safeguard);
+        some with_calendar(calendar: Calendar);
+        none without_calendar(calendar);
+        value with_mode(mode: Mode);
+        some with_scope(scope: TaskScope);
+        none without_scope(scope);
+        some with_advice(advice: AdviceRules);
+        none without_advice(advice);
+        some with_transfer(transfer: Transfer);
+        none without_transfer(transfer);
+    }
+}
+
 /// The loads above which a worker is overloaded and below which it has room to spare.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Thresholds {
     /// Above it a worker is overloaded, 0 to 1.
     pub high: f64,
     /// Below it a worker is underloaded, 0 to 1.
     pub low: f64,
+}
+
+setters! {
+    Thresholds {
+        value with_high(high: f64);
+        value with_low(low: f64);
+    }
+}
+
+impl Thresholds {
+    /// A high and a low threshold.
+    pub const fn new(high: f64, low: f64) -> Self {
+        Self { high, low }
+    }
 }
 
 impl Default for Thresholds {

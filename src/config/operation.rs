@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{LabelId, TaskId};
 use crate::model::ratio::Ratio;
+use crate::model::setters::setters;
 
 /// What becomes of the engine's decisions. History, forecasts and thresholds go on in every mode,
 /// and so does what is under way: a migration that has begun is carried to its end, to another
@@ -79,6 +80,13 @@ pub struct TaskScope {
     /// And of these only this share, 0 to 1. Which ones, their ids decide, once and for all: a
     /// larger share only adds tasks.
     pub share: Ratio,
+}
+
+setters! {
+    TaskScope {
+        each with_labels(labels: LabelId);
+        value with_share(share: Ratio);
+    }
 }
 
 impl Default for TaskScope {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::{AdaptiveConcurrency, Budget, Fairness};
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::whole;
+use crate::model::setters::setters;
 use crate::model::time::{as_optional_seconds, as_seconds};
 
 /// How one number, the worker's load, is made of its resources.
@@ -30,6 +31,7 @@ pub enum LoadRule {
 /// When the cluster counts as uneven.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_detection", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Detection {
     /// Which load is judged.
     pub basis: Basis,
@@ -49,6 +51,20 @@ pub struct Detection {
     /// 0.55 and the threshold at 0.85, one at 0.95 gives, and so does one at 0.70; one at 0.60 does
     /// not. None: only the overloaded give.
     pub give_margin: Option<f64>,
+}
+
+setters! {
+    Detection {
+        value with_basis(basis: Basis);
+        value with_trigger(trigger: Trigger);
+        value with_imbalance(imbalance: f64);
+        some with_sufficient(sufficient: f64);
+        none without_sufficient(sufficient);
+        some with_settled(settled: f64);
+        none without_settled(settled);
+        some with_give_margin(give_margin: f64);
+        none without_give_margin(give_margin);
+    }
 }
 
 impl Default for Detection {
@@ -88,6 +104,7 @@ pub enum Trigger {
 /// Thresholds and pace follow the load of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_adaptation", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Adaptation {
     /// What happens between the load bands.
     pub rule: AdaptRule,
@@ -109,6 +126,21 @@ pub struct Adaptation {
     pub high_pace: Pace,
     /// How to act when it is lightly loaded: more conservatively.
     pub low_pace: Pace,
+}
+
+setters! {
+    Adaptation {
+        value with_rule(rule: AdaptRule);
+        value with_rate(rate: f64);
+        value with_high_load(high_load: f64);
+        value with_low_load(low_load: f64);
+        value with_trend_slope(trend_slope: f64);
+        value with_high_bounds(high_bounds: [f64; 2]);
+        value with_low_bounds(low_bounds: [f64; 2]);
+        value with_separation(separation: f64);
+        value with_high_pace(high_pace: Pace);
+        value with_low_pace(low_pace: Pace);
+    }
 }
 
 impl Default for Adaptation {
@@ -146,11 +178,19 @@ pub enum AdaptRule {
 /// conservative one at low load, without figures; these are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Pace {
     /// The spread that must be exceeded is multiplied by this: 0.75 at high load, 1.25 at low load.
     pub imbalance_factor: f64,
     /// The net benefit of a move must exceed this: 0 at high load, 1 at low load.
     pub least_net: f64,
+}
+
+setters! {
+    Pace {
+        value with_imbalance_factor(imbalance_factor: f64);
+        value with_least_net(least_net: f64);
+    }
 }
 
 impl Default for Pace {
@@ -164,6 +204,7 @@ impl Default for Pace {
 /// [`Stability`] knows of our own moves, the steps that they leave are no trend.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_prediction", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Prediction {
     /// How far ahead, in seconds: 180.
     #[serde(with = "as_seconds")]
@@ -183,6 +224,17 @@ pub struct Prediction {
     pub judged: bool,
 }
 
+setters! {
+    Prediction {
+        value with_window(window: Duration);
+        value with_history(history: Duration);
+        value with_confidence(confidence: f64);
+        value with_margin(margin: f64);
+        value with_imbalance(imbalance: f64);
+        value with_judged(judged: bool);
+    }
+}
+
 impl Default for Prediction {
     fn default() -> Self {
         Self {
@@ -199,6 +251,7 @@ impl Default for Prediction {
 /// Moves must be worth their cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_cost_benefit", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CostBenefit {
     /// How running time and utilization are judged.
     pub rule: BenefitRule,
@@ -211,6 +264,17 @@ pub struct CostBenefit {
     pub cost: CostWeights,
     /// Points of benefit.
     pub benefit: BenefitWeights,
+}
+
+setters! {
+    CostBenefit {
+        value with_rule(rule: BenefitRule);
+        some with_max_running(max_running: Duration);
+        none without_max_running(max_running);
+        value with_learning_rate(learning_rate: f64);
+        value with_cost(cost: CostWeights);
+        value with_benefit(benefit: BenefitWeights);
+    }
 }
 
 impl Default for CostBenefit {
@@ -242,6 +306,7 @@ pub enum BenefitRule {
 /// What a move costs, in points; the sum is capped at 10.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_cost_weights", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CostWeights {
     /// Every move: 2.
     pub base: f64,
@@ -263,6 +328,19 @@ pub struct CostWeights {
     pub history_most: f64,
 }
 
+setters! {
+    CostWeights {
+        value with_base(base: f64);
+        value with_seconds_per_point(seconds_per_point: f64);
+        value with_running_most(running_most: f64);
+        value with_priority(priority: f64);
+        value with_priority_most(priority_most: f64);
+        value with_state_gib(state_gib: f64);
+        value with_state_most(state_most: f64);
+        value with_history_most(history_most: f64);
+    }
+}
+
 impl Default for CostWeights {
     fn default() -> Self {
         Self {
@@ -281,6 +359,7 @@ impl Default for CostWeights {
 /// What a move is good for, in points per unit of each factor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BenefitWeights {
     /// Utilization difference or gap (0 to 1): 10.
     pub utilization: f64,
@@ -307,6 +386,21 @@ pub struct BenefitWeights {
     pub health: f64,
 }
 
+setters! {
+    BenefitWeights {
+        value with_utilization(utilization: f64);
+        value with_relief(relief: f64);
+        value with_full_size(full_size: f64);
+        value with_hardware(hardware: f64);
+        value with_memory(memory: f64);
+        value with_energy(energy: f64);
+        value with_thermal(thermal: f64);
+        value with_packing(packing: f64);
+        value with_success(success: f64);
+        value with_health(health: f64);
+    }
+}
+
 impl Default for BenefitWeights {
     fn default() -> Self {
         Self {
@@ -327,6 +421,7 @@ impl Default for BenefitWeights {
 /// Hardware is not all equal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct HardwareStrategy {
     /// What each kind is good for: [`PROFILES`](crate::PROFILES), or the host's own rows.
     pub table: HardwareTable,
@@ -343,6 +438,15 @@ pub struct HardwareStrategy {
     pub upgrade: Option<f64>,
 }
 
+setters! {
+    HardwareStrategy {
+        value with_table(table: HardwareTable);
+        value with_learning_rate(learning_rate: f64);
+        some with_upgrade(upgrade: f64);
+        none without_upgrade(upgrade);
+    }
+}
+
 impl Default for HardwareStrategy {
     fn default() -> Self {
         Self { table: HardwareTable::default(), learning_rate: 0.1, upgrade: None }
@@ -352,6 +456,7 @@ impl Default for HardwareStrategy {
 /// Energy, heat and device memory count.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Efficiency {
     /// A worker as cool as this has all its thermal headroom, in degrees Celsius: 35.
     pub cool_celsius: f64,
@@ -363,6 +468,14 @@ pub struct Efficiency {
     pub fragmentation: bool,
 }
 
+setters! {
+    Efficiency {
+        value with_cool_celsius(cool_celsius: f64);
+        value with_hot_celsius(hot_celsius: f64);
+        value with_fragmentation(fragmentation: bool);
+    }
+}
+
 impl Default for Efficiency {
     fn default() -> Self {
         Self { cool_celsius: 35.0, hot_celsius: 85.0, fragmentation: false }
@@ -372,6 +485,7 @@ impl Default for Efficiency {
 /// Tasks are moved, within these limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "partial_migration_limits", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MigrationLimits {
     /// Migrations under way at once: 2.
     pub max_simultaneous: NonZeroU32,
@@ -417,6 +531,27 @@ pub struct MigrationLimits {
     pub requeue: bool,
 }
 
+setters! {
+    MigrationLimits {
+        value with_max_simultaneous(max_simultaneous: NonZeroU32);
+        some with_share_of_workers(share_of_workers: f64);
+        none without_share_of_workers(share_of_workers);
+        some with_per_giver(per_giver: NonZeroU32);
+        none without_per_giver(per_giver);
+        some with_per_source(per_source: NonZeroU32);
+        none without_per_source(per_source);
+        some with_per_target(per_target: NonZeroU32);
+        none without_per_target(per_target);
+        value with_timeout(timeout: Duration);
+        each with_budgets(budgets: Budget);
+        some with_fairness(fairness: Fairness);
+        some with_adaptive(adaptive: AdaptiveConcurrency);
+        some with_eviction(eviction: Eviction);
+        value with_overlap(overlap: bool);
+        value with_requeue(requeue: bool);
+    }
+}
+
 impl Default for MigrationLimits {
     fn default() -> Self {
         Self {
@@ -453,6 +588,7 @@ impl MigrationLimits {
 /// The host's own scheduler chooses where evicted tasks go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Eviction {
     /// A task that came back to the worker it was to leave is left alone for so long, in seconds:
     /// 300; twice as long each time it comes back again.
@@ -461,6 +597,13 @@ pub struct Eviction {
     /// But never longer, in seconds: 4,800.
     #[serde(with = "as_seconds")]
     pub back_off_most: Duration,
+}
+
+setters! {
+    Eviction {
+        value with_back_off(back_off: Duration);
+        value with_back_off_most(back_off_most: Duration);
+    }
 }
 
 impl Default for Eviction {
@@ -481,6 +624,7 @@ impl Eviction {
 /// alone for a while, and makes no move that makes things worse.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Stability {
     /// A task that has moved stays for so long, and does not return to where it came from, in
     /// seconds: 300.
@@ -497,6 +641,15 @@ pub struct Stability {
     /// Set it to the span over which the host's telemetry smooths; at most the cooldown.
     #[serde(with = "as_seconds")]
     pub telemetry_lag: Duration,
+}
+
+setters! {
+    Stability {
+        value with_cooldown(cooldown: Duration);
+        value with_dead_band(dead_band: f64);
+        value with_noise_margin(noise_margin: f64);
+        value with_telemetry_lag(telemetry_lag: Duration);
+    }
 }
 
 impl Default for Stability {
@@ -518,6 +671,7 @@ impl Default for Stability {
 /// or from it fails, nothing new is begun, and the outcome says so ([`Held`](crate::Held)).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Safeguard {
     /// More than this share of the known workers must be missing from a complete snapshot, or out of
     /// reach ([`Stance::Offline`](crate::Stance::Offline)), 0 to 1: 0.5. Known are those of the last
@@ -526,6 +680,13 @@ pub struct Safeguard {
     /// Once that has lasted for so long it is believed, in seconds: 300.
     #[serde(with = "as_seconds")]
     pub believed_after: Duration,
+}
+
+setters! {
+    Safeguard {
+        value with_missing_share(missing_share: f64);
+        value with_believed_after(believed_after: Duration);
+    }
 }
 
 impl Default for Safeguard {
@@ -539,11 +700,18 @@ impl Default for Safeguard {
 /// [`Worker::maintenance`](crate::Worker::maintenance)).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Calendar {
     /// So long before it leaves a worker is emptied, as if it were draining, of all that will not
     /// be done by then, in seconds: 600.
     #[serde(with = "as_seconds")]
     pub lead: Duration,
+}
+
+setters! {
+    Calendar {
+        value with_lead(lead: Duration);
+    }
 }
 
 impl Default for Calendar {

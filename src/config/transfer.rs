@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{as_optional_seconds, as_seconds};
 
 /// Moves must repay the time for which they keep their task still, and the work they lose, before
@@ -48,6 +49,7 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Transfer {
     /// Bandwidth of links that are not stated, in bytes per second, above 0; none: unknown.
     pub bandwidth_bytes_per_second: Option<f64>,
@@ -63,6 +65,16 @@ pub struct Transfer {
     /// ([`Prediction::window`](super::Prediction::window), or the performance window where nothing is forecast).
     #[serde(with = "as_optional_seconds")]
     pub horizon: Option<Duration>,
+}
+
+setters! {
+    Transfer {
+        some with_bandwidth_bytes_per_second(bandwidth_bytes_per_second: f64);
+        some with_state_bytes(state_bytes: u64);
+        value with_checkpoint(checkpoint: Duration);
+        value with_restart(restart: Duration);
+        some with_horizon(horizon: Duration);
+    }
 }
 
 impl Default for Transfer {

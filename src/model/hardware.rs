@@ -7,6 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::ratio::Ratio;
+use super::setters::setters;
 
 /// Declares the kinds of hardware with their printed names, once.
 macro_rules! hardware {
@@ -200,6 +201,7 @@ impl<'de> Deserialize<'de> for ComputeCapability {
 
 /// One row of the hardware table: what a kind is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HardwareProfile {
     /// The kind the row speaks of.
     pub hardware: Hardware,
@@ -213,6 +215,21 @@ pub struct HardwareProfile {
     pub energy: Ratio,
     /// Thermal efficiency, 0 to 1, higher is better.
     pub thermal: Ratio,
+}
+
+impl HardwareProfile {
+    /// A kind of which only the speed is known, relative to one CPU worker: as sparing as a CPU.
+    pub const fn new(hardware: Hardware, performance: f64) -> Self {
+        Self { hardware, performance, ..PROFILES[0] }
+    }
+}
+
+setters! {
+    HardwareProfile {
+        some with_min_compute(min_compute: ComputeCapability);
+        value with_energy(energy: Ratio);
+        value with_thermal(thermal: Ratio);
+    }
 }
 
 /// The specification's table of hardware profiles, and its original's two finer rows for CUDA.

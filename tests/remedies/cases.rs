@@ -172,12 +172,11 @@ fn budgets() -> impl Strategy<Value = Case> {
         |(cluster, at_once, per_source, per_target, weighed)| {
             let mut config = Config::default();
             config.cost_benefit = config.cost_benefit.filter(|_| weighed);
-            config.migration = Some(MigrationLimits {
-                max_simultaneous: NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN),
-                per_source: per_source.and_then(NonZeroU32::new),
-                per_target: per_target.and_then(NonZeroU32::new),
-                ..MigrationLimits::default()
-            });
+            let mut limits = MigrationLimits::default()
+                .with_max_simultaneous(NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN));
+            limits.per_source = per_source.and_then(NonZeroU32::new);
+            limits.per_target = per_target.and_then(NonZeroU32::new);
+            config.migration = Some(limits);
             round_case(BUDGETS, config, cluster)
         },
     )
@@ -207,7 +206,7 @@ fn table() -> impl Strategy<Value = Case> {
         let budget = Budget::new(scope, unit, limit);
         let budgets =
             vec![if blind.is_some() { budget.with_per(Duration::from_secs(600)) } else { budget }];
-        config.migration = Some(MigrationLimits { budgets, ..MigrationLimits::default() });
+        config.migration = Some(MigrationLimits::default().with_budgets(budgets));
         let kinds = &["budget line spent", "budget in doubt", "unknown size"];
         Case { blind, ..round_case(kinds, config, cluster) }
     })
@@ -218,11 +217,10 @@ fn unfair() -> impl Strategy<Value = Case> {
     strategies::skewed().prop_map(|cluster| {
         let mut config = Config::default();
         let slack = NonZeroU32::MIN;
-        config.migration = Some(MigrationLimits {
-            max_simultaneous: slack.saturating_add(9),
-            fairness: Some(Fairness::new(Duration::from_secs(600), slack)),
-            ..MigrationLimits::default()
-        });
+        let limits = MigrationLimits::default()
+            .with_max_simultaneous(slack.saturating_add(9))
+            .with_fairness(Fairness::new(Duration::from_secs(600), slack));
+        config.migration = Some(limits);
         round_case(&["unfair"], config, cluster)
     })
 }
@@ -268,16 +266,16 @@ impl Three {
     fn case(self, kinds: &'static [&'static str]) -> Case {
         let trigger = if self.either { Trigger::Either } else { Trigger::Both };
         let mut config = Config::default();
-        config.thresholds = Thresholds { high: 0.8, low: 0.3 };
+        config.thresholds = Thresholds::new(0.8, 0.3);
         config.load = LoadRule::Dominant;
         (config.adaptation, config.prediction, config.cost_benefit) = (None, None, None);
-        config.detection =
-            Detection { basis: Basis::Projected, trigger, imbalance: 0.1, ..Detection::default() };
-        config.migration = config.migration.map(|limits| MigrationLimits {
-            max_simultaneous: NonZeroU32::MIN.saturating_add(9),
-            ..limits
-        });
-        config.stability = Some(Stability { dead_band: 0.01, ..Stability::default() });
+        config.detection = Detection::default()
+            .with_basis(Basis::Projected)
+            .with_trigger(trigger)
+            .with_imbalance(0.1);
+        let at_once = NonZeroU32::MIN.saturating_add(9);
+        config.migration = config.migration.map(|limits| limits.with_max_simultaneous(at_once));
+        config.stability = Some(Stability::default().with_dead_band(0.01));
         let cores = [10.0, self.cores, 10.0];
         let workers = (1..).zip(self.loads.into_iter().zip(cores)).map(|(id, (load, cores))| {
             let worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, cores);
