@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    AdaptiveConcurrency, Budget, Eviction, Fairness, Safeguard, Scope, Transfer, Unit,
+    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, Safeguard, Scope, Transfer, Unit,
 };
 use evenkeel::{
     Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
@@ -566,6 +566,25 @@ fn configs() -> Vec<(Config, &'static str)> {
                 it.hardware.as_mut().unwrap().table = HardwareTable::new(rows);
             }),
             "hardware.table.cuda.performance is 0; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| it.cost_benefit = None),
+            "hardware.upgrade is 2; it must be unset unless cost_benefit is set: nothing else reads it",
+        ),
+        (
+            spoilt(|it| {
+                *it = it.clone().without_cost_benefit();
+                it.efficiency.as_mut().unwrap().hot_celsius = 70.0;
+            }),
+            "efficiency.hot_celsius is 70; it must be 85 unless cost_benefit is set: nothing else reads it",
+        ),
+        (
+            spoilt(|it| {
+                let section = it.cost_benefit.as_mut().unwrap();
+                (section.rule, section.benefit.relief) = (BenefitRule::Difference, 7.0);
+            }),
+            "cost_benefit.benefit.relief is 7; it must be 5 unless cost_benefit.rule = relief is set: \
+             nothing else reads it",
         ),
         (
             spoilt(|it| it.efficiency.as_mut().unwrap().cool_celsius = 90.0),

@@ -21,7 +21,7 @@ pub(crate) fn settings(options: &Options) -> Result<Config, String> {
         config.prediction = None;
     }
     if options.disable_cost_benefit_analysis {
-        config.cost_benefit = None;
+        config = config.without_cost_benefit();
     }
     if options.disable_hardware_specific_strategies {
         config.hardware = None;

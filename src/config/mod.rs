@@ -147,7 +147,6 @@ setters! {
         some with_prediction(prediction: Prediction);
         none without_prediction(prediction);
         some with_cost_benefit(cost_benefit: CostBenefit);
-        none without_cost_benefit(cost_benefit);
         some with_hardware(hardware: HardwareStrategy);
         none without_hardware(hardware);
         some with_efficiency(efficiency: Efficiency);
@@ -287,6 +286,17 @@ impl Config {
             advice: None,
             transfer: None,
         }
+    }
+
+    /// Sets to `None`: [`cost_benefit`](Self::cost_benefit), and the setting that needs it,
+    /// [`hardware.upgrade`](HardwareStrategy::upgrade).
+    #[must_use]
+    pub fn without_cost_benefit(mut self) -> Self {
+        self.cost_benefit = None;
+        if let Some(hardware) = &mut self.hardware {
+            hardware.upgrade = None;
+        }
+        self
     }
 
     /// How long a step of a migration may take, whether or not new ones are begun.

@@ -263,6 +263,12 @@ impl Switches {
         off(self.adaptation, &mut config.adaptation);
         off(self.prediction, &mut config.prediction);
         off(self.cost_benefit, &mut config.cost_benefit);
+        if let Some(hardware) =
+            config.hardware.as_mut().filter(|_| self.cost_benefit == Some(false))
+        {
+            // No option names it, and nothing reads it without the section.
+            hardware.upgrade = None;
+        }
         off(self.hardware, &mut config.hardware);
         off(self.efficiency, &mut config.efficiency);
     }

@@ -171,7 +171,9 @@ fn budgets() -> impl Strategy<Value = Case> {
     (clusters, 1..4_u32, few(), few(), any::<bool>()).prop_map(
         |(cluster, at_once, per_source, per_target, weighed)| {
             let mut config = Config::default();
-            config.cost_benefit = config.cost_benefit.filter(|_| weighed);
+            if !weighed {
+                config = config.without_cost_benefit();
+            }
             let mut limits = MigrationLimits::default()
                 .with_max_simultaneous(NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN));
             limits.per_source = per_source.and_then(NonZeroU32::new);
@@ -230,7 +232,9 @@ fn full_memory() -> impl Strategy<Value = Case> {
     let clusters = prop_oneof![2 => strategies::skewed(), 1 => strategies::grouped()];
     (clusters, 0..2_u64, any::<bool>()).prop_map(|(cluster, short, weighed)| {
         let mut config = Config::default();
-        config.cost_benefit = config.cost_benefit.filter(|_| weighed);
+        if !weighed {
+            config = config.without_cost_benefit();
+        }
         let held = 64 * cluster.workers.len() as u64 - short;
         let recent = Cooldown { until: 700_000, left: Vec::new() };
         let cooldowns = (0..held).map(|nth| (10_000 + nth, recent.clone())).collect();
@@ -265,10 +269,12 @@ struct Three {
 impl Three {
     fn case(self, kinds: &'static [&'static str]) -> Case {
         let trigger = if self.either { Trigger::Either } else { Trigger::Both };
-        let mut config = Config::default();
-        config.thresholds = Thresholds::new(0.8, 0.3);
-        config.load = LoadRule::Dominant;
-        (config.adaptation, config.prediction, config.cost_benefit) = (None, None, None);
+        let mut config = Config::default()
+            .with_thresholds(Thresholds::new(0.8, 0.3))
+            .with_load(LoadRule::Dominant)
+            .without_adaptation()
+            .without_prediction()
+            .without_cost_benefit();
         config.detection = Detection::default()
             .with_basis(Basis::Projected)
             .with_trigger(trigger)

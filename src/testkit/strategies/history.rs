@@ -267,7 +267,7 @@ pub(super) fn switched(now: &Config, first: &Config, which: u8) -> Config {
             flip(&mut config.scope, Some(first.scope.as_ref().unwrap_or(&half)));
         }
     }
-    config
+    if config.cost_benefit.is_none() { config.without_cost_benefit() } else { config }
 }
 
 /// Histories of an hour in which nothing happens but what the engine says: equal workers of 32 cores, tasks that always

@@ -38,7 +38,9 @@ pub fn configs() -> impl Strategy<Value = Config> {
         });
         config.adaptation = config.adaptation.filter(|_| !off[0]);
         config.prediction = config.prediction.filter(|_| !off[1]);
-        config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
+        if off[2] {
+            config = config.without_cost_benefit();
+        }
         config.hardware = config.hardware.filter(|_| !off[3]);
         config.efficiency = config.efficiency.filter(|_| !off[4]);
         if let Some(section) = &mut config.efficiency {
@@ -127,7 +129,7 @@ fn any_numbers() -> impl Strategy<Value = Config> {
                 config.detection.settled = Some(begin.min(go_on));
             }
             if let Some(section) = &mut config.hardware {
-                section.upgrade = eager.1;
+                section.upgrade = eager.1.filter(|_| config.cost_benefit.is_some());
             }
             with_sections(&mut config, adapt, predict, weigh);
             if let Some(section) = &mut config.migration {
