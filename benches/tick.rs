@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
-use evenkeel::{
-    Config, Engine, KindId, Placement, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
-    WorkerId,
-};
+use evenkeel::id::KindId;
+use evenkeel::snapshot::Placement;
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
 /// Workers; ten tasks each.
 const SIZES: [u64; 4] = [10, 100, 1_000, 10_000];

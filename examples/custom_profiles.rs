@@ -4,10 +4,10 @@
 //! its own: an accelerator card that the table does not tell apart, five times as fast. With that
 //! row in the table the same task goes there.
 
-use evenkeel::{
-    Config, Engine, Hardware, HardwareProfile, HardwareTable, PROFILES, Ratio, Requirements,
-    ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
-};
+use evenkeel::hardware::{Hardware, HardwareProfile, HardwareTable, PROFILES};
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::Requirements;
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let card = HardwareProfile::new(Hardware::Qnn, 5.0)

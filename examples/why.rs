@@ -19,11 +19,13 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
-use evenkeel::config::{Mode, Pace, Trigger};
+use evenkeel::config::{Mode, Pace, Thresholds, Trigger};
+use evenkeel::engine::{Input, Output};
+use evenkeel::outcome::{Balance, LoadBand, Reach, Rejection, Remedy, Verdict};
+use evenkeel::snapshot::{Coverage, Group, Mobility, Placement};
 use evenkeel::{
-    Action, Balance, Command, Config, Coverage, Engine, Group, Input, LoadBand, Mobility, Outcome,
-    Output, Placement, Reach, Rejection, Remedy, Snapshot, SnapshotBuilder, Task, TaskId,
-    Thresholds, Timestamp, Verdict, WorkerId,
+    Action, Command, Config, Engine, Outcome, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp,
+    WorkerId,
 };
 use serde_json::{Value, json};
 

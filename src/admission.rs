@@ -9,18 +9,17 @@ pub(crate) mod groups;
 use core::time::Duration;
 
 use crate::config::{Config, TaskScope};
-use crate::handover;
 use crate::model::hardware::Hardware;
 use crate::model::ids::GroupId;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::time::{Timestamp, seconds};
 use crate::outcome::Rejection;
 use crate::snapshot::{Freeze, FreezeScope, Mobility, Stance, Task};
-use crate::speed;
 use crate::state::{Returned, State, Way};
 use crate::view::{
     Berth, Burden, Errand, MOST_LOAD, Place, Seat, Seek, View, runs_on_device, suits,
 };
+use crate::{handover, speed};
 
 /// Is this task the engine's to begin something with? What is under way goes on in any case.
 pub(crate) fn scope(config: &Config, view: &View<'_>, row: usize) -> Result<(), Rejection> {

@@ -1,4 +1,4 @@
-//! The engine: three doors in, one value out, and the pipeline in [`step`].
+//! The engine: three doors in, one value out, and the pipeline in `step`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -126,7 +126,7 @@ impl Engine {
     /// An engine that remembers nothing, in a later epoch: after a restart that lost the state.
     ///
     /// Migrations that are still under way are taken over from the snapshots that show them
-    /// ([`Placement::Moving`](crate::Placement::Moving)).
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)).
     ///
     /// # Errors
     ///

@@ -60,7 +60,7 @@
 //! # Doors
 //!
 //! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a
-//! sequence of [`Input`]s); everything else takes `&self`: [`Engine::consider`] (why, or why not),
+//! sequence of [`Input`](engine::Input)s); everything else takes `&self`: [`Engine::consider`] (why, or why not),
 //! [`Engine::rank`] (where would a new task go), [`Engine::outstanding`] (commands to repeat after
 //! a restart), [`Engine::stats`], [`Engine::state`].
 //!
@@ -94,15 +94,15 @@ extern crate std;
 
 mod admission;
 pub mod config;
-mod engine;
+pub mod engine;
 mod handover;
 mod math;
 mod model;
-mod outcome;
-mod snapshot;
+pub mod outcome;
+pub mod snapshot;
 mod speed;
 mod stage;
-mod state;
+pub mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod verify;
@@ -121,23 +121,11 @@ pub mod spec {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use config::{Config, ConfigError, ConfigErrors, Options, Thresholds};
-pub use engine::{Engine, Input, Output, ResumeError, Stale};
-pub use model::hardware::{
-    BadCapability, BadHardware, ComputeCapability, Hardware, HardwareProfile, HardwareSet,
-    HardwareTable, PROFILES,
-};
-pub use model::ids::{
-    BadId, ClassId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TenantId,
-    TopologyId, WorkerId, ZoneId,
-};
-pub use model::ratio::{OutOfRange, Ratio, Utilization};
-pub use model::resource::{Amounts, BadResource, ResourceId};
+pub use config::Config;
+pub use engine::Engine;
+pub use model::ids::{TaskId, WorkerId};
+pub use model::resource::ResourceId;
 pub use model::time::Timestamp;
-pub use outcome::*;
-pub use snapshot::{
-    Alternative, BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule,
-    Maintenance, Mobility, Phase, Placement, Record, Report, Requirements, Snapshot,
-    SnapshotBuilder, Stance, StateAt, TargetClass, Task, Topology, Worker,
-};
-pub use state::{State, Stats};
+pub use model::{hardware, ids as id, ratio, resource};
+pub use outcome::{Action, Command, Outcome};
+pub use snapshot::{Device, Event, Report, Snapshot, SnapshotBuilder, Task, Worker};

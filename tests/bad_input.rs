@@ -5,13 +5,18 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, Safeguard, Scope, Transfer, Unit,
+    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, Options, Safeguard, Scope,
+    Transfer, Unit,
+};
+use evenkeel::hardware::{Hardware, HardwareTable, PROFILES};
+use evenkeel::id::{ClassId, GroupId, LabelId};
+use evenkeel::outcome::Verdict;
+use evenkeel::snapshot::{
+    Alternative, BadRecord, Group, GroupRule, Mobility, Record, Stance, StateAt, TargetClass,
 };
 use evenkeel::{
-    Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
-    HardwareTable, LabelId, Mobility, Options, Outcome, PROFILES, Record, Report, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, StateAt, TargetClass, Task, TaskId, Timestamp, Verdict,
-    Worker, WorkerId, verify,
+    Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
+    Timestamp, Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;

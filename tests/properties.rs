@@ -9,14 +9,21 @@ use std::fmt;
 use std::time::Duration;
 
 use evenkeel::config::Mode;
+use evenkeel::engine::{Input, Output};
+use evenkeel::hardware::Hardware;
+use evenkeel::id::{DomainId, GroupId, LabelId, MigrationId, TopologyId, ZoneId};
+use evenkeel::outcome::{Admission, Balance, Fate, Reason, Rejection};
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::{
+    BadRecord, FreezeScope, Group, GroupRule, Mobility, Placement, Record, Stance, StateAt,
+    Topology,
+};
+use evenkeel::state::State;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
-    Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
-    FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
-    Outcome, Output, Placement, Ratio, Reason, Record, Rejection, Report, ResourceId, Snapshot,
-    SnapshotBuilder, Stance, State, StateAt, Task, TaskId, Timestamp, Topology, TopologyId, Worker,
-    WorkerId, ZoneId,
+    Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder,
+    Task, TaskId, Timestamp, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -269,7 +276,7 @@ fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
     for freeze in in_order(snapshot.freezes(), keys) {
         builder = builder.freeze(freeze);
     }
-    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    let partial = snapshot.coverage() == evenkeel::snapshot::Coverage::Partial;
     if partial { builder.partial().build() } else { builder.build() }
 }
 
@@ -373,7 +380,7 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
     for report in snapshot.reports() {
         builder = builder.report(renamed_report(*report));
     }
-    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    let partial = snapshot.coverage() == evenkeel::snapshot::Coverage::Partial;
     if partial { builder.partial().build() } else { builder.build() }
 }
 
@@ -568,7 +575,7 @@ proptest! {
         let (mut spoilt, mut unknown) = (cluster.clone(), cluster);
         spoilt.workers[row].temperature_celsius = Some(f64::NAN);
         unknown.workers[row].temperature_celsius = None;
-        unknown.workers[row].used = evenkeel::Amounts::new();
+        unknown.workers[row].used = evenkeel::resource::Amounts::new();
         unknown.workers[row].devices.iter_mut().for_each(|device| device.used_bytes = None);
         prop_assert_eq!(commands(&config, &spoilt), commands(&config, &unknown));
     }
@@ -975,10 +982,10 @@ fn a_member_on_its_way_here_keeps_its_group_here() {
 fn what_is_adrift_weighs_on_its_source_no_more() {
     let mut engine = Engine::new(Config::default()).unwrap();
     let task = of(1, 4.0).with_placement(Placement::Moving {
-        migration: MigrationId::new(evenkeel::Epoch::FIRST, 9),
+        migration: MigrationId::new(evenkeel::id::Epoch::FIRST, 9),
         from: Some(WorkerId::new(1)),
         to: WorkerId::new(2),
-        phase: evenkeel::Phase::Released,
+        phase: evenkeel::snapshot::Phase::Released,
         since: secs(29),
     });
     let source = cpu(1, 6.0).with_metric_age(Duration::from_secs(10));

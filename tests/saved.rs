@@ -9,9 +9,12 @@
 use std::fs;
 use std::path::Path;
 
+use evenkeel::engine::{Input, Output};
+use evenkeel::id::Epoch;
 use evenkeel::shell::run_log::Line;
 use evenkeel::shell::{MetricsSink, Recorder, WallClock};
-use evenkeel::{Config, Engine, Epoch, Input, Output, State};
+use evenkeel::state::State;
+use evenkeel::{Config, Engine};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use evenkeel::config::Options;
+use evenkeel::hardware::{Hardware, HardwareTable};
+use evenkeel::outcome::{Balance, Direction, Scorecard};
+use evenkeel::snapshot::Requirements;
 use evenkeel::{
-    Balance, Config, Direction, Engine, Event, Hardware, HardwareTable, Options, Outcome,
-    Requirements, ResourceId, Scorecard, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Config, Engine, Event, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 

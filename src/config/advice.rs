@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::setters::setters;
 use crate::model::time::as_seconds;
 
-/// What no move can mend is said: see [`Advice`](crate::Advice).
+/// What no move can mend is said: see [`Advice`](crate::outcome::Advice).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -22,7 +22,7 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 ///
 /// A later life, which goes on from an old state or from none, keeps every line too. What an earlier
 /// one began counts as long as snapshots show it under way
-/// ([`Placement::Moving`](crate::Placement::Moving), from the command on): to where it is bound then,
+/// ([`Placement::Moving`](crate::snapshot::Placement::Moving), from the command on): to where it is bound then,
 /// and to every reason, where the state does not know. What it began that is over is not shown:
 /// nothing moves under a line with a window until that has passed since the first snapshot of the
 /// life. A host that does not show what it carries out has to save the state after every round and

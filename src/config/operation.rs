@@ -57,11 +57,12 @@ impl fmt::Display for Mode {
 /// moved, not placed if it loses its worker, not taken from a worker that is to be emptied; that is
 /// left to whoever did it before. What is under way when the scope narrows goes on to its end.
 /// Workers are not in scope or out of it: one that is to be left alone has
-/// [`Stance::Hold`](crate::Stance::Hold).
+/// [`Stance::Hold`](crate::snapshot::Stance::Hold).
 ///
 /// ```
+/// use evenkeel::TaskId;
 /// use evenkeel::config::TaskScope;
-/// use evenkeel::{Ratio, TaskId};
+/// use evenkeel::ratio::Ratio;
 /// let mut scope = TaskScope::default();
 /// scope.share = Ratio::new(0.25)?;
 /// let inside = |scope: &TaskScope| (0..1_000).filter(|id| scope.takes(TaskId::new(*id), &[])).count();
@@ -69,7 +70,7 @@ impl fmt::Display for Mode {
 /// // One task in four; a larger share has the same tasks, and more.
 /// scope.share = Ratio::new(0.5)?;
 /// assert!((460..540).contains(&inside(&scope)));
-/// # Ok::<(), evenkeel::OutOfRange>(())
+/// # Ok::<(), evenkeel::ratio::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -19,7 +19,8 @@ use crate::model::resource::whole;
 /// specification's values. All faults are told at once.
 ///
 /// ```
-/// use evenkeel::{Config, Options};
+/// use evenkeel::Config;
+/// use evenkeel::config::Options;
 /// let options: Options =
 ///     serde_json::from_str(r#"{"check_interval": 10, "enable_predictive_balancing": false}"#)?;
 /// let config = options.apply_to(Config::default())?;

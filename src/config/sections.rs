@@ -219,7 +219,7 @@ pub struct Prediction {
     /// The predicted spread that must be exceeded: 0.45, more than for the present.
     pub imbalance: f64,
     /// Confidence is multiplied by the accuracy that past forecasts turned out to have, once it is
-    /// known; and their [intervals](crate::WorkerForecast::LEVEL) are widened until they hold what
+    /// known; and their [intervals](crate::outcome::WorkerForecast::LEVEL) are widened until they hold what
     /// they claim to.
     pub judged: bool,
 }
@@ -423,7 +423,7 @@ impl Default for BenefitWeights {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HardwareStrategy {
-    /// What each kind is good for: [`PROFILES`](crate::PROFILES), or the host's own rows.
+    /// What each kind is good for: [`PROFILES`](crate::hardware::PROFILES), or the host's own rows.
     pub table: HardwareTable,
     /// What one observed speed ([`Event::Performance`](crate::Event::Performance)) weighs against
     /// what was known before, 0 to 1: 0.1. At 0 the table stays as it is.
@@ -524,7 +524,7 @@ pub struct MigrationLimits {
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub overlap: bool,
     /// The host has a queue of its own: a task that has not begun
-    /// ([`Mobility::Queued`](crate::Mobility::Queued)) is queued again in favour of its target
+    /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) is queued again in favour of its target
     /// ([`Action::RequeueFor`](crate::Action::RequeueFor)). That interrupts nothing, and counts
     /// against no budget: of tasks on their way so and orphans, 16 to one worker at once.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -668,13 +668,13 @@ impl Default for Stability {
 ///
 /// While the engine holds back it takes the snapshot for a partial one without the workers that are
 /// out of reach: what is missing is unknown, not gone. No task is orphaned by it, no migration to it
-/// or from it fails, nothing new is begun, and the outcome says so ([`Held`](crate::Held)).
+/// or from it fails, nothing new is begun, and the outcome says so ([`Held`](crate::outcome::Held)).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Safeguard {
     /// More than this share of the known workers must be missing from a complete snapshot, or out of
-    /// reach ([`Stance::Offline`](crate::Stance::Offline)), 0 to 1: 0.5. Known are those of the last
+    /// reach ([`Stance::Offline`](crate::snapshot::Stance::Offline)), 0 to 1: 0.5. Known are those of the last
     /// complete snapshot that was believed; those that were draining had been expected to go.
     pub missing_share: f64,
     /// Once that has lasted for so long it is believed, in seconds: 300.

@@ -16,8 +16,8 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 ///
 /// ```
 /// use core::time::Duration;
-/// use evenkeel::config::{Config, Transfer};
 /// use evenkeel::{Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// use evenkeel::config::{Config, Transfer};
 ///
 /// let mut config = Config::default();
 /// config.transfer = Some(Transfer::default());

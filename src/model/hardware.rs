@@ -268,7 +268,8 @@ const fn row(
 /// observed of workers is kept, and a table that makes no sense is refused as a whole.
 ///
 /// ```
-/// use evenkeel::{Config, Engine, HardwareTable};
+/// use evenkeel::{Config, Engine};
+/// use evenkeel::hardware::HardwareTable;
 /// let mut engine = Engine::new(Config::default())?;
 /// let file = r#"[
 ///     {"hardware": "cpu", "performance": 1.0, "energy": 0.7, "thermal": 0.8},
@@ -308,7 +309,7 @@ impl HardwareTable {
     /// The row for `kind` on a device of this compute capability (`None`: unknown).
     ///
     /// ```
-    /// use evenkeel::{ComputeCapability, Hardware, HardwareTable};
+    /// use evenkeel::hardware::{ComputeCapability, Hardware, HardwareTable};
     /// let table = HardwareTable::default();
     /// let ampere = table.profile(Hardware::Cuda, Some(ComputeCapability::new(8, 6)));
     /// assert_eq!(ampere.performance, 4.0);

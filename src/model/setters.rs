@@ -78,7 +78,7 @@ macro_rules! setter {
         $doc:literal, $field:ident, $method:ident($($name:ident: $of:ty),*),
         |$record:ident| $change:expr
     ) => {
-        #[doc = concat!($doc, stringify!($field), "`](Self::", stringify!($field), ").")]
+        #[doc = concat!($doc, stringify!($field), "`](field@Self::", stringify!($field), ").")]
         #[must_use]
         pub fn $method(mut self, $($name: $of),*) -> Self {
             let $record = &mut self;

@@ -14,8 +14,8 @@ use crate::snapshot::{Event, Report};
 /// An engine with its three traits: source, executor, sink.
 ///
 /// ```
-/// use evenkeel::shell::Driver;
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// use evenkeel::shell::Driver;
 ///
 /// let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
 /// let worker = |id, used| {
@@ -32,7 +32,7 @@ use crate::snapshot::{Event, Report};
 /// assert!(turn.is_some());
 /// assert_eq!(driver.executor[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
 /// assert!(driver.turn().unwrap().is_none()); // the source has come to its end
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 ///
 /// # The log
@@ -74,7 +74,7 @@ use crate::snapshot::{Event, Report};
 ///     let _output = replay.apply(input);
 /// }
 /// assert_eq!(replay.state(), driver.engine.state());
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Driver<S, X, M> {
@@ -217,10 +217,10 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        MigrationId, Outcome, Placement, ResourceId, Snapshot, State, Task, TaskId, Worker,
-        WorkerId,
-    };
+    use crate::id::MigrationId;
+    use crate::snapshot::Placement;
+    use crate::state::State;
+    use crate::{Outcome, ResourceId, Snapshot, Task, TaskId, Worker, WorkerId};
 
     /// Starts nothing but releases.
     struct NoRoute;

@@ -32,7 +32,8 @@ impl Maintenance {
 /// and orphans placed all the same, unless it is [`strict`](Self::strict).
 ///
 /// ```
-/// use evenkeel::{Freeze, FreezeScope, Snapshot, Timestamp};
+/// use evenkeel::{Snapshot, Timestamp};
+/// use evenkeel::snapshot::{Freeze, FreezeScope};
 /// let freeze = Freeze::new(FreezeScope::All, Timestamp::from_secs(600));
 /// assert_eq!(freeze.to_string(), "everything frozen until 600.000s");
 /// let snapshot = Snapshot::builder(Timestamp::from_secs(30)).freeze(freeze).build();
@@ -104,7 +105,8 @@ impl Worker {
     /// it has left already. Nothing: it stays.
     ///
     /// ```
-    /// use evenkeel::{Maintenance, Timestamp, Worker, WorkerId};
+    /// use evenkeel::{Timestamp, Worker, WorkerId};
+    /// use evenkeel::snapshot::Maintenance;
     /// let secs = Timestamp::from_secs;
     /// let worker = Worker::new(WorkerId::new(1))
     ///     .with_maintenance([Maintenance::new(secs(100), secs(200))])

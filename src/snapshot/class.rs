@@ -16,7 +16,9 @@ use crate::model::setters::setters;
 /// the tasks that it has.
 ///
 /// ```
-/// use evenkeel::{ClassId, TargetClass, WorkerId};
+/// use evenkeel::WorkerId;
+/// use evenkeel::id::ClassId;
+/// use evenkeel::snapshot::TargetClass;
 /// let near = TargetClass::new(ClassId::new(1))
 ///     .with_worker(WorkerId::new(1), 0.0)
 ///     .with_worker(WorkerId::new(2), 1.5);

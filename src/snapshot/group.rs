@@ -19,7 +19,7 @@ pub struct Group {
     /// The rule its members keep.
     pub rule: GroupRule,
     /// Its members, each a task that is listed: one on its way that the host does not list
-    /// ([`Placement::Moving`](crate::Placement::Moving)) counts only in a partial snapshot.
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)) counts only in a partial snapshot.
     pub members: Vec<TaskId>,
 }
 

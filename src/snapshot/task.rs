@@ -18,7 +18,8 @@ use crate::model::time::Timestamp;
 /// One task as the host sees it now.
 ///
 /// ```
-/// use evenkeel::{Placement, ResourceId, Task, TaskId, WorkerId};
+/// use evenkeel::{ResourceId, Task, TaskId, WorkerId};
+/// use evenkeel::snapshot::Placement;
 /// let task = Task::new(TaskId::new(7))
 ///     .on(WorkerId::new(1))
 ///     .with_demand(ResourceId::CPU, 2.0);
@@ -92,7 +93,7 @@ pub struct Task {
     /// Whom it belongs to: for [budgets](crate::config::Budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// The [class](crate::TargetClass) of workers that it may go to; none: any.
+    /// The [class](crate::snapshot::TargetClass) of workers that it may go to; none: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassId>,
     /// The ways it can run (on CUDA or on a CPU, say); none where there is only one. On each worker it
@@ -241,7 +242,9 @@ setters! {
 /// One of the ways a task can run: on such hardware, at such a price, at such a speed.
 ///
 /// ```
-/// use evenkeel::{Alternative, Hardware, ResourceId, Task, TaskId};
+/// use evenkeel::{ResourceId, Task, TaskId};
+/// use evenkeel::hardware::Hardware;
+/// use evenkeel::snapshot::Alternative;
 /// let task = Task::new(TaskId::new(1))
 ///     .with_alternative(
 ///         Alternative::new(6.0)

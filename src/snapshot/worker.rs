@@ -21,7 +21,8 @@ use crate::snapshot::Maintenance;
 /// reads as zero: a worker whose load is unknown is neither relieved nor given anything.
 ///
 /// ```
-/// use evenkeel::{Hardware, ResourceId, Worker, WorkerId};
+/// use evenkeel::{ResourceId, Worker, WorkerId};
+/// use evenkeel::hardware::Hardware;
 /// let worker = Worker::new(WorkerId::new(1))
 ///     .with_hardware(Hardware::Cuda)
 ///     .with_capacity(ResourceId::CPU, 16.0)
@@ -79,7 +80,7 @@ pub struct Worker {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
     /// Where it stands in other respects: in which rack, in which room. A group may spread over any
-    /// of them ([`Topology`](crate::Topology)).
+    /// of them ([`Topology`](crate::snapshot::Topology)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<TopologyId, DomainId>,
     /// Bandwidth of its link, in bytes per second; above 0.

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use evenkeel::config::{
     Basis, Budget, Detection, Eviction, Fairness, LoadRule, MigrationLimits, Scope, Stability,
-    Trigger, Unit,
+    Thresholds, Trigger, Unit,
 };
+use evenkeel::outcome::Rejection;
+use evenkeel::snapshot::{Placement, Stance};
 use evenkeel::testkit::strategies::{self, Cluster};
-use evenkeel::{
-    Config, Placement, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker,
-    WorkerId,
-};
+use evenkeel::{Config, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

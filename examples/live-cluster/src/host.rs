@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use evenkeel::id::{KindId, MigrationId};
+use evenkeel::outcome::Ended;
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::{Mobility, Phase, Placement, Requirements};
 use evenkeel::{
-    Action, Command, Ended, Event, KindId, MigrationId, Mobility, Phase, Placement, Ratio, Report,
-    Requirements, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 use crate::custody::{Entry, News, Place};
@@ -269,7 +272,9 @@ mod tests {
     use super::*;
     use crate::options::Options;
     use crate::plan::Plan;
-    use evenkeel::{Command, Epoch, Input};
+    use evenkeel::Command;
+    use evenkeel::engine::Input;
+    use evenkeel::id::Epoch;
 
     /// A host whose workers have not been started: every task is still with the coordinator.
     fn host() -> Host {

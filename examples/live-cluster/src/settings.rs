@@ -56,7 +56,7 @@ pub(crate) fn watching(config: &Config) -> Config {
 fn from_file(file: &Path, preset: Config) -> Result<Config, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|fault| format!("--config {name}: {fault}"))?;
-    let options: evenkeel::Options =
+    let options: evenkeel::config::Options =
         serde_json::from_str(&text).map_err(|fault| format!("--config {name}: {fault}"))?;
     let told = |fault: &dyn std::fmt::Display| format!("--config {name}: {fault}");
     options.apply_to(preset).map_err(|faults| {

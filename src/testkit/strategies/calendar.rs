@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::Cluster;
-use crate::{
-    Freeze, FreezeScope, GroupId, KindId, Maintenance, Timestamp, Worker, WorkerId, ZoneId,
-};
+use crate::id::{GroupId, KindId, ZoneId};
+use crate::snapshot::{Freeze, FreezeScope, Maintenance};
+use crate::{Timestamp, Worker, WorkerId};
 
 /// What the time to come holds for a cluster, which may be anything.
 #[derive(Clone, Debug)]

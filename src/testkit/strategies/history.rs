@@ -21,7 +21,10 @@ use super::settings::{any_config, budgeted, configs, with_means};
 use super::transfer::linked;
 use super::wish::{versatile, wishful};
 use crate::config::{Mode, TaskScope};
-use crate::{Config, Input, Output, Ratio, ResourceId, Stance, Task, TaskId, WorkerId};
+use crate::engine::{Input, Output};
+use crate::ratio::Ratio;
+use crate::snapshot::Stance;
+use crate::{Config, ResourceId, Task, TaskId, WorkerId};
 
 /// A script for a closed loop: what the cluster is at first, and what happens turn by turn.
 #[derive(Clone)]

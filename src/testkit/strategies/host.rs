@@ -18,10 +18,12 @@ use self::sight::Sight;
 use super::cluster::Cluster;
 use super::history::{Deed, Done, Happening, History, Told, Turn, switched};
 use crate::config::Budget;
+use crate::engine::{Input, Output};
+use crate::id::MigrationId;
 use crate::outcome::{Action, Command, Reason};
+use crate::snapshot::{Freeze, Group, Phase, Placement, Stance, TargetClass};
 use crate::{
-    Config, Event, Freeze, Group, Input, MigrationId, Output, Phase, Placement, Report, ResourceId,
-    Snapshot, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
+    Config, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.

@@ -13,12 +13,12 @@ use proptest::sample::select;
 use super::transfer::transfer;
 use crate::config::{
     AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Eviction,
-    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
+    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Thresholds, Trigger, Unit,
 };
-use crate::{
-    Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
-    Timestamp, WorkerId,
-};
+use crate::hardware::Hardware;
+use crate::id::{Epoch, LabelId, MigrationId};
+use crate::ratio::Ratio;
+use crate::{Config, Event, Report, TaskId, Timestamp, WorkerId};
 
 /// The three presets as they are.
 pub fn presets() -> impl Strategy<Value = Config> {

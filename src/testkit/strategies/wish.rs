@@ -10,10 +10,9 @@ use proptest::sample::{Index, select};
 
 use super::cluster::{Cluster, GIB, accelerated, compute, plain, traits};
 use super::history::{History, constant_histories};
-use crate::{
-    Alternative, ComputeCapability, Device, Hardware, Placement, Requirements, ResourceId, Task,
-    TaskId, Worker,
-};
+use crate::hardware::{ComputeCapability, Hardware};
+use crate::snapshot::{Alternative, Placement, Requirements};
+use crate::{Device, ResourceId, Task, TaskId, Worker};
 
 /// Workers at about equal loads, some of them with an idle device, and tasks that run on a CPU but would rather run on
 /// a device.

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use evenkeel::hardware::{ComputeCapability, Hardware, HardwareSet};
+use evenkeel::id::{GroupId, KindId, MigrationId};
+use evenkeel::snapshot::{Group, GroupRule, Mobility, Phase, Placement, Stance};
 use evenkeel::{
-    Action, Command, ComputeCapability, Device, Event, Group, GroupId, GroupRule, Hardware,
-    HardwareSet, KindId, MigrationId, Mobility, Phase, Placement, Report, ResourceId, Snapshot,
-    Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Device, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 
 /// Cores, GiB of memory, and whether there is a CUDA device.

@@ -7,9 +7,10 @@ use core::time::Duration;
 
 use super::{Holder, Host};
 use crate::config::{Budget, Scope};
+use crate::id::{Epoch, MigrationId};
 use crate::outcome::{Action, Command};
 use crate::verify::{Interruption, limit};
-use crate::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::{TaskId, WorkerId};
 
 /// Every interruption, in order.
 #[derive(Clone, Debug, Default)]

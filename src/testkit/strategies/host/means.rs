@@ -7,7 +7,8 @@ use proptest::sample::Index;
 
 use super::{Holder, Host, Work};
 use crate::outcome::{Action, Command};
-use crate::{Amounts, Event, Task, TaskId, WorkerId};
+use crate::resource::Amounts;
+use crate::{Event, Task, TaskId, WorkerId};
 
 /// The worker that carries out a command, and whether it takes the task from there.
 pub(super) const fn doer(action: Action) -> Option<(WorkerId, bool)> {

@@ -6,8 +6,8 @@ use proptest::sample::Index;
 
 use super::{Body, Holder, Host, Order, Work};
 use crate::outcome::{Action, Command};
-use crate::view;
-use crate::{Group, Phase, Placement, ResourceId, Snapshot, SnapshotBuilder, Task};
+use crate::snapshot::{Group, Phase, Placement};
+use crate::{ResourceId, Snapshot, SnapshotBuilder, Task, view};
 
 /// What a host sees of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
