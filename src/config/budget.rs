@@ -50,9 +50,10 @@ pub struct Budget {
     pub scope: Scope,
     /// What is counted.
     pub unit: Unit,
-    /// Never more than so much: moves, bytes, or whole seconds.
+    /// At most this many moves, bytes, or whole seconds. At 0 nothing moves under this line.
     pub limit: u64,
-    /// Begun within so long, in seconds; none: under way at once.
+    /// The window of time in which the limit counts what begins, in seconds. `None` if the limit
+    /// counts what is under way at once.
     #[serde(default, with = "as_optional_seconds", skip_serializing_if = "Option::is_none")]
     pub per: Option<Duration>,
 }
@@ -83,10 +84,12 @@ setters! {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fairness {
-    /// What was begun so long ago counts no more, in seconds.
+    /// How long an interruption counts, in seconds. A longer window evens out over more moves and
+    /// forgets later.
     #[serde(with = "as_seconds")]
     pub window: Duration,
-    /// So many interruptions more than its share, so that the first one is possible.
+    /// How many interruptions a tenant may have beyond its share. At least 1, so that the first one
+    /// is possible; a larger value is less fair and holds back fewer moves.
     pub slack: NonZeroU32,
 }
 
@@ -108,9 +111,9 @@ impl Fairness {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AdaptiveConcurrency {
-    /// Never fewer.
+    /// The limit never falls below this.
     pub least: NonZeroU32,
-    /// Never more.
+    /// The limit never rises above this.
     pub most: NonZeroU32,
 }
 

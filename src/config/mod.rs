@@ -48,13 +48,19 @@
 //! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
 //! | [`transfer`](Config::transfer) | nobody asks how long a move takes, nor whether it repays itself |
 
+mod adaptation;
 mod advice;
 mod budget;
 mod check;
+mod cost_benefit;
+mod detection;
+mod hardware;
+mod migration;
 mod operation;
 mod options;
+mod prediction;
 mod preference;
-mod sections;
+mod stability;
 mod transfer;
 
 use core::time::Duration;
@@ -64,16 +70,18 @@ use serde::{Deserialize, Serialize};
 use crate::model::setters::setters;
 use crate::model::time::{Timestamp, as_seconds};
 
+pub use adaptation::{AdaptRule, Adaptation, Pace};
 pub use advice::AdviceRules;
 pub use budget::{AdaptiveConcurrency, Budget, Fairness, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
+pub use cost_benefit::{BenefitRule, BenefitWeights, CostBenefit, CostWeights};
+pub use detection::{Basis, Detection, LoadRule, Trigger};
+pub use hardware::{Efficiency, HardwareStrategy};
+pub use migration::{Eviction, MigrationLimits};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;
-pub use sections::{
-    AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, Calendar, CostBenefit, CostWeights,
-    Detection, Efficiency, Eviction, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
-    Safeguard, Stability, Trigger,
-};
+pub use prediction::Prediction;
+pub use stability::{Calendar, Safeguard, Stability};
 pub use transfer::Transfer;
 
 /// How the engine is to behave.
@@ -89,48 +97,53 @@ pub use transfer::Transfer;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30.
+    /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30. It scales
+    /// what counts per tick. The trap: set it to what the host really does.
     #[serde(with = "as_seconds")]
     pub check_interval: Duration,
-    /// How far back measurements count, in seconds: 300.
+    /// How far back measurements count, in seconds: 300, at least one check interval. A longer
+    /// window is steadier and slower.
     #[serde(with = "as_seconds")]
     pub performance_window: Duration,
-    /// How one number is made of a worker's resources.
+    /// How a worker's resources become one number: the fullest one in `Config::default`, their mean
+    /// in the specification.
     pub load: LoadRule,
     /// The thresholds to begin with, and to return to: 0.85 and 0.2.
     pub thresholds: Thresholds,
     /// When the cluster counts as uneven.
     pub detection: Detection,
-    /// Thresholds and pace follow the load of the system.
+    /// Thresholds and pace follow the load of the system. `None` if they stay as configured.
     pub adaptation: Option<Adaptation>,
-    /// What is coming can trigger, not only what is.
+    /// Forecasts can trigger. `None` if only measurements do.
     pub prediction: Option<Prediction>,
-    /// Moves must be worth their cost.
+    /// Moves must be worth their cost. `None` if every admissible move is.
     pub cost_benefit: Option<CostBenefit>,
-    /// Hardware is not all equal.
+    /// Hardware is not all equal. `None` if all of it counts as equally fast.
     pub hardware: Option<HardwareStrategy>,
-    /// Energy, heat and device memory count.
+    /// Energy, heat and device memory count. `None` if they do not.
     pub efficiency: Option<Efficiency>,
-    /// Tasks are moved, within these limits.
+    /// Tasks are moved, within these limits. `None` if nothing is moved.
     pub migration: Option<MigrationLimits>,
-    /// The engine does not chase its own tail.
+    /// The engine does not react to its own moves. `None` switches cooldown, dead band and
+    /// projection off.
     pub stability: Option<Stability>,
-    /// A mass disappearance of workers is not believed at once.
+    /// A mass disappearance of workers is not believed at once. `None` if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safeguard: Option<Safeguard>,
-    /// How far ahead workers that leave are emptied.
+    /// How far ahead workers that leave are emptied. `None` for the default lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
-    /// Whether it acts, proposes, or only watches: it acts.
+    /// Whether the engine acts, proposes, or only watches: it acts.
     #[serde(skip_serializing_if = "Mode::is_act")]
     pub mode: Mode,
-    /// Only some tasks are its own to move.
+    /// Only some tasks may be moved. `None` if all may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<TaskScope>,
-    /// What no move can mend is said.
+    /// What no move can mend is said. `None` if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceRules>,
-    /// Moves must repay their downtime and the work they lose.
+    /// Moves must repay their downtime and the work they lose. `None` if nobody asks how long a
+    /// move takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
 }
@@ -174,9 +187,11 @@ setters! {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Thresholds {
-    /// Above it a worker is overloaded, 0 to 1.
+    /// Above this load a worker is overloaded, from 0 to 1: 0.85. A smaller value relieves workers
+    /// earlier; the trap is a value below the mean load, where nearly everyone is overloaded.
     pub high: f64,
-    /// Below it a worker is underloaded, 0 to 1.
+    /// Below this load a worker is underloaded, from 0 to 1 and below [`high`](Self::high): 0.2. A
+    /// larger value makes more workers targets.
     pub low: f64,
 }
 

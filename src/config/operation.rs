@@ -76,10 +76,11 @@ impl fmt::Display for Mode {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TaskScope {
-    /// Only tasks that carry one of these [labels](crate::Task::labels); none: whatever they carry.
+    /// Only tasks with one of these [labels](crate::Task::labels) are in scope. Empty if labels do
+    /// not count.
     pub labels: Vec<LabelId>,
-    /// And of these only this share, 0 to 1. Which ones, their ids decide, once and for all: a
-    /// larger share only adds tasks.
+    /// Of these tasks, the share that is in scope, from 0 to 1: 1. Their ids decide which, once and
+    /// for all: a larger share only adds tasks.
     pub share: Ratio,
 }
 

@@ -51,18 +51,23 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// Bandwidth of links that are not stated, in bytes per second, above 0; none: unknown.
+    /// The bandwidth of links that are not stated, in bytes per second, above 0. The trap: too
+    /// large a value makes every move look cheap. `None` if it is unknown; moves over such links
+    /// are then refused.
     pub bandwidth_bytes_per_second: Option<f64>,
-    /// Size of states that are not stated, in bytes; none: unknown.
+    /// The size of states that are not stated, in bytes. `None` if it is unknown; tasks of unknown
+    /// size then do not move.
     pub state_bytes: Option<u64>,
-    /// How long saving a state takes, in seconds: 5.
+    /// How long saving a state takes, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub checkpoint: Duration,
-    /// How long a task takes to begin again, in seconds: 5.
+    /// How long a task takes to begin again, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub restart: Duration,
-    /// For how long a gain counts at most, in seconds; none: as far as forecasts look ahead
-    /// ([`Prediction::window`](super::Prediction::window), or the performance window where nothing is forecast).
+    /// The longest time for which a gain counts, in seconds. A larger value accepts moves that
+    /// repay late. `None` if it is as far as forecasts look ahead
+    /// ([`Prediction::window`](super::Prediction::window), or the performance window without a
+    /// forecast).
     #[serde(with = "as_optional_seconds")]
     pub horizon: Option<Duration>,
 }
