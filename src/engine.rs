@@ -37,9 +37,9 @@ use crate::view::{Adapted, Advised, Burden, Errand, Place, Scored, Seat, Seek, V
 /// 4. Save [`state`](Self::state) after every tick and every report, before commands leave the host.
 /// 5. After a restart, [`resume`](Self::resume) in a higher [`Epoch`] than any before; without a saved
 ///    state, [`in_epoch`](Self::in_epoch). Two lives in one epoch could issue one id for two moves.
-/// 6. Let the host as a whole keep one fence: refuse every command whose epoch is lower than the highest
-///    one seen. A fence per worker does not do: a worker that has not heard of the new life would still
-///    obey the old one.
+/// 6. Honour the fence: once a command of a later migration for a task has been seen, ignore those of
+///    earlier ones. One fence for the whole host, not one per worker: a worker that has not heard of
+///    the later migration would still obey the earlier one.
 /// 7. After a restart, tick once and then repeat [`outstanding`](Self::outstanding).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes

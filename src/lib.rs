@@ -105,7 +105,7 @@
 //! | group | Tasks that share a rule: stay together, keep apart, spread, or limited disruption. |
 //! | gang | A group whose members are interrupted all at once or not at all. |
 //! | epoch | One life of an engine; ids of a later life never repeat those of an earlier one. |
-//! | fence | The host's refusal of commands from an earlier epoch. |
+//! | fence | The host ignores commands of a migration once it has seen a later one for the same task. |
 //!
 //! # Features
 //!
