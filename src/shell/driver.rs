@@ -44,7 +44,9 @@ use crate::snapshot::{Event, Report};
 ///
 /// ```
 /// # use evenkeel::shell::{Driver, MigrationExecutor};
-/// # use evenkeel::{Command, Config, Engine, Input, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// # use evenkeel::engine::Input;
+/// # use evenkeel::{Command, Config, Engine, ResourceId, Snapshot, Task, TaskId};
+/// # use evenkeel::{Timestamp, Worker, WorkerId};
 /// # let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
 /// # let worker = |id, used| {
 /// #     Worker::new(id).with_capacity(ResourceId::CPU, 10.0).with_used(ResourceId::CPU, used)
