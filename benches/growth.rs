@@ -14,10 +14,9 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use evenkeel::{
-    Config, Engine, Epoch, Group, GroupId, GroupRule, MigrationId, Phase, Placement, ResourceId,
-    Snapshot, Task, TaskId, Timestamp, Topology, Worker, WorkerId, ZoneId,
-};
+use evenkeel::id::{Epoch, GroupId, MigrationId, ZoneId};
+use evenkeel::snapshot::{Group, GroupRule, Phase, Placement, Topology};
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
 /// Workers of the smallest and of the largest size; each size is twice the one before.
 const SMALLEST: u64 = 500;
@@ -67,11 +66,10 @@ fn load(worker: u64) -> f64 {
 
 fn workers(count: u64) -> impl Iterator<Item = Worker> {
     (0..count).map(|id| {
-        let mut worker = Worker::new(WorkerId::new(id))
+        Worker::new(WorkerId::new(id))
             .with_capacity(ResourceId::CPU, 16.0)
-            .with_used(ResourceId::CPU, load(id));
-        worker.zone = Some(ZoneId::new(id % 4));
-        worker
+            .with_used(ResourceId::CPU, load(id))
+            .with_zone(ZoneId::new(id % 4))
     })
 }
 
@@ -94,11 +92,9 @@ fn build(
 ) -> Snapshot {
     let tasks: Vec<Task> = tasks.collect();
     let members: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
-    let groups = (0..).zip(rules).map(|(id, rule)| Group {
-        id: GroupId::new(id),
-        rule: *rule,
-        members: members.clone(),
-    });
+    let groups = (0..)
+        .zip(rules)
+        .map(|(id, rule)| Group::new(GroupId::new(id), *rule, members.iter().copied()));
     let builder = Snapshot::builder(Timestamp::from_secs(270)).workers(workers).tasks(tasks);
     groups.fold(builder, |builder, group| builder.group(group)).build()
 }

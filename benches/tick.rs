@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
-use evenkeel::{
-    Config, Engine, KindId, Placement, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
-    WorkerId,
-};
+use evenkeel::id::KindId;
+use evenkeel::snapshot::Placement;
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
 /// Workers; ten tasks each.
 const SIZES: [u64; 4] = [10, 100, 1_000, 10_000];
@@ -42,13 +41,12 @@ fn cluster(shape: Shape, workers: u64) -> (Vec<Worker>, Vec<Task>) {
         (thousandths + task * 37 % 101) as f64 / 1_000.0
     };
     let tasks = (0..workers * TASKS_PER_WORKER).map(|id| {
-        let mut task = Task::new(TaskId::new(id))
+        Task::new(TaskId::new(id))
+            .with_kind(KindId::new(id % 8))
             .on(WorkerId::new(id / TASKS_PER_WORKER))
             .with_demand(ResourceId::CPU, load(id))
             .with_demand(ResourceId::MEMORY, GIB)
-            .with_running(Duration::from_secs(30 + id % 200));
-        task.kind = KindId::new(id % 8);
-        task
+            .with_running(Duration::from_secs(30 + id % 200))
     });
     let workers = (0..workers).map(|id| {
         let first = id * TASKS_PER_WORKER;

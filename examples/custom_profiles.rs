@@ -4,27 +4,21 @@
 //! its own: an accelerator card that the table does not tell apart, five times as fast. With that
 //! row in the table the same task goes there.
 
-use evenkeel::{
-    Config, Engine, Hardware, HardwareProfile, HardwareTable, PROFILES, Ratio, Requirements,
-    ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
-};
+use evenkeel::hardware::{Hardware, HardwareProfile, HardwareTable, PROFILES};
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::Requirements;
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut rows = PROFILES.to_vec();
-    rows.push(HardwareProfile {
-        hardware: Hardware::Qnn,
-        min_compute: None,
-        performance: 5.0,
-        energy: Ratio::new(0.9)?,
-        thermal: Ratio::new(0.9)?,
-    });
+    let card = HardwareProfile::new(Hardware::Qnn, 5.0)
+        .with_energy(Ratio::new(0.9)?)
+        .with_thermal(Ratio::new(0.9)?);
+    let table = HardwareTable::new([&PROFILES[..], &[card]].concat());
 
-    let built_in = target(Config::default())?;
-    let mut config = Config::default();
-    if let Some(hardware) = &mut config.hardware {
-        hardware.table = HardwareTable::new(rows);
-    }
-    let custom = target(config)?;
+    let config = Config::default();
+    let built_in = target(config.clone())?;
+    let hardware = config.hardware.clone().unwrap_or_default().with_table(table);
+    let custom = target(config.with_hardware(hardware))?;
 
     println!("built-in table: {built_in}");
     println!("our own table:  {custom}");
@@ -41,8 +35,7 @@ fn target(config: Config) -> Result<String, Box<dyn std::error::Error>> {
             .with_capacity(ResourceId::CPU, 16.0)
             .with_used(ResourceId::CPU, used)
     };
-    let mut needs = Requirements::NONE;
-    needs.any_of = [Hardware::Cpu, Hardware::Cuda, Hardware::Qnn].into_iter().collect();
+    let needs = Requirements::NONE.with_any_of([Hardware::Cpu, Hardware::Cuda, Hardware::Qnn]);
     let task = Task::new(TaskId::new(1))
         .on(hot)
         .with_demand(ResourceId::CPU, 4.0)

@@ -22,10 +22,11 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+use evenkeel::id::Epoch;
 use evenkeel::shell::{Driver, MetricsRow, MetricsSink, TelemetrySource, WallClock};
 use evenkeel::{
-    Action, Command, Config, Engine, Epoch, Event, Outcome, Report, ResourceId, Snapshot, Task,
-    TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId,
+    Timestamp, Worker, WorkerId,
 };
 
 /// Seconds between two rounds.

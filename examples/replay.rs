@@ -19,7 +19,12 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
-use evenkeel::{BadRecord, Config, Engine, Epoch, Input, Options, Record, State};
+use evenkeel::config::Options;
+use evenkeel::engine::Input;
+use evenkeel::id::Epoch;
+use evenkeel::snapshot::{BadRecord, Record};
+use evenkeel::state::State;
+use evenkeel::{Config, Engine};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
@@ -156,9 +161,9 @@ fn read(mut line: Value) -> Result<Input, String> {
         let mut bad = Vec::new();
         set_aside::<evenkeel::Worker>(snapshot, "workers", &mut bad);
         set_aside::<evenkeel::Task>(snapshot, "tasks", &mut bad);
-        set_aside::<evenkeel::Group>(snapshot, "groups", &mut bad);
-        set_aside::<evenkeel::TargetClass>(snapshot, "classes", &mut bad);
-        set_aside::<evenkeel::Freeze>(snapshot, "freezes", &mut bad);
+        set_aside::<evenkeel::snapshot::Group>(snapshot, "groups", &mut bad);
+        set_aside::<evenkeel::snapshot::TargetClass>(snapshot, "classes", &mut bad);
+        set_aside::<evenkeel::snapshot::Freeze>(snapshot, "freezes", &mut bad);
         set_aside::<evenkeel::Report>(snapshot, "reports", &mut bad);
         let known = snapshot.entry("bad_records").or_insert_with(|| json!([]));
         if let Some(known) = known.as_array_mut() {

@@ -13,9 +13,10 @@ use std::error::Error;
 use std::fs;
 
 use evenkeel::config::Mode;
+use evenkeel::engine::{Input, Output};
 use evenkeel::{
-    Action, Command, Config, Engine, Event, Input, Output, Report, ResourceId, Snapshot, Task,
-    TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Config, Engine, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp,
+    Worker, WorkerId,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,10 +1,11 @@
 //! A sink that tells `tracing` of every round and of every migration, as events with fields: whatever subscribes to
 //! the host's own log gets the engine's decisions with it.
 
+use evenkeel::engine::Input;
+use evenkeel::outcome::{Ended, Fate};
 use evenkeel::shell::{Driver, MetricsSink};
 use evenkeel::{
-    Config, Ended, Engine, Fate, Input, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp,
-    Worker, WorkerId,
+    Config, Engine, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 use tracing::{debug, info, warn};
 

@@ -19,11 +19,13 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
-use evenkeel::config::{Mode, Pace, Trigger};
+use evenkeel::config::{Mode, Pace, Thresholds, Trigger};
+use evenkeel::engine::{Input, Output};
+use evenkeel::outcome::{Balance, LoadBand, Reach, Rejection, Remedy, Verdict};
+use evenkeel::snapshot::{Coverage, Group, Mobility, Placement};
 use evenkeel::{
-    Action, Balance, Command, Config, Coverage, Engine, Group, Input, LoadBand, Mobility, Outcome,
-    Output, Placement, Reach, Rejection, Remedy, Snapshot, SnapshotBuilder, Task, TaskId,
-    Thresholds, Timestamp, Verdict, WorkerId,
+    Action, Command, Config, Engine, Outcome, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp,
+    WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -318,11 +320,9 @@ impl Round {
         let its = |group: &&Group| group.members.contains(&id);
         let free: BTreeSet<TaskId> =
             groups().filter(its).flat_map(|it| &it.members).copied().collect();
-        let tasks = snapshot.tasks().iter().cloned().map(|mut task| {
-            if task.id != id && !free.contains(&task.id) {
-                task.mobility = Mobility::Pinned;
-            }
-            task
+        let tasks = snapshot.tasks().iter().cloned().map(|task| {
+            let is_free = task.id == id || free.contains(&task.id);
+            if is_free { task } else { task.with_mobility(Mobility::Pinned) }
         });
         let mut same = Snapshot::builder(snapshot.at());
         if snapshot.coverage() == Coverage::Partial {
@@ -357,7 +357,7 @@ impl Round {
         });
         let factor = pace.unwrap_or_default().imbalance_factor;
         let detection = &config.detection;
-        let Thresholds { high, low } = self.outcome.thresholds;
+        let Thresholds { high, low, .. } = self.outcome.thresholds;
         let both = if detection.trigger == Trigger::Both { "and one" } else { "or" };
         let needed = detection.imbalance * factor;
         let enough = detection.sufficient.map_or(String::new(), |enough| {

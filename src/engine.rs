@@ -1,4 +1,4 @@
-//! The engine: three doors in, one value out, and the pipeline in [`step`].
+//! The engine: three doors in, one value out, and the pipeline in `step`.
 
 mod look;
 mod survey;
@@ -9,28 +9,63 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::advice;
 use crate::config::{Config, ConfigErrors};
 use crate::lifecycle::{Lifecycle, Settled};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::outcome::{Command, Ended, Fingerprints, Outcome, Reply, Tally};
-use crate::plan;
 use crate::round::{Advised, Context, Plan, Survey};
 use crate::snapshot::{Report, Snapshot};
 use crate::stage::record::{self, Pass};
 use crate::stage::trust;
 use crate::state::{State, Stats};
+use crate::{advice, plan};
 
 pub use look::Look;
 
 /// Decides which running task should move to which worker, when, and why.
 ///
-/// Three doors take input: [`tick`](Self::tick) runs a balancing round, [`report`](Self::report)
-/// settles what happened to a migration the moment the host knows it,
-/// [`reconfigure`](Self::reconfigure) changes settings. The sequence of inputs is the whole log
-/// ([`Input`]); replaying it gives the same outputs, bit by bit. Everything else takes `&self`.
+/// The engine is a plain value: it does no I/O and reads no clock. The host drives it and owes it, in
+/// this order:
+///
+/// 1. Build a [`Snapshot`] of all workers and tasks, later than the last, and call [`tick`](Self::tick).
+/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a repeated one is the
+///    same order, not a second one.
+/// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
+///    commands of the [`Reply`]: a released task runs nowhere until its target is told.
+/// 4. Save [`state`](Self::state) after every tick and every report, before commands leave the host.
+/// 5. After a restart, [`resume`](Self::resume) in a higher [`Epoch`] than any before; without a saved
+///    state, [`in_epoch`](Self::in_epoch). Two lives in one epoch could issue one id for two moves.
+/// 6. Honour the fence: once a command of a later migration for a task has been seen, ignore those of
+///    earlier ones. One fence for the whole host, not one per worker: a worker that has not heard of
+///    the later migration would still obey the earlier one.
+/// 7. After a restart, tick once and then repeat [`outstanding`](Self::outstanding).
+///
+/// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
+/// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by
+/// bit. Everything else takes `&self` and answers questions.
+///
+/// ```
+/// use evenkeel::{
+///     Config, Engine, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
+///     WorkerId,
+/// };
+///
+/// let worker = |id| Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 8.0);
+/// let task = |id| Task::new(TaskId::new(id)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
+/// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
+///     .workers([worker(1).with_used(ResourceId::CPU, 7.5), worker(2).with_used(ResourceId::CPU, 0.0)])
+///     .tasks([task(1), task(2)])
+///     .build();
+/// let mut engine = Engine::new(Config::default())?;
+/// let command = engine.tick(&snapshot)?.commands[0];
+/// assert_eq!(engine.outstanding(), [command]); // what a restarted host would repeat
+/// let released = Event::Released { migration: command.migration };
+/// let reply = engine.report(&Report::new(Timestamp::from_secs(31), released));
+/// assert_eq!(reply.commands.len(), 1); // the target is told now, not in the next round
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: Config,
@@ -125,7 +160,7 @@ impl Engine {
     /// An engine that remembers nothing, in a later epoch: after a restart that lost the state.
     ///
     /// Migrations that are still under way are taken over from the snapshots that show them
-    /// ([`Placement::Moving`](crate::Placement::Moving)).
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)).
     ///
     /// # Errors
     ///

@@ -60,8 +60,8 @@
 //! # Doors
 //!
 //! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a
-//! sequence of [`Input`]s); everything else takes `&self`: [`Look::consider`] (why, or why not),
-//! [`Look::rank`] (where would a new task go), [`Engine::outstanding`] (commands to repeat after
+//! sequence of [`Input`](engine::Input)s); everything else takes `&self`: [`Look::consider`](engine::Look::consider)
+//! (why, or why not), [`Look::rank`](engine::Look::rank) (where would a new task go), [`Engine::outstanding`] (commands to repeat after
 //! a restart), [`Engine::stats`], [`Engine::state`].
 //!
 //! # What it promises
@@ -70,6 +70,42 @@
 //! one move at a time per task, no worsening, no ping-pong, in-flight effects counted, evidence for
 //! every decision, calibrated forecasts, bounds on everything it remembers, and bad input that
 //! never spoils good input. Which preset keeps which is a table in [`config`].
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | worker | A machine, or a part of one, that runs tasks ([`Worker`]). |
+//! | task | A piece of work that runs on one worker at a time ([`Task`]). |
+//! | snapshot | What the host says of all workers and tasks at one moment ([`Snapshot`]). |
+//! | round | One call of [`Engine::tick`]: a snapshot in, an outcome out. |
+//! | outcome | What a round decided and why ([`Outcome`]). |
+//! | load | How full a worker is, as one number from 0 to 1 ([`LoadRule`](config::LoadRule)). |
+//! | projected load | The measured load plus everything that is on its way to or from the worker. |
+//! | spread | The highest load less the lowest. |
+//! | threshold | The load above which a worker is overloaded, or below which it is underloaded. |
+//! | load band | Whether the whole system is lightly, normally or highly loaded; it sets the pace. |
+//! | dead band | How much better the target must be before a move is worth making. |
+//! | headroom | What a worker has left before its ceiling, by resource. |
+//! | forecast | Every worker's expected load at the end of the prediction window. |
+//! | horizon | How far ahead forecasts look and gains count. |
+//! | candidate | A pair of a task and a worker that it could move to. |
+//! | scorecard | The cost and the benefit of a candidate, factor by factor. |
+//! | refusal | Why a candidate was not chosen ([`Rejection`](outcome::Rejection)). |
+//! | remedy | The smallest change that would lift a refusal ([`Remedy`](outcome::Remedy)). |
+//! | reason | Why a command was given: an overload, a drain, a faster worker, ... |
+//! | migration | The whole way of a task from one worker to another, under one id. |
+//! | alternative | One way in which a task can run, with its own hardware, demand and speed. |
+//! | stance | Whether a worker accepts tasks, is cordoned (holds), drains, or is offline. |
+//! | drain | Every task has to leave the worker. |
+//! | orphan | A task that has lost its worker and must be placed again. |
+//! | cooldown | How long a task that has moved is left alone. |
+//! | budget | How much may be interrupted, of what, of whom, and how often ([`Budget`](config::Budget)). |
+//! | freeze | A time in which no move begins that nothing forces. |
+//! | group | Tasks that share a rule: stay together, keep apart, spread, or limited disruption. |
+//! | gang | A group whose members are interrupted all at once or not at all. |
+//! | epoch | One life of an engine; ids of a later life never repeat those of an earlier one. |
+//! | fence | The host ignores commands of a migration once it has seen a later one for the same task. |
 //!
 //! # Features
 //!
@@ -94,7 +130,7 @@ extern crate std;
 
 mod advice;
 pub mod config;
-mod engine;
+pub mod engine;
 mod forecast;
 #[cfg(any(feature = "sim", feature = "testkit"))]
 #[cfg_attr(
@@ -105,13 +141,13 @@ mod host;
 mod lifecycle;
 mod math;
 mod model;
-mod outcome;
+pub mod outcome;
 mod plan;
 mod round;
 mod rules;
-mod snapshot;
+pub mod snapshot;
 mod stage;
-mod state;
+pub mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod verify;
@@ -130,23 +166,11 @@ pub mod spec {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use config::{Config, ConfigError, ConfigErrors, Options, Thresholds};
-pub use engine::{Engine, Input, Look, Output, ResumeError, Stale};
-pub use model::hardware::{
-    BadCapability, BadHardware, ComputeCapability, Hardware, HardwareProfile, HardwareSet,
-    HardwareTable, PROFILES,
-};
-pub use model::ids::{
-    BadId, ClassId, DomainId, Epoch, GroupId, KindId, LabelId, MigrationId, TaskId, TenantId,
-    TopologyId, WorkerId, ZoneId,
-};
-pub use model::ratio::{OutOfRange, Ratio, Utilization};
-pub use model::resource::{Amounts, BadResource, ResourceId};
+pub use config::Config;
+pub use engine::Engine;
+pub use model::ids::{TaskId, WorkerId};
+pub use model::resource::ResourceId;
 pub use model::time::Timestamp;
-pub use outcome::*;
-pub use snapshot::{
-    Alternative, BadRecord, Coverage, Device, Event, Freeze, FreezeScope, Group, GroupRule,
-    Maintenance, Mobility, Phase, Placement, Record, Report, Requirements, Snapshot,
-    SnapshotBuilder, Stance, StateAt, TargetClass, Task, Topology, Worker,
-};
-pub use state::{State, Stats};
+pub use model::{hardware, ids as id, ratio, resource};
+pub use outcome::{Action, Command, Outcome};
+pub use snapshot::{Device, Event, Report, Snapshot, SnapshotBuilder, Task, Worker};

@@ -9,9 +9,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::AdviceRules;
+use evenkeel::hardware::Hardware;
+use evenkeel::id::GroupId;
+use evenkeel::outcome::Advice;
+use evenkeel::snapshot::{Group, GroupRule, Mobility, Placement};
 use evenkeel::{
-    Advice, Config, Engine, Event, Group, GroupId, GroupRule, Hardware, Mobility, Placement,
-    Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId, verify,
+    Config, Engine, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    verify,
 };
 use proptest::collection::vec;
 use proptest::option::weighted;

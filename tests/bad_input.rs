@@ -5,13 +5,18 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    AdaptiveConcurrency, Budget, Eviction, Fairness, Safeguard, Scope, Transfer, Unit,
+    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, Options, Safeguard, Scope,
+    Transfer, Unit,
+};
+use evenkeel::hardware::{Hardware, HardwareTable, PROFILES};
+use evenkeel::id::{ClassId, GroupId, LabelId};
+use evenkeel::outcome::Verdict;
+use evenkeel::snapshot::{
+    Alternative, BadRecord, Group, GroupRule, Mobility, Record, Stance, StateAt, TargetClass,
 };
 use evenkeel::{
-    Alternative, BadRecord, ClassId, Config, Engine, Event, Group, GroupId, GroupRule, Hardware,
-    HardwareTable, LabelId, Mobility, Options, Outcome, PROFILES, Record, Report, ResourceId,
-    Snapshot, SnapshotBuilder, Stance, StateAt, TargetClass, Task, TaskId, Timestamp, Verdict,
-    Worker, WorkerId, verify,
+    Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
+    Timestamp, Worker, WorkerId, verify,
 };
 
 const NAN: f64 = f64::NAN;
@@ -70,7 +75,7 @@ fn class_records() -> Vec<(SnapshotBuilder, &'static str)> {
             "task t9: class is c7; it must be a class of the snapshot",
         ),
         (
-            sound().class(TargetClass::new(ClassId::new(4)).with_cost(WorkerId::new(2), NAN)),
+            sound().class(TargetClass::new(ClassId::new(4)).with_worker(WorkerId::new(2), NAN)),
             "class c4: workers is NaN for w2; it must be a finite number from 0 up",
         ),
         (
@@ -268,11 +273,13 @@ const ABSURD: [fn(&mut Task, &mut Worker, &mut Transfer); 9] = [
 #[test]
 fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
     for spoil in ABSURD {
-        let (mut config, mut worker, mut task) = (Config::default(), cpu(1, 9.5), task(1, 1, 4.0));
+        let (mut config, mut worker) = (Config::default(), cpu(1, 9.5));
+        let mut task = task(1, 1, 4.0)
+            .with_state_bytes(1 << 30)
+            .with_checkpoint_age(Duration::ZERO)
+            .with_running(Duration::from_secs(60));
         let section = config.transfer.get_or_insert_default();
         section.bandwidth_bytes_per_second = Some(1e9);
-        (task.state_bytes, task.checkpoint_age) = (Some(1 << 30), Some(Duration::ZERO));
-        task.running = Duration::from_secs(60);
         spoil(&mut task, &mut worker, section);
         let snapshot = Snapshot::builder(Timestamp::from_secs(30));
         let snapshot = snapshot.workers([worker, cpu(2, 1.0)]).task(task).build();
@@ -353,10 +360,8 @@ fn a_worker_that_is_said_to_be_two_things_is_neither() {
 
 #[test]
 fn all_faults_of_a_snapshot_are_told_at_once() {
-    let mut hot = cpu(3, NAN);
-    hot.power_watts = Some(-1.0);
-    let mut odd = task(9, 3, -1.0);
-    (odd.priority, odd.device) = (11, Some(1));
+    let hot = cpu(3, NAN).with_power_watts(-1.0);
+    let odd = task(9, 3, -1.0).with_priority(11).with_device(1);
     let snapshot = sound().worker(hot).task(odd).group(group(5, &[99])).build();
     let lines: Vec<String> = snapshot.bad_records().iter().map(ToString::to_string).collect();
     let expected = [
@@ -455,7 +460,7 @@ fn limits() -> Vec<(Config, &'static str)> {
             "migration.share_of_workers is 2; it must be a number from 0 to 1",
         ),
         (
-            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).within(Duration::ZERO)),
+            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).with_per(Duration::ZERO)),
             "migration.budgets.0.per is 0s; it must be longer than 0s",
         ),
         (
@@ -492,6 +497,31 @@ fn limits() -> Vec<(Config, &'static str)> {
 }
 
 /// Every hostile configuration, and the one line that is said of it.
+/// Settings that nothing reads, and what they would need.
+fn unread() -> Vec<(Config, &'static str)> {
+    vec![
+        (
+            spoilt(|it| it.cost_benefit = None),
+            "hardware.upgrade is 2; it must be unset unless cost_benefit is set: nothing else reads it",
+        ),
+        (
+            spoilt(|it| {
+                *it = it.clone().without_cost_benefit();
+                it.efficiency.as_mut().unwrap().hot_celsius = 70.0;
+            }),
+            "efficiency.hot_celsius is 70; it must be 85 unless cost_benefit is set: nothing else reads it",
+        ),
+        (
+            spoilt(|it| {
+                let section = it.cost_benefit.as_mut().unwrap();
+                (section.rule, section.benefit.relief) = (BenefitRule::Difference, 7.0);
+            }),
+            "cost_benefit.benefit.relief is 7; it must be 5 unless cost_benefit.rule = relief is set: \
+             nothing else reads it",
+        ),
+    ]
+}
+
 fn configs() -> Vec<(Config, &'static str)> {
     let secs = Duration::from_secs;
     vec![
@@ -591,14 +621,13 @@ fn further_configs() -> Vec<(Config, &'static str)> {
     vec![
         (
             spoilt(|it| {
-                it.safeguard = Some(Safeguard { missing_share: 1.5, ..Safeguard::default() });
+                it.safeguard = Some(Safeguard::default().with_missing_share(1.5));
             }),
             "safeguard.missing_share is 1.5; it must be a number from 0 to 1",
         ),
         (
             spoilt(|it| {
-                let believed_after = Duration::ZERO;
-                it.safeguard = Some(Safeguard { believed_after, ..Safeguard::default() });
+                it.safeguard = Some(Safeguard::default().with_believed_after(Duration::ZERO));
             }),
             "safeguard.believed_after is 0s; it must be longer than 0s",
         ),
@@ -627,7 +656,8 @@ fn further_configs() -> Vec<(Config, &'static str)> {
 
 #[test]
 fn every_hostile_configuration_gets_one_clear_line() {
-    let configs: Vec<_> = configs().into_iter().chain(further_configs()).chain(limits()).collect();
+    let configs = configs().into_iter().chain(further_configs()).chain(limits()).chain(unread());
+    let configs: Vec<_> = configs.collect();
     println!("{} hostile configurations", configs.len());
     for (config, line) in configs {
         assert_eq!(Engine::new(config.clone()).unwrap_err().to_string(), line);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use evenkeel::id::Epoch;
 use evenkeel::shell::{MetricsRow, RowError, WallClock};
 use evenkeel::{
-    Config, Engine, Epoch, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId, Timestamp,
-    Worker, WorkerId,
+    Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 use serde_json::Value;
 

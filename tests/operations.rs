@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::config::{Mode, Scope, TaskScope};
+use evenkeel::engine::{Input, Output};
+use evenkeel::id::{Epoch, MigrationId};
+use evenkeel::outcome::{Difference, Rejection};
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::Placement;
 use evenkeel::testkit::strategies::{self, Failover, Happening, History, Turn};
 use evenkeel::verify::Watch;
-use evenkeel::{
-    Action, Command, Config, Difference, Engine, Epoch, Input, MigrationId, Outcome, Output,
-    Placement, Ratio, Rejection, Snapshot, TaskId,
-};
+use evenkeel::{Action, Command, Config, Engine, Outcome, Snapshot, TaskId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -9,14 +9,21 @@ use std::fmt;
 use std::time::Duration;
 
 use evenkeel::config::Mode;
+use evenkeel::engine::{Input, Output};
+use evenkeel::hardware::Hardware;
+use evenkeel::id::{DomainId, GroupId, LabelId, MigrationId, TopologyId, ZoneId};
+use evenkeel::outcome::{Admission, Balance, Fate, Reason, Rejection};
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::{
+    BadRecord, FreezeScope, Group, GroupRule, Mobility, Placement, Record, Stance, StateAt,
+    Topology,
+};
+use evenkeel::state::State;
 use evenkeel::testkit::strategies::{self, Cluster, History};
 use evenkeel::verify::{self, Promise, Round, Violation, Watch};
 use evenkeel::{
-    Action, Admission, BadRecord, Balance, Command, Config, DomainId, Engine, Event, Fate,
-    FreezeScope, Group, GroupId, GroupRule, Hardware, Input, LabelId, MigrationId, Mobility,
-    Outcome, Output, Placement, Ratio, Reason, Record, Rejection, Report, ResourceId, Snapshot,
-    SnapshotBuilder, Stance, State, StateAt, Task, TaskId, Timestamp, Topology, TopologyId, Worker,
-    WorkerId, ZoneId,
+    Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder,
+    Task, TaskId, Timestamp, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -269,7 +276,7 @@ fn shuffled(snapshot: &Snapshot, keys: &[u64]) -> Snapshot {
     for freeze in in_order(snapshot.freezes(), keys) {
         builder = builder.freeze(freeze);
     }
-    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    let partial = snapshot.coverage() == evenkeel::snapshot::Coverage::Partial;
     if partial { builder.partial().build() } else { builder.build() }
 }
 
@@ -373,7 +380,7 @@ fn renamed(snapshot: &Snapshot) -> Snapshot {
     for report in snapshot.reports() {
         builder = builder.report(renamed_report(*report));
     }
-    let partial = snapshot.coverage() == evenkeel::Coverage::Partial;
+    let partial = snapshot.coverage() == evenkeel::snapshot::Coverage::Partial;
     if partial { builder.partial().build() } else { builder.build() }
 }
 
@@ -568,7 +575,7 @@ proptest! {
         let (mut spoilt, mut unknown) = (cluster.clone(), cluster);
         spoilt.workers[row].temperature_celsius = Some(f64::NAN);
         unknown.workers[row].temperature_celsius = None;
-        unknown.workers[row].used = evenkeel::Amounts::new();
+        unknown.workers[row].used = evenkeel::resource::Amounts::new();
         unknown.workers[row].devices.iter_mut().for_each(|device| device.used_bytes = None);
         prop_assert_eq!(commands(&config, &spoilt), commands(&config, &unknown));
     }
@@ -974,16 +981,14 @@ fn a_member_on_its_way_here_keeps_its_group_here() {
 #[test]
 fn what_is_adrift_weighs_on_its_source_no_more() {
     let mut engine = Engine::new(Config::default()).unwrap();
-    let mut task = of(1, 4.0);
-    task.placement = Placement::Moving {
-        migration: MigrationId::new(evenkeel::Epoch::FIRST, 9),
+    let task = of(1, 4.0).with_placement(Placement::Moving {
+        migration: MigrationId::new(evenkeel::id::Epoch::FIRST, 9),
         from: Some(WorkerId::new(1)),
         to: WorkerId::new(2),
-        phase: evenkeel::Phase::Released,
+        phase: evenkeel::snapshot::Phase::Released,
         since: secs(29),
-    };
-    let mut source = cpu(1, 6.0);
-    source.metric_age = Duration::from_secs(10);
+    });
+    let source = cpu(1, 6.0).with_metric_age(Duration::from_secs(10));
     let snapshot = Snapshot::builder(secs(30)).workers([source, cpu(2, 9.0)]).task(task).build();
     let outcome = ticks(&mut engine, &[snapshot]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.2).abs() < 1e-9);
@@ -996,8 +1001,7 @@ fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
         let _home = event(&mut engine, at, Event::Failed { migration });
     }
     // Neither will have t1. What it asked for at w1 is free for another, which has room nowhere else.
-    let mut orphan = of(3, 4.0);
-    orphan.placement = Placement::Orphaned;
+    let orphan = of(3, 4.0).with_placement(Placement::Orphaned);
     let without = Snapshot::builder(secs(60)).workers([cpu(1, 5.5), cpu(2, 9.0)]).tasks([
         on(1, of(2, 5.5)),
         on(2, of(4, 9.0)),
@@ -1010,13 +1014,11 @@ fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
 #[test]
 fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
     let mut engine = Engine::new(Config::default()).unwrap();
-    let mut orphan = of(1, 4.0);
-    orphan.placement = Placement::Orphaned;
+    let orphan = of(1, 4.0).with_placement(Placement::Orphaned);
     let lost = Snapshot::builder(secs(30)).worker(cpu(1, 0.0)).task(orphan).build();
     let migration = ticks(&mut engine, &[lost]).commands[0].migration;
     assert_eq!(event(&mut engine, 50, Event::Running { migration }), []);
-    let mut worker = cpu(1, 0.0);
-    worker.metric_age = Duration::from_secs(20);
+    let worker = cpu(1, 0.0).with_metric_age(Duration::from_secs(20));
     let stale = Snapshot::builder(secs(60)).worker(worker).task(on(1, of(1, 4.0))).build();
     let outcome = ticks(&mut engine, &[stale]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.4).abs() < 1e-9);

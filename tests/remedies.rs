@@ -14,7 +14,7 @@ mod cases;
 
 use std::collections::BTreeMap;
 
-use evenkeel::{Rejection, Remedy};
+use evenkeel::outcome::{Rejection, Remedy};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use evenkeel::engine::{Input, Output, ResumeError};
+use evenkeel::id::{Epoch, MigrationId};
+use evenkeel::state::State;
 use evenkeel::testkit::strategies::{self, History};
 use evenkeel::{
-    Action, Command, Config, Engine, Epoch, Event, Input, MigrationId, Outcome, Output, Report,
-    ResourceId, ResumeError, Snapshot, State, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId,
+    Timestamp, Worker, WorkerId,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};

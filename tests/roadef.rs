@@ -13,9 +13,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use evenkeel::id::{Epoch, GroupId, MigrationId};
+use evenkeel::outcome::Rejection;
+use evenkeel::snapshot::{Group, GroupRule, Phase, Placement};
 use evenkeel::{
-    Action, Config, Engine, Epoch, Event, Group, GroupId, GroupRule, MigrationId, Outcome, Phase,
-    Placement, Rejection, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId, Timestamp,
+    Worker, WorkerId,
 };
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 

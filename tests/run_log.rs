@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evenkeel::engine::Input;
+use evenkeel::id::MigrationId;
+use evenkeel::outcome::{Ended, Fate};
 use evenkeel::shell::run_log::{Line, Migration, Round, Stay};
 use evenkeel::shell::{MetricsSink, Recorder, WallClock};
 use evenkeel::sim::{Policy, Scenario, simulate_with};
+use evenkeel::snapshot::{Coverage, Phase, Placement};
 use evenkeel::{
-    Action, Config, Coverage, Ended, Engine, Fate, Input, MigrationId, Outcome, Phase, Placement,
-    ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Config, Engine, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 
 /// Everything as it came, and the log.
@@ -348,7 +352,7 @@ fn stays(inputs: &[Input]) -> Vec<(u64, u64, f64, f64)> {
     let mut engine = Engine::new(config).unwrap();
     for input in inputs {
         recorder.input(input);
-        if let evenkeel::Output::Outcome(outcome) = engine.apply(input) {
+        if let evenkeel::engine::Output::Outcome(outcome) = engine.apply(input) {
             recorder.record(&outcome);
         }
     }

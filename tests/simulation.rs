@@ -6,11 +6,12 @@
 use std::fs;
 use std::path::Path;
 
+use evenkeel::engine::{Input, Output};
 use evenkeel::shell::MetricsSink;
 use evenkeel::sim::{Books, Metrics, Policy, Run, Scenario, simulate, simulate_with};
+use evenkeel::snapshot::{Placement, Stance};
 use evenkeel::verify::{self, Watch};
-use evenkeel::{Config, Engine, Input, Outcome, Output, Placement, ResourceId, Snapshot};
-use evenkeel::{Stance, Task, Worker};
+use evenkeel::{Config, Engine, Outcome, ResourceId, Snapshot, Task, Worker};
 use toml::{Table, Value};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scenarios");

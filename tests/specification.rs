@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use evenkeel::config::Options;
+use evenkeel::hardware::{Hardware, HardwareTable};
+use evenkeel::outcome::{Balance, Direction, Scorecard};
+use evenkeel::snapshot::Requirements;
 use evenkeel::{
-    Balance, Config, Direction, Engine, Event, Hardware, HardwareTable, Options, Outcome,
-    Requirements, ResourceId, Scorecard, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Config, Engine, Event, Outcome, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
@@ -361,10 +364,11 @@ fn cost_follows_the_original_constants() {
         ((200, 10, 64, 5.0), [2.0, 3.0, 2.0, 2.0, 10.0]),
     ];
     for ((seconds, priority, state, extra), expected) in cases {
-        let mut task = Task::new(TaskId::new(1)).with_running(Duration::from_secs(seconds));
-        task.priority = priority;
-        task.state_bytes = Some(state * gib);
-        task.extra_cost = Some(extra);
+        let task = Task::new(TaskId::new(1))
+            .with_running(Duration::from_secs(seconds))
+            .with_priority(priority)
+            .with_state_bytes(state * gib)
+            .with_extra_cost(extra);
         let cost = scorecard(task, target(1.0)).cost;
         let given = [cost.base, cost.running, cost.priority, cost.state, cost.total()];
         assert!(given.iter().zip(expected).all(|(a, b)| close(*a, b)), "{given:?}, {expected:?}");
@@ -379,16 +383,14 @@ fn benefit_follows_the_original_constants() {
     // Never below nothing.
     assert!(close(scorecard(task(), target(9.5)).benefit.utilization, 0.0));
     // 2 x (3.0 - 1.0) for a task that may use CUDA.
-    let mut needs = Requirements::NONE;
-    needs.any_of = [Hardware::Cpu, Hardware::Cuda].into_iter().collect();
+    let needs = Requirements::NONE.with_any_of([Hardware::Cpu, Hardware::Cuda]);
     let cuda = target(1.0).with_hardware(Hardware::Cuda);
     let benefit = scorecard(task().with_requirements(needs.clone()), cuda).benefit;
     assert!(close(benefit.hardware, 4.0));
     assert!(close(scorecard(task().with_requirements(needs), target(1.0)).benefit.hardware, 0.0));
     // 3 x (0.9 - 0.7) of energy, 1 x (0.9 - 0.8) of heat, for a power-efficient task on QNN.
-    let mut needs = Requirements::NONE;
-    needs.any_of = [Hardware::Cpu, Hardware::Qnn].into_iter().collect();
-    needs.power_efficient = true;
+    let needs =
+        Requirements::NONE.with_any_of([Hardware::Cpu, Hardware::Qnn]).with_power_efficient(true);
     let qnn = target(1.0).with_hardware(Hardware::Qnn);
     let benefit = scorecard(task().with_requirements(needs), qnn).benefit;
     assert!(close(benefit.energy, 0.6) && close(benefit.thermal, 0.1));
@@ -471,8 +473,7 @@ fn only_a_positive_net_benefit_is_worth_it() {
                 .with_capacity(ResourceId::CPU, 8.0)
                 .with_used(ResourceId::CPU, used)
         };
-        let mut task = Task::new(TaskId::new(1)).on(WorkerId::new(1));
-        task.priority = 1;
+        let task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_priority(1);
         let workers = [worker(1, 7.0), worker(2, used)];
         let at = Timestamp::from_secs(30);
         let snapshot = Snapshot::builder(at).workers(workers).task(task).build();

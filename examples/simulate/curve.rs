@@ -5,15 +5,14 @@
 
 use std::fmt::Write as _;
 
-use evenkeel::Ratio;
+use evenkeel::ratio::Ratio;
 use evenkeel::sim::{Metrics, Policy};
 
-use crate::Report;
 use crate::figures::{number, quantile};
 use crate::options::Options;
-use crate::parallel;
 use crate::policies::Balancers;
 use crate::runs::{self, Cell};
+use crate::{Report, parallel};
 
 /// Where the curve is measured.
 const POINTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use evenkeel::{Config, Ratio};
+use evenkeel::Config;
+use evenkeel::ratio::Ratio;
 use serde_json::Value;
 
 use crate::options::Options;
@@ -21,7 +22,7 @@ pub(crate) fn settings(options: &Options) -> Result<Config, String> {
         config.prediction = None;
     }
     if options.disable_cost_benefit_analysis {
-        config.cost_benefit = None;
+        config = config.without_cost_benefit();
     }
     if options.disable_hardware_specific_strategies {
         config.hardware = None;
@@ -51,7 +52,7 @@ fn from_file(file: &Path) -> Result<Config, String> {
         // Only a whole configuration has sections.
         Err(fault) if has_sections(&text) => Err(told(fault.to_string())),
         Err(_) => {
-            let options: evenkeel::Options =
+            let options: evenkeel::config::Options =
                 serde_json::from_str(&text).map_err(|fault| told(fault.to_string()))?;
             options.apply_to(Config::default()).map_err(|faults| told(faults.to_string()))
         }

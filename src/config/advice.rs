@@ -5,27 +5,42 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::as_seconds;
 
-/// What no move can mend is said: see [`Advice`](crate::Advice).
+/// What no move can mend is said: see [`Advice`](crate::outcome::Advice).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AdviceRules {
-    /// Advice is given once it has been true in every round for so long, in seconds: 120. At 0: at
-    /// once.
+    /// How long a condition must hold in every round before advice is given, in seconds: 120. At 0
+    /// advice is given at once, and flickers with the load.
     #[serde(with = "as_seconds")]
     pub patience: Duration,
-    /// That workers could be done without is told after so long, in seconds: 600. One too many costs
-    /// less than one too few.
+    /// How long workers must have been superfluous before the engine says so, in seconds: 600. A
+    /// worker too many costs less than one too few.
     #[serde(with = "as_seconds")]
     pub patience_down: Duration,
-    /// They could be done without if nobody who takes their tasks would stand above this load, 0 to
-    /// 1: 0.7. Keep it well below the high threshold, above which more workers are advised.
+    /// Workers are superfluous if nobody who takes their tasks would stand above this load, from 0
+    /// to 1: 0.7. The trap: near the high threshold, one advice to remove workers provokes the next
+    /// to add some.
     pub keep_below: f64,
-    /// A worker is suspected of being slow below this share of its peers' median speed, 0 to 1: 0.6.
+    /// A worker is suspected of being slow below this share of its peers' median speed, from 0 to
+    /// 1: 0.6. A larger value suspects more workers.
     pub slow: f64,
-    /// So many reports of a worker's speed, and of a peer's, before it is compared: 5.
+    /// How many reports of the speed of a worker, and of a peer, are needed before they are
+    /// compared: 5. A smaller value trusts single measurements.
     pub reports: NonZeroU32,
+}
+
+setters! {
+    AdviceRules {
+        value with_patience(patience: Duration);
+        value with_patience_down(patience_down: Duration);
+        value with_keep_below(keep_below: f64);
+        value with_slow(slow: f64);
+        value with_reports(reports: NonZeroU32);
+    }
 }
 
 impl Default for AdviceRules {

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{Span, as_optional_seconds, as_seconds};
 
 /// One line of the table of budgets: never more than `limit` of `unit` per `scope`, at once or
@@ -21,7 +22,7 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 ///
 /// A later life, which goes on from an old state or from none, keeps every line too. What an earlier
 /// one began counts as long as snapshots show it under way
-/// ([`Placement::Moving`](crate::Placement::Moving), from the command on): to where it is bound then,
+/// ([`Placement::Moving`](crate::snapshot::Placement::Moving), from the command on): to where it is bound then,
 /// and to every reason, where the state does not know. What it began that is over is not shown:
 /// nothing moves under a line with a window until that has passed since the first snapshot of the
 /// life. A host that does not show what it carries out has to save the state after every round and
@@ -36,7 +37,7 @@ use crate::model::time::{Span, as_optional_seconds, as_seconds};
 /// if let Some(limits) = &mut config.migration {
 ///     // Two interruptions an hour for every tenant, 40 GiB at once between any two zones.
 ///     let hour = Duration::from_secs(3_600);
-///     limits.budgets.push(Budget::new(Scope::Tenant, Unit::Moves, 2).within(hour));
+///     limits.budgets.push(Budget::new(Scope::Tenant, Unit::Moves, 2).with_per(hour));
 ///     limits.budgets.push(Budget::new(Scope::ZonePair, Unit::Bytes, 40 << 30));
 /// }
 /// assert!(config.check().is_ok());
@@ -49,9 +50,10 @@ pub struct Budget {
     pub scope: Scope,
     /// What is counted.
     pub unit: Unit,
-    /// Never more than so much: moves, bytes, or whole seconds.
+    /// At most this many moves, bytes, or whole seconds. At 0 nothing moves under this line.
     pub limit: u64,
-    /// Begun within so long, in seconds; none: under way at once.
+    /// The window of time in which the limit counts what begins, in seconds. `None` if the limit
+    /// counts what is under way at once.
     #[serde(default, with = "as_optional_seconds", skip_serializing_if = "Option::is_none")]
     pub per: Option<Duration>,
 }
@@ -61,11 +63,11 @@ impl Budget {
     pub const fn new(scope: Scope, unit: Unit, limit: u64) -> Self {
         Self { scope, unit, limit, per: None }
     }
+}
 
-    /// The same, for what is begun within a window of time.
-    #[must_use]
-    pub const fn within(self, per: Duration) -> Self {
-        Self { per: Some(per), ..self }
+setters! {
+    Budget {
+        some with_per(per: Duration);
     }
 }
 
@@ -82,10 +84,12 @@ impl Budget {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fairness {
-    /// What was begun so long ago counts no more, in seconds.
+    /// How long an interruption counts, in seconds. A longer window evens out over more moves and
+    /// forgets later.
     #[serde(with = "as_seconds")]
     pub window: Duration,
-    /// So many interruptions more than its share, so that the first one is possible.
+    /// How many interruptions a tenant may have beyond its share. At least 1, so that the first one
+    /// is possible; a larger value is less fair and holds back fewer moves.
     pub slack: NonZeroU32,
 }
 
@@ -107,9 +111,9 @@ impl Fairness {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AdaptiveConcurrency {
-    /// Never fewer.
+    /// The limit never falls below this.
     pub least: NonZeroU32,
-    /// Never more.
+    /// The limit never rises above this.
     pub most: NonZeroU32,
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::{Config, Transfer, sections::Pace};
+use super::{BenefitRule, BenefitWeights, Config, Efficiency, Pace, Transfer};
 use crate::model::time::Span;
 
 /// One fault of a configuration: the field, its value, and what it must be. For the operator.
@@ -19,11 +19,22 @@ pub struct ConfigError {
     pub value: String,
     /// What it must be.
     pub must: String,
+    /// What would have to be set for the field to have an effect (`cost_benefit`); `None` if the
+    /// fault is the value itself.
+    pub needs: Option<String>,
 }
 
 impl ConfigError {
     pub(super) fn new(field: &str, value: &dyn fmt::Display, must: &str) -> Self {
-        Self { field: field.to_string(), value: value.to_string(), must: must.to_string() }
+        let (field, value, must) = (field.to_string(), value.to_string(), must.to_string());
+        Self { field, value, must, needs: None }
+    }
+
+    /// A setting that nothing reads as long as `needs` is not set. `instead` says how to take the
+    /// setting back.
+    fn unread(field: &str, value: &dyn fmt::Display, needs: &str, instead: &str) -> Self {
+        let must = alloc::format!("{instead} unless {needs} is set: nothing else reads it");
+        Self { needs: Some(needs.to_string()), ..Self::new(field, value, &must) }
     }
 }
 
@@ -58,6 +69,13 @@ impl Faults {
         }
     }
 
+    /// A setting that is given must be read by something.
+    fn read(&mut self, unread: bool, field: &str, value: f64, needs: &str, instead: &str) {
+        if unread {
+            self.0.push(ConfigError::unread(field, &value, needs, instead));
+        }
+    }
+
     fn share(&mut self, field: &str, value: f64) {
         self.need((0.0..=1.0).contains(&value), field, &value, SHARE);
     }
@@ -89,6 +107,7 @@ pub(super) fn config(config: &Config) -> Result<(), ConfigErrors> {
     prediction(config, &mut faults);
     cost_benefit(config, &mut faults);
     other_sections(config, &mut faults);
+    unread(config, &mut faults);
     if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
 }
 
@@ -118,6 +137,38 @@ fn core_fields(config: &Config, faults: &mut Faults) {
     }
     if let Some(margin) = config.detection.give_margin {
         faults.share("detection.give_margin", margin);
+    }
+}
+
+/// Which settings differ from their default though nothing reads them?
+fn unread(config: &Config, faults: &mut Faults) {
+    if let (None, Some(hardware)) = (&config.cost_benefit, &config.hardware)
+        && let Some(times) = hardware.upgrade
+    {
+        faults.read(true, "hardware.upgrade", times, "cost_benefit", "unset");
+    }
+    if let (None, Some(section)) = (&config.cost_benefit, &config.efficiency) {
+        let usual = Efficiency::default();
+        for (field, value, usual) in [
+            ("efficiency.cool_celsius", section.cool_celsius, usual.cool_celsius),
+            ("efficiency.hot_celsius", section.hot_celsius, usual.hot_celsius),
+        ] {
+            let unread = value.is_finite() && value.to_bits() != usual.to_bits();
+            faults.read(unread, field, value, "cost_benefit", &alloc::format!("{usual}"));
+        }
+    }
+    if let Some(section) = &config.cost_benefit
+        && section.rule == BenefitRule::Difference
+    {
+        let (given, usual) = (&section.benefit, BenefitWeights::default());
+        for (field, value, usual) in [
+            ("cost_benefit.benefit.relief", given.relief, usual.relief),
+            ("cost_benefit.benefit.full_size", given.full_size, usual.full_size),
+        ] {
+            let unread = value.is_finite() && value.to_bits() != usual.to_bits();
+            let rule = "cost_benefit.rule = relief";
+            faults.read(unread, field, value, rule, &alloc::format!("{usual}"));
+        }
     }
 }
 

@@ -48,31 +48,40 @@
 //! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
 //! | [`transfer`](Config::transfer) | nobody asks how long a move takes, nor whether it repays itself |
 
+mod adaptation;
 mod advice;
 mod budget;
 mod check;
+mod cost_benefit;
+mod detection;
+mod hardware;
+mod migration;
 mod operation;
 mod options;
+mod prediction;
 mod preference;
-mod sections;
+mod stability;
 mod transfer;
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{Timestamp, as_seconds};
 
+pub use adaptation::{AdaptRule, Adaptation, Pace};
 pub use advice::AdviceRules;
 pub use budget::{AdaptiveConcurrency, Budget, Fairness, Scope, Unit};
 pub use check::{ConfigError, ConfigErrors};
+pub use cost_benefit::{BenefitRule, BenefitWeights, CostBenefit, CostWeights};
+pub use detection::{Basis, Detection, LoadRule, Trigger};
+pub use hardware::{Efficiency, HardwareStrategy};
+pub use migration::{Eviction, MigrationLimits};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;
-pub use sections::{
-    AdaptRule, Adaptation, Basis, BenefitRule, BenefitWeights, Calendar, CostBenefit, CostWeights,
-    Detection, Efficiency, Eviction, HardwareStrategy, LoadRule, MigrationLimits, Pace, Prediction,
-    Safeguard, Stability, Trigger,
-};
+pub use prediction::Prediction;
+pub use stability::{Calendar, Safeguard, Stability};
 pub use transfer::Transfer;
 
 /// How the engine is to behave.
@@ -88,60 +97,116 @@ pub use transfer::Transfer;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// Whether it acts, proposes, or only watches: it acts.
+    /// Whether the engine acts, proposes, or only watches: it acts.
     #[serde(skip_serializing_if = "Mode::is_act")]
     pub mode: Mode,
-    /// Only some tasks are its own to move.
+    /// Only some tasks may be moved. `None` if all may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<TaskScope>,
-    /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30.
+    /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30. It scales
+    /// what counts per tick. The trap: set it to what the host really does.
     #[serde(with = "as_seconds")]
     pub check_interval: Duration,
-    /// How far back measurements count, in seconds: 300.
+    /// How far back measurements count, in seconds: 300, at least one check interval. A longer
+    /// window is steadier and slower.
     #[serde(with = "as_seconds")]
     pub performance_window: Duration,
-    /// How one number is made of a worker's resources.
+    /// How a worker's resources become one number: the fullest one in `Config::default`, their mean
+    /// in the specification.
     pub load: LoadRule,
     /// The thresholds to begin with, and to return to: 0.85 and 0.2.
     pub thresholds: Thresholds,
     /// When the cluster counts as uneven.
     pub detection: Detection,
-    /// Thresholds and pace follow the load of the system.
+    /// Thresholds and pace follow the load of the system. `None` if they stay as configured.
     pub adaptation: Option<Adaptation>,
-    /// What is coming can trigger, not only what is.
+    /// Forecasts can trigger. `None` if only measurements do.
     pub prediction: Option<Prediction>,
-    /// Moves must be worth their cost.
+    /// Moves must be worth their cost. `None` if every admissible move is.
     pub cost_benefit: Option<CostBenefit>,
-    /// Moves must repay their downtime and the work they lose.
+    /// Moves must repay their downtime and the work they lose. `None` if nobody asks how long a
+    /// move takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
-    /// Hardware is not all equal.
+    /// Hardware is not all equal. `None` if all of it counts as equally fast.
     pub hardware: Option<HardwareStrategy>,
-    /// Energy, heat and device memory count.
+    /// Energy, heat and device memory count. `None` if they do not.
     pub efficiency: Option<Efficiency>,
-    /// Tasks are moved, within these limits.
+    /// Tasks are moved, within these limits. `None` if nothing is moved.
     pub migration: Option<MigrationLimits>,
-    /// The engine does not chase its own tail.
+    /// The engine does not react to its own moves. `None` switches cooldown, dead band and
+    /// projection off.
     pub stability: Option<Stability>,
-    /// How far ahead workers that leave are emptied.
+    /// How far ahead workers that leave are emptied. `None` for the default lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
-    /// A mass disappearance of workers is not believed at once.
+    /// A mass disappearance of workers is not believed at once. `None` if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safeguard: Option<Safeguard>,
-    /// What no move can mend is said.
+    /// What no move can mend is said. `None` if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceRules>,
+}
+
+setters! {
+    Config {
+        value with_check_interval(check_interval: Duration);
+        value with_performance_window(performance_window: Duration);
+        value with_load(load: LoadRule);
+        value with_thresholds(thresholds: Thresholds);
+        value with_detection(detection: Detection);
+        some with_adaptation(adaptation: Adaptation);
+        none without_adaptation(adaptation);
+        some with_prediction(prediction: Prediction);
+        none without_prediction(prediction);
+        some with_cost_benefit(cost_benefit: CostBenefit);
+        some with_hardware(hardware: HardwareStrategy);
+        none without_hardware(hardware);
+        some with_efficiency(efficiency: Efficiency);
+        none without_efficiency(efficiency);
+        some with_migration(migration: MigrationLimits);
+        none without_migration(migration);
+        some with_stability(stability: Stability);
+        none without_stability(stability);
+        some with_safeguard(safeguard: Safeguard);
+        none without_safeguard(safeguard);
+        some with_calendar(calendar: Calendar);
+        none without_calendar(calendar);
+        value with_mode(mode: Mode);
+        some with_scope(scope: TaskScope);
+        none without_scope(scope);
+        some with_advice(advice: AdviceRules);
+        none without_advice(advice);
+        some with_transfer(transfer: Transfer);
+        none without_transfer(transfer);
+    }
 }
 
 /// The loads above which a worker is overloaded and below which it has room to spare.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Thresholds {
-    /// Above it a worker is overloaded, 0 to 1.
+    /// Above this load a worker is overloaded, from 0 to 1: 0.85. A smaller value relieves workers
+    /// earlier; the trap is a value below the mean load, where nearly everyone is overloaded.
     pub high: f64,
-    /// Below it a worker is underloaded, 0 to 1.
+    /// Below this load a worker is underloaded, from 0 to 1 and below [`high`](Self::high): 0.2. A
+    /// larger value makes more workers targets.
     pub low: f64,
+}
+
+setters! {
+    Thresholds {
+        value with_high(high: f64);
+        value with_low(low: f64);
+    }
+}
+
+impl Thresholds {
+    /// A high and a low threshold.
+    pub const fn new(high: f64, low: f64) -> Self {
+        Self { high, low }
+    }
 }
 
 impl Default for Thresholds {
@@ -236,6 +301,17 @@ impl Config {
             advice: None,
             transfer: None,
         }
+    }
+
+    /// Sets to `None`: [`cost_benefit`](Self::cost_benefit), and the setting that needs it,
+    /// [`hardware.upgrade`](HardwareStrategy::upgrade).
+    #[must_use]
+    pub fn without_cost_benefit(mut self) -> Self {
+        self.cost_benefit = None;
+        if let Some(hardware) = &mut self.hardware {
+            hardware.upgrade = None;
+        }
+        self
     }
 
     /// How long a step of a migration may take, whether or not new ones are begun.

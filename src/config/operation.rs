@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{LabelId, TaskId};
 use crate::model::ratio::Ratio;
+use crate::model::setters::setters;
 
 /// What becomes of the engine's decisions. History, forecasts and thresholds go on in every mode,
 /// and so does what is under way: a migration that has begun is carried to its end, to another
@@ -56,11 +57,12 @@ impl fmt::Display for Mode {
 /// moved, not placed if it loses its worker, not taken from a worker that is to be emptied; that is
 /// left to whoever did it before. What is under way when the scope narrows goes on to its end.
 /// Workers are not in scope or out of it: one that is to be left alone has
-/// [`Stance::Hold`](crate::Stance::Hold).
+/// [`Stance::Hold`](crate::snapshot::Stance::Hold).
 ///
 /// ```
+/// use evenkeel::TaskId;
 /// use evenkeel::config::TaskScope;
-/// use evenkeel::{Ratio, TaskId};
+/// use evenkeel::ratio::Ratio;
 /// let mut scope = TaskScope::default();
 /// scope.share = Ratio::new(0.25)?;
 /// let inside = |scope: &TaskScope| (0..1_000).filter(|id| scope.takes(TaskId::new(*id), &[])).count();
@@ -68,17 +70,25 @@ impl fmt::Display for Mode {
 /// // One task in four; a larger share has the same tasks, and more.
 /// scope.share = Ratio::new(0.5)?;
 /// assert!((460..540).contains(&inside(&scope)));
-/// # Ok::<(), evenkeel::OutOfRange>(())
+/// # Ok::<(), evenkeel::ratio::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TaskScope {
-    /// Only tasks that carry one of these [labels](crate::Task::labels); none: whatever they carry.
+    /// Only tasks with one of these [labels](crate::Task::labels) are in scope. Empty if labels do
+    /// not count.
     pub labels: Vec<LabelId>,
-    /// And of these only this share, 0 to 1. Which ones, their ids decide, once and for all: a
-    /// larger share only adds tasks.
+    /// Of these tasks, the share that is in scope, from 0 to 1: 1. Their ids decide which, once and
+    /// for all: a larger share only adds tasks.
     pub share: Ratio,
+}
+
+setters! {
+    TaskScope {
+        each with_labels(labels: LabelId);
+        value with_share(share: Ratio);
+    }
 }
 
 impl Default for TaskScope {

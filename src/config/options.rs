@@ -19,7 +19,8 @@ use crate::model::resource::whole;
 /// specification's values. All faults are told at once.
 ///
 /// ```
-/// use evenkeel::{Config, Options};
+/// use evenkeel::Config;
+/// use evenkeel::config::Options;
 /// let options: Options =
 ///     serde_json::from_str(r#"{"check_interval": 10, "enable_predictive_balancing": false}"#)?;
 /// let config = options.apply_to(Config::default())?;
@@ -263,6 +264,12 @@ impl Switches {
         off(self.adaptation, &mut config.adaptation);
         off(self.prediction, &mut config.prediction);
         off(self.cost_benefit, &mut config.cost_benefit);
+        if let Some(hardware) =
+            config.hardware.as_mut().filter(|_| self.cost_benefit == Some(false))
+        {
+            // No option names it, and nothing reads it without the section.
+            hardware.upgrade = None;
+        }
         off(self.hardware, &mut config.hardware);
         off(self.efficiency, &mut config.efficiency);
     }

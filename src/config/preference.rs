@@ -47,12 +47,13 @@ impl Config {
     /// | 1 | 0.069 / 1818 | 0.047 / 2076 | 0.048 / 813 |
     ///
     /// ```
-    /// use evenkeel::{Config, Ratio};
+    /// use evenkeel::Config;
+    /// use evenkeel::ratio::Ratio;
     /// let even = Config::default().with_preference(Ratio::ONE);
     /// assert_eq!(even.detection.sufficient, Some(0.3 * 0.25));
     /// let as_it_is = Config::default().with_preference(Ratio::new(0.5)?);
     /// assert_eq!(as_it_is, Config::default());
-    /// # Ok::<(), evenkeel::OutOfRange>(())
+    /// # Ok::<(), evenkeel::ratio::OutOfRange>(())
     /// ```
     #[must_use]
     pub fn with_preference(mut self, preference: Ratio) -> Self {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::setters::setters;
 use crate::model::time::{as_optional_seconds, as_seconds};
 
 /// Moves must repay the time for which they keep their task still, and the work they lose, before
@@ -15,19 +16,22 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 ///
 /// ```
 /// use core::time::Duration;
-/// use evenkeel::config::{Config, Transfer};
 /// use evenkeel::{Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// use evenkeel::config::{Config, Transfer};
 ///
 /// let mut config = Config::default();
 /// config.transfer = Some(Transfer::default());
 /// let worker = |id, used, link| {
-///     let mut worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 10.0);
-///     worker.bandwidth_bytes_per_second = Some(link);
-///     worker.with_used(ResourceId::CPU, used)
+///     Worker::new(WorkerId::new(id))
+///         .with_capacity(ResourceId::CPU, 10.0)
+///         .with_used(ResourceId::CPU, used)
+///         .with_bandwidth_bytes_per_second(link)
 /// };
-/// let mut task = Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 3.0);
-/// task.state_bytes = Some(10_000_000_000);
-/// task.checkpoint_age = Some(Duration::from_secs(20));
+/// let task = Task::new(TaskId::new(1))
+///     .on(WorkerId::new(1))
+///     .with_demand(ResourceId::CPU, 3.0)
+///     .with_state_bytes(10_000_000_000)
+///     .with_checkpoint_age(Duration::from_secs(20));
 /// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
 ///     .workers([worker(1, 9.0, 1e9), worker(2, 1.0, 1e9), worker(3, 1.0, 1e7)])
 ///     .task(task)
@@ -45,21 +49,37 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Transfer {
-    /// Bandwidth of links that are not stated, in bytes per second, above 0; none: unknown.
+    /// The bandwidth of links that are not stated, in bytes per second, above 0. The trap: too
+    /// large a value makes every move look cheap. `None` if it is unknown; moves over such links
+    /// are then refused.
     pub bandwidth_bytes_per_second: Option<f64>,
-    /// Size of states that are not stated, in bytes; none: unknown.
+    /// The size of states that are not stated, in bytes. `None` if it is unknown; tasks of unknown
+    /// size then do not move.
     pub state_bytes: Option<u64>,
-    /// How long saving a state takes, in seconds: 5.
+    /// How long saving a state takes, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub checkpoint: Duration,
-    /// How long a task takes to begin again, in seconds: 5.
+    /// How long a task takes to begin again, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub restart: Duration,
-    /// For how long a gain counts at most, in seconds; none: as far as forecasts look ahead
-    /// ([`Prediction::window`](super::Prediction::window), or the performance window where nothing is forecast).
+    /// The longest time for which a gain counts, in seconds. A larger value accepts moves that
+    /// repay late. `None` if it is as far as forecasts look ahead
+    /// ([`Prediction::window`](super::Prediction::window), or the performance window without a
+    /// forecast).
     #[serde(with = "as_optional_seconds")]
     pub horizon: Option<Duration>,
+}
+
+setters! {
+    Transfer {
+        some with_bandwidth_bytes_per_second(bandwidth_bytes_per_second: f64);
+        some with_state_bytes(state_bytes: u64);
+        value with_checkpoint(checkpoint: Duration);
+        value with_restart(restart: Duration);
+        some with_horizon(horizon: Duration);
+    }
 }
 
 impl Default for Transfer {

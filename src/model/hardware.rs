@@ -7,6 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::ratio::Ratio;
+use super::setters::setters;
 
 /// Declares the kinds of hardware with their printed names, once.
 macro_rules! hardware {
@@ -200,6 +201,7 @@ impl<'de> Deserialize<'de> for ComputeCapability {
 
 /// One row of the hardware table: what a kind is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HardwareProfile {
     /// The kind the row speaks of.
     pub hardware: Hardware,
@@ -213,6 +215,21 @@ pub struct HardwareProfile {
     pub energy: Ratio,
     /// Thermal efficiency, 0 to 1, higher is better.
     pub thermal: Ratio,
+}
+
+impl HardwareProfile {
+    /// A kind of which only the speed is known, relative to one CPU worker: as sparing as a CPU.
+    pub const fn new(hardware: Hardware, performance: f64) -> Self {
+        Self { hardware, performance, ..PROFILES[0] }
+    }
+}
+
+setters! {
+    HardwareProfile {
+        some with_min_compute(min_compute: ComputeCapability);
+        value with_energy(energy: Ratio);
+        value with_thermal(thermal: Ratio);
+    }
 }
 
 /// The specification's table of hardware profiles, and its original's two finer rows for CUDA.
@@ -251,7 +268,8 @@ const fn row(
 /// observed of workers is kept, and a table that makes no sense is refused as a whole.
 ///
 /// ```
-/// use evenkeel::{Config, Engine, HardwareTable};
+/// use evenkeel::{Config, Engine};
+/// use evenkeel::hardware::HardwareTable;
 /// let mut engine = Engine::new(Config::default())?;
 /// let file = r#"[
 ///     {"hardware": "cpu", "performance": 1.0, "energy": 0.7, "thermal": 0.8},
@@ -291,7 +309,7 @@ impl HardwareTable {
     /// The row for `kind` on a device of this compute capability (`None`: unknown).
     ///
     /// ```
-    /// use evenkeel::{ComputeCapability, Hardware, HardwareTable};
+    /// use evenkeel::hardware::{ComputeCapability, Hardware, HardwareTable};
     /// let table = HardwareTable::default();
     /// let ampere = table.profile(Hardware::Cuda, Some(ComputeCapability::new(8, 6)));
     /// assert_eq!(ampere.performance, 4.0);

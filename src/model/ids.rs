@@ -2,12 +2,14 @@
 //!
 //! Every id is a `Copy` newtype over `u64` with a one-letter printed form (`w7`, `t7`, `g7`, ...),
 //! so that a worker and a task cannot be swapped by accident. Hosts with textual ids map them with
-//! [`shell::names`](crate::shell::names).
+//! [`shell::Names`](crate::shell::Names).
 
 use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use super::time::Timestamp;
 
 /// Declares an id newtype: `WorkerId(7)` prints as `w7` and parses from it.
 macro_rules! id {

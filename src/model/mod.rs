@@ -4,9 +4,10 @@
 //! is merely carried; plain `f64` between the braces. Values are checked where they enter and never
 //! again.
 
-pub(crate) mod hardware;
-pub(crate) mod ids;
-pub(crate) mod ratio;
-pub(crate) mod resource;
+pub mod hardware;
+pub mod ids;
+pub mod ratio;
+pub mod resource;
 pub(crate) mod rows;
+pub(crate) mod setters;
 pub(crate) mod time;

@@ -104,7 +104,8 @@ impl<'de> Deserialize<'de> for ResourceId {
 /// Amounts by resource, each known or unknown.
 ///
 /// ```
-/// use evenkeel::{Amounts, ResourceId};
+/// use evenkeel::ResourceId;
+/// use evenkeel::resource::Amounts;
 /// let demand = Amounts::new().with(ResourceId::CPU, 2.0).with(ResourceId::MEMORY, 4e9);
 /// assert_eq!(demand.get(ResourceId::CPU), Some(2.0));
 /// assert_eq!(demand.get(ResourceId::DISK), None); // unknown, which is not zero

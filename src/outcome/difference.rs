@@ -94,12 +94,14 @@ impl Outcome {
     /// A shadow reads the same inputs under other settings, in
     /// [`Mode::Advise`](crate::config::Mode::Advise). It knows of the moves of the one that acts what
     /// snapshots show: those under way it takes over where they are shown as
-    /// [`Moving`](crate::Placement::Moving). To ask about a single round only, let it
+    /// [`Moving`](crate::snapshot::Placement::Moving). To ask about a single round only, let it
     /// [resume](crate::Engine::resume) from the other's state before that round.
     ///
     /// ```
+    /// use evenkeel::{
+    ///     Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    /// };
     /// use evenkeel::config::Mode;
-    /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
     /// let worker = |id, used| {
     ///     let worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, 10.0);
     ///     worker.with_used(ResourceId::CPU, used)

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a move is for, most pressing first. The purpose decides which [rules](crate::Rejection) a move must
+/// What a move is for, most pressing first. The purpose decides which [rules](crate::outcome::Rejection) a move must
 /// meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -21,7 +21,8 @@ use crate::model::time::Timestamp;
 /// another.
 ///
 /// ```
-/// use evenkeel::{Rejection, Remedy, ResourceId};
+/// use evenkeel::ResourceId;
+/// use evenkeel::outcome::{Rejection, Remedy};
 /// let no: Rejection = serde_json::from_str(
 ///     r#"{"no_headroom": {"resource": "cpu", "needed": 4.0, "free": 2.5, "capacity": 16.0}}"#,
 /// )?;

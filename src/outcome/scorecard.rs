@@ -58,7 +58,7 @@ pub struct Cost {
     pub history: f64,
     /// What the host adds.
     pub extra: f64,
-    /// What the host adds for the target ([`TargetClass`](crate::TargetClass)).
+    /// What the host adds for the target ([`TargetClass`](crate::snapshot::TargetClass)).
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub target: f64,
 }

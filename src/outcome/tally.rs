@@ -11,7 +11,7 @@ use crate::model::ids::{TaskId, WorkerId};
 /// What a round considered and refused.
 ///
 /// Tasks times workers is unbounded; counts by reason and a few examples per reason are not.
-/// [`Look::consider`](crate::Look::consider) answers for any single pair.
+/// [`Look::consider`](crate::engine::Look::consider) answers for any single pair.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tally {

@@ -8,7 +8,7 @@ use super::{Admission, Handover, Purpose, Rejection, Scorecard};
 use crate::model::ids::WorkerId;
 
 /// What would become of one task on one worker: the answer of
-/// [`Look::consider`](crate::Look::consider).
+/// [`Look::consider`](crate::engine::Look::consider).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
 //! configuration that switches it on, and a function that asks it. Rounds,
-//! [`consider`](crate::Look::consider), [`rank`](crate::Look::rank) and advice ask the same functions below,
+//! [`consider`](crate::engine::Look::consider), [`rank`](crate::engine::Look::rank) and advice ask the same functions below,
 //! and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
 //! far-reaching rules come first.
 //!

@@ -14,8 +14,8 @@ use crate::snapshot::{Event, Report};
 /// An engine with its three traits: source, executor, sink.
 ///
 /// ```
-/// use evenkeel::shell::Driver;
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// use evenkeel::shell::Driver;
 ///
 /// let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
 /// let worker = |id, used| {
@@ -32,7 +32,7 @@ use crate::snapshot::{Event, Report};
 /// assert!(turn.is_some());
 /// assert_eq!(driver.executor[0].to_string(), "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850");
 /// assert!(driver.turn().unwrap().is_none()); // the source has come to its end
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 ///
 /// # The log
@@ -44,7 +44,9 @@ use crate::snapshot::{Event, Report};
 ///
 /// ```
 /// # use evenkeel::shell::{Driver, MigrationExecutor};
-/// # use evenkeel::{Command, Config, Engine, Input, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// # use evenkeel::engine::Input;
+/// # use evenkeel::{Command, Config, Engine, ResourceId, Snapshot, Task, TaskId};
+/// # use evenkeel::{Timestamp, Worker, WorkerId};
 /// # let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
 /// # let worker = |id, used| {
 /// #     Worker::new(id).with_capacity(ResourceId::CPU, 10.0).with_used(ResourceId::CPU, used)
@@ -74,7 +76,7 @@ use crate::snapshot::{Event, Report};
 ///     let _output = replay.apply(input);
 /// }
 /// assert_eq!(replay.state(), driver.engine.state());
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Driver<S, X, M> {
@@ -217,10 +219,10 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        MigrationId, Outcome, Placement, ResourceId, Snapshot, State, Task, TaskId, Worker,
-        WorkerId,
-    };
+    use crate::id::MigrationId;
+    use crate::snapshot::Placement;
+    use crate::state::State;
+    use crate::{Outcome, ResourceId, Snapshot, Task, TaskId, Worker, WorkerId};
 
     /// Starts nothing but releases.
     struct NoRoute;
@@ -240,12 +242,11 @@ mod tests {
                 .with_used(ResourceId::CPU, used)
         };
         let task = |id| Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, 2.0);
-        let mut orphan = task(9);
-        orphan.placement = Placement::Orphaned;
+        let orphan = task(9).with_placement(Placement::Orphaned);
         let builder = Snapshot::builder(Timestamp::from_secs(secs))
             .workers([worker(1, 9.5), worker(2, 1.0), worker(3, 2.0)])
             .tasks([task(1).on(WorkerId::new(1)), task(2).on(WorkerId::new(1)), orphan]);
-        riding.into_iter().fold(builder, crate::SnapshotBuilder::report).build()
+        builder.reports(riding).build()
     }
 
     fn replayed(log: &[Input]) -> State {

@@ -30,7 +30,7 @@
 //! let mut context = std::task::Context::from_waker(std::task::Waker::noop());
 //! assert!(turn.as_mut().poll(&mut context).is_ready());
 //! # use std::future::Future;
-//! # Ok::<(), evenkeel::ConfigErrors>(())
+//! # Ok::<(), evenkeel::config::ConfigErrors>(())
 //! ```
 
 mod driver;
@@ -134,8 +134,8 @@ impl TelemetrySource for Vec<Snapshot> {
 /// A source made of a closure.
 ///
 /// ```
-/// use evenkeel::shell::{TelemetrySource, from_fn};
 /// use evenkeel::{Snapshot, Timestamp};
+/// use evenkeel::shell::{from_fn, TelemetrySource};
 /// let mut now = 0;
 /// let mut source = from_fn(|| {
 ///     now += 30;

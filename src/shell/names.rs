@@ -20,8 +20,8 @@ use crate::model::ids::{
 /// A bounded map between names and ids, saveable with the engine's state.
 ///
 /// ```
-/// use evenkeel::shell::Names;
 /// use evenkeel::{TaskId, WorkerId};
+/// use evenkeel::shell::Names;
 /// let mut names = Names::with_room_for(1_000);
 /// let worker: WorkerId = names.id("gpu-rack-3/node-7")?;
 /// let task: TaskId = names.id("train-resnet")?;

@@ -18,8 +18,8 @@ use crate::state::Stats;
 /// state does.
 ///
 /// ```
-/// use evenkeel::shell::prometheus;
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
+/// use evenkeel::shell::prometheus;
 ///
 /// let worker = Worker::new(WorkerId::new(1))
 ///     .with_capacity(ResourceId::CPU, 4.0)
@@ -70,9 +70,9 @@ fn workers(page: &mut Page, outcome: &Outcome, name: &impl Fn(WorkerId) -> Strin
         let known = outcome.workers.iter().filter_map(|it| Some((name(it.worker), of(it)?)));
         known.collect::<Vec<_>>()
     };
-    let reported = column(|it| it.reported.map(crate::Utilization::get));
+    let reported = column(|it| it.reported.map(crate::ratio::Utilization::get));
     page.gauges("worker_load_ratio", "Load as reported.", "worker", &reported);
-    let projected = column(|it| it.projected.map(crate::Utilization::get));
+    let projected = column(|it| it.projected.map(crate::ratio::Utilization::get));
     let help = "Load with everything under way as if it had arrived.";
     page.gauges("worker_projected_load_ratio", help, "worker", &projected);
     let cut_up = outcome.fragmentation.iter().flat_map(|it| &it.workers);

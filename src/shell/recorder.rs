@@ -39,8 +39,8 @@ const CANDIDATES: usize = 1_000;
 /// named within the last hour; migrations under way; and forecasts that are not due, at most 16.
 ///
 /// ```
-/// use evenkeel::shell::{Driver, Recorder, WallClock};
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+/// use evenkeel::shell::{Driver, Recorder, WallClock};
 ///
 /// let (hot, idle) = (WorkerId::new(1), WorkerId::new(2));
 /// let worker = |id, used| {
@@ -68,7 +68,7 @@ const CANDIDATES: usize = 1_000;
 /// assert!(log[4].starts_with(
 ///     r#"{"line":"migration","migration":"m0.1","task":1,"from":1,"to":2,"begun":30.0,"ended":60.0,"#
 /// ));
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recorder<F> {
@@ -343,8 +343,8 @@ impl<F: FnMut(&Line)> Recorder<F> {
             let machine = self.machines.get(&it.worker).filter(|it| it.seen == outcome.at);
             Worker {
                 worker: it.worker,
-                load: it.reported.map(crate::Utilization::get),
-                projected: it.projected.map(crate::Utilization::get),
+                load: it.reported.map(crate::ratio::Utilization::get),
+                projected: it.projected.map(crate::ratio::Utilization::get),
                 tasks: tasks.get(&it.worker).copied().unwrap_or(0),
                 watts: machine.and_then(|it| it.watts),
                 celsius: machine.and_then(|it| it.celsius),

@@ -132,7 +132,7 @@ pub enum RowError {
     #[error("round {tick} of {epoch} has no id left in a 32-bit column")]
     IdsSpent {
         /// The epoch.
-        epoch: crate::Epoch,
+        epoch: crate::id::Epoch,
         /// The round.
         tick: u64,
     },

@@ -113,7 +113,7 @@ pub struct Round {
     pub uneven: bool,
     /// What is coming: `horizon` (seconds ahead), `mean`, `spread`, `confidence`, `accuracy` (of
     /// past forecasts; null before the first was due), and per worker `worker`, `load`, `low` and
-    /// `high` (the ends of the [prediction interval](crate::WorkerForecast::low)), `confidence`.
+    /// `high` (the ends of the [prediction interval](crate::outcome::WorkerForecast::low)), `confidence`.
     /// Null without a forecast.
     pub forecast: Option<Forecast>,
     /// Earlier forecasts that came due with this round, beside what came.
@@ -252,7 +252,7 @@ pub struct Candidate {
     pub benefit: f64,
     /// Whether the move was chosen.
     pub taken: bool,
-    /// Why not, by the [name of the reason](crate::Rejection::name); null if it was chosen, or if
+    /// Why not, by the [name of the reason](crate::outcome::Rejection::name); null if it was chosen, or if
     /// another worker was chosen for the task.
     pub refused: Option<Cow<'static, str>>,
 }
@@ -261,7 +261,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Refused {
-    /// The [name of the reason](crate::Rejection::name).
+    /// The [name of the reason](crate::outcome::Rejection::name).
     pub reason: Cow<'static, str>,
     /// How many there were.
     pub count: u32,

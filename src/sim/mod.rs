@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use evenkeel::Config;
-//! use evenkeel::sim::{Policy, Scenario, simulate};
+//! use evenkeel::sim::{simulate, Policy, Scenario};
 //!
 //! let file = include_str!("../../examples/scenarios/my_cluster.toml");
 //! let scenario: Scenario = toml::from_str(file)?;
@@ -346,7 +346,7 @@ mod tests {
         }
         let long = |job: &usize| {
             let job = &world.jobs[*job];
-            job.runs() && job.spec.mobility != crate::Mobility::Restart && job.saved > 0
+            job.runs() && job.spec.mobility != crate::snapshot::Mobility::Restart && job.saved > 0
         };
         let victim = world.live.iter().copied().find(long).unwrap();
         let seat = host::index_of(world.jobs[victim].hosted.holder().unwrap());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mobility, Stance, Task, Worker};
 use crate::model::ids::{GroupId, KindId, WorkerId, ZoneId};
+use crate::model::setters::setters;
 use crate::model::time::{Timestamp, seconds};
 
 /// A span of time in which a worker is out of service: it is to be empty by its beginning, and takes
@@ -31,7 +32,8 @@ impl Maintenance {
 /// and orphans placed all the same, unless it is [`strict`](Self::strict).
 ///
 /// ```
-/// use evenkeel::{Freeze, FreezeScope, Snapshot, Timestamp};
+/// use evenkeel::{Snapshot, Timestamp};
+/// use evenkeel::snapshot::{Freeze, FreezeScope};
 /// let freeze = Freeze::new(FreezeScope::All, Timestamp::from_secs(600));
 /// assert_eq!(freeze.to_string(), "everything frozen until 600.000s");
 /// let snapshot = Snapshot::builder(Timestamp::from_secs(30)).freeze(freeze).build();
@@ -54,12 +56,11 @@ impl Freeze {
     pub const fn new(scope: FreezeScope, until: Timestamp) -> Self {
         Self { scope, until, strict: false }
     }
+}
 
-    /// The same, and what is forced waits too.
-    #[must_use]
-    pub const fn strictly(mut self) -> Self {
-        self.strict = true;
-        self
+setters! {
+    Freeze {
+        value with_strict(strict: bool);
     }
 }
 
@@ -104,11 +105,12 @@ impl Worker {
     /// it has left already. Nothing: it stays.
     ///
     /// ```
-    /// use evenkeel::{Maintenance, Timestamp, Worker, WorkerId};
+    /// use evenkeel::{Timestamp, Worker, WorkerId};
+    /// use evenkeel::snapshot::Maintenance;
     /// let secs = Timestamp::from_secs;
-    /// let mut worker = Worker::new(WorkerId::new(1));
-    /// worker.maintenance.push(Maintenance::new(secs(100), secs(200)));
-    /// worker.available_until = Some(secs(900));
+    /// let worker = Worker::new(WorkerId::new(1))
+    ///     .with_maintenance([Maintenance::new(secs(100), secs(200))])
+    ///     .with_available_until(secs(900));
     /// assert_eq!(worker.leaves(secs(30)), Some(secs(100)));
     /// assert_eq!(worker.leaves(secs(150)), Some(secs(100)));
     /// assert_eq!(worker.leaves(secs(200)), Some(secs(900)));

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{ClassId, WorkerId};
+use crate::model::setters::setters;
 
 /// The workers that tasks of a class may go to, each with what it costs extra to go there: the host's
 /// own veto and its own score (where a volume can be reached, whose hardware it is, what it costs).
@@ -15,10 +16,12 @@ use crate::model::ids::{ClassId, WorkerId};
 /// the tasks that it has.
 ///
 /// ```
-/// use evenkeel::{ClassId, TargetClass, WorkerId};
+/// use evenkeel::WorkerId;
+/// use evenkeel::id::ClassId;
+/// use evenkeel::snapshot::TargetClass;
 /// let near = TargetClass::new(ClassId::new(1))
-///     .with(WorkerId::new(1))
-///     .with_cost(WorkerId::new(2), 1.5);
+///     .with_worker(WorkerId::new(1), 0.0)
+///     .with_worker(WorkerId::new(2), 1.5);
 /// assert_eq!(near.cost(WorkerId::new(2)), Some(1.5));
 /// assert_eq!(near.cost(WorkerId::new(3)), None);
 /// ```
@@ -37,21 +40,15 @@ impl TargetClass {
         Self { id, workers: BTreeMap::new() }
     }
 
-    /// The same, with a worker that costs nothing extra.
-    #[must_use]
-    pub fn with(self, worker: WorkerId) -> Self {
-        self.with_cost(worker, 0.0)
-    }
-
-    /// The same, with a worker that costs so many points extra.
-    #[must_use]
-    pub fn with_cost(mut self, worker: WorkerId, points: f64) -> Self {
-        self.workers.insert(worker, points);
-        self
-    }
-
     /// What it costs extra to go to a worker, in points; nothing where the worker is not in the class.
     pub fn cost(&self, worker: WorkerId) -> Option<f64> {
         self.workers.get(&worker).copied()
+    }
+}
+
+setters! {
+    TargetClass {
+        entry with_worker(workers: WorkerId, f64);
+        each with_workers(workers: (WorkerId, f64));
     }
 }

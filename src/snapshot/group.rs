@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Worker;
 use crate::model::ids::{GroupId, TaskId, TopologyId, ZoneId};
+use crate::model::setters::setters;
 
 /// Tasks that share a rule. A task may be in several groups; then every rule holds, whether or not
 /// they leave anything to do.
@@ -18,7 +19,7 @@ pub struct Group {
     /// The rule its members keep.
     pub rule: GroupRule,
     /// Its members, each a task that is listed: one on its way that the host does not list
-    /// ([`Placement::Moving`](crate::Placement::Moving)) counts only in a partial snapshot.
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)) counts only in a partial snapshot.
     pub members: Vec<TaskId>,
 }
 
@@ -26,6 +27,12 @@ impl Group {
     /// A group of `members` that keep `rule`.
     pub const fn new(id: GroupId, rule: GroupRule, members: Vec<TaskId>) -> Self {
         Self { id, rule, members }
+    }
+}
+
+setters! {
+    Group {
+        each with_members(members: TaskId);
     }
 }
 

@@ -292,9 +292,21 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Adds groups.
+    pub fn groups(mut self, groups: impl IntoIterator<Item = Group>) -> Self {
+        self.groups.extend(groups);
+        self
+    }
+
     /// Freezes something for a while.
     pub fn freeze(mut self, freeze: Freeze) -> Self {
         self.freezes.push(freeze);
+        self
+    }
+
+    /// Freezes several things.
+    pub fn freezes(mut self, freezes: impl IntoIterator<Item = Freeze>) -> Self {
+        self.freezes.extend(freezes);
         self
     }
 
@@ -304,9 +316,21 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Adds classes of targets.
+    pub fn classes(mut self, classes: impl IntoIterator<Item = TargetClass>) -> Self {
+        self.classes.extend(classes);
+        self
+    }
+
     /// Adds a report on a migration.
     pub fn report(mut self, report: Report) -> Self {
         self.reports.push(report);
+        self
+    }
+
+    /// Adds reports on migrations.
+    pub fn reports(mut self, reports: impl IntoIterator<Item = Report>) -> Self {
+        self.reports.extend(reports);
         self
     }
 

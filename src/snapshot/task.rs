@@ -12,12 +12,14 @@ use crate::model::ids::{
 };
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::setters::setters;
 use crate::model::time::Timestamp;
 
 /// One task as the host sees it now.
 ///
 /// ```
-/// use evenkeel::{Placement, ResourceId, Task, TaskId, WorkerId};
+/// use evenkeel::{ResourceId, Task, TaskId, WorkerId};
+/// use evenkeel::snapshot::Placement;
 /// let task = Task::new(TaskId::new(7))
 ///     .on(WorkerId::new(1))
 ///     .with_demand(ResourceId::CPU, 2.0);
@@ -68,7 +70,7 @@ pub struct Task {
     /// its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
-    /// The [class](crate::TargetClass) of workers that it may go to; none: any.
+    /// The [class](crate::snapshot::TargetClass) of workers that it may go to; none: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassId>,
     /// Whether and how it can move.
@@ -164,48 +166,6 @@ impl Task {
         self
     }
 
-    /// The same, asking for so much of one resource.
-    #[must_use]
-    pub fn with_demand(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.demand.set(resource, amount);
-        self
-    }
-
-    /// The same, measured to use so much of one resource.
-    #[must_use]
-    pub fn with_used(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.used.set(resource, amount);
-        self
-    }
-
-    /// The same with other requirements.
-    #[must_use]
-    pub fn with_requirements(mut self, requirements: Requirements) -> Self {
-        self.requirements = requirements;
-        self
-    }
-
-    /// The same with one more way to run.
-    #[must_use]
-    pub fn with_alternative(mut self, alternative: Alternative) -> Self {
-        self.alternatives.push(alternative);
-        self
-    }
-
-    /// The same with another mobility.
-    #[must_use]
-    pub fn with_mobility(mut self, mobility: Mobility) -> Self {
-        self.mobility = mobility;
-        self
-    }
-
-    /// The same, having run for so long.
-    #[must_use]
-    pub fn with_running(mut self, running: Duration) -> Self {
-        self.running = running;
-        self
-    }
-
     /// How much longer it is expected to run, as stated or as its progress implies: a task that
     /// took 60 s for a quarter has 180 s to go.
     pub fn expected_remaining(&self) -> Option<Duration> {
@@ -250,10 +210,41 @@ impl Task {
     }
 }
 
+setters! {
+    Task {
+        value with_kind(kind: KindId);
+        value with_placement(placement: Placement);
+        amount with_demand(demand: ResourceId);
+        amount with_used(used: ResourceId);
+        value with_priority(priority: u8);
+        value with_running(running: Duration);
+        some with_remaining(remaining: Duration);
+        some with_progress(progress: Ratio);
+        some with_checkpoint_age(checkpoint_age: Duration);
+        some with_checkpoint_every(checkpoint_every: Duration);
+        some with_state_bytes(state_bytes: u64);
+        some with_state_at(state_at: StateAt);
+        value with_requirements(requirements: Requirements);
+        value with_mobility(mobility: Mobility);
+        some with_not_before(not_before: Timestamp);
+        some with_extra_cost(extra_cost: f64);
+        some with_device(device: u16);
+        some with_tenant(tenant: TenantId);
+        some with_class(class: ClassId);
+        one with_alternative(alternatives: Alternative);
+        each with_alternatives(alternatives: Alternative);
+        some with_current_alternative(alternative: u16);
+        each with_labels(labels: LabelId);
+        value with_overlaps(overlaps: bool);
+    }
+}
+
 /// One of the ways a task can run: on such hardware, at such a price, at such a speed.
 ///
 /// ```
-/// use evenkeel::{Alternative, Hardware, ResourceId, Task, TaskId};
+/// use evenkeel::{ResourceId, Task, TaskId};
+/// use evenkeel::hardware::Hardware;
+/// use evenkeel::snapshot::Alternative;
 /// let task = Task::new(TaskId::new(1))
 ///     .with_alternative(
 ///         Alternative::new(6.0)
@@ -296,26 +287,15 @@ impl Alternative {
             speed,
         }
     }
+}
 
-    /// The same on one more kind of hardware.
-    #[must_use]
-    pub fn with_hardware(mut self, kind: Hardware) -> Self {
-        self.hardware = self.hardware.with(kind);
-        self
-    }
-
-    /// The same, asking for so much of one resource.
-    #[must_use]
-    pub fn with_demand(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.demand.set(resource, amount);
-        self
-    }
-
-    /// The same with so much memory on one device.
-    #[must_use]
-    pub const fn with_gpu_memory_bytes(mut self, bytes: u64) -> Self {
-        self.gpu_memory_bytes = Some(bytes);
-        self
+setters! {
+    Alternative {
+        kind with_hardware(hardware: Hardware);
+        amount with_demand(demand: ResourceId);
+        some with_gpu_memory_bytes(gpu_memory_bytes: u64);
+        some with_min_cuda_compute(min_cuda_compute: ComputeCapability);
+        value with_speed(speed: f64);
     }
 }
 
@@ -325,7 +305,7 @@ impl Alternative {
 #[non_exhaustive]
 pub enum Placement {
     /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler,
-    /// which may ask [`Look::rank`](crate::Look::rank) for a place.
+    /// which may ask [`Look::rank`](crate::engine::Look::rank) for a place.
     #[default]
     Unplaced,
     /// On a worker.
@@ -440,6 +420,19 @@ impl Requirements {
     /// Every kind of hardware that is named.
     pub(crate) const fn hardware(&self) -> HardwareSet {
         self.all_of.union(self.any_of)
+    }
+}
+
+setters! {
+    Requirements {
+        kinds with_all_of(all_of: Hardware);
+        kinds with_any_of(any_of: Hardware);
+        some with_min_memory_bytes(min_memory_bytes: u64);
+        some with_gpu_memory_bytes(gpu_memory_bytes: u64);
+        some with_min_cuda_compute(min_cuda_compute: ComputeCapability);
+        each with_labels(labels: LabelId);
+        each with_forbidden_labels(forbidden_labels: LabelId);
+        value with_power_efficient(power_efficient: bool);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::{DomainId, LabelId, TopologyId, WorkerId, ZoneId};
 use crate::model::ratio::Ratio;
 use crate::model::resource::{Amounts, ResourceId};
+use crate::model::setters::setters;
 use crate::model::time::Timestamp;
 use crate::snapshot::Maintenance;
 
@@ -20,7 +21,8 @@ use crate::snapshot::Maintenance;
 /// reads as zero: a worker whose load is unknown is neither relieved nor given anything.
 ///
 /// ```
-/// use evenkeel::{Hardware, ResourceId, Worker, WorkerId};
+/// use evenkeel::{ResourceId, Worker, WorkerId};
+/// use evenkeel::hardware::Hardware;
 /// let worker = Worker::new(WorkerId::new(1))
 ///     .with_hardware(Hardware::Cuda)
 ///     .with_capacity(ResourceId::CPU, 16.0)
@@ -46,7 +48,7 @@ pub struct Worker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
     /// Where it stands in other respects: in which rack, in which room. A group may spread over any
-    /// of them ([`Topology`](crate::Topology)).
+    /// of them ([`Topology`](crate::snapshot::Topology)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<TopologyId, DomainId>,
     /// Labels that tasks may require or forbid.
@@ -110,48 +112,6 @@ impl Worker {
         }
     }
 
-    /// The same with one kind of hardware more.
-    #[must_use]
-    pub fn with_hardware(mut self, kind: Hardware) -> Self {
-        self.hardware = self.hardware.with(kind);
-        self
-    }
-
-    /// The same with one device more, and its kind of hardware.
-    #[must_use]
-    pub fn with_device(mut self, device: Device) -> Self {
-        self.devices.push(device);
-        self
-    }
-
-    /// The same with so much of one resource.
-    #[must_use]
-    pub fn with_capacity(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.capacity.set(resource, amount);
-        self
-    }
-
-    /// The same with so much of one resource in use.
-    #[must_use]
-    pub fn with_used(mut self, resource: ResourceId, amount: f64) -> Self {
-        self.used.set(resource, amount);
-        self
-    }
-
-    /// The same with another stance.
-    #[must_use]
-    pub fn with_stance(mut self, stance: Stance) -> Self {
-        self.stance = stance;
-        self
-    }
-
-    /// The same in one domain of a topology.
-    #[must_use]
-    pub fn with_domain(mut self, topology: TopologyId, domain: DomainId) -> Self {
-        self.domains.insert(topology, domain);
-        self
-    }
-
     /// When its measurements were taken, as a snapshot of `at` tells.
     pub(crate) fn measured(&self, at: Timestamp) -> Timestamp {
         at.before(self.metric_age)
@@ -171,6 +131,28 @@ impl Worker {
 
     const fn cpu_only() -> HardwareSet {
         HardwareSet::of(Hardware::Cpu)
+    }
+}
+
+setters! {
+    Worker {
+        value with_stance(stance: Stance);
+        kind with_hardware(hardware: Hardware);
+        one with_device(devices: Device);
+        each with_devices(devices: Device);
+        amount with_capacity(capacity: ResourceId);
+        amount with_reserved(reserved: ResourceId);
+        amount with_used(used: ResourceId);
+        value with_metric_age(metric_age: Duration);
+        some with_zone(zone: ZoneId);
+        entry with_domain(domains: TopologyId, DomainId);
+        each with_labels(labels: LabelId);
+        some with_health(health: Ratio);
+        some with_temperature_celsius(temperature_celsius: f64);
+        some with_power_watts(power_watts: f64);
+        some with_available_until(available_until: Timestamp);
+        each with_maintenance(maintenance: Maintenance);
+        some with_bandwidth_bytes_per_second(bandwidth_bytes_per_second: f64);
     }
 }
 
@@ -233,25 +215,12 @@ impl Device {
     pub const fn new(hardware: Hardware) -> Self {
         Self { hardware, memory_bytes: None, used_bytes: None, compute: None }
     }
+}
 
-    /// The same with so much memory.
-    #[must_use]
-    pub const fn with_memory_bytes(mut self, bytes: u64) -> Self {
-        self.memory_bytes = Some(bytes);
-        self
-    }
-
-    /// The same with so much memory in use.
-    #[must_use]
-    pub const fn with_used_bytes(mut self, bytes: u64) -> Self {
-        self.used_bytes = Some(bytes);
-        self
-    }
-
-    /// The same with a compute capability.
-    #[must_use]
-    pub const fn with_compute(mut self, compute: ComputeCapability) -> Self {
-        self.compute = Some(compute);
-        self
+setters! {
+    Device {
+        some with_memory_bytes(memory_bytes: u64);
+        some with_used_bytes(used_bytes: u64);
+        some with_compute(compute: ComputeCapability);
     }
 }

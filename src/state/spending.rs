@@ -388,7 +388,7 @@ mod tests {
     }
 
     fn hourly() -> MigrationLimits {
-        let budgets = vec![Budget::new(Scope::Global, Unit::Moves, 1).within(HOUR)];
+        let budgets = vec![Budget::new(Scope::Global, Unit::Moves, 1).with_per(HOUR)];
         MigrationLimits { budgets, ..MigrationLimits::default() }
     }
 
@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(moves(&spending, 3_825), 1);
         assert_eq!(moves(&spending, 4_050), 0);
         spending.forget(Some(&hourly()), at(4_050));
-        assert!(spending.is_empty());
+        assert_eq!(spending.len(), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! | [`BadInput`](Promise::BadInput) | [`bad_input`] | – |
 //!
 //! ```
-//! use evenkeel::{Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId, verify};
+//! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
 //! let snapshot = Snapshot::builder(Timestamp::from_secs(30))
 //!     .worker(Worker::new(WorkerId::new(1)).with_capacity(ResourceId::CPU, 4.0))
 //!     .build();

@@ -27,13 +27,15 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 /// It remembers every migration it has seen: about 50 bytes each.
 ///
 /// ```
-/// use evenkeel::{Config, Engine, Input, Snapshot, Timestamp, verify::Watch};
+/// use evenkeel::{Config, Engine, Snapshot, Timestamp};
+/// use evenkeel::engine::Input;
+/// use evenkeel::verify::Watch;
 /// let (mut engine, mut watch) = (Engine::new(Config::default())?, Watch::new(&Config::default()));
 /// let input = Input::Tick(Snapshot::builder(Timestamp::from_secs(30)).build());
 /// let output = engine.apply(&input);
 /// assert_eq!(watch.see(&input, &output), []);
 /// assert_eq!(watch.unfinished(), []);
-/// # Ok::<(), evenkeel::ConfigErrors>(())
+/// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Watch {

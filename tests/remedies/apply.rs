@@ -3,12 +3,14 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use evenkeel::hardware::{Hardware, HardwareSet};
+use evenkeel::id::GroupId;
+use evenkeel::outcome::{Rejection, Remedy};
+use evenkeel::ratio::Ratio;
+use evenkeel::resource::Amounts;
+use evenkeel::snapshot::{Group, GroupRule, Mobility, Placement, Record, Requirements, Stance};
 use evenkeel::testkit::strategies::Cluster;
-use evenkeel::{
-    Action, Amounts, Device, Group, GroupId, GroupRule, Hardware, HardwareSet, Mobility, Placement,
-    Ratio, Record, Rejection, Remedy, Requirements, ResourceId, Stance, Task, TaskId, Timestamp,
-    Worker, WorkerId,
-};
+use evenkeel::{Action, Device, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 
 use crate::case::Case;
 

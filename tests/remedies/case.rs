@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel::id::Epoch;
+use evenkeel::outcome::{Rejection, Verdict};
+use evenkeel::snapshot::Placement;
+use evenkeel::state::State;
 use evenkeel::testkit::strategies::Cluster;
-use evenkeel::{
-    Config, Engine, Epoch, Outcome, Placement, Rejection, State, TaskId, Timestamp, Verdict,
-    Worker, WorkerId,
-};
+use evenkeel::{Config, Engine, Outcome, TaskId, Timestamp, Worker, WorkerId};
 use serde_json::{Value, json};
 
 /// Which door answers.

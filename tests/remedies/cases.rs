@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use evenkeel::config::{
     Basis, Budget, Detection, Eviction, Fairness, LoadRule, MigrationLimits, Scope, Stability,
-    Trigger, Unit,
+    Thresholds, Trigger, Unit,
 };
+use evenkeel::outcome::Rejection;
+use evenkeel::snapshot::{Placement, Stance};
 use evenkeel::testkit::strategies::{self, Cluster};
-use evenkeel::{
-    Config, Placement, Rejection, ResourceId, Stance, Task, TaskId, Thresholds, Timestamp, Worker,
-    WorkerId,
-};
+use evenkeel::{Config, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -171,13 +170,14 @@ fn budgets() -> impl Strategy<Value = Case> {
     (clusters, 1..4_u32, few(), few(), any::<bool>()).prop_map(
         |(cluster, at_once, per_source, per_target, weighed)| {
             let mut config = Config::default();
-            config.cost_benefit = config.cost_benefit.filter(|_| weighed);
-            config.migration = Some(MigrationLimits {
-                max_simultaneous: NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN),
-                per_source: per_source.and_then(NonZeroU32::new),
-                per_target: per_target.and_then(NonZeroU32::new),
-                ..MigrationLimits::default()
-            });
+            if !weighed {
+                config = config.without_cost_benefit();
+            }
+            let mut limits = MigrationLimits::default()
+                .with_max_simultaneous(NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN));
+            limits.per_source = per_source.and_then(NonZeroU32::new);
+            limits.per_target = per_target.and_then(NonZeroU32::new);
+            config.migration = Some(limits);
             round_case(BUDGETS, config, cluster)
         },
     )
@@ -206,8 +206,8 @@ fn table() -> impl Strategy<Value = Case> {
         let mut config = Config::default();
         let budget = Budget::new(scope, unit, limit);
         let budgets =
-            vec![if blind.is_some() { budget.within(Duration::from_secs(600)) } else { budget }];
-        config.migration = Some(MigrationLimits { budgets, ..MigrationLimits::default() });
+            vec![if blind.is_some() { budget.with_per(Duration::from_secs(600)) } else { budget }];
+        config.migration = Some(MigrationLimits::default().with_budgets(budgets));
         let kinds = &["budget line spent", "budget in doubt", "unknown size"];
         Case { blind, ..round_case(kinds, config, cluster) }
     })
@@ -218,11 +218,10 @@ fn unfair() -> impl Strategy<Value = Case> {
     strategies::skewed().prop_map(|cluster| {
         let mut config = Config::default();
         let slack = NonZeroU32::MIN;
-        config.migration = Some(MigrationLimits {
-            max_simultaneous: slack.saturating_add(9),
-            fairness: Some(Fairness::new(Duration::from_secs(600), slack)),
-            ..MigrationLimits::default()
-        });
+        let limits = MigrationLimits::default()
+            .with_max_simultaneous(slack.saturating_add(9))
+            .with_fairness(Fairness::new(Duration::from_secs(600), slack));
+        config.migration = Some(limits);
         round_case(&["unfair"], config, cluster)
     })
 }
@@ -232,7 +231,9 @@ fn full_memory() -> impl Strategy<Value = Case> {
     let clusters = prop_oneof![2 => strategies::skewed(), 1 => strategies::grouped()];
     (clusters, 0..2_u64, any::<bool>()).prop_map(|(cluster, short, weighed)| {
         let mut config = Config::default();
-        config.cost_benefit = config.cost_benefit.filter(|_| weighed);
+        if !weighed {
+            config = config.without_cost_benefit();
+        }
         let held = 64 * cluster.workers.len() as u64 - short;
         let recent = Cooldown { until: 700_000, left: Vec::new() };
         let cooldowns = (0..held).map(|nth| (10_000 + nth, recent.clone())).collect();
@@ -267,17 +268,19 @@ struct Three {
 impl Three {
     fn case(self, kinds: &'static [&'static str]) -> Case {
         let trigger = if self.either { Trigger::Either } else { Trigger::Both };
-        let mut config = Config::default();
-        config.thresholds = Thresholds { high: 0.8, low: 0.3 };
-        config.load = LoadRule::Dominant;
-        (config.adaptation, config.prediction, config.cost_benefit) = (None, None, None);
-        config.detection =
-            Detection { basis: Basis::Projected, trigger, imbalance: 0.1, ..Detection::default() };
-        config.migration = config.migration.map(|limits| MigrationLimits {
-            max_simultaneous: NonZeroU32::MIN.saturating_add(9),
-            ..limits
-        });
-        config.stability = Some(Stability { dead_band: 0.01, ..Stability::default() });
+        let mut config = Config::default()
+            .with_thresholds(Thresholds::new(0.8, 0.3))
+            .with_load(LoadRule::Dominant)
+            .without_adaptation()
+            .without_prediction()
+            .without_cost_benefit();
+        config.detection = Detection::default()
+            .with_basis(Basis::Projected)
+            .with_trigger(trigger)
+            .with_imbalance(0.1);
+        let at_once = NonZeroU32::MIN.saturating_add(9);
+        config.migration = config.migration.map(|limits| limits.with_max_simultaneous(at_once));
+        config.stability = Some(Stability::default().with_dead_band(0.01));
         let cores = [10.0, self.cores, 10.0];
         let workers = (1..).zip(self.loads.into_iter().zip(cores)).map(|(id, (load, cores))| {
             let worker = Worker::new(WorkerId::new(id)).with_capacity(ResourceId::CPU, cores);

@@ -310,7 +310,7 @@ impl Custody {
 mod tests {
     use super::*;
     use crate::plan::KINDS;
-    use evenkeel::HardwareSet;
+    use evenkeel::hardware::HardwareSet;
 
     fn custody() -> Custody {
         let task = TaskPlan {

@@ -7,8 +7,10 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use evenkeel::engine::{Input, Output};
+use evenkeel::outcome::Ended;
 use evenkeel::shell::{Driver, MetricsSink, MigrationExecutor, TelemetrySource, TurnError};
-use evenkeel::{Command, Config, Ended, Engine, Input, Outcome, Output, Report, Snapshot};
+use evenkeel::{Command, Config, Engine, Outcome, Report, Snapshot};
 
 use crate::host::Host;
 use crate::log::Log;

@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use evenkeel::id::{KindId, MigrationId};
+use evenkeel::outcome::Ended;
+use evenkeel::ratio::Ratio;
+use evenkeel::snapshot::{Mobility, Phase, Placement, Requirements};
 use evenkeel::{
-    Action, Command, Ended, Event, KindId, MigrationId, Mobility, Phase, Placement, Ratio, Report,
-    Requirements, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 use crate::custody::{Entry, News, Place};
@@ -241,23 +244,23 @@ fn placement(entry: &Entry, underway: Option<&Move>, unplaced: &[u64]) -> Placem
 fn task(entry: &mut Entry, placement: Placement, clock: Clock) -> Task {
     let cores = entry.take_cores();
     let (id, plan) = (TaskId::new(entry.plan.id), &entry.plan);
+    let requirements = Requirements::NONE
+        .with_all_of(plan.all_of.iter())
+        .with_any_of(plan.any_of.iter())
+        .with_power_efficient(plan.power_efficient);
     let mut task = Task::new(id)
+        .with_kind(KindId::new(plan.kind.id))
+        .with_placement(placement)
+        .with_priority(plan.priority)
         .with_demand(ResourceId::CPU, plan.demand)
         .with_demand(ResourceId::MEMORY, plan.memory_bytes())
+        .with_state_bytes(plan.state_bytes())
+        .with_running(clock.stretch(clock.start.elapsed()))
+        .with_requirements(requirements)
         .with_mobility(Mobility::Checkpoint);
     if let Some(cores) = cores {
         task = task.with_used(ResourceId::CPU, cores);
     }
-    let mut requirements = Requirements::NONE;
-    requirements.all_of = plan.all_of;
-    requirements.any_of = plan.any_of;
-    requirements.power_efficient = plan.power_efficient;
-    task.requirements = requirements;
-    task.placement = placement;
-    task.kind = KindId::new(plan.kind.id);
-    task.priority = plan.priority;
-    task.state_bytes = Some(plan.state_bytes());
-    task.running = clock.stretch(clock.start.elapsed());
     task.progress = entry.progress().map(Ratio::saturating);
     let age = Duration::from_micros(micros_now().saturating_sub(entry.state_at));
     task.checkpoint_age = (entry.state_at > 0).then(|| clock.stretch(age));
@@ -269,7 +272,9 @@ mod tests {
     use super::*;
     use crate::options::Options;
     use crate::plan::Plan;
-    use evenkeel::{Command, Epoch, Input};
+    use evenkeel::Command;
+    use evenkeel::engine::Input;
+    use evenkeel::id::Epoch;
 
     /// A host whose workers have not been started: every task is still with the coordinator.
     fn host() -> Host {

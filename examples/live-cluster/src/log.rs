@@ -9,7 +9,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use evenkeel::{Config, Engine, Input, Output};
+use evenkeel::engine::{Input, Output};
+use evenkeel::{Config, Engine};
 use serde::Serialize;
 
 /// The log, shared by everything that talks to the engine.

@@ -4,7 +4,7 @@
 //! spot: one or two small workers get nearly all the tasks, more than they can serve, while the others idle. All
 //! demands together fill about 60 % of the budgets, so an even load is possible.
 
-use evenkeel::{Hardware, HardwareSet};
+use evenkeel::hardware::{Hardware, HardwareSet};
 
 use crate::number;
 use crate::options::Options;

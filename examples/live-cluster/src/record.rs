@@ -7,9 +7,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use evenkeel::engine::Input;
+use evenkeel::outcome::Ended;
 use evenkeel::shell::run_log::Line;
 use evenkeel::shell::{MetricsSink, Recorder, WallClock};
-use evenkeel::{Config, Ended, Input, Outcome};
+use evenkeel::{Config, Outcome};
 
 use crate::options::Options;
 

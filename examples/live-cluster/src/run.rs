@@ -10,7 +10,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use evenkeel::{Action, Command, Config, Fate, Outcome, TaskId};
+use evenkeel::outcome::Fate;
+use evenkeel::{Action, Command, Config, Outcome, TaskId};
 
 use crate::custody::News;
 use crate::fleet::{Fleet, Happening};

@@ -27,7 +27,7 @@ pub(crate) fn settings(options: &Options) -> Result<Config, String> {
         config.prediction = None;
     }
     if options.disable_cost_benefit_analysis {
-        config.cost_benefit = None;
+        config = config.without_cost_benefit();
     }
     if options.disable_hardware_specific_strategies {
         config.hardware = None;
@@ -56,7 +56,7 @@ pub(crate) fn watching(config: &Config) -> Config {
 fn from_file(file: &Path, preset: Config) -> Result<Config, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|fault| format!("--config {name}: {fault}"))?;
-    let options: evenkeel::Options =
+    let options: evenkeel::config::Options =
         serde_json::from_str(&text).map_err(|fault| format!("--config {name}: {fault}"))?;
     let told = |fault: &dyn std::fmt::Display| format!("--config {name}: {fault}");
     options.apply_to(preset).map_err(|faults| {
@@ -88,7 +88,9 @@ mod tests {
         let off: [(&str, Off); 5] = [
             ("--disable-dynamic-thresholds", |config| config.adaptation = None),
             ("--disable-predictive-balancing", |config| config.prediction = None),
-            ("--disable-cost-benefit-analysis", |config| config.cost_benefit = None),
+            ("--disable-cost-benefit-analysis", |config| {
+                *config = config.clone().without_cost_benefit();
+            }),
             ("--disable-hardware-specific-strategies", |config| config.hardware = None),
             ("--disable-resource-efficiency", |config| config.efficiency = None),
         ];

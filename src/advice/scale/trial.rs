@@ -80,7 +80,7 @@ impl<'a> Trial<'a> {
 
     /// How a task would run on a worker that admits it as the trial stands. A task without a worker may go
     /// above the high threshold where the engine's own rules of stability are off, as in
-    /// [`Look::rank`](crate::Look::rank).
+    /// [`Look::rank`](crate::engine::Look::rank).
     fn admit(
         &mut self,
         row: TaskRow,

@@ -79,7 +79,7 @@
 //! | `must propose t1 w1 -> w2 because overload` | a release or placement like this was proposed; `propose nothing` |
 //! | `must end t1 completed` | a migration ended like this |
 //! | `must call t1 late` | a round found that it will not be gone in time |
-//! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::Rejection::name) |
+//! | `must refuse t2 -> w3: no headroom` | it was refused for that reason, by [name](crate::outcome::Rejection::name) |
 //! | `must accept`, `must rank w2 first`, `must rank w2 before w3` | of `consider` and `rank` |
 //! | `must say even`, `uneven`, `predicted`, `unknown` | some round found the cluster so |
 //! | `must advise split t1`, `advise nothing` | some round's advice begins with these words |

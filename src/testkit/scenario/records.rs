@@ -121,7 +121,7 @@ impl Records {
         let mut class = TargetClass::new(id);
         for word in workers {
             let (worker, points) = pair(word);
-            class = class.with_cost(plain(worker)?, points.map_or(Ok(0.0), plain)?);
+            class = class.with_worker(plain(worker)?, points.map_or(Ok(0.0), plain)?);
         }
         self.classes.insert(id, class);
         Ok(())
@@ -346,7 +346,7 @@ pub(super) fn freeze(words: &str) -> Parsed<Freeze> {
     }
     let until = until.ok_or("`freeze` needs an end: freeze all until=300s")?;
     let freeze = Freeze::new(scope, until);
-    Ok(if strict { freeze.strictly() } else { freeze })
+    Ok(freeze.with_strict(strict))
 }
 
 /// A value between two others: the `step`-th of `steps`, from the first to the last.

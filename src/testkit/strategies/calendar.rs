@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::Cluster;
-use crate::{
-    Freeze, FreezeScope, GroupId, KindId, Maintenance, Timestamp, Worker, WorkerId, ZoneId,
-};
+use crate::id::{GroupId, KindId, ZoneId};
+use crate::snapshot::{Freeze, FreezeScope, Maintenance};
+use crate::{Timestamp, Worker, WorkerId};
 
 /// What the time to come holds for a cluster, which may be anything.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ fn freeze() -> impl Strategy<Value = Freeze> {
     ];
     (scope, 0..1_500_u64, proptest::bool::weighted(0.2)).prop_map(|(scope, until, strict)| {
         let freeze = Freeze::new(scope, Timestamp::from_secs(until));
-        if strict { freeze.strictly() } else { freeze }
+        freeze.with_strict(strict)
     })
 }
 

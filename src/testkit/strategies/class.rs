@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::Cluster;
-use crate::{ClassId, TargetClass, WorkerId};
+use crate::WorkerId;
+use crate::id::ClassId;
+use crate::snapshot::TargetClass;
 
 /// The clusters, some of them with classes of targets, some of whose workers cost extra or do not exist.
 pub fn classed(clusters: impl Strategy<Value = Cluster>) -> impl Strategy<Value = Cluster> {
@@ -20,7 +22,7 @@ pub fn classed(clusters: impl Strategy<Value = Cluster>) -> impl Strategy<Value 
             workers.into_iter().fold(
                 TargetClass::new(ClassId::new(id)),
                 |class, (worker, points)| {
-                    class.with_cost(WorkerId::new(worker), points.unwrap_or(0.0))
+                    class.with_worker(WorkerId::new(worker), points.unwrap_or(0.0))
                 },
             )
         });

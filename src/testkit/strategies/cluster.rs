@@ -10,11 +10,14 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use crate::hardware::{ComputeCapability, Hardware, HardwareSet};
+use crate::id::{KindId, LabelId, MigrationId, TenantId, ZoneId};
+use crate::ratio::Ratio;
+use crate::snapshot::{
+    BadRecord, Freeze, Group, Mobility, Phase, Placement, Requirements, Stance, TargetClass,
+};
 use crate::{
-    BadRecord, ComputeCapability, Device, Freeze, Group, Hardware, HardwareSet, KindId, LabelId,
-    MigrationId, Mobility, Phase, Placement, Ratio, Requirements, ResourceId, Snapshot,
-    SnapshotBuilder, Stance, TargetClass, Task, TaskId, TenantId, Timestamp, Worker, WorkerId,
-    ZoneId,
+    Device, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// Bytes in a GiB, which every amount of memory is a multiple of.
@@ -383,7 +386,7 @@ pub fn task(id: u64, workers: u64) -> impl Strategy<Value = Task> {
     let phase = select(vec![Phase::Releasing, Phase::Released, Phase::Assigned]);
     let moving = (0..workers, option::of(0..workers), phase, 0..30_u64).prop_map(
         move |(to, from, phase, since)| Placement::Moving {
-            migration: MigrationId::new(crate::Epoch::FIRST, 1_000 + id),
+            migration: MigrationId::new(crate::id::Epoch::FIRST, 1_000 + id),
             from: from.map(|nth| WorkerId::new(nth + 1)),
             to: WorkerId::new(to + 1),
             phase,

@@ -14,8 +14,11 @@ use super::history::histories;
 use super::host::Host;
 use super::script::{Happening, History};
 use super::settings::budget;
-use crate::config::Mode;
-use crate::{Config, ConfigErrors, Engine, Epoch, Input, Output, State, ZoneId};
+use crate::config::{ConfigErrors, Mode};
+use crate::engine::{Input, Output};
+use crate::id::{Epoch, ZoneId};
+use crate::state::State;
+use crate::{Config, Engine};
 
 /// So many rounds old may be what was saved.
 const OLDEST: usize = 10;
@@ -23,8 +26,8 @@ const OLDEST: usize = 10;
 /// A history, and when the engine dies in it.
 ///
 /// ```
-/// use evenkeel::testkit::strategies;
 /// use proptest::prelude::*;
+/// use evenkeel::testkit::strategies;
 ///
 /// proptest!(ProptestConfig::with_cases(16), |(failover in strategies::failovers())| {
 ///     let mut engine = failover.engine().expect("only sensible settings are generated");

@@ -10,9 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::cluster::{Cluster, skewed};
-use crate::{
-    DomainId, Group, GroupId, GroupRule, Mobility, Placement, Stance, Topology, TopologyId, ZoneId,
-};
+use crate::id::{DomainId, GroupId, TopologyId, ZoneId};
+use crate::snapshot::{Group, GroupRule, Mobility, Placement, Stance, Topology};
 
 /// Groups of every rule over a skewed cluster in zones, racks and rooms.
 pub fn grouped() -> impl Strategy<Value = Cluster> {

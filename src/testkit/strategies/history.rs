@@ -19,9 +19,10 @@ use super::script::{Deed, Done, Happening, History, Told, Turn};
 use super::settings::{any_config, budgeted, configs, with_means};
 use super::transfer::linked;
 use super::wish::{versatile, wishful};
-use crate::{
-    Config, Device, Hardware, Input, Output, Placement, ResourceId, Stance, Task, TaskId, WorkerId,
-};
+use crate::engine::{Input, Output};
+use crate::hardware::Hardware;
+use crate::snapshot::{Placement, Stance};
+use crate::{Config, Device, ResourceId, Task, TaskId, WorkerId};
 
 impl History {
     /// Plays the script: every input goes through `door`, and its commands are carried out. Then the wind is fair until

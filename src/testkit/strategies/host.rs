@@ -18,10 +18,12 @@ use self::sight::Sight;
 use super::cluster::Cluster;
 use super::script::{Deed, Happening, History, Turn, switched};
 use crate::config::Budget;
+use crate::engine::{Input, Output};
 use crate::host::{Fences, HostedTask, Mail};
+use crate::id::MigrationId;
+use crate::snapshot::{Freeze, Group, Placement, Stance, TargetClass};
 use crate::{
-    Config, Event, Freeze, Group, Input, MigrationId, Output, Placement, Report, ResourceId,
-    Snapshot, Stance, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
+    Config, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
 /// The cluster as it really is, whatever the engine believes.

@@ -9,10 +9,11 @@ use proptest::sample::{Index, select};
 
 use super::cluster::Cluster;
 use super::mixed::clusters;
-use crate::{
-    Alternative, BadRecord, ClassId, Group, GroupId, GroupRule, LabelId, Maintenance, Placement,
-    Record, ResourceId, TargetClass, Task, TaskId, Timestamp, Worker, WorkerId,
+use crate::id::{ClassId, GroupId, LabelId};
+use crate::snapshot::{
+    Alternative, BadRecord, Group, GroupRule, Maintenance, Placement, Record, TargetClass,
 };
+use crate::{ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 
 /// What a hostile or broken host does to one record.
 #[derive(Clone, Copy, Debug)]

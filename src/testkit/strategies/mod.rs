@@ -4,8 +4,9 @@
 //! snapshot is built of them (to shuffle, rename or spoil them), a [`Cluster`] has them.
 //!
 //! ```
-//! use evenkeel::{Engine, Timestamp, testkit::strategies, verify};
 //! use proptest::prelude::*;
+//! use evenkeel::{verify, Engine, Timestamp};
+//! use evenkeel::testkit::strategies;
 //!
 //! proptest!(ProptestConfig::with_cases(16), |(
 //!     config in strategies::configs(),

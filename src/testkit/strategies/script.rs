@@ -7,8 +7,10 @@ use core::fmt;
 use proptest::sample::Index;
 
 use super::cluster::Cluster;
+use crate::Config;
 use crate::config::{Mode, TaskScope};
-use crate::{Config, Ratio, Stance};
+use crate::ratio::Ratio;
+use crate::snapshot::Stance;
 
 /// A script for a closed loop: what the cluster is at first, and what happens turn by turn.
 #[derive(Clone)]
@@ -161,5 +163,5 @@ pub(super) fn switched(now: &Config, first: &Config, which: u8) -> Config {
             flip(&mut config.scope, Some(first.scope.as_ref().unwrap_or(&half)));
         }
     }
-    config
+    if config.cost_benefit.is_none() { config.without_cost_benefit() } else { config }
 }

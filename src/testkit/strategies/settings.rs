@@ -13,12 +13,12 @@ use proptest::sample::select;
 use super::transfer::transfer;
 use crate::config::{
     AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Eviction,
-    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Trigger, Unit,
+    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Thresholds, Trigger, Unit,
 };
-use crate::{
-    Config, Epoch, Event, Hardware, LabelId, MigrationId, Ratio, Report, TaskId, Thresholds,
-    Timestamp, WorkerId,
-};
+use crate::hardware::Hardware;
+use crate::id::{Epoch, LabelId, MigrationId};
+use crate::ratio::Ratio;
+use crate::{Config, Event, Report, TaskId, Timestamp, WorkerId};
 
 /// The three presets as they are.
 pub fn presets() -> impl Strategy<Value = Config> {
@@ -38,7 +38,9 @@ pub fn configs() -> impl Strategy<Value = Config> {
         });
         config.adaptation = config.adaptation.filter(|_| !off[0]);
         config.prediction = config.prediction.filter(|_| !off[1]);
-        config.cost_benefit = config.cost_benefit.filter(|_| !off[2]);
+        if off[2] {
+            config = config.without_cost_benefit();
+        }
         config.hardware = config.hardware.filter(|_| !off[3]);
         config.efficiency = config.efficiency.filter(|_| !off[4]);
         if let Some(section) = &mut config.efficiency {
@@ -127,7 +129,7 @@ fn any_numbers() -> impl Strategy<Value = Config> {
                 config.detection.settled = Some(begin.min(go_on));
             }
             if let Some(section) = &mut config.hardware {
-                section.upgrade = eager.1;
+                section.upgrade = eager.1.filter(|_| config.cost_benefit.is_some());
             }
             with_sections(&mut config, adapt, predict, weigh);
             if let Some(section) = &mut config.migration {
@@ -190,7 +192,7 @@ pub(super) fn budget() -> impl Strategy<Value = Budget> {
     let per = option::of(10..600_u64);
     (scope, amount, per).prop_map(|(scope, (unit, limit), per)| {
         let budget = Budget::new(scope, unit, limit);
-        per.map_or(budget, |secs| budget.within(Duration::from_secs(secs)))
+        per.map_or(budget, |secs| budget.with_per(Duration::from_secs(secs)))
     })
 }
 

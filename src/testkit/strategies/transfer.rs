@@ -7,8 +7,10 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 
 use super::cluster::Cluster;
+use crate::WorkerId;
 use crate::config::Transfer;
-use crate::{StateAt, WorkerId, ZoneId};
+use crate::id::ZoneId;
+use crate::snapshot::StateAt;
 
 /// The clusters, some of them with workers that know their link and tasks whose state lies elsewhere.
 pub fn linked(clusters: impl Strategy<Value = Cluster>) -> impl Strategy<Value = Cluster> {

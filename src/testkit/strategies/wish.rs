@@ -9,10 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::cluster::{Cluster, GIB, accelerated, compute, plain, traits};
-use crate::{
-    Alternative, ComputeCapability, Device, Hardware, Requirements, ResourceId, Task, TaskId,
-    Worker,
-};
+use crate::hardware::{ComputeCapability, Hardware};
+use crate::snapshot::{Alternative, Requirements};
+use crate::{Device, ResourceId, Task, TaskId, Worker};
 
 /// Workers at about equal loads, some of them with an idle device, and tasks that run on a CPU but would rather run on
 /// a device.

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use evenkeel::hardware::{ComputeCapability, Hardware, HardwareSet};
+use evenkeel::id::{GroupId, KindId, MigrationId};
+use evenkeel::snapshot::{Group, GroupRule, Mobility, Phase, Placement, Stance};
 use evenkeel::{
-    Action, Command, ComputeCapability, Device, Event, Group, GroupId, GroupRule, Hardware,
-    HardwareSet, KindId, MigrationId, Mobility, Phase, Placement, Report, ResourceId, Snapshot,
-    Stance, Task, TaskId, Timestamp, Worker, WorkerId,
+    Action, Command, Device, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker,
+    WorkerId,
 };
 
 /// Cores, GiB of memory, and whether there is a CUDA device.
@@ -261,20 +263,21 @@ impl Cluster {
     }
 
     fn task(&self, id: u64, job: &Job) -> Task {
-        let mut task = Task::new(TaskId::new(id))
-            .with_demand(ResourceId::CPU, 1.0)
-            .with_demand(ResourceId::MEMORY, (job.memory_gib * GIB) as f64)
-            .with_used(ResourceId::CPU, thousandths(job.load))
-            .with_running(Duration::from_secs((self.now - job.born) * SECONDS_PER_TICK));
-        task.kind = KindId::new(id % 4);
-        task.priority = u8::try_from(id % 6).unwrap_or(0);
-        task.state_bytes = Some(job.memory_gib * GIB / 4);
-        task.remaining = Some(Duration::from_secs((job.ends - self.now) * SECONDS_PER_TICK));
-        task.mobility = match id % 12 {
+        let mobility = match id % 12 {
             0 => Mobility::Pinned,
             1 => Mobility::Restart,
             _ => Mobility::Checkpoint,
         };
+        let mut task = Task::new(TaskId::new(id))
+            .with_kind(KindId::new(id % 4))
+            .with_priority(u8::try_from(id % 6).unwrap_or(0))
+            .with_demand(ResourceId::CPU, 1.0)
+            .with_demand(ResourceId::MEMORY, (job.memory_gib * GIB) as f64)
+            .with_used(ResourceId::CPU, thousandths(job.load))
+            .with_running(Duration::from_secs((self.now - job.born) * SECONDS_PER_TICK))
+            .with_remaining(Duration::from_secs((job.ends - self.now) * SECONDS_PER_TICK))
+            .with_state_bytes(job.memory_gib * GIB / 4)
+            .with_mobility(mobility);
         if needs_cuda(id) {
             task.requirements.all_of = HardwareSet::of(Hardware::Cuda);
             task.requirements.gpu_memory_bytes = Some(job.memory_gib * 2 * GIB);

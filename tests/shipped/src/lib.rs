@@ -86,7 +86,7 @@ mod tests {
         is_value::<evenkeel::Engine>();
         is_value::<evenkeel::Snapshot>();
         is_value::<evenkeel::Outcome>();
-        is_value::<evenkeel::State>();
+        is_value::<evenkeel::state::State>();
         is_value::<evenkeel::Config>();
     }
 }

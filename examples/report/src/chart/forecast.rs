@@ -1,6 +1,6 @@
 //! Forecasts beside what came.
 
-use evenkeel::WorkerForecast;
+use evenkeel::outcome::WorkerForecast;
 use evenkeel::shell::run_log::Judged;
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, Ticks};

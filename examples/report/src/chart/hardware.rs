@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel::Hardware;
+use evenkeel::hardware::Hardware;
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, TRACKS, Ticks};
 use crate::log::Log;

@@ -1,6 +1,6 @@
 //! Whether forecasts hold as often as they claim.
 
-use evenkeel::WorkerForecast;
+use evenkeel::outcome::WorkerForecast;
 
 use super::forecast::holds;
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Shape, Swatch, Ticks, Tip};

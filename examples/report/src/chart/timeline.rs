@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use evenkeel::Fate;
+use evenkeel::outcome::Fate;
 use evenkeel::shell::run_log::{Migration, Stay};
 
 use super::decisions::ending;

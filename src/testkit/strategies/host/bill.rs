@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use super::Host;
 use crate::config::{Budget, Scope};
+use crate::id::{Epoch, MigrationId};
 use crate::outcome::{Action, Command};
+use crate::snapshot::Placement;
 use crate::verify::{Interruption, limit};
-use crate::{Epoch, MigrationId, Placement, TaskId, WorkerId};
+use crate::{TaskId, WorkerId};
 
 /// Every interruption, in order.
 #[derive(Clone, Debug, Default)]

@@ -7,9 +7,12 @@ use proptest::sample::Index;
 
 use super::super::script::{Deed, Done, Told};
 use super::Host;
+use crate::engine::{Input, Output};
 use crate::host::{Objection, Order, addressee, rename};
+use crate::id::MigrationId;
 use crate::outcome::{Action, Cause, Command};
-use crate::{Event, Input, MigrationId, Output, Placement, Report, Stance, TaskId, WorkerId};
+use crate::snapshot::{Placement, Stance};
+use crate::{Event, Report, TaskId, WorkerId};
 
 impl Host {
     /// What is due of the commands, and of the reports that come late.

@@ -6,7 +6,8 @@ use proptest::sample::Index;
 
 use super::{Body, Host};
 use crate::host::HostedTask;
-use crate::{Group, Placement, ResourceId, Snapshot, SnapshotBuilder, Task};
+use crate::snapshot::{Group, Placement};
+use crate::{ResourceId, Snapshot, SnapshotBuilder, Task};
 
 /// What a host sees of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,120 @@
+//! How do thresholds and pace follow the load of the system?
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::setters::setters;
+
+/// Thresholds and pace follow the load of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default = "partial_adaptation", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Adaptation {
+    /// What happens between the load bands.
+    pub rule: AdaptRule,
+    /// How far thresholds move per tick, from 0 to 1: 0.05. A larger value follows the load sooner;
+    /// at 0 thresholds stay where they are. The trap: large steps make thresholds cross loads back
+    /// and forth.
+    pub rate: f64,
+    /// Above this mean load the system counts as highly loaded: 0.75. A smaller value makes the
+    /// engine bold more often.
+    pub high_load: f64,
+    /// Below this mean load the system counts as lightly loaded: 0.3, less than
+    /// [`high_load`](Self::high_load). A larger value makes the engine calm more often.
+    pub low_load: f64,
+    /// From this slope of the mean load on, per tick, the load has a trend: 0.01. A smaller value
+    /// takes noise for a trend; a larger one notices growth late.
+    pub trend_slope: f64,
+    /// The range of the high threshold: 0.6 to 0.95.
+    pub high_bounds: [f64; 2],
+    /// The range of the low threshold: 0.1 to 0.4.
+    pub low_bounds: [f64; 2],
+    /// The least distance between the thresholds: 0.3. It must fit between
+    /// [`high_bounds`](Self::high_bounds) and [`low_bounds`](Self::low_bounds). The trap: close
+    /// thresholds make most workers overloaded or underloaded.
+    pub separation: f64,
+    /// The pace while the system is highly loaded: a spread factor of 0.75, and any positive net
+    /// benefit. Bolder than usual.
+    pub high_pace: Pace,
+    /// The pace while the system is lightly loaded: a spread factor of 1.25, and a net benefit
+    /// above 1. Calmer than usual.
+    pub low_pace: Pace,
+}
+
+setters! {
+    Adaptation {
+        value with_rule(rule: AdaptRule);
+        value with_rate(rate: f64);
+        value with_high_load(high_load: f64);
+        value with_low_load(low_load: f64);
+        value with_trend_slope(trend_slope: f64);
+        value with_high_bounds(high_bounds: [f64; 2]);
+        value with_low_bounds(low_bounds: [f64; 2]);
+        value with_separation(separation: f64);
+        value with_high_pace(high_pace: Pace);
+        value with_low_pace(low_pace: Pace);
+    }
+}
+
+impl Default for Adaptation {
+    fn default() -> Self {
+        Self {
+            rule: AdaptRule::Step,
+            rate: 0.05,
+            high_load: 0.75,
+            low_load: 0.3,
+            trend_slope: 0.01,
+            high_bounds: [0.6, 0.95],
+            low_bounds: [0.1, 0.4],
+            separation: 0.3,
+            high_pace: Pace { imbalance_factor: 0.75, least_net: 0.0 },
+            low_pace: Pace { imbalance_factor: 1.25, least_net: 1.0 },
+        }
+    }
+}
+
+/// What thresholds do between the load bands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AdaptRule {
+    /// They step apart below a mean load of 0.5 and together above it, until they reach their
+    /// bounds: the specification's pseudo-code.
+    #[default]
+    Step,
+    /// They go back to their configured values, at most one step per tick. (Under the other rule a
+    /// cluster at 0.6 ends at 0.7 / 0.4 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
+    Relax,
+}
+
+/// How boldly to act. The specification asks for a more aggressive policy at high load and a more
+/// conservative one at low load, without figures; the figures here are this crate's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Pace {
+    /// The required spread is multiplied by this: 0.75 at high load, 1.25 at low load, 1 between. A
+    /// smaller value acts on less.
+    pub imbalance_factor: f64,
+    /// The net benefit of a move must exceed this, in points: 0 at high load, 1 at low load. A
+    /// larger value refuses moves of little use. Without
+    /// [`Config::cost_benefit`](super::Config::cost_benefit) nothing reads it.
+    pub least_net: f64,
+}
+
+setters! {
+    Pace {
+        value with_imbalance_factor(imbalance_factor: f64);
+        value with_least_net(least_net: f64);
+    }
+}
+
+impl Default for Pace {
+    /// The pace between the load bands.
+    fn default() -> Self {
+        Self { imbalance_factor: 1.0, least_net: 0.0 }
+    }
+}
+
+fn partial_adaptation() -> Adaptation {
+    super::Config::default().adaptation.unwrap_or_default()
+}

@@ -1,0 +1,168 @@
+//! How many tasks may be on the move, and what can the host do with them?
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::{AdaptiveConcurrency, Budget, Fairness};
+use crate::model::resource::whole;
+use crate::model::setters::setters;
+use crate::model::time::as_seconds;
+
+/// Tasks are moved, within these limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default = "partial_migration_limits", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MigrationLimits {
+    /// The most migrations under way at once: 2. A larger value evens out loads sooner and disturbs
+    /// more tasks at a time. The trap: [`share_of_workers`](Self::share_of_workers) and
+    /// [`per_giver`](Self::per_giver) raise it.
+    pub max_simultaneous: NonZeroU32,
+    /// Raises the limit to this share of the number of workers if that is more, from 0 to 1: 0.1 in
+    /// `Config::default`. `None` if the cluster's size does not count.
+    pub share_of_workers: Option<f64>,
+    /// Raises the limit to this many for each worker that has to give, if that is more: 4 in
+    /// `Config::default`. Three overloaded workers may then give twelve tasks at once, as far as
+    /// [`per_source`](Self::per_source) and [`per_target`](Self::per_target) allow. `None` if the
+    /// size of the problem does not count.
+    pub per_giver: Option<NonZeroU32>,
+    /// The most migrations under way from one worker at once: 4 in `Config::default`. A smaller
+    /// value spreads the disturbance and empties workers slowly. `None` if there is no such limit.
+    pub per_source: Option<NonZeroU32>,
+    /// The most migrations under way to one worker at once: 4 in `Config::default`. A smaller value
+    /// protects a target's network and disks. `None` if there is no such limit.
+    pub per_target: Option<NonZeroU32>,
+    /// A step of a migration that takes longer has failed, in seconds: 600. The trap: a value
+    /// shorter than a checkpoint takes fails healthy migrations, and one that is too long lets a
+    /// dead migration occupy its budget.
+    #[serde(with = "as_seconds")]
+    pub timeout: Duration,
+    /// What may be interrupted, beside the limits above; every line holds. Empty if there are no
+    /// further limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+    /// No tenant is interrupted beyond its share. `None` if tenants do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// The limit on migrations at once follows their success; it takes the place of
+    /// [`share_of_workers`](Self::share_of_workers) and [`per_giver`](Self::per_giver). `None` if
+    /// the limit follows from the fields above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveConcurrency>,
+    /// The host's own scheduler chooses where a task goes that has to leave its worker: the engine
+    /// evicts ([`Action::Evict`](crate::Action::Evict)), and its target is a hint. `None` if the
+    /// engine chooses. Excludes [`overlap`](Self::overlap).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<Eviction>,
+    /// Whether the host can start a task on its target before it stops the task at its source:
+    /// `false`. If so, tasks that declare it ([`Task::overlaps`](crate::Task::overlaps)) are moved
+    /// that way ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)).
+    /// The trap: a task that does not declare it never overlaps. Excludes
+    /// [`eviction`](Self::eviction).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub overlap: bool,
+    /// Whether the host has a queue of its own: `false`. If so, a task that has not begun
+    /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) is queued again in favour of its
+    /// target ([`Action::RequeueFor`](crate::Action::RequeueFor)). That interrupts nothing and
+    /// counts against no budget; at most 16 such tasks and orphans are on their way to one worker
+    /// at once.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub requeue: bool,
+}
+
+setters! {
+    MigrationLimits {
+        value with_max_simultaneous(max_simultaneous: NonZeroU32);
+        some with_share_of_workers(share_of_workers: f64);
+        none without_share_of_workers(share_of_workers);
+        some with_per_giver(per_giver: NonZeroU32);
+        none without_per_giver(per_giver);
+        some with_per_source(per_source: NonZeroU32);
+        none without_per_source(per_source);
+        some with_per_target(per_target: NonZeroU32);
+        none without_per_target(per_target);
+        value with_timeout(timeout: Duration);
+        each with_budgets(budgets: Budget);
+        some with_fairness(fairness: Fairness);
+        some with_adaptive(adaptive: AdaptiveConcurrency);
+        some with_eviction(eviction: Eviction);
+        value with_overlap(overlap: bool);
+        value with_requeue(requeue: bool);
+    }
+}
+
+impl Default for MigrationLimits {
+    fn default() -> Self {
+        Self {
+            max_simultaneous: NonZeroU32::MIN.saturating_add(1),
+            share_of_workers: None,
+            per_giver: None,
+            per_source: None,
+            per_target: None,
+            timeout: Duration::from_secs(600),
+            budgets: Vec::new(),
+            fairness: None,
+            adaptive: None,
+            eviction: None,
+            overlap: false,
+            requeue: false,
+        }
+    }
+}
+
+impl MigrationLimits {
+    /// Migrations that may be under way at once among so many workers, of which so many are to give.
+    ///
+    /// At 2, a share of 0.1 and 4 per giver: 2 for ten workers of which none is to give, 12 if three
+    /// are; 40 for four hundred, and 120 if thirty of these are.
+    pub(crate) fn at_once(&self, workers: usize, givers: usize) -> usize {
+        let share = self.share_of_workers.unwrap_or(0.0) * workers as f64;
+        // A share of at most 1 cannot exceed the number of workers.
+        let share = usize::try_from(whole(share)).unwrap_or(workers);
+        let problem = self.per_giver.map_or(0, |each| givers.saturating_mul(each.get() as usize));
+        (self.max_simultaneous.get() as usize).max(share).max(problem)
+    }
+}
+
+/// The host's own scheduler chooses where evicted tasks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Eviction {
+    /// How long a task is left alone after it came back to the worker it was to leave, in seconds:
+    /// 300; twice as long each further time. A smaller value tries again sooner. The trap: a
+    /// scheduler that always chooses the same worker makes the task bounce.
+    #[serde(with = "as_seconds")]
+    pub back_off: Duration,
+    /// The longest that a task is left alone, in seconds: 4,800; at least
+    /// [`back_off`](field@Self::back_off).
+    #[serde(with = "as_seconds")]
+    pub back_off_most: Duration,
+}
+
+setters! {
+    Eviction {
+        value with_back_off(back_off: Duration);
+        value with_back_off_most(back_off_most: Duration);
+    }
+}
+
+impl Default for Eviction {
+    fn default() -> Self {
+        Self { back_off: Duration::from_secs(300), back_off_most: Duration::from_secs(4_800) }
+    }
+}
+
+impl Eviction {
+    /// How long a task is left alone that has come back so many times: 300 s, 600 s, 1,200 s, ...
+    pub(crate) fn back_off(&self, times: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.back_off.saturating_mul(doubled).min(self.back_off_most)
+    }
+}
+
+fn partial_migration_limits() -> MigrationLimits {
+    super::Config::default().migration.unwrap_or_default()
+}
