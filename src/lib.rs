@@ -60,8 +60,8 @@
 //! # Doors
 //!
 //! Three take input ([`Engine::tick`], [`Engine::report`], [`Engine::reconfigure`]; the log is a
-//! sequence of [`Input`](engine::Input)s); everything else takes `&self`: [`Look::consider`](engine::Look::consider)
-//! (why, or why not), [`Look::rank`](engine::Look::rank) (where would a new task go), [`Engine::outstanding`] (commands to repeat after
+//! sequence of [`Input`](engine::Input)s); everything else takes `&self`: [`Engine::look`] (why may a task
+//! move to a worker, or why not; where would a new task go), [`Engine::outstanding`] (commands to repeat after
 //! a restart), [`Engine::stats`], [`Engine::state`].
 //!
 //! # What it promises
@@ -127,6 +127,9 @@
 extern crate alloc;
 #[cfg(feature = "testkit")]
 extern crate std;
+
+#[macro_use]
+mod broken;
 
 mod advice;
 pub mod config;

@@ -1,9 +1,8 @@
 //! Which conditions must a move meet? All of them, in one table.
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
-//! configuration that switches it on, and a function that asks it. Rounds,
-//! [`consider`](crate::engine::Look::consider), [`rank`](crate::engine::Look::rank) and advice ask the same functions below,
-//! and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
+//! configuration that switches it on, and a function that asks it. Rounds, the questions of
+//! [`Look`](crate::engine::Look) and advice ask the same functions below, and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
 //! far-reaching rules come first.
 //!
 #![doc = include_str!("table.md")]
@@ -147,8 +146,17 @@ const fn rule<F: Copy>(
 
 impl<F> Rule<F> {
     fn holds(&self, config: &Config, purpose: Purpose) -> bool {
-        self.holds_for.contains(purpose) && self.section.is_on(config)
+        self.holds_for.contains(purpose) && self.section.is_on(config) && !broken!(self.name)
     }
+}
+
+/// The rules of a depth that hold for a purpose, in order.
+fn holding<'r, F>(
+    rules: &'r [Rule<F>],
+    config: &'r Config,
+    purpose: Purpose,
+) -> impl Iterator<Item = &'r Rule<F>> {
+    rules.iter().filter(move |rule| rule.holds(config, purpose))
 }
 
 impl Rule<AskTask> {
@@ -339,14 +347,14 @@ pub(crate) enum TaskRules {
 
 /// May this task leave where it is, or be placed, for this purpose?
 pub(crate) fn task(round: &Round<'_>, row: TaskRow, purpose: Purpose, which: TaskRules) -> Answer {
-    for rule in TASK {
+    for rule in holding(TASK, round.config, purpose) {
         let skipped = match which {
             TaskRules::All => false,
             TaskRules::Alone => rule.is_about_companions(),
             TaskRules::AloneInScope => rule.section == Scope || rule.is_about_companions(),
             TaskRules::Changing => rule.asked == Once,
         };
-        if !skipped && rule.holds(round.config, purpose) {
+        if !skipped {
             (rule.ask)(round, row, purpose)?;
         }
     }
@@ -355,7 +363,8 @@ pub(crate) fn task(round: &Round<'_>, row: TaskRow, purpose: Purpose, which: Tas
 
 /// May this worker take anything?
 pub(crate) fn target(round: &Round<'_>, to: WorkerRow) -> Answer {
-    TARGET.iter().try_for_each(|rule| (rule.ask)(round, to))
+    // These hold for every purpose.
+    holding(TARGET, round.config, Purpose::Recover).try_for_each(|rule| (rule.ask)(round, to))
 }
 
 /// May this task go to this worker, as the ledger stands? If so, how it would run there; `footprint` is then
@@ -366,11 +375,11 @@ pub(crate) fn pair(
     filter: VariantFilter,
     footprint: &mut Footprint,
 ) -> Result<Fit, Rejection> {
-    for rule in PAIR.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+    for rule in holding(PAIR, round.config, pair.purpose) {
         (rule.ask)(round, pair)?;
     }
     let fit = fit(round, pair.row, pair.to, filter, footprint)?;
-    for rule in JOIN.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+    for rule in holding(JOIN, round.config, pair.purpose) {
         (rule.ask)(round, pair, fit)?;
     }
     Ok(fit)
@@ -420,7 +429,9 @@ pub(crate) fn fit(
 }
 
 fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
-    VARIANT.iter().try_for_each(|rule| (rule.ask)(round, variant))
+    // These hold for every purpose.
+    let mut rules = holding(VARIANT, round.config, Purpose::Recover);
+    rules.try_for_each(|rule| (rule.ask)(round, variant))
 }
 
 /// Is there room for this footprint, of one task or of several?
@@ -431,7 +442,7 @@ pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) 
 /// Does the move do to the loads what it is meant to do? Asked of a candidate, of the only move of a plan, or of
 /// one among others.
 pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> Answer {
-    for rule in EFFECT.iter().filter(|rule| rule.holds(round.config, effect.purpose)) {
+    for rule in holding(EFFECT, round.config, effect.purpose) {
         let is_due = match rule.asked {
             Once | Again => true,
             WhenTaken => moment >= Moment::OnlyMove,
@@ -446,7 +457,7 @@ pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> 
 
 /// Does the move repay its downtime?
 pub(crate) fn payback(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Footprint) -> Answer {
-    for rule in PAYBACK.iter().filter(|rule| rule.holds(round.config, pair.purpose)) {
+    for rule in holding(PAYBACK, round.config, pair.purpose) {
         (rule.ask)(round, pair, fit, footprint)?;
     }
     Ok(())
@@ -454,7 +465,7 @@ pub(crate) fn payback(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Foot
 
 /// Is the move worth its cost?
 pub(crate) fn worth(round: &Round<'_>, purpose: Purpose, scorecard: &Scorecard) -> Answer {
-    for rule in WORTH.iter().filter(|rule| rule.holds(round.config, purpose)) {
+    for rule in holding(WORTH, round.config, purpose) {
         (rule.ask)(round, scorecard)?;
     }
     Ok(())
@@ -468,7 +479,7 @@ pub(crate) fn budget(
     accounts: &Accounts<'_>,
     bill: &Bill,
 ) -> Answer {
-    for rule in BUDGET.iter().filter(|rule| rule.holds(round.config, set.purpose)) {
+    for rule in holding(BUDGET, round.config, set.purpose) {
         (rule.ask)(round, &Taking { set, to, accounts, bill })?;
     }
     Ok(())

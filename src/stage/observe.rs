@@ -210,6 +210,11 @@ fn claims(
     for flight in state.in_flight.values().filter(|it| snapshot.task_row(it.task()).is_none()) {
         missing(ledger, snapshot, flight);
     }
+    stated_claims(ledger, state, snapshot);
+}
+
+/// Where a worker states what it has reserved, its word counts, and what is on its way there.
+fn stated_claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
     for (seat, worker) in WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers()) {
         let coming: Vec<&Amounts> = arriving(state, snapshot, worker.id).collect();
         for column in 0..ledger.columns.len() {

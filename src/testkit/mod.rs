@@ -5,6 +5,8 @@
 //!
 //! Unlike the rest of the crate this may panic, allocate freely and use the standard library; it decides nothing.
 
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod rules;
 pub mod scenario;
 pub mod strategies;

@@ -109,7 +109,6 @@ fn no_rule_flags_a_good_snippet() {
         (layer_faults, "src/state.rs", "#[cfg(test)] mod tests { use crate::engine::Engine; }"),
         (layer_faults, "src/model/a.rs", "/// [`Engine`](crate::engine::Engine)\npub(crate) fn f() {}"),
         (stage_faults, "src/stage/score.rs", "use super::View; use crate::stage::score::Score;"),
-        (stage_faults, "src/stage/mod.rs", "pub(crate) mod adapt; pub(crate) mod view; use view::View;"),
         (stage_faults, "src/engine.rs", "use crate::stage::{adapt, observe::run};"),
         (writer_faults, "src/stage/record.rs", "fn f(state: &mut State) {}"),
         (writer_faults, "src/stage/score.rs", "fn f(state: &State, x: &mut StateView) {}"),

@@ -1,0 +1,100 @@
+//! Does every rule have a story that notices when it is broken?
+//!
+//! `tests/mutants.txt` lists the rules: the name of the switch in the code, the story that must notice, and the
+//! rule in a sentence. Every rule is broken once, alone, and its story must then say something else, break a claim,
+//! or panic. With `MUTANT=word` only the rules whose names contain the word are broken.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use evenkeel::testkit::mutants::with_broken;
+use evenkeel::testkit::scenario::play;
+
+/// One line of the list.
+struct Mutant {
+    name: String,
+    story: String,
+    sentence: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn mutants() -> Vec<Mutant> {
+    let text = fs::read_to_string(root().join("tests/mutants.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let parse = |line: &str| {
+        let mut parts = line.splitn(3, " | ").map(str::to_owned);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(name), Some(story), Some(sentence)) => Mutant { name, story, sentence },
+            _ => panic!("tests/mutants.txt: cannot read `{line}`"),
+        }
+    };
+    lines.map(parse).collect()
+}
+
+/// What is wrong with a mutant, if anything is.
+fn fault(mutant: &Mutant) -> Option<String> {
+    let Mutant { name, story, sentence } = mutant;
+    let path = root().join(format!("tests/scenarios/{story}.txt"));
+    let Ok(text) = fs::read_to_string(path) else {
+        return Some(format!("{name}: there is no story {story}"));
+    };
+    let broken = with_broken(name, || catch_unwind(AssertUnwindSafe(|| play(&text))));
+    if !broken.asked {
+        return Some(format!("{name}: story {story} never asks for it"));
+    }
+    let is_noticed = match broken.result {
+        Ok(played) => !played.faults.is_empty() || !played.changes.is_empty(),
+        Err(_) => true,
+    };
+    (!is_noticed).then(|| format!("{name}: story {story} does not notice ({sentence})"))
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let word = std::env::var("MUTANT").unwrap_or_default();
+    let mutants: Vec<Mutant> =
+        mutants().into_iter().filter(|mutant| mutant.name.contains(&word)).collect();
+    let faults: Vec<String> = mutants.iter().filter_map(fault).collect();
+    println!("{} of {} broken rules noticed", mutants.len() - faults.len(), mutants.len());
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+    assert!(!word.is_empty() || mutants.len() >= 357, "only {} rules are listed", mutants.len());
+}
+
+#[test]
+fn no_name_stands_twice() {
+    let mut seen = BTreeMap::new();
+    for mutant in mutants() {
+        let before = seen.insert(mutant.name.clone(), mutant.sentence);
+        assert_eq!(before, None, "{} stands twice", mutant.name);
+    }
+}
+
+/// Every switch in the code stands in the list, and the other way round.
+#[test]
+fn every_switch_is_listed() {
+    fn read(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let names = text.split("broken!(\"").skip(1);
+                let names = names.filter_map(|rest| rest.split('"').next());
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    read(&root().join("src"), &mut found);
+    found.retain(|name| name != "name" && name != "...");
+    let listed: Vec<String> = mutants().into_iter().map(|mutant| mutant.name).collect();
+    let strangers: Vec<&String> = found.iter().filter(|name| !listed.contains(name)).collect();
+    assert!(strangers.is_empty(), "switches that tests/mutants.txt does not list: {strangers:?}");
+}
