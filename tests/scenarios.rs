@@ -88,6 +88,8 @@ stories! {
     companion_on_a_worker_out_of_sight_is_not_left_alone
     companions_do_not_follow_one_of_them_to_a_faster_worker
     concurrency_halves_after_a_failure_and_climbs_again
+    consider_judges_by_the_pace_of_the_round
+    consider_refuses_where_the_spread_would_grow
     constant_load_falls_silent
     copy_that_is_in_the_statement_takes_its_room_once
     copy_that_is_there_takes_its_room_once

@@ -15,11 +15,11 @@ use crate::plan::score::Scorer;
 use crate::plan::select::Taker;
 use crate::plan::sets::{Found, sets};
 use crate::round::{Candidate, Context, Fit, MoveSet, Round, Survey, VariantFilter};
-use crate::rules::{self, Pair, TaskRules};
+use crate::rules::{self, TaskRules};
 use crate::snapshot::{Snapshot, Stance};
 use crate::stage::trust;
 use crate::state::State;
-use crate::view::{Footprint, Ledger, Place, placed_with};
+use crate::view::{Ledger, Place, placed_with};
 
 /// One snapshot as a round would see it: taken once, asked often.
 ///
@@ -209,9 +209,10 @@ impl<'a> Look<'a> {
         let Question { set, to, filter } = *question;
         let (worker, purpose) = (round.worker_id(to), set.purpose);
         let mut judge = SetJudge::default();
-        let (fit, footprint) = match fits(&round, &mut judge, question) {
+        let asked = judge.candidate(&round, set, to, filter);
+        let (fit, footprint) = match judge.fits(&round, set, to, filter) {
             Ok(fits) => fits,
-            Err(no) => return Verdict::no(worker, purpose, no),
+            Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
         let scorecard = Scorer::new(&round).map(|scorer| scorer.scorecard(set, to, fit));
         let handover = set
@@ -223,10 +224,7 @@ impl<'a> Look<'a> {
             Some(scorecard) => rules::worth(&round, purpose, scorecard),
             None => Ok(()),
         };
-        let answer = judge
-            .candidate(&round, set, to, filter)
-            .and_then(worth)
-            .and_then(|()| taker.would_take(ledger, set, candidate));
+        let answer = asked.and_then(worth).and_then(|()| taker.would_take(ledger, set, candidate));
         let last_resort = taker.above_ceiling(ledger, set, candidate);
         Verdict {
             admission: answer.into(),
@@ -237,26 +235,6 @@ impl<'a> Look<'a> {
             ..Verdict::yes(worker, purpose)
         }
     }
-}
-
-/// How the task that leads a set would run, and what it takes, if there is room for all of the set.
-fn fits(
-    round: &Round<'_>,
-    judge: &mut SetJudge,
-    question: &Question<'_>,
-) -> Result<(Fit, Footprint), Rejection> {
-    let Question { set, to, filter } = *question;
-    if set.rows.len() > 1 {
-        judge.room_for_all(round, &set.rows, to)?;
-    }
-    let mut lead = None;
-    for row in set.rows.iter().copied() {
-        let mut footprint = Footprint::default();
-        let pair = Pair { row, from: set.from, to, purpose: set.purpose };
-        let fit = rules::pair(round, &pair, filter, &mut footprint)?;
-        lead = lead.or(Some((fit, footprint)));
-    }
-    Ok(lead.unwrap_or_default())
 }
 
 /// Whether all these tasks without a worker could be placed there together, each with those before it counted.

@@ -249,23 +249,28 @@ impl<'r> Search<'r> {
 
     /// One refusal stands for all takers that lack the hardware: the first of them.
     fn note_lacking(&self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
-        let lacking = &self.equipped.get(&self.key(set))?.lacking;
-        let worker = *lacking.first()?;
+        let (worker, count) = others(set, &self.equipped.get(&self.key(set))?.lacking)?;
         let lead = self.round.view.task(set.lead());
         let no = rules::has_hardware(self.round, lead, worker).err()?;
-        tally.refuse_many(count(lacking), lead.id, Some(self.round.worker_id(worker)), no);
+        tally.refuse_many(count, lead.id, Some(self.round.worker_id(worker)), no);
         Some(no)
     }
 
     /// One refusal stands for all takers outside of the class: the first of them.
     fn note_outside(&self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
-        let outside = &self.equipped.get(&self.key(set))?.outside;
-        let worker = *outside.first()?;
+        let (worker, count) = others(set, &self.equipped.get(&self.key(set))?.outside)?;
         let lead = self.round.view.task(set.lead());
         let no = Rejection::OutsideClass { class: lead.class? };
-        tally.refuse_many(count(outside), lead.id, Some(self.round.worker_id(worker)), no);
+        tally.refuse_many(count, lead.id, Some(self.round.worker_id(worker)), no);
         Some(no)
     }
+}
+
+/// The first of these workers that is not the source of a set, and how many of them are not.
+fn others(set: &MoveSet, workers: &[WorkerRow]) -> Option<(WorkerRow, u32)> {
+    let is_other = |worker: &&WorkerRow| Some(**worker) != set.from;
+    let first = workers.iter().find(is_other)?;
+    Some((*first, count(workers) - u32::from(workers.iter().any(|worker| !is_other(&worker)))))
 }
 
 impl Search<'_> {
@@ -314,19 +319,52 @@ impl SetJudge {
         to: WorkerRow,
         filter: VariantFilter,
     ) -> Result<Fit, Rejection> {
-        if set.rows.len() > 1 {
-            self.room_for_all(round, &set.rows, to)?;
-        }
         let mut lead = None;
         for row in set.rows.iter().copied() {
             let (from, purpose) = (set.from, set.purpose);
             let pair = Pair { row, from, to, purpose };
-            let fit = rules::pair(round, &pair, filter, &mut self.footprint)?;
+            let fit = self.fit(round, set, &pair, filter)?;
             let footprint = &self.footprint;
             let effect = Effect { from, to, purpose, footprint };
             rules::effect(round, &effect, Moment::Candidate)?;
             rules::payback(round, &pair, fit, footprint)?;
             lead = lead.or(Some(fit));
+        }
+        Ok(lead.unwrap_or_default())
+    }
+
+    /// How one task of a set would run there. There must be room for all of the set, which is asked after the
+    /// rules that look at the task that leads it.
+    fn fit(
+        &mut self,
+        round: &Round<'_>,
+        set: &MoveSet,
+        pair: &Pair,
+        filter: VariantFilter,
+    ) -> Result<Fit, Rejection> {
+        let fit = rules::pair(round, pair, filter, &mut self.footprint)?;
+        if set.rows.len() > 1 && pair.row == set.lead() {
+            self.room_for_all(round, &set.rows, pair.to)?;
+            rules::fit(round, pair.row, pair.to, filter, &mut self.footprint)?;
+        }
+        Ok(fit)
+    }
+
+    /// How the tasks of a set would run there, each by itself: the fit and the footprint of the first.
+    pub(crate) fn fits(
+        &mut self,
+        round: &Round<'_>,
+        set: &MoveSet,
+        to: WorkerRow,
+        filter: VariantFilter,
+    ) -> Result<(Fit, Footprint), Rejection> {
+        let mut lead = None;
+        for row in set.rows.iter().copied() {
+            let pair = Pair { row, from: set.from, to, purpose: set.purpose };
+            let fit = self.fit(round, set, &pair, filter)?;
+            if lead.is_none() {
+                lead = Some((fit, self.footprint.clone()));
+            }
         }
         Ok(lead.unwrap_or_default())
     }
