@@ -628,11 +628,12 @@ proptest! {
     ) {
         let engine = Engine::new(config).unwrap();
         let snapshot = cluster.snapshot(secs(300));
+        let look = engine.look(&snapshot);
         for task in snapshot.tasks() {
-            let ranked = engine.look(&snapshot).rank(task.id).unwrap();
+            let ranked = look.rank(task.id).unwrap();
             prop_assert_eq!(ranked.len(), snapshot.workers().len());
             for verdict in ranked {
-                let considered = engine.look(&snapshot).consider(task.id, verdict.worker).unwrap();
+                let considered = look.consider(task.id, verdict.worker).unwrap();
                 let worker = snapshot.worker(verdict.worker).unwrap();
                 for verdict in [verdict, considered] {
                     let fits = has_what_it_needs(task, worker);
@@ -818,11 +819,17 @@ fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, Resour
     let snapshot = cluster.snapshot(secs(300));
     let (tasks, workers) = (snapshot.tasks().len(), snapshot.workers().len());
     // What a task with alternatives asks for is not what its own demand says.
-    let plain = (0..tasks).filter(|task| snapshot.tasks()[*task].alternatives.is_empty());
+    let is_plain = |task: &Task| {
+        // Tasks that stay together are asked for room together.
+        let mut bound = snapshot.groups().iter().filter(|it| it.rule == GroupRule::Affinity);
+        task.alternatives.is_empty() && !bound.any(|group| group.members.contains(&task.id))
+    };
+    let plain = (0..tasks).filter(|task| is_plain(&snapshot.tasks()[*task]));
     let pairs = plain.flat_map(|task| (0..workers).map(move |worker| (task, worker)));
+    let look = engine.look(&snapshot);
     let found = pairs.filter_map(|(task, worker)| {
         let (id, to) = (snapshot.tasks()[task].id, snapshot.workers()[worker].id);
-        match engine.look(&snapshot).consider(id, to)?.admission.rejection()? {
+        match look.consider(id, to)?.admission.rejection()? {
             Rejection::NoHeadroom { resource, free, .. } => Some((task, worker, *resource, *free)),
             _ => None,
         }

@@ -85,7 +85,8 @@ impl<'a> Look<'a> {
     ///
     /// Judged for the purpose for which a round would move the task, with all that moves with it, as the only
     /// move of that round. A task that a round would not move is judged as if it were moved to even out the
-    /// loads. Budgets are not asked, since they depend on what else a round would choose.
+    /// loads. Whether all of a gang finds a place is not asked: that takes several moves. Budgets are not
+    /// asked either, since they depend on what else a round would choose.
     pub fn consider(&self, task: TaskId, worker: WorkerId) -> Option<Verdict> {
         let snapshot = &self.survey.view.snapshot;
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
@@ -96,11 +97,15 @@ impl<'a> Look<'a> {
             None => Cow::Owned(hypothetical(&round, row)),
         };
         let purpose = set.purpose;
-        let known = self.found.refused.get(&round.companions.leader(row)).copied();
-        let may_move = match (known, self.set_of.contains_key(&row)) {
-            (Some(no), _) => Err(no),
-            (None, true) => Ok(()),
-            (None, false) => rules::task(&round, row, purpose, TaskRules::All),
+        let lead = round.companions.leader(row);
+        let refused = self.found.refused.get(&lead).map_or(Ok(()), |no| Err(*no));
+        let may_move = if self.set_of.contains_key(&row) {
+            Ok(())
+        } else if row == lead && refused.is_err() {
+            refused
+        } else {
+            // What stops one of several that move together is asked of each.
+            rules::task(&round, row, purpose, TaskRules::All).and(refused)
         };
         if let Err(no) = may_move.and_then(|()| rules::target(&round, to)) {
             return Some(Verdict::no(worker, purpose, no));

@@ -9,7 +9,7 @@ use evenkeel::config::{
     Thresholds, Trigger, Unit,
 };
 use evenkeel::outcome::Rejection;
-use evenkeel::snapshot::{Placement, Stance};
+use evenkeel::snapshot::{GroupRule, Placement, Stance};
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{Config, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 use proptest::collection::vec;
@@ -50,15 +50,30 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
     let Some(engine) = case.engine() else { return Vec::new() };
     let snapshot = case.cluster.snapshot(case.at);
     let mut found = Vec::new();
-    for task in snapshot.tasks() {
+    let look = engine.look(&snapshot);
+    for task in snapshot.tasks().iter().filter(|task| !has_companions(case, task)) {
         for worker in snapshot.workers() {
-            let verdict = engine.look(&snapshot).consider(task.id, worker.id);
+            let verdict = look.consider(task.id, worker.id);
             if let Some(no) = verdict.and_then(|it| it.admission.rejection().copied()) {
                 found.push((Case { task: task.id, worker: worker.id, ..case.clone() }, no));
             }
         }
     }
     found
+}
+
+/// Whether other tasks move with this one: what stops them stops it too, and another remedy is theirs.
+fn has_companions(case: &Case, task: &Task) -> bool {
+    let placement = |id: &TaskId| {
+        let mut tasks = case.cluster.tasks.iter();
+        tasks.find(|other| other.id == *id).map(|other| other.placement)
+    };
+    let affinities = case.cluster.groups.iter().filter(|it| it.rule == GroupRule::Affinity);
+    let mut own = affinities.filter(|group| group.members.contains(&task.id));
+    own.any(|group| {
+        let mut others = group.members.iter().filter(|id| **id != task.id);
+        others.any(|id| placement(id) == Some(task.placement))
+    })
 }
 
 /// The first refusal of each kind: up to there a round with the limit raised goes the same way.
