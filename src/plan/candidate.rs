@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::closed::Closed;
 use super::faster::Faster;
 use super::order::Order;
 use crate::model::hardware::HardwareSet;
@@ -148,10 +149,14 @@ impl<'r> Search<'r> {
         refusal = refusal.or(self.note_outside(set, tally));
         refusal = refusal.or(self.note_frozen(set, tally));
         let mut accepted = 0;
+        let mut closed = Closed::new(round, set);
         let order = workers[fresh..].iter().chain(&workers[..fresh]);
         for worker in order.copied().take(questions) {
             if accepted == targets {
                 break;
+            }
+            if closed.recognises(round, worker) {
+                continue;
             }
             match self.judge.candidate(round, set, worker, VariantFilter::Any) {
                 Ok(fit) => {
@@ -166,6 +171,9 @@ impl<'r> Search<'r> {
                 }
             }
         }
+        let judge = &mut self.judge;
+        let ask = |to| judge.candidate(round, set, to, VariantFilter::Any).err();
+        closed.note(round, ask, tally);
         self.equipped(set).workers = workers;
         if accepted > 0 { Ok(()) } else { Err(refusal) }
     }

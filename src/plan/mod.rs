@@ -5,6 +5,7 @@
 //! that fills as moves are taken ([`select`]).
 
 pub(crate) mod candidate;
+mod closed;
 pub(crate) mod faster;
 mod gang;
 mod order;
