@@ -225,15 +225,17 @@ pub(crate) struct PlannedMove {
     pub(crate) handover: Option<Handover>,
 }
 
+/// Tasks on workers to be emptied that cannot go anywhere, and what stops each; `None` where no worker accepts
+/// anything.
+pub(crate) type Stuck = BTreeMap<TaskRow, Option<Rejection>>;
+
 /// What planning returns.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) moves: Vec<PlannedMove>,
     /// Every pair that was scored.
     pub(crate) considered: Vec<Considered>,
-    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them; `None` where no worker
-    /// accepts anything.
-    pub(crate) stuck: BTreeMap<TaskRow, Option<Rejection>>,
+    pub(crate) stuck: Stuck,
     pub(crate) tally: Tally,
 }
 

@@ -7,6 +7,8 @@
 //! A rule that stands in the way of better code is changed here, in the open, with its reason.
 #![forbid(unsafe_code)]
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/snippets.rs"]
 mod snippets;
 #[path = "tidy/source.rs"]
@@ -146,6 +148,11 @@ fn files_fit_their_budget() {
 #[test]
 fn dependencies_run_one_way() {
     hold(&layer_faults(&source_files()));
+}
+
+#[test]
+fn files_of_the_core_run_in_no_circle() {
+    hold(&circle_faults(&source_files()));
 }
 
 #[test]
@@ -335,6 +342,13 @@ fn layer_faults(files: &[Source]) -> Vec<Fault> {
         }
     }
     faults
+}
+
+fn circle_faults(files: &[Source]) -> Vec<Fault> {
+    let circles = circles::circles(files).into_iter();
+    circles
+        .map(|files| fault(files.join(" -> "), "these files take names from each other"))
+        .collect()
 }
 
 /// The stage that a path of modules belongs to: a folder, or a file of `src/stage`.

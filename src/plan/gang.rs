@@ -7,11 +7,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::sets::Stuck;
 use crate::model::ids::{GroupId, TaskId};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::outcome::{Purpose, Rejection};
-use crate::round::{GangMember, MoveSet, Round};
+use crate::round::{GangMember, MoveSet, Round, Stuck};
 use crate::snapshot::{Group, GroupRule, Stance};
 use crate::view::Place;
 

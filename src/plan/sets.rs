@@ -12,7 +12,7 @@ use super::gang::Gangs;
 use crate::config::Config;
 use crate::model::rows::{Column, TaskRow, WorkerRow};
 use crate::outcome::{Purpose, Rejection, Tally};
-use crate::round::{MoveSet, Round};
+use crate::round::{MoveSet, Round, Stuck};
 use crate::rules::{self, TaskRules};
 use crate::snapshot::Stance;
 use crate::view::Place;
@@ -27,9 +27,6 @@ pub(crate) struct Found<'a> {
     /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
     pub(crate) stuck: Stuck,
 }
-
-/// Tasks that cannot leave their workers, and what stops each.
-pub(crate) type Stuck = BTreeMap<TaskRow, Option<Rejection>>;
 
 /// Finds what may move, and why.
 pub(crate) fn sets<'a>(config: &'a Config, round: &Round<'_>, tally: &mut Tally) -> Found<'a> {
