@@ -99,7 +99,7 @@ impl Topology {
                 Some(worker.domains.get(&topology).map_or(0, |domain| domain.raw()))
             }
             Self::Label(topology) => worker.domains.get(&topology).map(|domain| domain.raw()),
-            Self::Worker if broken!("spread_over_workers") => worker.zone.map(ZoneId::raw),
+            Self::Worker if broken!("spread_over_workers") => None,
             Self::Worker => Some(worker.id.raw()),
         }
     }

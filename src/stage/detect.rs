@@ -111,7 +111,8 @@ impl Judge<'_> {
     /// one to go on until.
     fn wide(&self, found: &Imbalance) -> Option<Imbalance> {
         let section = &self.config.detection;
-        let continues = (self.acting && !broken!("settled_goes_on")) || broken!("settled_ends");
+        let acting = self.acting || broken!("settled_ends");
+        let continues = acting && !broken!("settled_goes_on");
         let goes_on = if continues { section.settled } else { None };
         let needed = goes_on.or(section.sufficient)? * self.adapted.pace.imbalance_factor;
         let wide = |found: &Imbalance| found.spread > needed;

@@ -157,12 +157,10 @@ fn begin(
 
 /// Counts an interruption against its tenant's fair share, whatever the move is for.
 fn count_for_fairness(config: &Config, state: &mut State, view: &View<'_>, planned: &PlannedMove) {
-    let uncounted = match planned.purpose {
-        Purpose::Evacuate => broken!("fair_share_counts_drains"),
-        Purpose::Recover => broken!("fair_share_counts_orphans"),
-        _ => false,
-    };
-    if !uncounted
+    let drains = planned.purpose == Purpose::Evacuate && broken!("fair_share_counts_drains");
+    let places = planned.purpose == Purpose::Recover && broken!("fair_share_counts_orphans");
+    if !drains
+        && !places
         && let Some(limits) = &config.migration
         && let Some(fairness) = limits.fairness
         && let Some(tenant) = view.task(planned.row).tenant
