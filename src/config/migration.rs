@@ -118,11 +118,14 @@ impl MigrationLimits {
     /// At 2, a share of 0.1 and 4 per giver: 2 for ten workers of which none is to give, 12 if three
     /// are; 40 for four hundred, and 120 if thirty of these are.
     pub(crate) fn at_once(&self, workers: usize, givers: usize) -> usize {
-        let share = self.share_of_workers.unwrap_or(0.0) * workers as f64;
+        let share = whole(self.share_of_workers.unwrap_or(0.0) * workers as f64);
         // A share of at most 1 cannot exceed the number of workers.
-        let share = usize::try_from(whole(share)).unwrap_or(workers);
-        let problem = self.per_giver.map_or(0, |each| givers.saturating_mul(each.get() as usize));
-        (self.max_simultaneous.get() as usize).max(share).max(problem)
+        let by_size = usize::try_from(share).unwrap_or(workers);
+        let by_need = self.per_giver.map_or(0, |each| givers.saturating_mul(each.get() as usize));
+        let least = self.max_simultaneous.get() as usize;
+        let with_size =
+            if broken!("budget_grows_with_the_cluster") { least } else { least.max(by_size) };
+        if broken!("per_giver") { with_size } else { with_size.max(by_need) }
     }
 }
 
@@ -158,6 +161,7 @@ impl Default for Eviction {
 impl Eviction {
     /// How long a task is left alone that has come back so many times: 300 s, 600 s, 1,200 s, ...
     pub(crate) fn back_off(&self, times: u32) -> Duration {
+        let times = if broken!("back_off_doubles") { 1 } else { times };
         let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
         self.back_off.saturating_mul(doubled).min(self.back_off_most)
     }

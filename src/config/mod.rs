@@ -268,7 +268,11 @@ impl Config {
     /// The baseline.
     pub fn fixed() -> Self {
         Self {
-            load: LoadRule::Dominant,
+            load: if broken!("fixed_sees_the_fullest_resource") {
+                LoadRule::Mean
+            } else {
+                LoadRule::Dominant
+            },
             detection: Detection { basis: Basis::Latest, imbalance: 0.0, ..Detection::default() },
             adaptation: None,
             prediction: None,

@@ -57,6 +57,9 @@ impl Config {
     /// ```
     #[must_use]
     pub fn with_preference(mut self, preference: Ratio) -> Self {
+        if broken!("preference") {
+            return self;
+        }
         let preference = preference.get();
         let factor = if preference < 0.5 {
             1.0 + (STILL - 1.0) * (1.0 - 2.0 * preference)

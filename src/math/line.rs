@@ -60,8 +60,8 @@ impl Line {
         Self::in_parts(points.map(|(x, y)| (x, y, false)))
     }
 
-    /// The same through points of which some begin a new part, as the third of each says; `None` if no
-    /// part has two points that stand apart.
+    /// As [`through`](Self::through), for points `(x, y, begins a new part)`; `None` if no part has two points
+    /// at different `x`.
     pub(crate) fn in_parts(points: impl Iterator<Item = (f64, f64, bool)> + Clone) -> Option<Self> {
         let (mut var_x, mut var_y, mut covariance, mut rounded) = (0.0, 0.0, 0.0, 0.0);
         let (mut freedom, mut last) = (-1.0, Part::default());
@@ -89,14 +89,14 @@ impl Line {
             return None;
         }
         let slope = covariance / var_x;
-        let flat = var_y <= rounded;
+        let flat = var_y <= rounded && !broken!("constant_is_certain");
         let fit = if flat { 1.0 } else { (slope * covariance / var_y).clamp(0.0, 1.0) };
         let Part { count, mean_x, mean_y } = last;
         let spread = Spread { count, mean_x, var_x, residuals: (1.0 - fit) * var_y, freedom };
         Some(Self { slope, intercept: mean_y - slope * mean_x, fit, spread })
     }
 
-    /// So many points of one part would say as much of the slope.
+    /// How many points of a single part would determine the slope as well.
     pub(crate) fn points(&self) -> f64 {
         self.spread.freedom + 2.0
     }

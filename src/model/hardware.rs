@@ -291,7 +291,29 @@ pub struct HardwareTable {
 
 impl Default for HardwareTable {
     fn default() -> Self {
-        Self { rows: PROFILES.to_vec() }
+        let mut rows = PROFILES.to_vec();
+        rows.iter_mut().filter(|row| is_misprinted(row)).for_each(|row| row.performance += 0.1);
+        Self { rows }
+    }
+}
+
+/// Whether a row of the table is broken, to see which story notices.
+#[cfg_attr(
+    not(feature = "mutants"),
+    expect(clippy::match_same_arms, reason = "the switches differ where they exist")
+)]
+fn is_misprinted(row: &HardwareProfile) -> bool {
+    const CUDA_8: ComputeCapability = ComputeCapability::new(8, 0);
+    match (row.hardware, row.min_compute) {
+        (Hardware::Cuda, None) => broken!("profile_cuda"),
+        (Hardware::Cuda, Some(CUDA_8)) => broken!("profile_cuda_8"),
+        (Hardware::Rocm, _) => broken!("profile_rocm"),
+        (Hardware::Mps, _) => broken!("profile_mps"),
+        (Hardware::OpenVino, _) => broken!("profile_openvino"),
+        (Hardware::Qnn, _) => broken!("profile_qnn"),
+        (Hardware::WebNn, _) => broken!("profile_webnn"),
+        (Hardware::WebGpu, _) => broken!("profile_webgpu"),
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where two rounds over one snapshot part: what one engine does and the other would not, and why.
+//! How do two rounds over one snapshot differ: what does one engine do that the other would not, and why?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -171,7 +171,7 @@ impl Outcome {
         }
     }
 
-    /// What it begins, or would begin, by task.
+    /// The moves that the round begins or proposes, by task.
     fn moves(&self) -> Vec<Command> {
         let all = self.commands.iter().chain(&self.proposed).copied();
         let mut moves: Vec<Command> = all.filter(|command| target(command).is_some()).collect();
@@ -179,7 +179,7 @@ impl Outcome {
         moves
     }
 
-    /// What another one has and this one has not.
+    /// A move of another round that this one does not make.
     fn only_live(&self, command: &Command) -> Difference {
         Difference::OnlyLive { command: *command, refusal: self.refusal(command) }
     }
@@ -188,14 +188,15 @@ impl Outcome {
         Difference::OnlyShadow { command: *command, refusal: self.refusal(command) }
     }
 
-    /// How two moves of one task differ, if they do.
+    /// How two moves of one task differ; `None` if they do not.
     fn otherwise(&self, live: &Command, other: &Self, shadow: &Command) -> Option<Difference> {
-        let way = |it: &Command| (it.action, it.alternative);
-        if way(live) != way(shadow) {
-            let no = |round: &Self, it: &Command| {
-                round.refusal(it).filter(|_| target(live) != target(shadow))
+        let is_elsewhere = target(live) != target(shadow);
+        let acts_otherwise = live.action != shadow.action && !broken!("shadow_tells_of_the_way");
+        if is_elsewhere || acts_otherwise || live.alternative != shadow.alternative {
+            let refused = |round: &Self, command: &Command| {
+                if is_elsewhere { round.refusal(command) } else { None }
             };
-            let (live_refusal, shadow_refusal) = (no(self, shadow), no(other, live));
+            let (live_refusal, shadow_refusal) = (refused(self, shadow), refused(other, live));
             let (live, shadow) = (*live, *shadow);
             return Some(Difference::Target { live, shadow, live_refusal, shadow_refusal });
         }
@@ -203,8 +204,11 @@ impl Outcome {
         (!same).then_some(Difference::Reason { live: *live, shadow: *shadow })
     }
 
-    /// Why this round did not do it, as far as it tells: of the pair, or else of the task.
+    /// Why this round did not make a move: the refusal of the pair, or else of the task; `None` if the tally has none.
     fn refusal(&self, command: &Command) -> Option<Rejection> {
+        if broken!("shadow_tells_refusals") {
+            return None;
+        }
         let to = target(command);
         let examples = self.tally.refusals.iter().flat_map(|row| &row.examples);
         let mut of_the_task = examples.filter(|it| it.task == command.task);
@@ -218,13 +222,13 @@ impl Outcome {
     }
 }
 
-/// Where a command that begins a migration takes its task.
+/// The target of a command that begins a migration; `None` for other commands.
 fn target(command: &Command) -> Option<WorkerId> {
     command.action.ends().map(|(_, to)| to)
 }
 
 impl Difference {
-    /// The task it is about; none if it is about the grounds.
+    /// The task that the difference is about; `None` if it is about what the decisions rest on.
     pub const fn task(&self) -> Option<TaskId> {
         match self {
             Self::OnlyLive { command, .. }

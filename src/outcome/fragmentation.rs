@@ -1,4 +1,4 @@
-//! How free device memory is cut up.
+//! How much free device memory is of no use in one piece?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -28,7 +28,7 @@ pub struct Fragmentation {
     pub workers: Vec<WorkerFragmentation>,
 }
 
-/// The same of one worker.
+/// How free device memory is cut up on one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerFragmentation {
@@ -43,12 +43,13 @@ pub struct WorkerFragmentation {
 }
 
 impl Fragmentation {
-    /// From the free memory of each worker's devices; nothing where no worker says what it has.
+    /// From the free memory of each worker's devices; `None` if no worker states its device memory.
     pub(crate) fn of(workers: impl Iterator<Item = (WorkerId, Vec<f64>)>) -> Option<Self> {
         let mut all = Self::default();
         for (worker, holes) in workers.filter(|(_, holes)| !holes.is_empty()) {
             let free_bytes: f64 = holes.iter().map(|free| free.max(0.0)).sum();
-            let widest_bytes = holes.iter().copied().fold(0.0, f64::max);
+            let widest_hole = holes.iter().copied().fold(0.0, f64::max);
+            let widest_bytes = if broken!("fragmentation") { free_bytes } else { widest_hole };
             let share = share(free_bytes, widest_bytes);
             all.free_bytes += free_bytes;
             all.widest_bytes += widest_bytes;

@@ -1,4 +1,4 @@
-//! Who will not be gone in time.
+//! Which tasks will not be gone in time from a worker that leaves?
 
 use core::fmt;
 use core::time::Duration;
@@ -12,35 +12,35 @@ use crate::model::time::{Span, Timestamp};
 
 /// A task that will still be on its worker when that leaves, as things stand.
 ///
-/// Reckoned at the earliest: what nothing stops has its turn in the rounds to come, by deadline, as many in each as
-/// in this one, and so has what waits for a disruption budget that our own moves have taken up; what waits for a
-/// moment, or for a budget over time, goes then. Who is named will be late unless something changes; others may turn
-/// out to be.
+/// The earliest moment counts: a task that nothing stops begins in one of the next rounds, by deadline, in each round
+/// as many as in this one, and so does a task that waits for a disruption budget that the engine's own moves have used
+/// up; a task that waits for a moment, or for a budget over time, begins then. A task that is named will be late unless
+/// something changes; others may turn out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Late {
     /// The task.
     pub task: TaskId,
-    /// The worker it is on.
+    /// The worker that the task is on.
     pub worker: WorkerId,
-    /// When that leaves.
+    /// When that worker leaves.
     pub deadline: Timestamp,
-    /// When the task will have left it at the earliest; nothing if it goes nowhere.
+    /// When the task will have left at the earliest; `None` if it cannot go.
     pub gone: Option<Timestamp>,
-    /// What stops it, if it goes nowhere; nothing there: no worker takes anything.
+    /// What stops a task that cannot go; `None` if it can, or if no worker takes anything.
     pub stopped: Option<Rejection>,
-    /// How long its worker needs to hand it over, in seconds, at least; nothing if that is not
-    /// known.
+    /// How long the worker needs at least to hand the task over, in seconds; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_secs: Option<f64>,
 }
 
 impl Late {
-    /// The same, if letting it go begins at some moment: gone when it has been handed over, and not
-    /// before now.
+    /// The task, if its release begins at `began`: it is gone when it has been handed over, and not before `now`.
     pub(crate) fn begun(mut self, began: Timestamp, now: Timestamp) -> Self {
-        let needs = Duration::try_from_secs_f64(self.needs_secs.unwrap_or(0.0));
-        self.gone = Some(began.after(needs.unwrap_or(Duration::MAX)).max(now));
+        let takes_none = self.needs_secs.is_none() || broken!("late_by_the_hand_over");
+        let secs = if takes_none { 0.0 } else { self.needs_secs.unwrap_or_default() };
+        let handover = Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX);
+        self.gone = Some(began.after(handover).max(now));
         self
     }
 

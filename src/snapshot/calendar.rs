@@ -1,4 +1,7 @@
-//! What a host says of the time to come: when workers leave, and when no move is to begin.
+//! When do workers leave, and when may no move begin?
+//!
+//! A worker with maintenance from 100 s to 200 s that leaves for good at 900 s leaves at 100 s as seen from 30 s and
+//! from 150 s, and at 900 s as seen from 200 s.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,14 +13,14 @@ use crate::model::ids::{GroupId, KindId, WorkerId, ZoneId};
 use crate::model::setters::setters;
 use crate::model::time::{Timestamp, seconds};
 
-/// A span of time in which a worker is out of service: it is to be empty by its beginning, and takes
-/// tasks again after its end.
+/// A span of time in which a worker is out of service. The worker is emptied before it begins, and takes tasks again
+/// after it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Maintenance {
-    /// When it begins.
+    /// When the maintenance begins.
     pub from: Timestamp,
-    /// When it is over; later than `from`.
+    /// When the maintenance is over; later than `from`.
     pub until: Timestamp,
 }
 
@@ -28,8 +31,8 @@ impl Maintenance {
     }
 }
 
-/// A time in which no move begins that nothing forces. What is under way goes on; workers are emptied
-/// and orphans placed all the same, unless it is [`strict`](Self::strict).
+/// A time in which no voluntary move begins. Migrations under way go on; workers are emptied and orphans placed all
+/// the same, unless the freeze is [`strict`](Self::strict).
 ///
 /// ```
 /// use evenkeel::{Snapshot, Timestamp};
@@ -44,15 +47,15 @@ impl Maintenance {
 pub struct Freeze {
     /// What is frozen.
     pub scope: FreezeScope,
-    /// From this moment on it is over.
+    /// When the freeze is over.
     pub until: Timestamp,
-    /// Whether emptying workers and placing orphans waits too.
+    /// Whether evacuations and the placing of orphans wait too.
     #[serde(default)]
     pub strict: bool,
 }
 
 impl Freeze {
-    /// Nothing that is not forced begins in `scope` before `until`.
+    /// No voluntary move begins in `scope` before `until`.
     pub const fn new(scope: FreezeScope, until: Timestamp) -> Self {
         Self { scope, until, strict: false }
     }
@@ -101,8 +104,8 @@ impl fmt::Display for Freeze {
 }
 
 impl Worker {
-    /// When it leaves, as seen from `now`: for good, or for its next maintenance. In the midst of one
-    /// it has left already. Nothing: it stays.
+    /// When the worker leaves, as seen from `now`: for good or for its next maintenance, whichever comes first. During
+    /// maintenance, that is when it began. `None` if the worker stays.
     ///
     /// ```
     /// use evenkeel::{Timestamp, Worker, WorkerId};
@@ -116,11 +119,13 @@ impl Worker {
     /// assert_eq!(worker.leaves(secs(200)), Some(secs(900)));
     /// ```
     pub fn leaves(&self, now: Timestamp) -> Option<Timestamp> {
-        let ahead = self.maintenance.iter().filter(|span| span.until > now);
-        ahead.map(|span| span.from).chain(self.available_until).min()
+        let ahead = |span: &&Maintenance| span.until > now || broken!("maintenance_ends");
+        let begins =
+            |span: &Maintenance| if broken!("maintenance") { span.until } else { span.from };
+        self.maintenance.iter().filter(ahead).map(begins).chain(self.available_until).min()
     }
 
-    /// Its stance, with what leaves before `soon` draining already.
+    /// The worker's stance; a worker that leaves before `soon` counts as draining.
     pub(crate) fn stance_by(&self, now: Timestamp, soon: Timestamp) -> Stance {
         match self.stance {
             Stance::Accept | Stance::Hold if self.leaves(now).is_some_and(|at| at < soon) => {
@@ -132,23 +137,26 @@ impl Worker {
 }
 
 impl Task {
-    /// When it is done or has taken its next checkpoint, if it begins anew somewhere now, where it runs so
-    /// many times as fast: whichever comes first, as far as either is known. What is moved has been saved,
-    /// so that the next checkpoint is a full [interval](Task::checkpoint_every) away; what saves nothing
-    /// does all its work again.
+    /// When the task is done or has taken its next checkpoint, whichever comes first, if it begins now on a worker that
+    /// runs it `times` as fast; `None` if neither is known. A move saves the task's state, so the next checkpoint is a
+    /// full [interval](Task::checkpoint_every) away; a task that saves nothing does all its work again.
     pub(crate) fn settles(&self, now: Timestamp, times: f64) -> Option<Timestamp> {
-        let saves = self.mobility != Mobility::Restart;
-        let again = if saves { Duration::ZERO } else { self.running };
+        let saves = self.mobility != Mobility::Restart || broken!("restart_saves_nothing");
+        let again =
+            if saves || broken!("restart_needs_all_again") { Duration::ZERO } else { self.running };
         let takes = |rest: Duration| {
             let secs = seconds(rest.saturating_add(again)) / times;
             Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
         };
         let done = self.expected_remaining().map(|rest| now.after(takes(rest)));
         let saved = self.checkpoint_every.filter(|_| saves).map(|every| now.after(every));
+        if broken!("checkpoint_before_leaving") {
+            return done.or(saved);
+        }
         done.into_iter().chain(saved).min()
     }
 
-    /// Whether it is done by then.
+    /// Whether the task is known to be done by `then`.
     pub(crate) fn ends_by(&self, now: Timestamp, then: Timestamp) -> bool {
         self.expected_remaining().is_some_and(|rest| now.after(rest) <= then)
     }

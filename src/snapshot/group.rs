@@ -1,4 +1,4 @@
-//! What a host says of tasks that belong together.
+//! Which tasks belong together, and what rule do they keep?
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -9,8 +9,7 @@ use super::Worker;
 use crate::model::ids::{GroupId, TaskId, TopologyId, ZoneId};
 use crate::model::setters::setters;
 
-/// Tasks that share a rule. A task may be in several groups; then every rule holds, whether or not
-/// they leave anything to do.
+/// Tasks that share a rule. A task may be in several groups; then every rule holds, even if no move meets them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Group {
@@ -54,9 +53,9 @@ pub enum GroupRule {
         #[serde(default, skip_serializing_if = "Topology::is_zone")]
         over: Topology,
     },
-    /// At most so many members are unavailable at once: on the move, without a worker, or on one that
-    /// is out of reach, whoever caused it. Nobody leaves a worker to be emptied or relieved where it
-    /// would be one too many; those that have lost their worker are found a place in any case.
+    /// At most `max_unavailable` members are unavailable at once: on the move, without a worker, or on a worker that is
+    /// out of reach, whatever the cause. No member is evacuated or moved to relieve a worker if that made one too
+    /// many; members that have lost their worker are placed in any case.
     Disruption {
         /// The most members that may be unavailable.
         max_unavailable: u32,
@@ -69,8 +68,8 @@ pub enum GroupRule {
     Gang,
 }
 
-/// What divides the workers into the domains that a group is spread over. A worker that does not say
-/// where it stands is in no domain: what runs there counts nowhere.
+/// What divides the workers into the domains that a group is spread over. A worker without a domain is in none, and
+/// its tasks count nowhere.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -91,11 +90,16 @@ impl Topology {
         matches!(self, Self::Zone)
     }
 
-    /// The domain that a worker is in, as a number.
+    /// The domain of a worker, as a number; `None` if it is in none.
     pub(crate) fn domain(self, worker: &Worker) -> Option<u64> {
         match self {
             Self::Zone => worker.zone.map(ZoneId::raw),
+            Self::Label(_) if broken!("spread_over_racks") => worker.zone.map(ZoneId::raw),
+            Self::Label(topology) if broken!("spread_without_a_rack") => {
+                Some(worker.domains.get(&topology).map_or(0, |domain| domain.raw()))
+            }
             Self::Label(topology) => worker.domains.get(&topology).map(|domain| domain.raw()),
+            Self::Worker if broken!("spread_over_workers") => None,
             Self::Worker => Some(worker.id.raw()),
         }
     }

@@ -1,13 +1,13 @@
-//! The trust boundary: what a host says of its workers and tasks, checked once.
+//! What does a host say of its workers and tasks, and does it make sense?
 //!
-//! Records come in any order. What makes no sense (a duplicate, a number that is not one, a
-//! reference to nothing) is set aside as a [`BadRecord`] that names the record, the field and the
-//! value; the rest goes on. Behind this door nothing is checked again.
+//! This is the trust boundary: input is checked here, and nowhere after. Records come in any order. A record that makes
+//! no sense (a duplicate, a number that is not one, a reference to nothing) is set aside as a [`BadRecord`] that names
+//! the record, the field and the value; the rest is used.
 //!
-//! A worker with a bad field is not gone, it is *unusable*: its load counts as unknown, so that in
-//! this round it takes nothing and is not relieved. That it is to be emptied is no figure: a
-//! draining worker is emptied all the same, unless its record is in doubt as a whole, because there
-//! are several or the host could not read it. A task with a bad field stays where it is.
+//! A worker with a bad field is not gone, it is *unusable*: its load counts as unknown, so that in this round it takes
+//! nothing and is not relieved. A draining worker is emptied even if a figure of it is bad, but not if its record is in
+//! doubt as a whole, because there are several of its name or the host could not read it. A task with a bad field stays
+//! where it is.
 
 mod calendar;
 mod check;
@@ -80,10 +80,10 @@ pub struct Snapshot {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Coverage {
-    /// What is missing is gone.
+    /// A worker or task that is missing is gone.
     #[default]
     Complete,
-    /// What is missing is unknown, never gone.
+    /// A worker or task that is missing is unknown, never gone.
     Partial,
 }
 
@@ -103,12 +103,12 @@ impl Snapshot {
         }
     }
 
-    /// The moment it shows.
+    /// The moment that the snapshot shows.
     pub const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// Whether it lists everything there is.
+    /// Whether the snapshot lists everything there is.
     pub const fn coverage(&self) -> Coverage {
         self.coverage
     }
@@ -144,7 +144,7 @@ impl Snapshot {
         row.map(|row| &self.classes[row])
     }
 
-    /// The reports that ride in it, in the order in which they are read.
+    /// The reports in the snapshot, in the order in which the engine reads them.
     pub fn reports(&self) -> &[Report] {
         &self.reports
     }
@@ -164,7 +164,7 @@ impl Snapshot {
         self.task_row(id).map(|row| &self.tasks[row.position()])
     }
 
-    /// The same taken for partial, and without the workers that are out of reach.
+    /// The snapshot taken for partial, and without the workers that are out of reach.
     pub(crate) fn doubted(&self) -> Self {
         let in_reach = |worker: &&Worker| worker.stance != Stance::Offline;
         let builder = SnapshotBuilder {
@@ -194,8 +194,8 @@ impl Snapshot {
         !spoilt(&self.unusable, row.position())
     }
 
-    /// Whether the record of the worker in this row is what the host meant, impossible figures
-    /// aside: there is one, and it could be read.
+    /// Whether the record of the worker in this row is certain, impossible figures aside: there is only one, and the
+    /// host could read it.
     pub(crate) fn is_certain(&self, row: WorkerRow) -> bool {
         !spoilt(&self.doubtful, row.position())
     }
@@ -334,10 +334,10 @@ impl SnapshotBuilder {
         self
     }
 
-    /// Notes a record that the host could not even read, so that it is counted and shown with the
-    /// rest. If it names a worker or a task that is in the snapshot, that one is left alone this
-    /// round; a draining worker is emptied all the same if only a figure of it could not be read
-    /// (a field like `used.cpu` or `temperature_celsius`).
+    /// Adds a record that the host could not read, so that it is counted and shown with the other bad records. If it
+    /// names a worker or a task of the snapshot, the engine leaves that one alone this round; a draining worker is
+    /// emptied all the same if only a figure of it could not be read (a field like `used.cpu` or
+    /// `temperature_celsius`).
     pub fn bad_record(mut self, bad: BadRecord) -> Self {
         self.bad_records.push(bad);
         self
@@ -353,7 +353,9 @@ impl SnapshotBuilder {
         check::unique(groups, |group| group.id, Record::Group, |_, _| (), &mut bad);
         check::unique(classes, |class| class.id, Record::Class, check::agreed, &mut bad);
         classes.iter_mut().for_each(|class| check::class(class, &mut bad));
-        self.reports.sort_by(report::reading_order);
+        if !broken!("reading_order") {
+            self.reports.sort_by(report::reading_order);
+        }
         self.freezes.sort_unstable();
         self.freezes.dedup();
         self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));

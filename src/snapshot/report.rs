@@ -47,31 +47,31 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// Something went wrong on the side whose turn it was. The task is where it was before that
-    /// step: on the source while releasing, in nobody's hands after. Of a move that overlaps: on the
-    /// source at every step, and a copy that runs is called off. Of what was evicted or queued again:
-    /// on the source, or in the hands of the host's scheduler; the engine is done with it.
+    /// The worker that was asked for the current step failed. The task is where it was before that step: on the source
+    /// while releasing, on no worker after. In a move that overlaps, the task is on the source at every step, and a
+    /// copy that runs is called off. A task that was evicted or queued again is on the source or with the host's
+    /// scheduler, and the engine leaves it there.
     Failed {
         /// The migration.
         migration: MigrationId,
     },
-    /// The side whose turn it was said no, before doing anything.
+    /// The worker that was asked for the current step refused before doing anything.
     Refused {
         /// The migration.
         migration: MigrationId,
     },
-    /// The task turned up on a worker that the engine did not choose, perhaps under a new name. Of
-    /// an evicted task: on whichever worker, the one it left among them. Told after the engine has
-    /// given such a task up, it still leaves it alone for a while, under its new name.
+    /// The task turned up on a worker that the engine did not choose, perhaps under a new name. An evicted task may
+    /// turn up on any worker, its source included. If the report comes after the engine has given such a task up, the
+    /// engine still leaves the task alone for a while, under its new name.
     Diverted {
         /// The migration.
         migration: MigrationId,
-        /// Where it is now.
+        /// Where the task is now.
         worker: WorkerId,
-        /// What it is called now.
+        /// The name of the task now.
         task: TaskId,
     },
-    /// An operator called it off.
+    /// An operator called the migration off.
     Aborted {
         /// The migration.
         migration: MigrationId,
@@ -89,7 +89,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The migration it speaks of, if it speaks of one.
+    /// The migration that the report is about; `None` if it is about a worker.
     pub const fn migration(&self) -> Option<MigrationId> {
         match *self {
             Self::Released { migration }
@@ -102,8 +102,7 @@ impl Event {
         }
     }
 
-    /// Its place among reports of one moment: letting go comes before running, good news before
-    /// bad.
+    /// The order of reports of one moment: a release comes before a start, and success before failure.
     const fn rank(&self) -> u8 {
         match self {
             Self::Released { .. } => 0,

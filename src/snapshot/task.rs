@@ -1,4 +1,4 @@
-//! What a host says of a task.
+//! What does a host say of a task?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -33,97 +33,95 @@ pub struct Task {
     /// Tasks of one kind are expected to behave alike; what the moves of a kind cost is remembered.
     #[serde(default = "Task::no_kind")]
     pub kind: KindId,
-    /// Whom it belongs to: for [budgets](crate::config::Budget).
+    /// The tenant that owns it, for [budgets](crate::config::Budget); `None` if it counts for no tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
     /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
-    /// Where it is.
+    /// Where the task is.
     #[serde(default)]
     pub placement: Placement,
-    /// Which of its worker's devices it uses: an index into
-    /// [`Worker::devices`](crate::Worker::devices). Where the host says so of any task, a task with
-    /// device memory that names the CPU too and says nothing counts as running on the CPU, and may be
-    /// moved to where it runs faster. (Where the host evicts, its scheduler gives devices: nobody is
-    /// evicted for one.)
+    /// The device that the task uses: an index into [`Worker::devices`](crate::Worker::devices) of its worker. `None`
+    /// if the host does not say. If the host names the device of any task, a task without one that asks for device
+    /// memory and may run on a CPU too counts as running on the CPU, and may be moved to where it runs faster. (If
+    /// the host evicts, its scheduler assigns devices, and no task is evicted to get one.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
-    /// By which of its alternatives it runs: an index into them. Where the host does not say, the
-    /// fastest that its worker has the hardware for. What it is measured to [use](Self::used) belongs
-    /// to this one; by another one it is expected to use what that one asks for.
+    /// The alternative by which the task runs: an index into [`alternatives`](Self::alternatives). `None` stands for
+    /// the fastest one that its worker has the hardware for. The measured [use](Self::used) belongs to this
+    /// alternative; under another one the task is expected to use what that one asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
-    /// What it asks for, and what is reserved for it (units: [`ResourceId`]); a resource left out
-    /// is not asked for.
+    /// What the task asks for and has reserved (units: [`ResourceId`]). It asks for nothing of a resource that is left
+    /// out.
     #[serde(default)]
     pub demand: Amounts,
-    /// What it is measured to use; where absent, its demand stands in.
+    /// What the task is measured to use. The demand stands in for a resource that is left out.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub used: Amounts,
     /// What a worker must have.
     #[serde(default)]
     pub requirements: Requirements,
-    /// The ways it can run (on CUDA or on a CPU, say); none where there is only one. On each worker it
-    /// takes the fastest for which there is room, and is charged what that one asks for, on its way
-    /// there and when it is there. A task with alternatives names no hardware and no device memory of
-    /// its own.
+    /// The ways the task can run (on CUDA or on a CPU, say); empty if there is only one. On each worker the task takes
+    /// the fastest alternative for which there is room, and is charged what that one asks for, on its way and on
+    /// arrival. A task with alternatives names no hardware and no device memory of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
-    /// The [class](crate::snapshot::TargetClass) of workers that it may go to; none: any.
+    /// The [class](crate::snapshot::TargetClass) of workers that the task may go to; `None` if it may go to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassId>,
     /// Whether and how it can move.
     #[serde(default)]
     pub mobility: Mobility,
-    /// Two copies of it may run at once: where the host can do that
-    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), it starts on its
-    /// target before it stops at its source. Without, no task is ever told to run in two places.
+    /// Whether two copies of the task may run at once. If so, and if the host can do that
+    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), the task starts on its target before
+    /// it stops at its source. If not, the engine never asks for the task to run in two places.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub overlaps: bool,
-    /// It is not moved before this moment.
+    /// The task is not moved before this moment; `None` if it may be moved at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// 0 to 10; higher is more important, and dearer to interrupt.
+    /// From 0 to 10: a task of higher priority is more important, and costs more to interrupt.
     #[serde(default)]
     pub priority: u8,
-    /// Extra cost of moving it, in points of the cost scale (0 to 10), as the host judges it.
+    /// The extra cost of a move as the host judges it, in points of the cost scale (0 to 10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_cost: Option<f64>,
-    /// How long it has been running; zero: it has not begun, or that is not known. Under
-    /// [`Config::stability`](crate::Config::stability), one that began after its worker was measured
-    /// ([`Worker::metric_age`](crate::Worker::metric_age)) is added to what was measured.
+    /// How long the task has been running; zero if it has not begun, or if that is not known. Under
+    /// [`Config::stability`](crate::Config::stability), the use of a task that began after its worker was measured
+    /// ([`Worker::metric_age`](crate::Worker::metric_age)) is added to the measured use.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub running: Duration,
-    /// How much longer it is expected to run.
+    /// How much longer the task is expected to run; `None` if that is not known.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::model::time::as_optional_seconds"
     )]
     pub remaining: Option<Duration>,
-    /// How much of it is done. Where `remaining` is unknown, it follows from this and `running`.
+    /// How much of the task is done. Where `remaining` is unknown, it follows from this and `running`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Ratio>,
-    /// How long ago its last checkpoint was taken: what a crash would lose.
+    /// How long ago the last checkpoint was taken: the work that a crash would lose.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_age: Option<Duration>,
-    /// How often it takes a checkpoint, in seconds. A worker that leaves may take it if it stays for so
-    /// long.
+    /// How often the task takes a checkpoint, in seconds. A worker that leaves may take the task if it stays for at
+    /// least this long.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_every: Option<Duration>,
-    /// Size of the state that would have to be handed over, in bytes.
+    /// The size of the state to hand over, in bytes; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
-    /// Where its state lies; none: on its worker.
+    /// Where the state lies; `None` if it lies on the task's worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_at: Option<StateAt>,
 }
@@ -159,15 +157,15 @@ impl Task {
         }
     }
 
-    /// The same, running on `worker`.
+    /// The task, running on `worker`.
     #[must_use]
     pub fn on(mut self, worker: WorkerId) -> Self {
         self.placement = Placement::On(worker);
         self
     }
 
-    /// How much longer it is expected to run, as stated or as its progress implies: a task that
-    /// took 60 s for a quarter has 180 s to go.
+    /// How much longer the task is expected to run, as stated or as its progress implies: a task that took 60 s for a
+    /// quarter has 180 s to go. `None` if neither is known.
     pub fn expected_remaining(&self) -> Option<Duration> {
         let implied = || {
             let done = self.progress?.get();
@@ -177,7 +175,7 @@ impl Task {
         self.remaining.or_else(implied)
     }
 
-    /// What it takes from a worker's resource: as measured, or else as asked for.
+    /// What the task uses of a resource: the measured use, or else the demand.
     pub(crate) fn load(&self, resource: ResourceId) -> Option<f64> {
         self.used.known(resource).or_else(|| self.demand.known(resource))
     }
@@ -186,25 +184,31 @@ impl Task {
         KindId::new(0)
     }
 
-    /// The work that is lost if it is moved, or fails on its way: since its last checkpoint, or all
-    /// where that is not known or it starts again from the beginning. Nothing: nobody says how long it
-    /// has run.
+    /// The work that is lost if the task is moved or fails on its way: all since its last checkpoint, or since it began
+    /// if no checkpoint is known or it starts again from the beginning. `None` if the host does not say how long the
+    /// task has run.
     pub(crate) fn lost_work(&self) -> Option<Duration> {
         let run = Some(self.running).filter(|running| !running.is_zero());
         match self.mobility {
             Mobility::Queued => Some(Duration::ZERO),
+            Mobility::Restart if broken!("restart_loses_all") => self.checkpoint_age,
             Mobility::Restart => run,
+            _ if broken!("age_of_the_checkpoint") && self.checkpoint_age.is_some() => {
+                Some(Duration::ZERO)
+            }
+            _ if broken!("budget_line_of_lost_work") => self.checkpoint_age,
+            _ if broken!("unknown_loss") => self.checkpoint_age.or(Some(Duration::ZERO)),
             Mobility::Checkpoint | Mobility::Pinned => self.checkpoint_age.or(run),
         }
     }
 
-    /// Whether nothing need be carried to a worker in some zone: it has no state, or one that the
-    /// worker reaches where it lies.
+    /// Whether a worker in some zone needs no copy of the state: the task has none, or the worker reaches it where it
+    /// lies.
     pub(crate) fn is_reached(&self, to: WorkerId, zone: Option<ZoneId>) -> bool {
         match (self.mobility, self.state_at) {
             (Mobility::Queued | Mobility::Restart, _) | (_, Some(StateAt::Shared)) => true,
-            (_, Some(StateAt::Worker(worker))) => worker == to,
-            (_, Some(StateAt::Zone(its))) => zone == Some(its),
+            (_, Some(StateAt::Worker(worker))) => worker == to && !broken!("state_on_the_target"),
+            (_, Some(StateAt::Zone(its))) => zone == Some(its) && !broken!("state_in_the_zone"),
             (_, None) => false,
         }
     }
@@ -239,7 +243,7 @@ setters! {
     }
 }
 
-/// One of the ways a task can run: on such hardware, at such a price, at such a speed.
+/// One of the ways a task can run: the hardware and resources it needs, and its speed.
 ///
 /// ```
 /// use evenkeel::{ResourceId, Task, TaskId};
@@ -258,11 +262,11 @@ setters! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Alternative {
-    /// Every one of these kinds of hardware; where there are none, any worker will do.
+    /// The worker must have every one of these kinds of hardware; empty if any worker will do.
     #[serde(default)]
     pub hardware: HardwareSet,
-    /// What it asks for (units: [`ResourceId`]). A resource that is left out is asked for as the task's
-    /// own [`demand`](Task::demand) has it.
+    /// What the alternative asks for (units: [`ResourceId`]). For a resource that is left out, the task's own
+    /// [`demand`](Task::demand) holds.
     #[serde(default)]
     pub demand: Amounts,
     /// So much free memory on one single device, in bytes.
@@ -271,13 +275,13 @@ pub struct Alternative {
     /// A CUDA device of at least this compute capability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_cuda_compute: Option<ComputeCapability>,
-    /// How fast the task runs by it, relative to one CPU worker. Stands in place of what is known of
-    /// the hardware.
+    /// How fast the task runs by this alternative, relative to one CPU worker. Takes the place of the speed that the
+    /// hardware table gives.
     pub speed: f64,
 }
 
 impl Alternative {
-    /// A way to run at so many times the speed of one CPU worker, which asks for nothing yet.
+    /// A way to run at `speed` times the speed of one CPU worker that asks for nothing yet.
     pub const fn new(speed: f64) -> Self {
         Self {
             hardware: HardwareSet::EMPTY,
@@ -385,7 +389,7 @@ pub struct Requirements {
     /// At least one of these kinds, unless empty. Of those that a worker has, the task is taken to
     /// run on the fastest.
     pub any_of: HardwareSet,
-    /// So much main memory in the worker as a whole, in bytes.
+    /// The least main memory of the worker as a whole, in bytes; `None` if any will do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_memory_bytes: Option<u64>,
     /// So much free memory on one single device, in bytes.
@@ -400,12 +404,12 @@ pub struct Requirements {
     /// Labels that the worker must not carry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forbidden_labels: Vec<LabelId>,
-    /// It would rather run on power-efficient hardware. A wish, which the score weighs.
+    /// Whether the task prefers power-efficient hardware: a wish that the score weighs, not a requirement.
     pub power_efficient: bool,
 }
 
 impl Requirements {
-    /// Anything will do.
+    /// Any worker will do.
     pub const NONE: Self = Self {
         all_of: HardwareSet::EMPTY,
         any_of: HardwareSet::EMPTY,

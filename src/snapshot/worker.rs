@@ -1,4 +1,4 @@
-//! What a host says of a worker.
+//! What does a host say of a worker?
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -37,18 +37,19 @@ pub struct Worker {
     /// What it accepts.
     #[serde(default)]
     pub stance: Stance,
-    /// From this moment on it is gone for good. It takes no task that would not be done, or have
-    /// taken its next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
+    /// When the worker leaves for good; `None` if it stays. It takes no task that would not be done, or have taken its
+    /// next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_until: Option<Timestamp>,
-    /// Spans in which it is out of service: likewise, until it is back.
+    /// Spans in which the worker is out of service. The worker is emptied before each of them, and takes tasks again
+    /// after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
-    /// The failure zone it stands in.
+    /// The failure zone of the worker; `None` if it is in no zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
-    /// Where it stands in other respects: in which rack, in which room. A group may spread over any
-    /// of them ([`Topology`](crate::snapshot::Topology)).
+    /// The worker's domain in other topologies, such as its rack or its room. A group may spread over any of them
+    /// ([`Topology`](crate::snapshot::Topology)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<TopologyId, DomainId>,
     /// Labels that tasks may require or forbid.
@@ -63,18 +64,18 @@ pub struct Worker {
     /// What it has, per resource (units: [`ResourceId`]).
     #[serde(default)]
     pub capacity: Amounts,
-    /// What is promised to tasks, as of the snapshot's moment, whatever the age of its measurements. Where
-    /// absent, the demands of the tasks on it are added up.
+    /// What is promised to tasks at the moment of the snapshot, whatever the age of the measurements. For a resource
+    /// that is left out, the demands of the worker's tasks are added up.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub reserved: Amounts,
     /// What is measured to be in use.
     #[serde(default)]
     pub used: Amounts,
-    /// How old the measurement was when the snapshot was taken: effects of moves younger than that
-    /// are not in it yet, nor are tasks that began since.
+    /// How old the measurement was when the snapshot was taken. It does not show younger moves, nor tasks that began
+    /// since.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub metric_age: Duration,
-    /// Bandwidth of its link, in bytes per second; above 0.
+    /// The bandwidth of the worker's link, in bytes per second; above 0. `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_bytes_per_second: Option<f64>,
     /// Health history: the share of recent health checks that it passed.
@@ -89,7 +90,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with a CPU that accepts tasks; nothing else is known of it.
+    /// A worker with a CPU that accepts tasks, and of which nothing else is known.
     pub const fn new(id: WorkerId) -> Self {
         Self {
             id,
@@ -112,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// When its measurements were taken, as a snapshot of `at` tells.
+    /// When the worker was measured, according to a snapshot taken `at` this moment.
     pub(crate) fn measured(&self, at: Timestamp) -> Timestamp {
         at.before(self.metric_age)
     }
@@ -123,7 +124,7 @@ impl Worker {
         self.hardware.union(devices)
     }
 
-    /// The highest compute capability among its devices of one kind.
+    /// The highest compute capability among the worker's devices of one kind.
     pub fn compute(&self, kind: Hardware) -> Option<ComputeCapability> {
         let devices = self.devices.iter().filter(|device| device.hardware == kind);
         devices.filter_map(|device| device.compute).max()
@@ -171,7 +172,7 @@ pub enum Stance {
     Hold,
     /// Takes nothing and is to be emptied: maintenance, shutdown.
     Drain,
-    /// Out of reach: what ran there is orphaned.
+    /// Out of reach: its tasks are orphaned.
     Offline,
 }
 
@@ -199,10 +200,10 @@ impl fmt::Display for Stance {
 pub struct Device {
     /// What it is.
     pub hardware: Hardware,
-    /// Its memory in bytes; unknown memory takes no task that asks for any.
+    /// The memory of the device, in bytes. A device of unknown memory takes no task that asks for any.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
-    /// Memory measured to be in use, in bytes. Where absent, what its tasks ask for is added up.
+    /// The memory measured to be in use, in bytes. If `None`, the demands of the device's tasks are added up.
     #[serde(default)]
     pub used_bytes: Option<u64>,
     /// Its compute capability (CUDA).

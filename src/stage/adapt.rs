@@ -38,6 +38,7 @@ pub(crate) fn adapt(
     let (band, pace) = pace(section, mean);
     let direction = trend.map_or(Direction::Stable, |trend| trend.direction);
     let factor = match direction {
+        Direction::Increasing if broken!("trend") => section.rate,
         Direction::Increasing => section.rate * 1.5,
         Direction::Decreasing => section.rate * 0.5,
         Direction::Stable => section.rate,
@@ -91,13 +92,15 @@ fn step(
     factor: f64,
 ) -> Thresholds {
     let (high_adjust, low_adjust) = match (band, section.rule) {
+        (LoadBand::High, _) if broken!("high_load_step") => (-factor, factor * 0.8),
         (LoadBand::High, _) => (-factor * 1.2, factor * 0.8),
         (LoadBand::Low, _) => (factor * 0.8, -factor * 1.2),
         (LoadBand::Normal, AdaptRule::Step) if mean > 0.5 => (-factor, factor),
         (LoadBand::Normal, AdaptRule::Step) => (factor, -factor),
         (LoadBand::Normal, AdaptRule::Relax) => {
             let back = |to: f64, from: f64| (to - from).clamp(-factor, factor);
-            (back(configured.high, now.high), back(configured.low, now.low))
+            let high = if broken!("relax") { 0.0 } else { back(configured.high, now.high) };
+            (high, back(configured.low, now.low))
         }
     };
     // Configured values outside the bounds widen them: what the operator asked for is in reach.
@@ -105,7 +108,7 @@ fn step(
     let mut high = (now.high + high_adjust).min(most).max(least);
     let [least, most] = reaching(section.low_bounds, configured.low, section.rule);
     let mut low = (now.low + low_adjust).min(most).max(least);
-    if high - low < section.separation {
+    if high - low < section.separation && !broken!("separation") {
         if high_adjust < low_adjust {
             high = low + section.separation;
         } else {

@@ -39,7 +39,8 @@ pub(crate) fn detect(
         level.filter(|_| worker.balanced)
     });
     let present: Vec<Option<f64>> = present.collect();
-    let needed = config.detection.imbalance * adapted.pace.imbalance_factor;
+    let pace = if broken!("pace_of_the_spread") { 1.0 } else { adapted.pace.imbalance_factor };
+    let needed = config.detection.imbalance * pace;
     let judge = Judge { config, acting, view, adapted };
     let Some(found) = judge.extremes(&present, 0.0, needed, Sight::Present) else {
         let bands = judge.bands(None, &present, 0.0, Vec::new());
@@ -100,23 +101,27 @@ impl Judge<'_> {
     fn uneven(&self, found: &Imbalance) -> bool {
         let out_of_bounds = match self.config.detection.trigger {
             Trigger::Both => found.over && found.under,
+            Trigger::Either if broken!("either_end_triggers") => found.over && found.under,
             Trigger::Either => found.over || found.under,
         };
-        out_of_bounds && found.spread > found.needed
+        out_of_bounds && (found.spread > found.needed || broken!("spread_needed"))
     }
 
     /// The same imbalance by the spread that is enough with nobody out of bounds: one to begin at, and
     /// one to go on until.
     fn wide(&self, found: &Imbalance) -> Option<Imbalance> {
         let section = &self.config.detection;
-        let goes_on = section.settled.filter(|_| self.acting);
+        let acting = self.acting || broken!("settled_ends");
+        let continues = acting && !broken!("settled_goes_on");
+        let goes_on = if continues { section.settled } else { None };
         let needed = goes_on.or(section.sufficient)? * self.adapted.pace.imbalance_factor;
         let wide = |found: &Imbalance| found.spread > needed;
         let confirmed = || match (section.settled, goes_on) {
             (Some(_), None) => self.lasting(needed).is_none_or(|lasting| wide(&lasting)),
             _ => true,
         };
-        (wide(found) && confirmed()).then_some(Imbalance { needed, ..*found })
+        (wide(found) && (confirmed() || broken!("stray_sample")))
+            .then_some(Imbalance { needed, ..*found })
     }
 
     /// What the means of the last samples say.
@@ -129,7 +134,7 @@ impl Judge<'_> {
     /// What the forecast shows, if it is confident enough to be acted upon.
     fn coming(&self, section: &Prediction, forecast: &Forecast) -> Option<Detected> {
         let confidence = forecast.confidence;
-        if confidence < section.confidence {
+        if confidence < section.confidence && !broken!("forecast_confidence") {
             return None;
         }
         let projects = self.config.detection.basis == Basis::Projected;
@@ -146,7 +151,8 @@ impl Judge<'_> {
         }
         let needed = section.imbalance * self.adapted.pace.imbalance_factor;
         let sight = Sight::Predicted { confidence };
-        let found = self.extremes(&levels, section.margin, needed, sight)?;
+        let margin = if broken!("forecast_margin") { 0.0 } else { section.margin };
+        let found = self.extremes(&levels, margin, needed, sight)?;
         if !self.uneven(&found) {
             return None;
         }
@@ -154,7 +160,8 @@ impl Judge<'_> {
         Some(Detected { balance: Balance::Uneven(found), bands })
     }
 
-    /// Above which level workers give, and until which; below which they take.
+    /// The load above which workers give tasks away, the load down to which they give, and the load below which
+    /// they take.
     fn bands(
         &self,
         found: Option<&Imbalance>,
@@ -170,6 +177,8 @@ impl Judge<'_> {
             known.sum::<f64>() / count
         };
         let eager = || match self.config.detection.give_margin {
+            Some(margin) if broken!("give_margin") => high.max(mean() + margin),
+            Some(_) if broken!("give_margin_is_a_margin") => high.min(mean()),
             Some(margin) => high.min(mean() + margin),
             None => high,
         };
@@ -181,6 +190,7 @@ impl Judge<'_> {
                 (Trigger::Either, Some(found)) if found.under => (mean(), mean(), low),
                 (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
                 (Trigger::Both, Some(_)) => (high, high, low),
+                (_, None) if broken!("budget_while_even") => (high, high, low),
                 // Loads are even: nobody has to give.
                 (_, None) => (f64::INFINITY, high, low),
             };
@@ -191,7 +201,8 @@ impl Judge<'_> {
         let even_spread = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
         let high = thresholds.high;
         let dead_band = self.config.stability.map_or(0.0, |section| {
-            section.dead_band.max(section.noise_margin * self.view.noise.unwrap_or(0.0))
+            let widened = section.noise_margin * self.view.noise.unwrap_or(0.0);
+            if broken!("noise_margin") { section.dead_band } else { section.dead_band.max(widened) }
         });
         Bands {
             shift,

@@ -1,7 +1,7 @@
-//! What is remembered of the round, and what is said of it.
+//! What does the engine remember of a round, and what does it report?
 //!
-//! The other writer of State, and the last stage: nothing before it has changed anything but the
-//! migrations that had come to their end.
+//! The last stage, and the second one that writes State: before it, only the [`lifecycle`](crate::lifecycle) has
+//! changed migrations.
 
 mod late;
 
@@ -25,10 +25,10 @@ use crate::state::{
 };
 use crate::view::{self, View};
 
-/// Everything the stages before have found.
+/// What the earlier stages have found.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
-    /// With the ledger as the plan leaves it.
+    /// The survey, with the ledger as the plan leaves it.
     pub(crate) survey: Survey<'a>,
     pub(crate) plan: Plan,
     pub(crate) advised: Advised,
@@ -38,7 +38,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) doubted_since: Option<Timestamp>,
 }
 
-/// Writes the round down and says what came of it.
+/// Writes the round into State and returns its outcome.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { survey, plan, mut commands, .. } = pass;
     let Survey { view, ledger, adapted, forecast, calibration, balance, fragmentation, .. } =
@@ -50,15 +50,18 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     for planned in &plan.moves {
         let reason = why(planned);
         let under_way = state.in_flight.contains_key(&view.task(planned.row).id);
-        if config.mode == Mode::Advise && !under_way {
+        let is_command = config.mode != Mode::Advise || broken!("advice_leaves_no_trace");
+        let goes_on = under_way && !broken!("advice_goes_on");
+        if !is_command && !goes_on {
             let id = state.migration(proposed.len() as u64);
+            state.issued += u64::from(broken!("advice_takes_no_ids"));
             proposed.extend(migration(config, &view, id, reason, planned).command());
         } else {
             commands.extend(begin(config, state, &view, reason, planned));
         }
     }
     spend(config, state, &view);
-    // For who will be late, what is only proposed counts as if it were begun.
+    // Proposed moves count as begun when the engine works out which tasks will be late.
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();
         let begins =
@@ -116,7 +119,7 @@ fn loads(view: &View<'_>) -> Vec<WorkerLoad> {
     loads.collect()
 }
 
-/// Begins a planned migration, or gives a stranded one another target; the command that follows.
+/// Begins a planned migration, or gives a stranded one another target; returns the command that follows.
 fn begin(
     config: &Config,
     state: &mut State,
@@ -135,7 +138,9 @@ fn begin(
     }
     let id = state.migration(0);
     state.issued += 1;
-    state.forget_release(task.id);
+    if !broken!("moved_again_forgets_release") {
+        state.forget_release(task.id);
+    }
     state.counters.add(at, Counts { initiated: 1, ..Counts::default() });
     let mut migration = migration(config, view, id, reason, planned);
     let command = migration.command();
@@ -143,14 +148,26 @@ fn begin(
         migration.set_charge(view::charge_of(config, view, &migration));
         migration.charge().into_iter().for_each(|charge| state.spending.enter(limits, at, charge));
     }
-    let fairness = config.migration.as_ref().and_then(|limits| Some((limits, limits.fairness?)));
-    let fairness = fairness.filter(|_| migration.transport() != Transport::Requeue);
-    if let (Some((limits, fairness)), Some(tenant)) = (fairness, task.tenant) {
-        let room = Spending::room(limits, view.workers.len());
-        state.spending.interrupt(&fairness, at, tenant, room);
+    if migration.transport() != Transport::Requeue {
+        count_for_fairness(config, state, view, planned);
     }
     state.in_flight.insert(migration);
     command
+}
+
+/// Counts an interruption against its tenant's fair share, whatever the move is for.
+fn count_for_fairness(config: &Config, state: &mut State, view: &View<'_>, planned: &PlannedMove) {
+    let drains = planned.purpose == Purpose::Evacuate && broken!("fair_share_counts_drains");
+    let places = planned.purpose == Purpose::Recover && broken!("fair_share_counts_orphans");
+    if !drains
+        && !places
+        && let Some(limits) = &config.migration
+        && let Some(fairness) = limits.fairness
+        && let Some(tenant) = view.task(planned.row).tenant
+    {
+        let room = Spending::room(limits, view.workers.len());
+        state.spending.interrupt(&fairness, view.snapshot.at(), tenant, room);
+    }
 }
 
 /// The migration that a planned move begins.
@@ -165,11 +182,18 @@ fn migration(
     let (to, Fit { alternative, device }) = (view.worker_id(planned.to), planned.fit);
     let kinds = view.workers[planned.to].kinds;
     let as_there = view.task_by(planned.row, alternative);
-    let transport = Transport::of(config.migration.as_ref(), task);
-    let course = planned.from.map_or(Course::Placing, |seat| transport.first(view.worker_id(seat)));
-    let source = planned.from.filter(|_| alternative.is_some());
-    let freed_at_source =
-        source.map(|seat| view::loads(view.task_here(planned.row), view.workers[seat].kinds));
+    let transport = match Transport::of(config.migration.as_ref(), task) {
+        Transport::StartThenStop if broken!("copy_first") => Transport::StopThenStart,
+        transport => transport,
+    };
+    let course = match planned.from {
+        Some(source) => transport.first(view.worker_id(source)),
+        None => Course::Placing,
+    };
+    let load_at = |source| view::loads(view.task_here(planned.row), view.workers[source].kinds);
+    let freed_at_source = if alternative.is_some() { planned.from.map(load_at) } else { None };
+    let untold = broken!("every_move_says_its_price") && planned.purpose <= Purpose::Evacuate;
+    let handover = if untold { None } else { planned.handover };
     let terms = Terms {
         id,
         task: task.id,
@@ -178,34 +202,38 @@ fn migration(
         to,
         device,
         alternative,
-        claim: view::claims(as_there, kinds),
+        claim: view::claims(if broken!("alternative_in_transit") { task } else { as_there }, kinds),
         load: view::loads(as_there, kinds),
         freed_at_source,
         scorecard: planned.scorecard,
-        handover: planned.handover,
+        handover,
     };
     Migration::begin(terms, course, at)
 }
 
-/// Writes down what the budgets ask for of migrations that began without them, before any of them is
-/// given another target.
+/// Charges the budgets with migrations that began without any, before one of them is given another target.
 fn charge(config: &Config, state: &mut State, view: &View<'_>) {
-    if config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty()) {
+    let has_budgets = config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty());
+    if has_budgets && !broken!("budget_line_taken_over_where_bound") {
         state.in_flight.charge(|migration| view::charge_of(config, view, migration));
     }
 }
 
-/// Forgets what the budgets do not ask for any more.
+/// Forgets spending that no budget counts any more, and notes whether as many migrations as allowed are under way.
 fn spend(config: &Config, state: &mut State, view: &View<'_>) {
     let limits = config.migration.as_ref();
     state.spending.forget(limits, view.snapshot.at());
-    let moving = state.in_flight.values().filter(|flight| flight.interrupts()).count();
+    let fills = |migration: &&Migration| {
+        let queued = broken!("queued_fills_nothing") && migration.from().is_some();
+        migration.interrupts() || queued
+    };
+    let moving = state.in_flight.values().filter(fills).count();
     if let Some(concurrency) = &mut state.concurrency {
         concurrency.full = moving >= concurrency.now as usize;
     }
 }
 
-/// Why this move: its errand, and for an imbalance the end of it that was out of bounds.
+/// Why a move is made: its purpose, and for an imbalance which load was out of bounds.
 fn reason(
     view: &View<'_>,
     adapted: &Adapted,
@@ -213,14 +241,17 @@ fn reason(
     forecast: Option<&Forecast>,
     planned: &PlannedMove,
 ) -> Reason {
-    let from = planned.from.map(|seat| (view.worker_id(seat), view.workers[seat]));
-    let Some((worker, source)) = from else { return Reason::Recover };
+    let Some(row) = planned.from else { return Reason::Recover };
+    let (worker, source) = (view.worker_id(row), view.workers[row]);
     match planned.purpose {
         Purpose::Recover => return Reason::Recover,
         Purpose::Evacuate => {
-            let draining = planned.from.is_some_and(|it| view.worker(it).stance == Stance::Drain);
-            let leaves = source.departs_at.filter(|_| !draining);
-            return leaves.map_or(Reason::Drain { worker }, |at| Reason::Leaves { worker, at });
+            return match source.departs_at {
+                Some(at) if view.worker(row).stance != Stance::Drain => {
+                    Reason::Leaves { worker, at }
+                }
+                _ => Reason::Drain { worker },
+            };
         }
         Purpose::FollowGang => {
             return planned.follows.map_or(Reason::Recover, |group| Reason::Along { group });
@@ -233,23 +264,26 @@ fn reason(
     match balance {
         Balance::Uneven(Imbalance { sight: Sight::Predicted { confidence }, .. }) => {
             let foreseen = forecast.into_iter().flat_map(|forecast| &forecast.workers);
-            let predicted = foreseen.filter(|it| it.worker == worker).map(|it| it.load).next();
-            let predicted = predicted.unwrap_or(load);
+            let mut loads = foreseen.filter(|row| row.worker == worker).map(|row| row.load);
+            let predicted = loads.next().unwrap_or(load);
             let horizon = forecast.map_or(Duration::ZERO, |forecast| forecast.horizon);
             Reason::Forecast { worker, predicted, high, confidence: *confidence, horizon }
         }
         Balance::Uneven(Imbalance { over: false, under: true, coldest, min, .. }) => {
             Reason::Underload { worker: *coldest, load: *min, low }
         }
-        // Who is almost over gives along with those that are.
-        Balance::Uneven(Imbalance { over, spread, .. }) if !over || load <= high => {
+        // An almost overloaded worker gives along with the overloaded ones.
+        Balance::Uneven(Imbalance { over, spread, .. })
+            if !over || (load <= high && !broken!("give_margin_is_no_overload")) =>
+        {
             Reason::Spread { worker, load, spread: *spread }
         }
         _ => Reason::Overload { worker, load, high },
     }
 }
 
-/// Samples, the system's record, thresholds, and the forecast that is to be judged one day.
+/// Keeps samples, the record of the system load, the thresholds, and the forecast that will be judged when it falls
+/// due.
 fn history(
     config: &Config,
     state: &mut State,
@@ -258,7 +292,7 @@ fn history(
     forecast: Option<&Forecast>,
 ) {
     let at = view.snapshot.at();
-    let history = config.prediction.map_or(config.performance_window, |it| it.history);
+    let history = config.prediction.map_or(config.performance_window, |section| section.history);
     let oldest = at.before(reach(config));
     for (record, worker) in view.snapshot.workers().iter().zip(view.workers.iter()) {
         let Some(load) = worker.reported else { continue };
@@ -269,7 +303,7 @@ fn history(
             recent.push(sample);
         }
         samples.forget_while(|sample| sample.at < oldest);
-        // Spaced so that those that are kept reach back as far as the line is fitted.
+        // The samples are spaced so that those kept reach back as far as the line is fitted.
         let apart =
             (history / u32::try_from(SAMPLES).unwrap_or(u32::MAX)).max(Duration::from_millis(1));
         if samples.newest().is_none_or(|newest| newest.at.after(apart) <= sample.at) {
@@ -282,28 +316,31 @@ fn history(
     state.thresholds = config.adaptation.map(|_| adapted.thresholds);
     state.forecasts.forget_while(|pending| pending.due <= at);
     if let Some(forecast) = forecast {
-        // Spaced so that those that wait reach from now to the end of the window.
+        // The forecasts are spaced so that those kept reach from now to the end of the window.
         let (due, apart) = (
             at.after(forecast.horizon),
             forecast.horizon / u32::try_from(FORECASTS).unwrap_or(u32::MAX),
         );
         if state.forecasts.newest().is_none_or(|newest| newest.due.after(apart) <= due) {
-            let loads = forecast.workers.iter().map(|it| (it.worker, it.load)).collect();
-            let widens = config.prediction.is_some_and(|it| it.judged);
-            let judged = forecast.workers.iter().filter(|_| widens);
-            let margins = judged.map(|it| it.high - it.load).collect();
+            let loads = forecast.workers.iter().map(|row| (row.worker, row.load)).collect();
+            let margins = if config.prediction.is_some_and(|section| section.judged) {
+                forecast.workers.iter().map(|row| row.high - row.load).collect()
+            } else {
+                Vec::new()
+            };
             state.forecasts.push(Pending { due, loads, margins });
         }
     }
 }
 
-/// How far back samples are looked at.
+/// How far back samples are read.
 fn reach(config: &Config) -> Duration {
     let history = config.prediction.map_or(Duration::ZERO, |section| section.history);
     history.max(config.performance_window)
 }
 
-/// Forgets what is over: effects that telemetry shows, cooldowns, workers and tasks that are gone.
+/// Forgets what no longer matters: arrivals that telemetry shows, cooldowns that are over, workers and tasks that are
+/// gone.
 fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[Command]) {
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
@@ -321,20 +358,21 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
         let left = landed.from.is_some_and(|from| unseen(from, landed.released));
         young && (left || unseen(landed.to, landed.running))
     });
-    // A host that does not list tasks on their way has not lost them, nor those that it is told of now.
+    // A task that is on its way, or that a command of this round names, may be missing without being gone.
     let told: BTreeSet<_> = commands.iter().map(|command| command.task).collect();
-    let on_its_way = |task| state.in_flight.contains_key(&task) || told.contains(&task);
+    let is_told = |task| told.contains(&task) && !broken!("given_back_keeps_its_cooldown");
+    let on_its_way = |task| state.in_flight.contains_key(&task) || is_told(task);
     let known = |task| !complete || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
     state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
 }
 
-/// Forgets workers that are gone, or that only partial snapshots have named, and not for so long
-/// that nobody looks at their samples any more.
+/// Forgets workers that are gone, and those that only partial snapshots have named and that no snapshot has named for
+/// as long as samples are read.
 fn forget_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
     let (at, reach) = (snapshot.at(), reach(config));
-    // A worker that is gone is remembered as long as a task is still said to be on it.
+    // A worker that is gone is remembered as long as a snapshot still shows a task on it.
     let mut needed: BTreeSet<WorkerId> = snapshot
         .tasks()
         .iter()
@@ -345,15 +383,17 @@ fn forget_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
         .collect();
     let complete = snapshot.coverage() == Coverage::Complete;
     if !complete {
-        // One that is silent may still be asked to take a task back.
-        let flights = state.in_flight.values();
-        needed.extend(flights.flat_map(|flight| flight.from().into_iter().chain([flight.to()])));
+        // A silent worker may still be asked to take a task back.
+        for migration in state.in_flight.values() {
+            needed.extend(migration.from());
+            needed.insert(migration.to());
+        }
     }
     state.tracks.retain(|worker, track| {
         // A later life may have begun with an earlier clock.
         track.passing = track.passing.map(|heard| heard.min(at));
         let silent = track.passing.and_then(|heard| at.since(heard));
-        let over = if complete { track.gone } else { silent.is_some_and(|it| it > reach) };
+        let over = if complete { track.gone } else { silent.is_some_and(|span| span > reach) };
         !over || needed.contains(worker)
     });
     let State { tracks, learned, .. } = state;

@@ -1,5 +1,6 @@
-//! Can this snapshot be believed? Too many workers that vanish at once are taken for a failure of the
-//! eyes, not of the cluster, until it has lasted.
+//! Can this snapshot be believed?
+//!
+//! If too many workers vanish at once, the monitoring has probably failed, not the cluster, until that has lasted.
 //!
 //! With four known workers and a share of 0.5, two missing ones are gone and three are in doubt.
 
@@ -9,13 +10,13 @@ use crate::outcome::Held;
 use crate::snapshot::{Coverage, Snapshot, Stance};
 use crate::state::{State, Track};
 
-/// What is believed of a snapshot.
+/// How far a snapshot is believed.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
-    /// What stands for the snapshot; nothing if it is believed as it is.
+    /// The snapshot to use instead; `None` if the given one is believed.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) held: Option<Held>,
-    /// Since when too much has been missing, as far as this snapshot tells.
+    /// Since when too many workers have been missing; `None` if they are not.
     pub(crate) since: Option<Timestamp>,
 }
 
@@ -35,22 +36,27 @@ pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trus
     }
     // A later life may have begun with an earlier clock.
     let doubted = state.doubted_since.map(|since| since.min(at));
-    if f64::from(missing) <= section.missing_share * f64::from(known) {
+    let few = f64::from(missing) <= section.missing_share * f64::from(known);
+    if few || broken!("mass_disappearance") {
         // A partial snapshot does not tell whether what was missing is back.
         return Trust { since: doubted.filter(|_| !complete), ..Trust::default() };
     }
     let since = doubted.unwrap_or(at);
     let until = since.after(section.believed_after);
-    if at >= until {
+    if at >= until && !broken!("mass_disappearance_that_lasts") {
         return Trust::default();
     }
     let held = Some(Held { missing, known, since, until });
     Trust { snapshot: Some(snapshot.doubted()), held, since: Some(since) }
 }
 
-/// Whether a worker ought to be there still. One that only partial snapshots have named may have gone
-/// unnoticed, and one that was draining was about to go.
+/// Whether a worker should still be there. A worker that only partial snapshots have named may have gone unnoticed,
+/// and a draining one was about to go.
 fn is_expected(track: &Track, now: Option<Stance>) -> bool {
-    let stays = matches!(track.stance, Stance::Accept | Stance::Hold);
+    let stays = match track.stance {
+        Stance::Accept | Stance::Hold => true,
+        Stance::Drain => broken!("draining_workers_are_expected_to_go"),
+        Stance::Offline => false,
+    };
     !track.gone && stays && (track.passing.is_none() || now.is_some())
 }

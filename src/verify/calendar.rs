@@ -5,12 +5,12 @@ use alloc::format;
 use core::time::Duration;
 
 use super::account::Account;
-use super::facts::{Aim, Facts, Step, is_sound_worker};
+use super::facts::{Facts, Step, is_sound_worker};
 use super::handover::times;
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
-use crate::outcome::Late;
+use crate::outcome::{Late, Purpose};
 use crate::snapshot::{FreezeScope, Mobility, Placement, Stance, Task, Worker};
 
 /// When a worker leaves, for good or for a while.
@@ -57,11 +57,11 @@ pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Fin
     let leaving = is_leaving(round, source);
     let (command, stance) = (step.command, source.stance);
     let open = matches!(stance, Stance::Accept | Stance::Hold);
-    let gives = match step.aim {
-        Aim::Drain | Aim::Along if stance == Stance::Drain => true,
+    let gives = match step.purpose {
+        Purpose::Evacuate | Purpose::FollowGang if stance == Stance::Drain => true,
         // Who goes along would have been done in time, perhaps.
-        Aim::Along => open,
-        Aim::Drain => {
+        Purpose::FollowGang => open,
+        Purpose::Evacuate => {
             let leaves = departure(round, source).filter(|_| leaving && open);
             // It itself, or one that it stays together with.
             let bound = facts.bound_to(step.task.id).into_iter();
@@ -133,7 +133,7 @@ pub(super) fn keeps_freezes(account: &Account<'_>, step: &Step<'_>, findings: &m
                 group.is_some_and(|it| it.members.contains(&step.task.id))
             }
         };
-        let held = about && (freeze.strict || step.aim.is_chosen());
+        let held = about && (freeze.strict || step.is_chosen());
         findings.need(!held, || format!("{}: {freeze}", step.command));
     }
 }

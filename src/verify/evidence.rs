@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 
 use super::advice::advice;
 use super::calendar::{is_balanced, tells_of_the_late};
-use super::facts::{Aim, Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
+use super::facts::{Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
 use super::{Findings, Promise, Round, Violation, about};
 use crate::config::{Basis, Pace, Trigger};
 use crate::model::ids::WorkerId;
-use crate::outcome::{Balance, Imbalance, LoadBand, Outcome, Reach, Reason, Scorecard, Sight};
+use crate::outcome::{
+    Balance, Imbalance, LoadBand, Outcome, Purpose, Reach, Reason, Scorecard, Sight,
+};
 use crate::snapshot::Worker;
 
 /// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
@@ -51,7 +53,7 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
             let said = shows_class(round, step, card);
             findings.need(said, || format!("{command}: not what its class costs there: {card}"));
         }
-        let weighed = round.config.cost_benefit.is_some() && step.aim.is_chosen();
+        let weighed = round.config.cost_benefit.is_some() && step.is_chosen();
         if weighed {
             let net = card.map(|card| card.net());
             findings.need(net.is_some_and(|net| net > least), || {
@@ -59,7 +61,7 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
             });
         }
         let uneven = matches!(round.outcome.balance, Balance::Uneven(_));
-        findings.need(step.aim != Aim::Balance || uneven, || {
+        findings.need(step.purpose != Purpose::Rebalance || uneven, || {
             format!("{command}: moved to even out what is called even")
         });
         if let Some(Reason::Faster { times, .. }) = command.reason() {
@@ -306,7 +308,7 @@ pub fn bad_input(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::BadInput);
     let Round { snapshot, outcome, .. } = *round;
     for step in &Facts::new(round).steps {
-        let source = step.from.is_none_or(|from| is_sound_source(snapshot, from, step.aim));
+        let source = step.from.is_none_or(|from| is_sound_source(snapshot, from, step.purpose));
         let target = is_sound_worker(snapshot, step.to);
         let sound = source && target && is_sound_task(snapshot, step.task.id);
         findings.need(sound, || format!("{} rests on a bad record", step.command));

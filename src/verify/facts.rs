@@ -11,7 +11,7 @@ use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Balance, Cause, Command, Reason, Scorecard, Sight};
+use crate::outcome::{Action, Balance, Cause, Command, Purpose, Reason, Scorecard, Sight};
 use crate::snapshot::{
     Coverage, Device, Event, GroupRule, Phase, Placement, Snapshot, Stance, Task, Worker,
 };
@@ -45,23 +45,6 @@ impl Stay {
     }
 }
 
-/// What a step of the plan is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aim {
-    Recover,
-    Drain,
-    Along,
-    Balance,
-    Faster,
-}
-
-impl Aim {
-    /// Whether it is a move that nothing forces.
-    pub(super) fn is_chosen(self) -> bool {
-        matches!(self, Self::Balance | Self::Faster)
-    }
-}
-
 /// One decision of the plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
@@ -70,11 +53,16 @@ pub(super) struct Step<'a> {
     pub(super) from: Option<WorkerId>,
     pub(super) to: WorkerId,
     pub(super) device: Option<u16>,
-    pub(super) aim: Aim,
+    pub(super) purpose: Purpose,
     pub(super) scorecard: Option<Scorecard>,
 }
 
 impl Step<'_> {
+    /// Whether nothing forces the move: the verifier's own reading, not the engine's.
+    pub(super) const fn is_chosen(&self) -> bool {
+        matches!(self.purpose, Purpose::Rebalance | Purpose::Upgrade)
+    }
+
     /// Whether it takes a task from where it runs.
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
@@ -148,16 +136,16 @@ impl<'a> Facts<'a> {
             }
             _ => return None,
         };
-        let aim = match (command.reason(), from) {
-            (_, None) => Aim::Recover,
-            (Some(Reason::Drain { .. } | Reason::Leaves { .. }), _) => Aim::Drain,
-            (Some(Reason::Along { .. }), _) => Aim::Along,
-            (Some(Reason::Faster { .. }), _) => Aim::Faster,
-            _ => Aim::Balance,
+        let purpose = match (command.reason(), from) {
+            (_, None) => Purpose::Recover,
+            (Some(Reason::Drain { .. } | Reason::Leaves { .. }), _) => Purpose::Evacuate,
+            (Some(Reason::Along { .. }), _) => Purpose::FollowGang,
+            (Some(Reason::Faster { .. }), _) => Purpose::Upgrade,
+            _ => Purpose::Rebalance,
         };
         let Some(task) = round.snapshot.task(command.task) else { return Some(Err(command)) };
         let scorecard = command.scorecard;
-        Some(Ok(Step { command, task, from, to, device, aim, scorecard }))
+        Some(Ok(Step { command, task, from, to, device, purpose, scorecard }))
     }
 
     /// Whether an assignment was the plan's choice, and not the answer to its source's having let go.
@@ -303,7 +291,7 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
 
 /// Whether a worker's record can be relied on as far as a step leaves it: to empty it no figure of it need be known
 /// (what it has, uses, and has promised, its heat, its power and its link).
-pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, aim: Aim) -> bool {
+pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, purpose: Purpose) -> bool {
     let record = crate::snapshot::Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
     bad.all(|bad| {
@@ -314,7 +302,7 @@ pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, aim: Aim) -
                 "temperature_celsius" | "power_watts" | "bandwidth_bytes_per_second"
             ),
         };
-        matches!(aim, Aim::Drain | Aim::Along) && figure
+        matches!(purpose, Purpose::Evacuate | Purpose::FollowGang) && figure
     })
 }
 

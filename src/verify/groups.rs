@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Aim, Facts, Stay, Step, is_live};
+use super::facts::{Facts, Stay, Step, is_live};
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
-use crate::outcome::{Ended, Fate};
+use crate::outcome::{Ended, Fate, Purpose};
 use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};
 use crate::state::{Migration, Transport};
 
@@ -49,7 +49,7 @@ fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) 
 /// The spread over a topology does not exceed its bound by a move to even out loads, in transit or after; where it does
 /// already, it does not grow.
 fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
-    let Some(from) = step.from.filter(|_| step.aim.is_chosen()) else { return };
+    let Some(from) = step.from.filter(|_| step.is_chosen()) else { return };
     for group in groups_of(account.facts.round, step.task.id) {
         let GroupRule::Spread { max_skew, over } = group.rule else { continue };
         let skew = |stay, landed| skew(account, group, over, step.task.id, stay, landed);
@@ -222,13 +222,15 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
 fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
     let stays = facts.stays();
-    let drains = facts.steps.iter().any(|step| step.aim == Aim::Drain);
+    let drains = facts.steps.iter().any(|step| step.purpose == Purpose::Evacuate);
     let step_of = |task: TaskId| facts.steps.iter().find(|step| step.task.id == task);
     for step in &facts.steps {
-        let (command, aim) = (step.command, step.aim);
-        findings.need(aim != Aim::Along || drains, || format!("{command}: along with nobody"));
+        let command = step.command;
+        findings.need(step.purpose != Purpose::FollowGang || drains, || {
+            format!("{command}: along with nobody")
+        });
         for group in groups_of(round, step.task.id).filter(|it| it.rule == GroupRule::Gang) {
-            findings.need(!aim.is_chosen(), || format!("{command}: nobody asked {}", group.id));
+            findings.need(!step.is_chosen(), || format!("{command}: nobody asked {}", group.id));
             for other in group.members.iter().copied().filter(|other| *other != step.task.id) {
                 // Advice goes on with one that is under way, and proposes the others beside it.
                 let proposed = round.outcome.proposed.iter().any(|command| command.task == other);

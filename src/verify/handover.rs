@@ -36,7 +36,7 @@ pub(super) fn repays(
     findings.need(holds, || {
         format!("{command}: {times} times as fast for {left} s, of {ahead} at most; says {told:?}")
     });
-    if !step.aim.is_chosen() {
+    if !step.is_chosen() {
         return;
     }
     let gain = gain(account, step, from, target);

@@ -10,7 +10,7 @@ use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
 use super::devices::hides_devices;
 use super::evidence::pace;
 use super::facts::{
-    Aim, Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
+    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
     is_sound_task, is_sound_worker, load, run, used,
 };
 use super::handover::repays;
@@ -18,7 +18,7 @@ use super::{Findings, Promise, Round, Violation, about, groups};
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Cause};
+use crate::outcome::{Action, Cause, Purpose};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -104,7 +104,7 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(task.mobility != Mobility::Pinned, || format!("{command}: it is pinned"));
     let early = task.not_before.filter(|until| *until > snapshot.at());
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
-    let believed = is_sound_source(snapshot, from, step.aim);
+    let believed = is_sound_source(snapshot, from, step.purpose);
     findings.need(believed, || format!("{command}: {from} has a bad record"));
     may_be_left(account.facts, step, findings);
 }
@@ -351,11 +351,11 @@ pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
         let (source, target) = (record(first.from), record(Some(first.to)));
         let before = (spread(&account), source.and_then(|it| account.level(it)));
         unit.iter().for_each(|step| account.enter(step));
-        let Some(target) = target.filter(|_| first.aim.is_chosen()) else { continue };
+        let Some(target) = target.filter(|_| first.is_chosen()) else { continue };
         within_ceiling(&account, unit, target, &mut findings);
         let after = (spread(&account), account.level(target));
         let command = first.command;
-        if let (Aim::Balance, Some(here), Some(there)) = (first.aim, before.1, after.1) {
+        if let (Purpose::Rebalance, Some(here), Some(there)) = (first.purpose, before.1, after.1) {
             let most = here - dead_band;
             findings.need(there <= about(most), || {
                 format!("{command}: leaves the target at {there}, {most} at most")
@@ -363,7 +363,7 @@ pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
         }
         if let (Some(before), Some(after)) = (before.0, after.0) {
             // A move for speed may use up what counts as even.
-            let before = if first.aim == Aim::Faster { before.max(even) } else { before };
+            let before = if first.purpose == Purpose::Upgrade { before.max(even) } else { before };
             findings.need(after <= about(before) + 1e-9, || {
                 format!("{command}: widens the spread from {before} to {after}")
             });
@@ -413,7 +413,7 @@ pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
         let command = step.command;
         let cooldown = round.after.cooldowns.get(&step.task.id).filter(|it| it.until > at);
         let Some(cooldown) = cooldown else { return };
-        findings.need(!step.aim.is_chosen(), || {
+        findings.need(!step.is_chosen(), || {
             format!("{command}: it cools down until {}", cooldown.until)
         });
         let left =

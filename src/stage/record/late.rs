@@ -1,9 +1,14 @@
 //! Who will not be gone in time from a worker that leaves?
 //!
-//! As things stand, and at the earliest: what is under way goes on; what nothing stops, or only a
-//! disruption budget that our own moves have taken up, has its turn in the rounds to come, by
-//! deadline, as many in each as began in this one (one at least); what waits for a moment, or for
-//! a budget over time, has it then.
+//! The answer assumes that nothing else happens, and names the earliest moment:
+//!
+//! * a migration under way goes on;
+//! * a task that nothing stops, or only a disruption budget that the engine's own moves have used up, begins in one of
+//!   the next rounds: by deadline, in each round as many as began in this one, and at least one;
+//! * a task that waits for a moment, or for a budget over time, begins then.
+//!
+//! With rounds every 30 s, two evacuations begun in this round and five tasks left, two begin after 30 s, two after
+//! 60 s and one after 90 s; each is gone when its worker has handed it over.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -16,18 +21,18 @@ use crate::outcome::{Late, Purpose, Rejection, Remedy};
 use crate::round::{Plan, PlannedMove};
 use crate::rules;
 use crate::snapshot::{Group, GroupRule, Stance};
-use crate::state::{Migration, State};
+use crate::state::State;
 use crate::view::{Interruption, Ledger, Place, View, charge};
 
-/// Whether any worker leaves and is to be emptied.
+/// Whether any worker that leaves is to be emptied.
 pub(super) fn is_asked(view: &View<'_>) -> bool {
     view.worker_rows().any(|worker| leaves(view, worker).is_some())
 }
 
-/// When a worker leaves that is to be emptied.
+/// When a worker that is to be emptied leaves; `None` if it stays or is not to be emptied.
 fn leaves(view: &View<'_>, worker: WorkerRow) -> Option<Timestamp> {
     let worker = &view.workers[worker];
-    worker.departs_at.filter(|_| worker.stance == Stance::Drain)
+    if worker.stance == Stance::Drain { worker.departs_at } else { None }
 }
 
 pub(super) fn late(
@@ -44,58 +49,62 @@ pub(super) fn late(
     let stops = Stops { config, state, view, ledger, stuck, ours: ours(state, view) };
     let (mut late, mut waiting): (Vec<Late>, Vec<(Timestamp, Late)>) = (Vec::new(), Vec::new());
     for row in view.task_rows() {
-        let (Place::On(seat) | Place::Moving { from: Some(seat), .. }) = ledger.places[row] else {
+        let (Place::On(source) | Place::Moving { from: Some(source), .. }) = ledger.places[row]
+        else {
             continue;
         };
-        let Some(deadline) = leaves(view, seat) else { continue };
+        let Some(deadline) = leaves(view, source) else { continue };
         let task = view.task(row);
         if task.ends_by(at, deadline) {
             continue;
         }
         let section = config.transfer.as_ref();
-        let needs_secs = section.and_then(|it| rules::leaving_secs(it, view, task, seat));
-        let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(seat), deadline) };
+        let needs_secs =
+            section.and_then(|section| rules::leaving_secs(section, view, task, source));
+        let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(source), deadline) };
         match ledger.places[row] {
             Place::Moving { .. } => {
-                let flight = state.in_flight.get(&task.id).filter(|it| it.is_at_its_source());
-                let leaving = flight.map(Migration::started);
-                late.extend(leaving.map(|began| new.begun(began, at)));
+                let migration = state.in_flight.get(&task.id);
+                let leaving = migration.filter(|migration| migration.is_at_its_source());
+                late.extend(leaving.map(|migration| new.begun(migration.started(), at)));
             }
             _ => match stuck.get(&row) {
                 None => waiting.push((at, new)),
                 Some(no) => match no.as_ref().and_then(|no| stops.over(row, no, true)) {
                     Some(over) if over < deadline => waiting.push((over, new)),
+                    _ if broken!("late_are_listed") => {}
                     _ => late.push(Late { stopped: *no, ..new }),
                 },
             },
         }
     }
     late.extend(turns(config, at, &plan.moves, waiting));
-    late.retain(|it| it.gone.is_none_or(|gone| gone > it.deadline));
-    late.sort_by_key(|it| (it.deadline, it.task));
+    late.retain(|late| late.gone.is_none_or(|gone| gone > late.deadline));
+    late.sort_by_key(|late| (late.deadline, late.task));
     late
 }
 
-/// Whose turn is when, if nothing else happens.
+/// When each of the tasks that wait begins, if nothing else happens.
 fn turns(
     config: &Config,
     at: Timestamp,
     plan: &[PlannedMove],
     mut waiting: Vec<(Timestamp, Late)>,
 ) -> impl Iterator<Item = Late> {
-    waiting.sort_by_key(|(_, it)| (it.deadline, it.task));
+    waiting.sort_by_key(|(_, late)| (late.deadline, late.task));
     let begun = plan.iter().filter(|planned| planned.purpose == Purpose::Evacuate).count();
     let begun = u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
-    let round = move |nth| at.after(config.check_interval.saturating_mul(1 + nth));
+    let next = u32::from(!broken!("late_by_turns"));
+    let round = move |nth| at.after(config.check_interval.saturating_mul(next + nth));
     let mut nth = 0;
-    waiting.into_iter().map(move |(over, it)| {
+    waiting.into_iter().map(move |(over, late)| {
         let turn = if over > at { over.max(round(0)) } else { round(nth / begun) };
         nth += u32::from(over <= at);
-        it.begun(turn, at)
+        late.begun(turn, at)
     })
 }
 
-/// What is under way of every group with a disruption budget.
+/// How many members of every group with a disruption budget the engine's own migrations have taken away.
 fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
     let limited = |group: &&Group| matches!(group.rule, GroupRule::Disruption { .. });
     let groups = view.snapshot.groups().iter().filter(limited);
@@ -105,7 +114,7 @@ fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
     groups.map(|group| (group.id, away(group))).collect()
 }
 
-/// What stops whom.
+/// What stops the tasks that do not move, and for how long.
 struct Stops<'a> {
     config: &'a Config,
     state: &'a State,
@@ -116,26 +125,29 @@ struct Stops<'a> {
 }
 
 impl Stops<'_> {
-    /// When what stops it is over, if it will be by itself; what waits for its `companions` waits for what stops
-    /// these.
+    /// When the refusal of the task in `row` ends by itself; `None` if it does not. A task that waits for a companion
+    /// waits for what stops that one, if `companions` are to be asked.
     fn over(&self, row: TaskRow, no: &Rejection, companions: bool) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {
             Rejection::Disruption { group, unavailable, most } => {
-                let ours = self.ours.get(&group).copied().unwrap_or(0);
+                let known = !broken!("late_for_a_move_of_our_own");
+                let ours = self.ours.get(&group).copied().unwrap_or(0) * usize::from(known);
                 (unavailable as usize <= most as usize + ours).then_some(at)
             }
             Rejection::Companion { task, .. } if self.state.in_flight.contains_key(&task) => {
                 Some(at)
             }
-            Rejection::Companion { task, .. } if companions => {
+            Rejection::Companion { task, .. }
+                if companions && !broken!("late_with_its_companions") =>
+            {
                 let row = self.view.snapshot.task_row(task)?;
                 self.over(row, self.stuck.get(&row)?.as_ref()?, false)
             }
             Rejection::BudgetLine { scope, unit, limit, per, spent, over } => {
                 let more = limit.saturating_add(over).saturating_sub(spent);
                 let budget = Budget { scope, unit, limit, per };
-                // What is more than the whole budget never has its turn.
+                // A task that needs more than the whole budget never begins.
                 (more <= limit).then(|| self.has_room(row, &budget, more).unwrap_or(at))
             }
             _ => match no.remedy() {
@@ -145,18 +157,22 @@ impl Stops<'_> {
         }
     }
 
-    /// When a budget has room for it again.
+    /// When a budget has room again for the task in `row`.
     fn has_room(&self, row: TaskRow, budget: &Budget, more: u64) -> Option<Timestamp> {
         let Self { state, view, ledger, .. } = *self;
-        let Place::On(seat) = ledger.places[row] else { return None };
-        let (kind, from) = (view.task(row).kind, view.worker_id(seat));
-        // Where it would go does not matter: a line that does is not what stops it everywhere.
+        let Place::On(source) = ledger.places[row] else { return None };
+        let (kind, from) = (view.task(row).kind, view.worker_id(source));
+        // The target does not matter: a line that depends on it does not stop the task everywhere.
         let (to, purpose) = (from, Some(Purpose::Evacuate));
         let charge = charge(
             self.config.unstated_bytes(),
             view,
             &Interruption { row: Some(row), kind, from, to, purpose },
         );
-        state.spending.free_at(budget, &charge, more, view.snapshot.at())
+        let at = view.snapshot.at();
+        if broken!("late_when_the_budget_has_room") {
+            return budget.per.map(|window| at.after(window));
+        }
+        state.spending.free_at(budget, &charge, more, at)
     }
 }

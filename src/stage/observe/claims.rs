@@ -1,0 +1,242 @@
+//! How much of every worker is reserved?
+//!
+//! A worker's own statement counts, or else the claims of its tasks; a migration keeps room on both its ends until it
+//! is known where the task is. A worker with tasks of 2 and 3 processors that is the target of one of 4 has 9
+//! reserved; where it states 6, and does not show the third task yet, 6 + 4 = 10.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::model::hardware::HardwareSet;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::snapshot::{Phase, Placement, Snapshot, Task};
+use crate::state::{Migration, State};
+use crate::view::{
+    Footprint, Ledger, Place, Variants, WorkerView, alternative, alternative_elsewhere,
+    runs_on_device,
+};
+
+/// Enters what is reserved on every worker into the ledger.
+pub(super) fn claims(
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    workers: &Column<WorkerRow, WorkerView>,
+    variants: &BTreeMap<TaskRow, Variants>,
+) {
+    let mut scratch = Footprint::default();
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
+        let variants = variants.get(&row);
+        let as_here = variants.map_or(task, Variants::current);
+        let migration = state.in_flight.get(&task.id);
+        let Rooms { stopping, here, arriving } = Rooms::of(snapshot, task, ledger.places[row]);
+        if let Some(worker) = stopping {
+            let kinds = workers[worker].kinds;
+            claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
+        }
+        if let Some(worker) = here {
+            add_claims(ledger, as_here, (worker, workers[worker].kinds), &mut scratch);
+        }
+        if let Some(worker) = arriving {
+            let kinds = workers[worker].kinds;
+            let stated = migration.and_then(Migration::alternative);
+            let taken = stated.or_else(|| alternative(task, kinds));
+            let as_there = variants.and_then(|variants| variants.nth(taken)).unwrap_or(task);
+            claim_where_it_arrives(ledger, as_there, migration, (worker, kinds), &mut scratch);
+        }
+        if let Some(worker) = here {
+            reserve(ledger, as_here, task.device, (worker, workers[worker].kinds));
+        }
+        if let Place::Moving { from, to, .. } = ledger.places[row] {
+            let interrupts = migration.is_none_or(Migration::interrupts);
+            count(ledger, if interrupts { from } else { None }, to);
+        }
+    }
+    let is_unlisted = |migration: &&Migration| snapshot.task_row(migration.task()).is_none();
+    for migration in state.in_flight.values().filter(is_unlisted) {
+        claim_of_unlisted(ledger, snapshot, migration);
+    }
+    stated_claims(ledger, state, snapshot);
+}
+
+/// The workers on which a task needs room.
+struct Rooms {
+    /// The source that has yet to stop the task, while its copy runs elsewhere.
+    stopping: Option<WorkerRow>,
+    /// The worker that runs the task.
+    here: Option<WorkerRow>,
+    /// The worker that the task is on its way to.
+    arriving: Option<WorkerRow>,
+}
+
+impl Rooms {
+    fn of(snapshot: &Snapshot, task: &Task, place: Place) -> Self {
+        let shown_on = match task.placement {
+            Placement::On(worker) => Some(snapshot.worker_row(worker)),
+            _ => None,
+        };
+        let [from, to] = place.ends();
+        // A record may show a task under way on a worker that was lost before: the task is at one of its ends
+        // all the same.
+        let is_possible = |here: &WorkerRow| {
+            [from, to].contains(&Some(*here))
+                || [from, to] == [None; 2]
+                || broken!("record_on_a_lost_worker")
+        };
+        let shown_at = shown_on.flatten().filter(is_possible);
+        let arriving = to.filter(|to| shown_at.or(from) != Some(*to));
+        let is_copied = shown_on.is_some() && (shown_at.is_none() || shown_at == to);
+        let stopping = from.filter(|from| is_copied && shown_at != Some(*from));
+        let here = if stopping.is_none() { shown_at.or(from) } else { shown_at };
+        Self { stopping, here, arriving }
+    }
+}
+
+/// Keeps room on the source, by the alternative that the task runs by there.
+fn claim_where_it_stops(
+    ledger: &mut Ledger,
+    task: &Task,
+    variants: Option<&Variants>,
+    (worker, kinds): (WorkerRow, HardwareSet),
+    scratch: &mut Footprint,
+) {
+    let nth = alternative_elsewhere(task, kinds);
+    let as_before = variants.and_then(|variants| variants.nth(nth)).unwrap_or(task);
+    if !broken!("stopping_keeps_its_room") {
+        add_claims(ledger, as_before, (worker, kinds), scratch);
+    }
+    if !broken!("stopping_keeps_its_device") {
+        reserve(ledger, as_before, None, (worker, kinds));
+    }
+}
+
+/// Keeps room on the target.
+fn claim_where_it_arrives(
+    ledger: &mut Ledger,
+    as_there: &Task,
+    migration: Option<&Migration>,
+    (worker, kinds): (WorkerRow, HardwareSet),
+    scratch: &mut Footprint,
+) {
+    if broken!("in_flight_claims") {
+        return;
+    }
+    add_claims(ledger, as_there, (worker, kinds), scratch);
+    if let Some(migration) = migration {
+        // A migration that was taken over from an earlier life has no device of its own.
+        let device = match migration.device() {
+            None if !broken!("device_of_a_move_taken_over") => {
+                likely(ledger, as_there, (worker, kinds))
+            }
+            device => device,
+        };
+        ledger.keep(as_there.requirements.gpu_memory_bytes, worker, device);
+    }
+}
+
+/// Where a worker states what it has reserved, its word counts, and what is on its way there.
+fn stated_claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
+    for (row, worker) in WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers()) {
+        let coming: Vec<&Amounts> = arriving(state, snapshot, worker.id).collect();
+        for column in 0..ledger.columns.len() {
+            let resource = ledger.columns[column];
+            let Some(stated) = worker.reserved.known(resource) else { continue };
+            let arriving: f64 = coming.iter().filter_map(|claim| claim.known(resource)).sum();
+            let cell = &mut ledger.row_mut(row)[column];
+            let promised = if broken!("capacity_against_promises") { cell.claimed } else { stated };
+            cell.claimed = promised + arriving;
+        }
+    }
+}
+
+/// Adds what a task claims of a worker's capacity.
+fn add_claims(
+    ledger: &mut Ledger,
+    task: &Task,
+    (worker, kinds): (WorkerRow, HardwareSet),
+    scratch: &mut Footprint,
+) {
+    ledger.footprint_into(task, kinds, scratch);
+    for (column, cell) in ledger.row_mut(worker).iter_mut().enumerate() {
+        cell.claimed += scratch.claim[column].unwrap_or(0.0);
+    }
+}
+
+/// Counts a migration against the budgets of both its ends; one that interrupts nothing against the budget of its
+/// target only.
+fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
+    if let Some(from) = from {
+        ledger.outgoing[from] += 1;
+    }
+    if let Some(to) = to {
+        ledger.incoming[to] += 1;
+        if from.is_none() {
+            ledger.placements[to] += 1;
+        }
+    }
+}
+
+/// Keeps room for a migration whose task the snapshot does not list. A task that nobody has needs none.
+fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, migration: &Migration) {
+    if migration.phase() == Phase::Released {
+        return;
+    }
+    let from = migration.from().and_then(|from| snapshot.worker_row(from));
+    let to = snapshot.worker_row(migration.to());
+    count(ledger, if migration.interrupts() { from } else { None }, to);
+    for worker in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
+        for column in 0..ledger.columns.len() {
+            let claim = migration.claim().known(ledger.columns[column]).unwrap_or(0.0);
+            ledger.row_mut(worker)[column].claimed += claim;
+        }
+    }
+    let device = to.zip(migration.device());
+    if let Some(cell) = device.and_then(|(to, device)| ledger.device_mut(to, device)) {
+        cell.arriving_bytes += migration.claim().known(ResourceId::GPU_MEMORY).unwrap_or(0.0);
+    }
+}
+
+/// The claims that are on their way to a worker and not in its own statement of what it has promised: the statement
+/// has the claims of the tasks that are shown there.
+fn arriving<'a>(
+    state: &'a State,
+    snapshot: &'a Snapshot,
+    worker: WorkerId,
+) -> impl Iterator<Item = &'a Amounts> {
+    let there = move |task: TaskId| {
+        snapshot.task(task).is_some_and(|task| task.placement == Placement::On(worker))
+    };
+    let is_twice =
+        |migration: &Migration| broken!("stated_room_is_taken_twice") && migration.from().is_some();
+    let is_arriving = move |migration: &&Migration| !there(migration.task()) || is_twice(migration);
+    state.in_flight.bound_for(worker).filter(is_arriving).map(Migration::claim)
+}
+
+/// Reserves memory for a task on a worker: on the device that the task is said to use, or else on the one that it
+/// fits most tightly.
+fn reserve(
+    ledger: &mut Ledger,
+    task: &Task,
+    device: Option<u16>,
+    (worker, kinds): (WorkerRow, HardwareSet),
+) {
+    let Some(bytes) = device_bytes(task, kinds) else { return };
+    let device = device.or_else(|| likely(ledger, task, (worker, kinds)));
+    if let Some(cell) = device.and_then(|device| ledger.device_mut(worker, device)) {
+        cell.reserved_bytes += bytes as f64;
+    }
+}
+
+/// The device of a worker that a task fits most tightly; `None` if the task fits none, or runs on no device there.
+fn likely(ledger: &Ledger, task: &Task, (worker, kinds): (WorkerRow, HardwareSet)) -> Option<u16> {
+    let bytes = device_bytes(task, kinds)?;
+    ledger.tightest(worker, &task.requirements, bytes as f64).ok()
+}
+
+/// The device memory that a task needs on a worker with such hardware; `None` if it runs on no device there.
+fn device_bytes(task: &Task, kinds: HardwareSet) -> Option<u64> {
+    let needs = &task.requirements;
+    if runs_on_device(needs, kinds) { needs.gpu_memory_bytes } else { None }
+}

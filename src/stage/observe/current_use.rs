@@ -1,0 +1,97 @@
+//! How much of every worker is in use by now, beyond what its last measurement has seen?
+//!
+//! A worker measured 5 s ago uses 4 processors. A task of 2 processors that left it 3 s ago and one of 1 that the
+//! host's scheduler placed there 2 s ago are in no measurement: 4 - 2 + 1 = 3. What happened 20 s ago has been
+//! measured, and nothing is added for it.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+use crate::model::ids::{TaskId, WorkerId};
+use crate::model::resource::Amounts;
+use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
+use crate::model::time::Timestamp;
+use crate::snapshot::{Phase, Snapshot, Task};
+use crate::state::State;
+use crate::view::{Footprint, Ledger, Place, Variants, WorkerView};
+
+/// Adds to the reported use what the migrations of the engine have changed since.
+pub(super) fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duration) {
+    let seen = |row: WorkerRow, event: Option<Timestamp>| {
+        let measured = snapshot.workers()[row.position()].measured(snapshot.at());
+        event.is_some_and(|event| measured >= event.after(lag) || broken!("metric_age"))
+    };
+    let row_of = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
+    for migration in state.in_flight.values() {
+        let returns = migration.is_returning();
+        let has_left = |from: WorkerRow| returns || seen(from, migration.released());
+        if let Some(from) = row_of(migration.from()).filter(|from| !has_left(*from)) {
+            add_use(ledger, from, migration.freed_at_source().unwrap_or(migration.load()), -1.0);
+        }
+        // A copy that runs already is measured like any task.
+        let copied = migration.copied();
+        let is_measured = |to: WorkerRow| {
+            copied.is_some() && seen(to, copied) && !broken!("copy_is_not_counted_twice")
+        };
+        let is_back = |to: WorkerRow| !returns || seen(to, migration.released());
+        let is_missing = |to: &WorkerRow| {
+            migration.phase() != Phase::Released && !is_measured(*to) && is_back(*to)
+        };
+        if let Some(to) = row_of(Some(migration.to())).filter(is_missing) {
+            add_use(ledger, to, migration.load(), 1.0);
+        }
+    }
+    for landed in &state.arrivals {
+        let left = row_of(landed.from).filter(|from| !seen(*from, Some(landed.released)));
+        if let Some(from) = left {
+            add_use(ledger, from, landed.freed_at_source.as_ref().unwrap_or(&landed.load), -1.0);
+        }
+        let arrived = row_of(Some(landed.to)).filter(|to| !seen(*to, Some(landed.running)));
+        if let Some(to) = arrived {
+            add_use(ledger, to, &landed.load, 1.0);
+        }
+    }
+}
+
+/// Adds the use of tasks that began after their worker was measured: a scheduler has placed them since, and no
+/// measurement has seen them.
+pub(super) fn add_begun(
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    workers: &Column<WorkerRow, WorkerView>,
+    variants: &BTreeMap<TaskRow, Variants>,
+) {
+    // `project` has added the tasks that the engine itself has moved.
+    let ours: BTreeSet<TaskId> = state.arrivals.iter().map(|landed| landed.task).collect();
+    let is_ours = |task: &Task| ours.contains(&task.id) && !broken!("begun_by_a_move");
+    let mut scratch = Footprint::default();
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
+        let Place::On(worker) = ledger.places[row] else { continue };
+        let age = snapshot.workers()[worker.position()].metric_age;
+        if !began_within(task, age) || is_ours(task) {
+            continue;
+        }
+        let as_here = variants.get(&row).map_or(task, Variants::current);
+        ledger.footprint_into(as_here, workers[worker].kinds, &mut scratch);
+        for (cell, load) in ledger.row_mut(worker).iter_mut().zip(&scratch.load) {
+            cell.used = cell.used.map(|used| used + load);
+        }
+    }
+}
+
+/// Whether a task began less than `age` ago. One that has run for no time at all has not begun, or nobody says how
+/// long it has run.
+fn began_within(task: &Task, age: Duration) -> bool {
+    let has_begun = !task.running.is_zero() || broken!("begun_unknown");
+    let is_new = task.running < age || broken!("begun_once");
+    has_begun && is_new && !broken!("begun_since_measured")
+}
+
+fn add_use(ledger: &mut Ledger, row: WorkerRow, load: &Amounts, sign: f64) {
+    for column in 0..ledger.columns.len() {
+        let amount = load.known(ledger.columns[column]).unwrap_or(0.0) * sign;
+        let cell = &mut ledger.row_mut(row)[column];
+        cell.used = cell.used.map(|used| (used + amount).max(0.0));
+    }
+}
