@@ -62,17 +62,26 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
     found
 }
 
-/// Whether other tasks move with this one: what stops them stops it too, and another remedy is theirs.
+/// Whether other tasks may move with this one: what stops them stops it too, and another remedy is theirs.
 fn has_companions(case: &Case, task: &Task) -> bool {
-    let placement = |id: &TaskId| {
+    let lives = |id: WorkerId| {
+        let mut workers = case.cluster.workers.iter();
+        workers.any(|worker| worker.id == id && worker.stance != Stance::Offline)
+    };
+    // On a worker that lives, and not on this one's.
+    let is_elsewhere = |id: &TaskId| {
         let mut tasks = case.cluster.tasks.iter();
-        tasks.find(|other| other.id == *id).map(|other| other.placement)
+        match tasks.find(|other| other.id == *id).map(|other| other.placement) {
+            Some(there @ Placement::On(worker)) => lives(worker) && there != task.placement,
+            Some(_) => false,
+            None => true,
+        }
     };
     let affinities = case.cluster.groups.iter().filter(|it| it.rule == GroupRule::Affinity);
     let mut own = affinities.filter(|group| group.members.contains(&task.id));
     own.any(|group| {
         let mut others = group.members.iter().filter(|id| **id != task.id);
-        others.any(|id| placement(id) == Some(task.placement))
+        others.any(|id| !is_elsewhere(id))
     })
 }
 
