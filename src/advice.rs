@@ -48,14 +48,16 @@ fn tell(
         let known = state.advised.iter().find(|standing| standing.topic == topic);
         // A later life may have begun with an earlier clock.
         let since = known.map_or(at, |standing| standing.since.min(at));
-        if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic)) {
+        if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic))
+            || broken!("advice_patience")
+        {
             advised.told.push(*advice);
         }
         if advised.standing.iter().all(|standing| standing.topic != topic) {
             advised.standing.push(Standing { topic, since });
         }
     }
-    if !whole {
+    if !whole || broken!("advice_in_every_round") {
         let unseen = |standing: &&Standing| !matches!(standing.topic, Topic::Slow(..));
         advised.standing.extend(state.advised.iter().filter(unseen));
     }

@@ -28,23 +28,25 @@ pub(super) fn suspects(
     let Some(hardware) = &config.hardware else { return };
     let mut found = Vec::new();
     for kind in Hardware::ALL {
-        let seats = view.worker_rows().filter_map(|seat| {
-            let average = state.learned.speed.get(&view.worker_id(seat))?.get(&kind)?;
-            let enough = average.samples() >= section.reports.get();
-            let promised = hardware.table.profile(kind, view.worker(seat).compute(kind));
-            enough.then_some((seat, *average, promised.performance))
+        let known = view.worker_rows().filter_map(|worker| {
+            let average = state.learned.speed.get(&view.worker_id(worker))?.get(&kind)?;
+            let least = if broken!("advice_reports") { 1 } else { section.reports.get() };
+            let compute = view.worker(worker).compute(kind);
+            let compute = if broken!("advice_by_the_table") { None } else { compute };
+            let promised = hardware.table.profile(kind, compute).performance;
+            (average.samples() >= least).then_some((worker, *average, promised))
         });
-        let known: Vec<_> = seats.collect();
+        let known: Vec<_> = known.collect();
         if known.len() <= PEERS {
             continue;
         }
         let mut kept: Vec<f64> =
-            known.iter().map(|(_, it, promised)| it.mean() / promised).collect();
+            known.iter().map(|(_, average, promised)| average.mean() / promised).collect();
         kept.sort_by(f64::total_cmp);
-        for (seat, average, promised) in known {
+        for (worker, average, promised) in known {
             let kept_here = average.mean() / promised;
             let expected = promised * median_without(&kept, kept_here);
-            let (worker, speed) = (view.worker_id(seat), average.mean());
+            let (worker, speed) = (view.worker_id(worker), average.mean());
             if speed < section.slow * expected {
                 let peers = u32::try_from(kept.len() - 1).unwrap_or(u32::MAX);
                 let reports = average.samples();

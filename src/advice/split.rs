@@ -35,7 +35,8 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
                 let kinds = view.workers[worker].kinds;
                 ledger.footprint_into(view.task(row), kinds, &mut footprint);
                 let load = ledger.load_of(worker, &footprint);
-                if load.is_none_or(|load| load <= round.bands.ceiling) {
+                let most = if broken!("advice_high") { 1.0 } else { round.bands.ceiling };
+                if load.is_none_or(|load| load <= most) {
                     continue;
                 }
             }
@@ -60,14 +61,17 @@ fn alone(
     let mut least: Option<(f64, WorkerRow)> = None;
     for worker in workers.iter().copied() {
         *questions = questions.checked_sub(1)?;
-        if !rules::meets_requirements(round, task, worker) {
+        let is_able = rules::meets_requirements(round, task, worker);
+        if !is_able && !broken!("advice_requirements") {
             continue;
         }
         ledger.footprint_into(task, view.workers[worker].kinds, footprint);
         let Some(load) = ledger.load_of(worker, footprint) else { continue };
         if load > high {
             least = least.filter(|(least, _)| *least <= load).or(Some((load, worker)));
-        } else if rules::could_hold(round, task, worker, footprint) {
+        } else if rules::could_hold(round, task, worker, footprint)
+            && !broken!("advice_other_workers")
+        {
             return None;
         }
     }

@@ -181,7 +181,10 @@ impl<'r> Search<'r> {
     ) {
         let round = self.round;
         // A group moves for its loads, not for the speed of one member.
-        let ([row], Some(from)) = (set.rows.as_slice(), set.from) else { return };
+        let ([row, companions @ ..], Some(from)) = (set.rows.as_slice(), set.from) else { return };
+        if !companions.is_empty() && !broken!("upgrade_takes_no_companions") {
+            return;
+        }
         let least = faster.least(round, *row, from).unwrap_or(f64::INFINITY);
         let mut accepted = 0;
         self.judge.forget();
@@ -215,6 +218,9 @@ impl<'r> Search<'r> {
         let lead = round.view.task(set.lead());
         let equipped = self.equipped.entry(key).or_insert_with(|| {
             let mut workers = match class {
+                Some(_) if broken!("class_in_the_search") => {
+                    takers.workers[..count.min(1)].to_vec()
+                }
                 Some(class) => takers.of_class(round.view, class, count),
                 None => takers.workers[..count].to_vec(),
             };

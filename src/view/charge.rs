@@ -33,16 +33,25 @@ pub(crate) fn charge(
     let task = row.map(|row| view.task(row));
     let mut keys = alloc::vec![Key::Global, Key::Out(from), Key::In(to)];
     let zone = |worker| view.snapshot.worker(worker).and_then(|worker| worker.zone);
-    if let Some((a, b)) = zone(from).zip(zone(to)).filter(|(a, b)| a != b) {
+    if let (Some(a), Some(b)) = (zone(from), zone(to))
+        && (a != b || broken!("budget_line_within_a_zone"))
+    {
         keys.push(Key::Zones(a.min(b), a.max(b)));
     }
-    let groups = row.map_or(&[][..], |row| view.groups_of(row));
-    keys.extend(groups.iter().map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
-    keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
-    keys.push(Key::Kind(kind));
-    let purposes = Purpose::BUDGETED.into_iter();
-    let purposes = purposes.filter(|any| purpose.is_none_or(|purpose| purpose == *any));
-    keys.extend(purposes.map(Key::Reason));
+    let groups = row.map_or(&[][..], |row| view.groups_of(row)).iter();
+    let groups = groups.skip(usize::from(broken!("budget_line_of_every_group")));
+    keys.extend(groups.map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
+    if !broken!("budget_line_of_tenants") {
+        keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
+    }
+    if !broken!("budget_line_of_a_kind") {
+        keys.push(Key::Kind(kind));
+    }
+    let counts_to = |reason: &Purpose| {
+        let is_own = purpose.is_none_or(|purpose| purpose == *reason);
+        is_own || broken!("budget_line_of_a_reason")
+    };
+    keys.extend(Purpose::BUDGETED.into_iter().filter(counts_to).map(Key::Reason));
     let unsized_move = Spent { moves: 1, unsized_moves: 1, ..NOTHING };
     Charge { keys, spent: task.map_or(unsized_move, |task| spent(unstated_bytes, view, task, to)) }
 }
@@ -54,8 +63,9 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
     let lost = task.lost_work().unwrap_or_default();
     let zone = view.snapshot.worker(to).and_then(|worker| worker.zone);
-    let stated = || task.state_bytes.or(unstated_bytes);
-    let bytes = if task.is_reached(to, zone) { Some(0) } else { stated() };
+    let unstated = if broken!("bytes_as_settings_say") { None } else { unstated_bytes };
+    let is_there = task.is_reached(to, zone) && !broken!("bytes_that_lie_there");
+    let bytes = if is_there { Some(0) } else { task.state_bytes.or(unstated) };
     Spent {
         moves: 1,
         bytes: bytes.unwrap_or(0),
@@ -66,11 +76,15 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
 
 /// What a migration under way counts to: as it was written down when it began, or, where no budget was in
 /// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
-pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Migration) -> Option<Charge> {
-    if flight.charge().is_some() {
-        return flight.charge().cloned();
+pub(crate) fn charge_of(config: &Config, view: &View<'_>, migration: &Migration) -> Option<Charge> {
+    let is_inherited = migration.reason() == Reason::TakenOver;
+    if migration.charge().is_some() || (is_inherited && broken!("budget_line_taken_over")) {
+        return migration.charge().cloned();
     }
-    let purpose = match flight.reason() {
+    let purpose = match migration.reason() {
+        Reason::TakenOver if broken!("budget_line_taken_over_by_reason") => {
+            Some(Purpose::Rebalance)
+        }
         Reason::Recover | Reason::TakenOver => None,
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => {
             Some(Purpose::Evacuate)
@@ -78,9 +92,11 @@ pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Migration) ->
         Reason::Faster { .. } => Some(Purpose::Upgrade),
         _ => Some(Purpose::Rebalance),
     };
-    let (kind, to) = (flight.kind(), flight.to());
-    let row = view.snapshot.task_row(flight.task());
-    let from = flight.from().filter(|_| flight.interrupts())?;
+    if !migration.interrupts() {
+        return None;
+    }
+    let (kind, from, to) = (migration.kind(), migration.from()?, migration.to());
+    let row = view.snapshot.task_row(migration.task());
     let interruption = Interruption { row, kind, from, to, purpose };
     Some(charge(config.unstated_bytes(), view, &interruption))
 }

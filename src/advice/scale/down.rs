@@ -28,7 +28,8 @@ pub(super) fn down(
     trial: &mut Trial<'_>,
     out: &mut Vec<Advice>,
 ) {
-    let most = section.keep_below.min(round.bands.ceiling);
+    let keep_below = if broken!("advice_keeps_below") { 1.0 } else { section.keep_below };
+    let most = keep_below.min(round.bands.ceiling);
     let drains = round.view.workers.iter().any(|worker| worker.stance == Stance::Drain);
     let in_flight = round.ledger.places.iter().any(|place| matches!(place, Place::Moving { .. }));
     // What is on the move changes what could go: that is asked once it has arrived.
@@ -126,7 +127,7 @@ impl<'t, 'a> Search<'t, 'a> {
 
     /// Puts a task on the fullest worker that takes it; where, and whether that had been given any before.
     fn put(&mut self, row: TaskRow) -> Option<(usize, bool)> {
-        if !self.trial.may_leave(row) {
+        if !self.trial.may_leave(row) && !broken!("advice_pinned") {
             return None;
         }
         while self.first < self.kept && self.refusals[self.first] >= REFUSALS {

@@ -121,7 +121,7 @@ impl<'a> Trial<'a> {
             from: None,
             to,
             interrupts: false,
-            place: Place::On(to),
+            place: if broken!("advice_keeps_apart") { Place::Unplaced } else { Place::On(to) },
             device: device.zip(bytes),
         };
         self.ledger.carry(view, &arrival, &self.footprint);
@@ -145,7 +145,7 @@ impl<'a> Trial<'a> {
                 }
                 next += 1;
             }
-            if next == open.len() {
+            if next == open.len() || broken!("advice_room_there_is") {
                 left.push(Guest { row, displaced: false });
             }
             last = Some(row);
@@ -215,6 +215,9 @@ impl<'a> Trial<'a> {
                 }
                 (any, taken[run.start]) = (true, true);
                 run.start += 1;
+                if broken!("advice_packs") {
+                    break;
+                }
             }
         }
         runs.retain(|run| run.start < run.end);
