@@ -48,7 +48,7 @@ pub(crate) struct View<'a> {
     pub(crate) names_devices: bool,
     /// The balanced workers' reported loads taken together.
     pub(crate) load: Option<SystemLoad>,
-    /// How much loads change from sample to sample for no reason, as a standard deviation.
+    /// How much loads fluctuate from sample to sample, as a standard deviation.
     pub(crate) noise: Option<f64>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.
     pub(crate) memberships: BTreeMap<TaskRow, Vec<u32>>,

@@ -1,4 +1,4 @@
-//! More workers, or fewer? How many, and of which class?
+//! Does the cluster need more workers, or fewer? How many, and of which class?
 //!
 //! Tried out on a copy of the ledger, with the engine's own admission. Tasks that wait are put where they
 //! fit, largest first, each on the first worker by id that admits it. What is left fits nowhere: it is
@@ -28,7 +28,7 @@ use crate::rules::{self, TaskRules};
 use crate::snapshot::Stance;
 use crate::view::{Footprint, Ledger, Place};
 
-/// So many classes are advised at most in one round.
+/// At most this many classes are advised in one round.
 const CLASSES: usize = 4;
 
 /// Tries out what more workers, or fewer, would do.

@@ -1,9 +1,9 @@
-//! Which workers are slower than they ought to be?
+//! Which workers are slower than their hardware should be?
 //!
 //! Observed speeds are compared with what the table promises, and the quotient with the median of the
 //! peers: three workers with CUDA at 2.9, 3.0 and 1.2 times a CPU worker, where the table has 3.0 for
 //! each, stand at 0.97, 1.00 and 0.40; the last is at 0.41 of the median of the others, 0.98, and is
-//! suspected below 0.6. That all are slower than the table says is the table's fault.
+//! suspected below 0.6. If all peers are slower than the table says, the table is wrong, and none is suspected.
 
 use alloc::vec::Vec;
 

@@ -26,11 +26,11 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
     let records = view.workers.len() + view.snapshot.tasks().len();
     let mut questions = QUESTIONS[0] * records + QUESTIONS[1];
     let (mut found, mut footprint) = (Vec::new(), Footprint::default());
-    // Of one that can run in several ways nothing is said.
+    // A task with alternatives is not judged.
     let plain = |row: &TaskRow| view.snapshot.is_sound(*row) && view.variants(*row).is_none();
     for row in view.task_rows().filter(plain) {
         match ledger.places[row] {
-            // Where it is tells most tasks from those worth a closer look.
+            // A task that does not overload its own worker needs no search.
             Place::On(worker) => {
                 let kinds = view.workers[worker].kinds;
                 ledger.footprint_into(view.task(row), kinds, &mut footprint);
@@ -48,7 +48,8 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
     gravest(&mut found, out);
 }
 
-/// The least share that a task would take of a worker, if that is too much everywhere.
+/// Advice to split a task, with the least load that it alone would put on a worker; `None` if some worker could
+/// have it.
 fn alone(
     round: &Round<'_>,
     row: TaskRow,

@@ -1,4 +1,4 @@
-//! Where would a task run faster? Asked when nothing presses: loads are even, and hardware is not.
+//! Where would a task run faster? Asked of tasks whose workers are neither emptied nor donate.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! Gangs: tasks on several workers that are interrupted together or not at all.
+//! Which tasks must be interrupted together, though they are on several workers?
 //!
 //! Where one of a gang must leave its worker, all that have one leave theirs; those that have lost
 //! theirs are found a place all at once. Either is a *gang move*, with whatever must stay together with

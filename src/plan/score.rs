@@ -27,7 +27,7 @@ use crate::rules::{self, speed};
 use crate::snapshot::{Mobility, Task};
 use crate::view::{self, Footprint};
 
-/// No single factor counts more.
+/// No single factor counts more than this.
 const MOST_POINTS: f64 = 1e6;
 
 /// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all
@@ -83,7 +83,7 @@ pub(crate) struct Scorer<'r> {
 }
 
 impl<'r> Scorer<'r> {
-    /// `None` where moves are not scored.
+    /// `None` if moves are not scored.
     pub(crate) fn new(round: &'r Round<'r>) -> Option<Self> {
         let section = round.config.cost_benefit.as_ref()?;
         let hardware = round.config.hardware.as_ref();
@@ -147,6 +147,7 @@ impl<'r> Scorer<'r> {
             }
         }
     }
+
     fn add_cost(&self, task: &Task, cost: &mut Cost) {
         let weights = &self.section.cost;
         cost.priority += (f64::from(task.priority) * weights.priority).min(weights.priority_most);

@@ -177,13 +177,10 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let scored = round.config.cost_benefit.is_some();
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // Of those that follow gangs, a gang at a time.
-    let pressing = |set: &MoveSet| {
-        let follows = set.gang.filter(|_| set.purpose == Purpose::FollowGang);
-        (set.purpose, follows.map(|gang| gang.group))
-    };
+    // Sets that follow gangs are taken a gang at a time.
+    let pressing = |set: &MoveSet| (set.purpose, set.follows());
     let due = |set: &MoveSet| {
-        let source = set.from.filter(|_| set.purpose == Purpose::Evacuate);
+        let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
         let departs_at = source.and_then(|from| round.view.workers[from].departs_at);
         departs_at.unwrap_or(Timestamp::from_millis(u64::MAX))
     };
@@ -207,7 +204,7 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
         if broken!("upgrade_comes_last") {
             order = Ordering::Equal;
         }
-        // Of those that must go, the one that must be gone first goes first.
+        // Of the sets that must leave, the one whose worker departs first goes first.
         let mut urgent = due(first).cmp(&due(second));
         if broken!("first_gone_first") {
             urgent = urgent.reverse();
@@ -345,7 +342,7 @@ impl<'c> Taker<'c> {
         self.judge(ledger, set, pair, step).map(|_| ())
     }
 
-    /// Whether what nothing forces does to the loads what it is meant to do.
+    /// Whether a voluntary move does to the loads what it is meant to do.
     fn effect(
         &mut self,
         ledger: &Ledger,
@@ -396,7 +393,7 @@ impl<'c> Taker<'c> {
             device: fit.device.zip(bytes),
         };
         let Candidate { speedup, scorecard, .. } = candidate;
-        let follows = set.gang.filter(|_| purpose == Purpose::FollowGang).map(|gang| gang.group);
+        let follows = set.follows();
         let planned =
             PlannedMove { row, from, to, fit, purpose, follows, speedup, scorecard, handover };
         Ok((planned, arrival))
@@ -411,7 +408,7 @@ struct Step {
     nth: u64,
 }
 
-/// What has been judged by its effect on the loads is taken just so.
+/// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
 fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
     if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
 }

@@ -1,4 +1,8 @@
-//! What an interruption counts to, and how much it is: for budgets.
+//! Which budgets does an interruption count to, and how much does it spend?
+//!
+//! A task of tenant 7 with a state of 2 GiB moves from w1 in zone 1 to w2 in zone 2: 1 move, 2 GiB, counted to the
+//! global account, out of w1, into w2, between zones 1 and 2, to tenant 7, to its kind and to its reason. To a worker
+//! in zone 1 it counts to no pair of zones. If the state lies on w2 already, it spends 1 move and 0 bytes.
 
 use core::time::Duration;
 
@@ -10,7 +14,7 @@ use crate::outcome::{Purpose, Reason};
 use crate::snapshot::Task;
 use crate::state::{Charge, Key, Migration, Spent};
 
-/// Who interrupts what, as far as budgets care.
+/// What budgets need to know of an interruption.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interruption {
     /// The task's row; `None` if the snapshot does not list it.
@@ -22,8 +26,8 @@ pub(crate) struct Interruption {
     pub(crate) purpose: Option<Purpose>,
 }
 
-/// What an interruption counts to, and how much it is; `unstated_bytes` is the size of a state that nobody
-/// states.
+/// What an interruption counts to and spends; `unstated_bytes` stands for the size of a state that the host does
+/// not state.
 pub(crate) fn charge(
     unstated_bytes: Option<u64>,
     view: &View<'_>,
@@ -58,7 +62,7 @@ pub(crate) fn charge(
 
 const NOTHING: Spent = Spent { moves: 0, bytes: 0, unsized_moves: 0, lost_millis: 0 };
 
-/// What sending a task somewhere is.
+/// What sending a task to a worker spends.
 fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
     let lost = task.lost_work().unwrap_or_default();
@@ -74,8 +78,8 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
     }
 }
 
-/// What a migration under way counts to: as it was written down when it began, or, where no budget was in
-/// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
+/// What a migration under way counts to: the charge recorded when it began, or the charge as of now if none was
+/// recorded. `None` if it interrupts nothing: an orphan is placed, or a task is queued again.
 pub(crate) fn charge_of(config: &Config, view: &View<'_>, migration: &Migration) -> Option<Charge> {
     let is_inherited = migration.reason() == Reason::TakenOver;
     if migration.charge().is_some() || (is_inherited && broken!("budget_line_taken_over")) {

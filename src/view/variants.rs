@@ -79,7 +79,7 @@ fn fastest_first(task: &Task) -> impl Iterator<Item = (u16, &Alternative)> {
 }
 
 /// The alternative by which a task is taken to run on a worker with this hardware: as the host says, or
-/// else the fastest that the worker has the hardware for, or else the first. None of a task that has none.
+/// else the fastest that the worker has the hardware for, or else the first. `None` if it has no alternatives.
 pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
     let stated = task.alternative.filter(|nth| usize::from(*nth) < task.alternatives.len());
     stated.or_else(|| alternative_elsewhere(task, kinds))
@@ -87,9 +87,9 @@ pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
 
 /// Like [`alternative`], for a worker that [`Task::alternative`] says nothing about.
 pub(crate) fn alternative_elsewhere(task: &Task, kinds: HardwareSet) -> Option<u16> {
-    let equipped = |it: &(u16, &Alternative)| it.1.hardware.without(kinds).is_empty();
-    let able = fastest_first(task).find(equipped).map(|(nth, _)| nth);
-    able.or((!task.alternatives.is_empty()).then_some(0))
+    let mut all = fastest_first(task);
+    let able = all.find(|(_, alternative)| alternative.hardware.without(kinds).is_empty());
+    able.map(|(nth, _)| nth).or((!task.alternatives.is_empty()).then_some(0))
 }
 
 /// The task as it would look under alternative `nth` while it runs under `now`; unchanged if it has no
