@@ -126,9 +126,10 @@ impl<'r> Scorer<'r> {
         let success = round.state.learned.success(worker.id, lead.kind);
         let sign = if broken!("success_is_learned") { -1.0 } else { 1.0 };
         benefit.success = sign * weights.success * success.map_or(0.0, |rate| 2.0 * rate - 1.0);
-        if !broken!("health_history") {
-            let health = worker.health.map_or(1.0, |health| health.get());
-            benefit.health = weights.health * (health - 1.0);
+        if let Some(health) = worker.health
+            && !broken!("health_history")
+        {
+            benefit.health = weights.health * (health.get() - 1.0);
         }
         // Absurd figures in a record give absurd points, but always finite ones.
         cost.each(|points| *points = points.clamp(0.0, MOST_POINTS));

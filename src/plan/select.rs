@@ -48,13 +48,15 @@ pub(crate) fn select(
     let mut fates = Fates::new(sets.len(), context.view, plan);
     for pair in pairs {
         let set = &sets[pair.set];
-        if let Some(gang) = set.gang.filter(|_| !fates.done[pair.set]) {
-            chooser.take_gang(ledger, sets, &gangs[&gang.index], &mut fates);
-        } else if let Some(own) = pressing.get(&pair.set).filter(|_| !fates.done[pair.set]) {
-            if let Some(first) = chooser.take_first(ledger, set, own, &mut fates) {
-                fates.take(first);
+        if !fates.done[pair.set] {
+            if let Some(gang) = set.gang {
+                chooser.take_gang(ledger, sets, &gangs[&gang.index], &mut fates);
+            } else if let Some(own) = pressing.get(&pair.set) {
+                if let Some(first) = chooser.take_first(ledger, set, own, &mut fates) {
+                    fates.take(first);
+                }
+                fates.done[pair.set] = true;
             }
-            fates.done[pair.set] = true;
         }
         if fates.done[pair.set] {
             fates.refuse_pair(pair, fates.stopped[pair.set]);

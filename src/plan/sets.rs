@@ -121,7 +121,7 @@ impl<'a> Purposes<'a> {
         };
         let asked = self.of_workers[worker];
         let purpose = match asked {
-            Some(Purpose::Evacuate) if !self.is_done_in_time(round, row, worker) => asked,
+            Some(Purpose::Evacuate) if !Self::is_done_in_time(round, row, worker) => asked,
             _ if self.gangs.must_leave(row) => Some(Purpose::FollowGang),
             // A task that is done before its worker departs stays.
             Some(Purpose::Evacuate) => None,
@@ -141,7 +141,7 @@ impl<'a> Purposes<'a> {
     }
 
     /// Whether a task and all that move with it are done before their worker departs.
-    fn is_done_in_time(&self, round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
+    fn is_done_in_time(round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
         let is_done = |row| round.view.is_done_in_time(row, worker);
         let mut companions = round.companions.of(row);
         let waits_for_none = broken!("done_with_its_companions");

@@ -261,8 +261,8 @@ impl Ledger {
     pub(crate) fn spreads(&self, replaced: [(WorkerRow, Option<f64>); 2]) -> (f64, f64) {
         let Some(levels) = &self.levels else { return (0.0, 0.0) };
         let kept = replaced.map(|(worker, level)| {
-            let level = if levels.balanced[worker] { level } else { None };
-            (worker, level.filter(|_| levels.extremes.get(worker).is_some()))
+            let counts = levels.balanced[worker] && levels.extremes.get(worker).is_some();
+            (worker, if counts { level } else { None })
         });
         (levels.extremes.spread(), levels.extremes.spread_with(kept))
     }
@@ -364,16 +364,15 @@ impl Ledger {
     }
 
     /// Keeps what has changed since a mark.
-    pub(crate) fn commit(&mut self, mark: Mark) {
+    pub(crate) fn commit(&mut self, Mark(length): Mark) {
         self.marks -= 1;
         if self.marks == 0 {
-            self.journal.truncate(mark.0);
+            self.journal.truncate(length);
         }
     }
 
     /// Undoes what has changed since a mark.
-    pub(crate) fn rollback(&mut self, mark: Mark) {
-        let Mark(length) = mark;
+    pub(crate) fn rollback(&mut self, Mark(length): Mark) {
         while self.journal.len() > length {
             match self.journal.pop() {
                 Some(Change::Cells(worker, cells)) => {
