@@ -128,14 +128,14 @@ impl GangMove {
     /// The members of a gang that move with this one; notes one that should and cannot.
     fn mates(&mut self, round: &Round<'_>, gang: &Group, side: Side) -> Vec<TaskRow> {
         let mut rows = Vec::new();
+        let waits = side == Side::Placed || broken!("gang_goes_on");
         for id in gang.members.iter().copied() {
             let row = round.view.snapshot.task_row(id);
             match row.map(|row| (row, round.ledger.places[row])) {
                 Some((row, place)) if Side::of(place) == Some(side) => rows.push(row),
                 // On its way, or its place is unknown: as long as it is, the others do not leave.
                 Some((_, Place::Moving { .. } | Place::Unknown(_))) | None
-                    if (side == Side::Placed || broken!("gang_goes_on"))
-                        && !broken!("gang_waits_for_one_on_its_way") =>
+                    if waits && !broken!("gang_waits_for_one_on_its_way") =>
                 {
                     self.blocked = self.blocked.or(Some((gang.id, id)));
                 }

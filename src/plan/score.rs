@@ -103,9 +103,11 @@ impl<'r> Scorer<'r> {
             }
             let class = task.class.and_then(|class| round.view.snapshot.class(class));
             let points = class.and_then(|class| class.cost(round.worker_id(to)));
-            let is_free =
-                broken!("class_cost") || (from.is_none() && broken!("class_cost_of_orphans"));
-            cost.target += if is_free { 0.0 } else { points.unwrap_or(0.0) };
+            cost.target += match points {
+                _ if broken!("class_cost") => 0.0,
+                _ if from.is_none() && broken!("class_cost_of_orphans") => 0.0,
+                points => points.unwrap_or(0.0),
+            };
             let alternative = if nth == 0 { fit.alternative } else { self.companion(*row, to) };
             round.ledger.footprint_at(round.view, *row, to, alternative, &mut footprint);
             sum.add(&footprint);
