@@ -1,10 +1,9 @@
-//! What can no move mend, and what would?
+//! What can no move mend, and what would mend it?
 //!
 //! Asked after the plan is made, of the ledger as the plan leaves it. Nothing here changes the plan.
-//! Advice is told once it has been true in every round for as long as the section asks; since when it
-//! has been true is remembered, so that one stray round neither gives advice nor takes it back for
-//! good. What a snapshot leaves out is unknown: a partial one shows neither that a task fits nowhere
-//! nor that it would.
+//! Advice is told once it has been true in every round for as long as the section asks. The state remembers since
+//! when it has been true, so that one stray round gives no advice. What a snapshot leaves out is unknown: a partial
+//! snapshot shows neither that a task fits nowhere nor that it would fit.
 
 mod scale;
 mod slow;
@@ -48,14 +47,16 @@ fn tell(
         let known = state.advised.iter().find(|standing| standing.topic == topic);
         // A later life may have begun with an earlier clock.
         let since = known.map_or(at, |standing| standing.since.min(at));
-        if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic)) {
+        if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic))
+            || broken!("advice_patience")
+        {
             advised.told.push(*advice);
         }
         if advised.standing.iter().all(|standing| standing.topic != topic) {
             advised.standing.push(Standing { topic, since });
         }
     }
-    if !whole {
+    if !whole || broken!("advice_in_every_round") {
         let unseen = |standing: &&Standing| !matches!(standing.topic, Topic::Slow(..));
         advised.standing.extend(state.advised.iter().filter(unseen));
     }
@@ -63,7 +64,7 @@ fn tell(
     advised
 }
 
-/// How long it must have been true.
+/// How long advice must have been true before it is told.
 const fn patience(section: &AdviceRules, topic: Topic) -> Duration {
     match topic {
         Topic::ScaleDown => section.patience_down,
@@ -81,7 +82,7 @@ const fn topic(advice: &Advice) -> Topic {
     }
 }
 
-/// Keeps the gravest.
+/// Appends the gravest, at most [`Outcome::ADVICE`] of them.
 fn gravest(found: &mut [(f64, Advice)], out: &mut Vec<Advice>) {
     // Found by id; the sort is stable.
     found.sort_by(|a, b| b.0.total_cmp(&a.0));

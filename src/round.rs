@@ -151,6 +151,14 @@ impl MoveSet {
     pub(crate) fn lead(&self) -> TaskRow {
         self.rows[0]
     }
+
+    /// The group that the set follows, if that is its purpose.
+    pub(crate) fn follows(&self) -> Option<GroupId> {
+        match self.purpose {
+            Purpose::FollowGang => self.gang.map(|gang| gang.group),
+            _ => None,
+        }
+    }
 }
 
 /// That a task moves with others of its gang, though to different workers.
@@ -192,7 +200,7 @@ pub(crate) struct Candidate {
     pub(crate) fit: Fit,
     /// How many times as fast the task runs there, where that is the purpose.
     pub(crate) speedup: f64,
-    /// `None` where moves are not scored.
+    /// `None` if moves are not scored.
     pub(crate) scorecard: Option<Scorecard>,
     /// Its position among the pairs that were scored.
     pub(crate) position: usize,
@@ -256,7 +264,7 @@ impl Adapted {
     }
 }
 
-/// What forecasts that have fallen due have taught.
+/// How accurate the forecasts were that have fallen due.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Calibration {
     /// Moving average of max(0, 1 - 2 x mean absolute error).

@@ -1,4 +1,4 @@
-//! More workers, or fewer? How many, and of which class?
+//! Does the cluster need more workers, or fewer? How many, and of which class?
 //!
 //! Tried out on a copy of the ledger, with the engine's own admission. Tasks that wait are put where they
 //! fit, largest first, each on the first worker by id that admits it. What is left fits nowhere: it is
@@ -28,7 +28,7 @@ use crate::rules::{self, TaskRules};
 use crate::snapshot::Stance;
 use crate::view::{Footprint, Ledger, Place};
 
-/// So many classes are advised at most in one round.
+/// At most this many classes are advised in one round.
 const CLASSES: usize = 4;
 
 /// Tries out what more workers, or fewer, would do.
@@ -49,6 +49,9 @@ pub(super) fn scale(
     let waiting = trial.place(waiting(&round));
     let (mean, crowded) = crowded(&round, &mut trial);
     if waiting.is_empty() && mean <= context.bands.ceiling {
+        if broken!("advice_queue_first") {
+            trial = Trial::new(Context { bands: &bands, ..*context }, ledger);
+        }
         down::down(section, &round, &classes, &mut trial, out);
         return;
     }
@@ -57,7 +60,9 @@ pub(super) fn scale(
     for _ in 0..CLASSES {
         let tried = classes.iter().map(|class| (class, trial.pack(class.model, &left)));
         let best = tried.min_by_key(|(class, packed): &(&Class, Packed)| {
-            (core::cmp::Reverse(packed.placed()), packed.workers, class.rank)
+            let most =
+                if broken!("advice_class") { (0, 0) } else { (packed.placed(), packed.workers) };
+            (core::cmp::Reverse(most.0), most.1, class.rank)
         });
         let Some((class, packed)) = best.filter(|(_, packed)| packed.workers > 0) else { break };
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -125,7 +130,8 @@ fn crowded(round: &Round<'_>, trial: &mut Trial<'_>) -> (f64, Vec<Guest>) {
     let loads = workers.iter().filter_map(|worker| view.workers[*worker].projected);
     let mean = loads.clone().sum::<f64>() / loads.count().max(1) as f64;
     let mut crowded = Vec::new();
-    if mean > high {
+    let most = if broken!("advice_all_hot") { 1.0 + high } else { high };
+    if mean > most {
         let by_worker = trial.by_worker();
         for worker in workers {
             let rows = largest_first(round, by_worker[worker].clone());

@@ -1,9 +1,9 @@
-//! Which workers are slower than they ought to be?
+//! Which workers are slower than their hardware should be?
 //!
 //! Observed speeds are compared with what the table promises, and the quotient with the median of the
 //! peers: three workers with CUDA at 2.9, 3.0 and 1.2 times a CPU worker, where the table has 3.0 for
 //! each, stand at 0.97, 1.00 and 0.40; the last is at 0.41 of the median of the others, 0.98, and is
-//! suspected below 0.6. That all are slower than the table says is the table's fault.
+//! suspected below 0.6. If all peers are slower than the table says, the table is wrong, and none is suspected.
 
 use alloc::vec::Vec;
 
@@ -28,23 +28,25 @@ pub(super) fn suspects(
     let Some(hardware) = &config.hardware else { return };
     let mut found = Vec::new();
     for kind in Hardware::ALL {
-        let seats = view.worker_rows().filter_map(|seat| {
-            let average = state.learned.speed.get(&view.worker_id(seat))?.get(&kind)?;
-            let enough = average.samples() >= section.reports.get();
-            let promised = hardware.table.profile(kind, view.worker(seat).compute(kind));
-            enough.then_some((seat, *average, promised.performance))
+        let known = view.worker_rows().filter_map(|worker| {
+            let average = state.learned.speed.get(&view.worker_id(worker))?.get(&kind)?;
+            let least = if broken!("advice_reports") { 1 } else { section.reports.get() };
+            let compute = view.worker(worker).compute(kind);
+            let compute = if broken!("advice_by_the_table") { None } else { compute };
+            let promised = hardware.table.profile(kind, compute).performance;
+            (average.samples() >= least).then_some((worker, *average, promised))
         });
-        let known: Vec<_> = seats.collect();
+        let known: Vec<_> = known.collect();
         if known.len() <= PEERS {
             continue;
         }
         let mut kept: Vec<f64> =
-            known.iter().map(|(_, it, promised)| it.mean() / promised).collect();
+            known.iter().map(|(_, average, promised)| average.mean() / promised).collect();
         kept.sort_by(f64::total_cmp);
-        for (seat, average, promised) in known {
+        for (worker, average, promised) in known {
             let kept_here = average.mean() / promised;
             let expected = promised * median_without(&kept, kept_here);
-            let (worker, speed) = (view.worker_id(seat), average.mean());
+            let (worker, speed) = (view.worker_id(worker), average.mean());
             if speed < section.slow * expected {
                 let peers = u32::try_from(kept.len() - 1).unwrap_or(u32::MAX);
                 let reports = average.samples();

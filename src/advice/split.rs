@@ -26,16 +26,17 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
     let records = view.workers.len() + view.snapshot.tasks().len();
     let mut questions = QUESTIONS[0] * records + QUESTIONS[1];
     let (mut found, mut footprint) = (Vec::new(), Footprint::default());
-    // Of one that can run in several ways nothing is said.
+    // A task with alternatives is not judged.
     let plain = |row: &TaskRow| view.snapshot.is_sound(*row) && view.variants(*row).is_none();
     for row in view.task_rows().filter(plain) {
         match ledger.places[row] {
-            // Where it is tells most tasks from those worth a closer look.
+            // A task that does not overload its own worker needs no search.
             Place::On(worker) => {
                 let kinds = view.workers[worker].kinds;
                 ledger.footprint_into(view.task(row), kinds, &mut footprint);
                 let load = ledger.load_of(worker, &footprint);
-                if load.is_none_or(|load| load <= round.bands.ceiling) {
+                let most = if broken!("advice_high") { 1.0 } else { round.bands.ceiling };
+                if load.is_none_or(|load| load <= most) {
                     continue;
                 }
             }
@@ -47,7 +48,8 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
     gravest(&mut found, out);
 }
 
-/// The least share that a task would take of a worker, if that is too much everywhere.
+/// Advice to split a task, with the least load that it alone would put on a worker; `None` if some worker could
+/// have it.
 fn alone(
     round: &Round<'_>,
     row: TaskRow,
@@ -60,14 +62,17 @@ fn alone(
     let mut least: Option<(f64, WorkerRow)> = None;
     for worker in workers.iter().copied() {
         *questions = questions.checked_sub(1)?;
-        if !rules::meets_requirements(round, task, worker) {
+        let is_able = rules::meets_requirements(round, task, worker);
+        if !is_able && !broken!("advice_requirements") {
             continue;
         }
         ledger.footprint_into(task, view.workers[worker].kinds, footprint);
         let Some(load) = ledger.load_of(worker, footprint) else { continue };
         if load > high {
             least = least.filter(|(least, _)| *least <= load).or(Some((load, worker)));
-        } else if rules::could_hold(round, task, worker, footprint) {
+        } else if rules::could_hold(round, task, worker, footprint)
+            && !broken!("advice_other_workers")
+        {
             return None;
         }
     }

@@ -1,4 +1,5 @@
-//! Who could take what may move? Every rule that needs no plan is asked here; every "no" goes into the tally.
+//! Which workers could take each set of tasks? Every rule that needs no plan is asked here; every refusal goes into
+//! the tally.
 //!
 //! Under the rules of stability, cost grows linearly with the snapshot: per set, targets are asked
 //! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
@@ -23,8 +24,8 @@ use crate::view::Footprint;
 const TARGETS: usize = Outcome::CANDIDATES;
 /// At most this many targets per set are asked.
 const QUESTIONS: usize = 256;
-/// A target that this many sets may choose is asked last by the others. Otherwise all would crowd the coldest
-/// few, and a budget of a hundred moves would find eight targets.
+/// A target that this many sets may choose is asked last by the other sets. Otherwise all sets would choose among
+/// the same few coldest workers, and a budget of a hundred moves would find eight targets.
 const OFFERS: u32 = 32;
 
 /// Collects the targets of every set.
@@ -57,7 +58,7 @@ struct Search<'r> {
     round: &'r Round<'r>,
     /// Workers that accept, coldest first.
     takers: Order,
-    /// This many of them accept what is moved to even out loads.
+    /// The first `cold` of them accept tasks that move to even out loads.
     cold: usize,
     /// The takers that have the hardware, per purpose, class, and hardware asked for.
     equipped: BTreeMap<Asked, Equipped>,
@@ -121,7 +122,7 @@ impl<'r> Search<'r> {
     ///
     /// # Errors
     ///
-    /// No target will have it: what the first of them said, if any was asked.
+    /// No target accepts the set: the first refusal; `None` if no target was asked.
     fn targets(
         &mut self,
         index: usize,
@@ -189,7 +190,10 @@ impl<'r> Search<'r> {
     ) {
         let round = self.round;
         // A group moves for its loads, not for the speed of one member.
-        let ([row], Some(from)) = (set.rows.as_slice(), set.from) else { return };
+        let ([row, companions @ ..], Some(from)) = (set.rows.as_slice(), set.from) else { return };
+        if !companions.is_empty() && !broken!("upgrade_takes_no_companions") {
+            return;
+        }
         let least = faster.least(round, *row, from).unwrap_or(f64::INFINITY);
         let mut accepted = 0;
         self.judge.forget();
@@ -223,6 +227,9 @@ impl<'r> Search<'r> {
         let lead = round.view.task(set.lead());
         let equipped = self.equipped.entry(key).or_insert_with(|| {
             let mut workers = match class {
+                Some(_) if broken!("class_in_the_search") => {
+                    takers.workers[..count.min(1)].to_vec()
+                }
                 Some(class) => takers.of_class(round.view, class, count),
                 None => takers.workers[..count].to_vec(),
             };

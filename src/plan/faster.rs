@@ -1,4 +1,4 @@
-//! Where would a task run faster? Asked when nothing presses: loads are even, and hardware is not.
+//! Where would a task run faster? Asked of tasks whose workers are neither emptied nor donate.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -28,9 +28,10 @@ pub(crate) struct Faster<'a> {
 
 impl<'a> Faster<'a> {
     pub(super) fn new(config: &'a Config, round: &Round<'_>) -> Self {
-        // Points say whether an upgrade is worth it; without them every task would run after every device.
-        let section = config.hardware.as_ref().filter(|_| config.cost_benefit.is_some());
-        let upgrades = section.and_then(|section| Some((section, section.upgrade?)));
+        let unasked = if broken!("upgrade_unless_null") { Some(2.0) } else { None };
+        // Points say whether an upgrade is worth it: the configuration has no `upgrade` without cost and benefit.
+        let section = config.hardware.as_ref();
+        let upgrades = section.and_then(|section| Some((section, section.upgrade.or(unasked)?)));
         let mut open = Vec::new();
         if upgrades.is_some() {
             let level = |worker: WorkerRow| round.level(worker).unwrap_or(f64::INFINITY);
@@ -52,7 +53,10 @@ impl<'a> Faster<'a> {
         row: TaskRow,
         from: WorkerRow,
     ) -> bool {
-        let Some(least) = self.least(round, row, from) else { return false };
+        let Some(mut least) = self.least(round, row, from) else { return false };
+        if broken!("upgrade_at_all") {
+            least *= 9.0;
+        }
         let ranked = self.ranked(round, round.view.task(row));
         ranked.first().is_some_and(|(speed, _)| *speed >= least)
     }
@@ -90,7 +94,9 @@ impl<'a> Faster<'a> {
 
     /// The least speed that is worth a move.
     pub(crate) fn least(&self, round: &Round<'_>, row: TaskRow, from: WorkerRow) -> Option<f64> {
-        Some(self.upgrades?.1 * self.here(round, row, from)?)
+        let (_, times) = self.upgrades?;
+        let times = if broken!("upgrade_threshold") { times.min(1.5) } else { times };
+        Some(times * self.here(round, row, from)?)
     }
 
     /// How many times as fast a task runs by one of its alternatives, if it has any.

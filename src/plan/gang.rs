@@ -1,4 +1,4 @@
-//! Gangs: tasks on several workers that are interrupted together or not at all.
+//! Which tasks must be interrupted together, though they are on several workers?
 //!
 //! Where one of a gang must leave its worker, all that have one leave theirs; those that have lost
 //! theirs are found a place all at once. Either is a *gang move*, with whatever must stay together with
@@ -62,7 +62,8 @@ impl Gangs {
                 Place::On(worker) => Some(worker),
                 _ => None,
             };
-            gang.must_leave |= worker.is_some_and(|worker| is_emptied(round, row, worker));
+            gang.must_leave |= worker.is_some_and(|worker| is_emptied(round, row, worker))
+                && !broken!("gang_goes_along");
             for group in round.view.groups_of(row).iter().copied() {
                 let record = &round.view.snapshot.groups()[group as usize];
                 let joins = match record.rule {
@@ -109,6 +110,9 @@ impl Gangs {
         sets.retain(|set| {
             let blocked = set.gang.and_then(|member| self.moves[member.index].blocked);
             let Some((group, task)) = blocked else { return true };
+            if broken!("gang_stays_whole") {
+                return true;
+            }
             let rejection = Rejection::Companion { group, task };
             refuse(set.lead(), rejection);
             if set.purpose == Purpose::Evacuate {
@@ -123,13 +127,14 @@ impl GangMove {
     /// The members of a gang that move with this one; notes one that should and cannot.
     fn mates(&mut self, round: &Round<'_>, gang: &Group, side: Side) -> Vec<TaskRow> {
         let mut rows = Vec::new();
+        let waits = side == Side::Placed || broken!("gang_goes_on");
         for id in gang.members.iter().copied() {
             let row = round.view.snapshot.task_row(id);
             match row.map(|row| (row, round.ledger.places[row])) {
                 Some((row, place)) if Side::of(place) == Some(side) => rows.push(row),
                 // On its way, or its place is unknown: as long as it is, the others do not leave.
                 Some((_, Place::Moving { .. } | Place::Unknown(_))) | None
-                    if side == Side::Placed =>
+                    if waits && !broken!("gang_waits_for_one_on_its_way") =>
                 {
                     self.blocked = self.blocked.or(Some((gang.id, id)));
                 }
@@ -151,7 +156,8 @@ fn is_emptied(round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
 fn companions(round: &Round<'_>, group: &Group, here: Place) -> Vec<TaskRow> {
     let is_with = |row: &TaskRow| {
         let there = round.ledger.places[*row];
-        there == here || (here.is_lost() && there.is_lost())
+        let shares = there == here && !broken!("gang_takes_its_companions");
+        shares || (here.is_lost() && there.is_lost())
     };
     let rows = group.members.iter().filter_map(|id| round.view.snapshot.task_row(*id));
     rows.filter(is_with).collect()
@@ -165,9 +171,10 @@ enum Side {
 }
 
 impl Side {
-    const fn of(place: Place) -> Option<Self> {
+    fn of(place: Place) -> Option<Self> {
         match place {
             Place::On(_) => Some(Self::Placed),
+            _ if broken!("gang_of_orphans") => None,
             Place::Orphaned | Place::Stranded { .. } => Some(Self::Lost),
             Place::Moving { .. } | Place::Unplaced | Place::Unknown(_) => None,
         }

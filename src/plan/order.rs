@@ -6,7 +6,7 @@ use crate::model::ids::ClassId;
 use crate::model::rows::{Column, WorkerRow};
 use crate::view::View;
 
-/// Workers, the first to be asked first.
+/// Workers in the order in which they are asked.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) workers: Vec<WorkerRow>,

@@ -21,13 +21,13 @@ use crate::model::hardware::HardwareTable;
 use crate::model::resource::{GIB, ResourceId};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::seconds;
-use crate::outcome::{Benefit, Considered, Cost, Scorecard};
+use crate::outcome::{Benefit, Considered, Cost, Purpose, Scorecard};
 use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
 use crate::rules::{self, speed};
 use crate::snapshot::{Mobility, Task};
 use crate::view::{self, Footprint};
 
-/// No single factor counts more.
+/// No single factor counts more than this.
 const MOST_POINTS: f64 = 1e6;
 
 /// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all
@@ -45,7 +45,7 @@ pub(crate) fn score(
         let scorecard = scorer.scorecard(set, pair.to, pair.fit);
         pair.scorecard = Some(scorecard);
         pair.position = plan.considered.len();
-        let worth = rules::worth(round, set.purpose, &scorecard);
+        let worth = rules::worth(round, weighed_as(set.purpose), &scorecard);
         let (task, to) = (round.task_id(set.lead()), round.worker_id(pair.to));
         if let Err(no) = worth {
             plan.tally.refuse(task, Some(to), no);
@@ -64,6 +64,15 @@ pub(crate) fn score(
     pairs
 }
 
+/// The purpose that decides whether a move must be worth its cost: its own.
+fn weighed_as(purpose: Purpose) -> Purpose {
+    match purpose {
+        Purpose::Evacuate if broken!("drains_need_no_gain") => Purpose::Rebalance,
+        Purpose::Upgrade if broken!("upgrade_is_worth_its_cost") => Purpose::Recover,
+        purpose => purpose,
+    }
+}
+
 /// Works out scorecards.
 #[derive(Clone, Debug)]
 pub(crate) struct Scorer<'r> {
@@ -74,7 +83,7 @@ pub(crate) struct Scorer<'r> {
 }
 
 impl<'r> Scorer<'r> {
-    /// `None` where moves are not scored.
+    /// `None` if moves are not scored.
     pub(crate) fn new(round: &'r Round<'r>) -> Option<Self> {
         let section = round.config.cost_benefit.as_ref()?;
         let hardware = round.config.hardware.as_ref();
@@ -94,7 +103,11 @@ impl<'r> Scorer<'r> {
             }
             let class = task.class.and_then(|class| round.view.snapshot.class(class));
             let points = class.and_then(|class| class.cost(round.worker_id(to)));
-            cost.target += points.unwrap_or(0.0);
+            cost.target += match points {
+                _ if broken!("class_cost") => 0.0,
+                _ if from.is_none() && broken!("class_cost_of_orphans") => 0.0,
+                points => points.unwrap_or(0.0),
+            };
             let alternative = if nth == 0 { fit.alternative } else { self.companion(*row, to) };
             round.ledger.footprint_at(round.view, *row, to, alternative, &mut footprint);
             sum.add(&footprint);
@@ -103,7 +116,8 @@ impl<'r> Scorer<'r> {
         let here = round.view.task_here(set.lead());
         let there = round.view.task_by(set.lead(), fit.alternative);
         // What must leave its worker is as good as without one: how full that is says nothing.
-        let evens = if set.purpose.is_voluntary() { from } else { None };
+        let evens = set.purpose.is_voluntary() || broken!("drain_by_its_own_load");
+        let evens = if evens { from } else { None };
         let mut benefit = self.evening(evens, to, &sum);
         benefit.hardware = self.hardware((here, from), (there, to));
         benefit.memory = self.memory(from, to, &sum);
@@ -112,8 +126,13 @@ impl<'r> Scorer<'r> {
         let weights = &self.section.benefit;
         let worker = round.view.worker(to);
         let success = round.state.learned.success(worker.id, lead.kind);
-        benefit.success = weights.success * success.map_or(0.0, |rate| 2.0 * rate - 1.0);
-        benefit.health = worker.health.map_or(0.0, |health| weights.health * (health.get() - 1.0));
+        let sign = if broken!("success_is_learned") { -1.0 } else { 1.0 };
+        benefit.success = sign * weights.success * success.map_or(0.0, |rate| 2.0 * rate - 1.0);
+        if let Some(health) = worker.health
+            && !broken!("health_history")
+        {
+            benefit.health = weights.health * (health.get() - 1.0);
+        }
         // Absurd figures in a record give absurd points, but always finite ones.
         cost.each(|points| *points = points.clamp(0.0, MOST_POINTS));
         benefit.each(|points| *points = points.clamp(-MOST_POINTS, MOST_POINTS));
@@ -131,12 +150,13 @@ impl<'r> Scorer<'r> {
             }
         }
     }
+
     fn add_cost(&self, task: &Task, cost: &mut Cost) {
         let weights = &self.section.cost;
         cost.priority += (f64::from(task.priority) * weights.priority).min(weights.priority_most);
         cost.extra += task.extra_cost.unwrap_or(0.0);
-        if task.mobility == Mobility::Queued {
-            // It has not begun: a message is all it takes.
+        // A task that has not begun moves at the price of a message.
+        if task.mobility == Mobility::Queued && !broken!("queued_is_free") {
             return;
         }
         let lost = match (self.section.rule, task.mobility) {
@@ -147,9 +167,14 @@ impl<'r> Scorer<'r> {
         let past =
             self.round.state.learned.cost.get(&task.kind).map_or(0.0, |average| average.mean());
         cost.base += weights.base;
-        cost.running += (seconds(lost) / weights.seconds_per_point).min(weights.running_most);
+        let points = seconds(lost) / weights.seconds_per_point;
+        let most = weights.running_most;
+        let is_bounded = !broken!("running_time_costs");
+        cost.running += if is_bounded { points.min(most) } else { points.max(most) };
         cost.state += (gib * weights.state_gib).min(weights.state_most);
-        cost.history += past.min(weights.history_most);
+        if !broken!("cost_is_learned") {
+            cost.history += past.min(weights.history_most);
+        }
     }
 
     /// Evening out the two workers, and relieving the source. A task without a worker leaves a full
@@ -166,7 +191,8 @@ impl<'r> Scorer<'r> {
         let after = round.level_after_arrival(to, footprint).unwrap_or(source);
         let relieved = from.and_then(|from| round.level_after_departure(from, footprint));
         let carried = relieved.map_or(full_size, |relieved| source - relieved);
-        let size = if full_size > 0.0 { (carried / full_size).clamp(0.0, 1.0) } else { 1.0 };
+        let counts = full_size > 0.0 && !broken!("size_counts");
+        let size = if counts { (carried / full_size).clamp(0.0, 1.0) } else { 1.0 };
         let high = round.bands.high;
         let over = (source - high) / (1.0 - high).max(0.01);
         let over = if from.is_some() { over.clamp(0.0, 1.0) } else { 0.0 };
@@ -184,7 +210,9 @@ impl<'r> Scorer<'r> {
         (here, from): (&Task, Option<WorkerRow>),
         (there, to): (&Task, WorkerRow),
     ) -> f64 {
-        let Some(section) = &self.round.config.hardware else { return 0.0 };
+        let unasked = if broken!("hardware_switch") { Some(<_>::default()) } else { None };
+        let section = self.round.config.hardware.as_ref().or(unasked.as_ref());
+        let Some(section) = section else { return 0.0 };
         let there = speed::there(self.round, section, there, to);
         let here = from.map_or(1.0, |from| match self.section.rule {
             BenefitRule::Difference => speed::there(self.round, section, here, from),
@@ -220,12 +248,13 @@ impl<'r> Scorer<'r> {
         (as_here, from): (&Task, Option<WorkerRow>),
         (as_there, to): (&Task, WorkerRow),
     ) -> (f64, f64) {
-        let (Some(section), Some(from)) = (&self.round.config.efficiency, from) else {
+        let unasked = if broken!("efficiency_switch") { Some(<_>::default()) } else { None };
+        let (Some(section), Some(from)) = (self.round.config.efficiency.or(unasked), from) else {
             return (0.0, 0.0);
         };
         let weights = &self.section.benefit;
         let (mut energy, mut thermal) = (0.0, 0.0);
-        if as_here.requirements.power_efficient {
+        if as_here.requirements.power_efficient && !broken!("power_efficiency") {
             let table = &self.table;
             let here = speed::profile(table, self.round.view, as_here, from);
             let there = speed::profile(table, self.round.view, as_there, to);
@@ -238,7 +267,8 @@ impl<'r> Scorer<'r> {
             Some(((section.hot_celsius - celsius) / range).clamp(0.0, 1.0))
         };
         if let (Some(here), Some(there)) = (headroom(from), headroom(to)) {
-            thermal += weights.thermal * (there - here);
+            let sign = if broken!("thermal_headroom") { -1.0 } else { 1.0 };
+            thermal += sign * weights.thermal * (there - here);
         }
         (energy, thermal)
     }

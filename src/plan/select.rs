@@ -27,12 +27,15 @@ pub(crate) fn select(
     mut pairs: Vec<Candidate>,
     plan: &mut Plan,
 ) {
-    let Some(limits) = &context.config.migration else { return };
+    let unasked = if broken!("migration_switch") { Some(<_>::default()) } else { None };
+    let Some(limits) = context.config.migration.as_ref().or(unasked.as_ref()) else { return };
     let round = &context.with(ledger);
-    if round.config.mode == Mode::Observe {
-        let is_stranded =
-            |row: &TaskRow| matches!(round.ledger.places[*row], Place::Stranded { .. });
-        pairs.retain(|pair| sets[pair.set].rows.iter().all(is_stranded));
+    if round.config.mode == Mode::Observe && !broken!("observe_chooses_nothing") {
+        let goes_on = |row: &TaskRow| {
+            let is_stranded = matches!(round.ledger.places[*row], Place::Stranded { .. });
+            is_stranded && !broken!("observe_goes_on")
+        };
+        pairs.retain(|pair| sets[pair.set].rows.iter().all(goes_on));
     }
     order(round, sets, &mut pairs);
     let simultaneous = match round.state.concurrency {
@@ -45,13 +48,15 @@ pub(crate) fn select(
     let mut fates = Fates::new(sets.len(), context.view, plan);
     for pair in pairs {
         let set = &sets[pair.set];
-        if let Some(gang) = set.gang.filter(|_| !fates.done[pair.set]) {
-            chooser.take_gang(ledger, sets, &gangs[&gang.index], &mut fates);
-        } else if let Some(own) = pressing.get(&pair.set).filter(|_| !fates.done[pair.set]) {
-            if let Some(first) = chooser.take_first(ledger, set, own, &mut fates) {
-                fates.take(first);
+        if !fates.done[pair.set] {
+            if let Some(gang) = set.gang {
+                chooser.take_gang(ledger, sets, &gangs[&gang.index], &mut fates);
+            } else if let Some(own) = pressing.get(&pair.set) {
+                if let Some(first) = chooser.take_first(ledger, set, own, &mut fates) {
+                    fates.take(first);
+                }
+                fates.done[pair.set] = true;
             }
-            fates.done[pair.set] = true;
         }
         if fates.done[pair.set] {
             fates.refuse_pair(pair, fates.stopped[pair.set]);
@@ -71,7 +76,7 @@ pub(crate) fn select(
 /// go.
 fn note_out_of_budget(sets: &[MoveSet], stopped: &[Option<Rejection>], plan: &mut Plan) {
     let is_out_of_budget = |no: &Rejection| match no {
-        Rejection::UnknownSize => true,
+        Rejection::UnknownSize => !broken!("late_of_unknown_size"),
         Rejection::BudgetLine { .. } | Rejection::BudgetInDoubt { .. } => no.reach() == Reach::Task,
         _ => false,
     };
@@ -164,7 +169,8 @@ impl<'v, 'p> Fates<'v, 'p> {
 fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     let workers = round.view.snapshot.workers().iter();
     let live = workers.filter(|worker| worker.stance != Stance::Offline).count();
-    let donors = round.view.worker_rows().filter(|worker| round.donates(*worker)).count();
+    let donates = |worker: &WorkerRow| round.donates(*worker) || broken!("givers_are_counted");
+    let donors = round.view.worker_rows().filter(donates).count();
     limits.at_once(live, donors)
 }
 
@@ -173,13 +179,10 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let scored = round.config.cost_benefit.is_some();
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // Of those that follow gangs, a gang at a time.
-    let pressing = |set: &MoveSet| {
-        let follows = set.gang.filter(|_| set.purpose == Purpose::FollowGang);
-        (set.purpose, follows.map(|gang| gang.group))
-    };
+    // Sets that follow gangs are taken a gang at a time.
+    let pressing = |set: &MoveSet| (set.purpose, set.follows());
     let due = |set: &MoveSet| {
-        let source = set.from.filter(|_| set.purpose == Purpose::Evacuate);
+        let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
         let departs_at = source.and_then(|from| round.view.workers[from].departs_at);
         departs_at.unwrap_or(Timestamp::from_millis(u64::MAX))
     };
@@ -193,12 +196,22 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
             }
             let hottest = level(second.from).total_cmp(&level(first.from));
             let largest = sizes[b.set].total_cmp(&sizes[a.set]);
+            if broken!("largest_first_without_a_score") {
+                return hottest.then_with(coldest).then(largest.reverse());
+            }
             hottest.then(largest).then_with(coldest)
         };
         let ids = || first.lead().cmp(&second.lead()).then_with(coldest).then(a.to.cmp(&b.to));
-        let order: Ordering = pressing(first).cmp(&pressing(second));
-        // Of those that must go, the one that must be gone first goes first.
-        order.then_with(|| due(first).cmp(&due(second))).then_with(better).then_with(ids)
+        let mut order: Ordering = pressing(first).cmp(&pressing(second));
+        if broken!("upgrade_comes_last") {
+            order = Ordering::Equal;
+        }
+        // Of the sets that must leave, the one whose worker departs first goes first.
+        let mut urgent = due(first).cmp(&due(second));
+        if broken!("first_gone_first") {
+            urgent = urgent.reverse();
+        }
+        order.then(urgent).then_with(better).then_with(ids)
     });
 }
 
@@ -252,6 +265,7 @@ impl<'c> Taker<'c> {
                     ledger.carry(self.context.view, &arrival, &self.footprint);
                     moves.push(planned);
                 }
+                Err(_) if broken!("affinity_all_or_nothing") => break,
                 Err(rejection) => {
                     // All or nothing.
                     if let Some(mark) = mark {
@@ -330,7 +344,7 @@ impl<'c> Taker<'c> {
         self.judge(ledger, set, pair, step).map(|_| ())
     }
 
-    /// Whether what nothing forces does to the loads what it is meant to do.
+    /// Whether a voluntary move does to the loads what it is meant to do.
     fn effect(
         &mut self,
         ledger: &Ledger,
@@ -361,7 +375,9 @@ impl<'c> Taker<'c> {
         let pair = Pair { row, from, to, purpose };
         rules::task(&round, row, purpose, TaskRules::Changing)?;
         let fit = rules::pair(&round, &pair, filter, &mut self.footprint)?;
-        rules::payback(&round, &pair, fit, &self.footprint)?;
+        if !broken!("repaid_as_the_plan_stands") {
+            rules::payback(&round, &pair, fit, &self.footprint)?;
+        }
         let handover =
             from.and_then(|from| rules::handover(&round, row, [from, to], fit, &self.footprint));
         let bytes = round.view.task_by(row, fit.alternative).requirements.gpu_memory_bytes;
@@ -379,7 +395,7 @@ impl<'c> Taker<'c> {
             device: fit.device.zip(bytes),
         };
         let Candidate { speedup, scorecard, .. } = candidate;
-        let follows = set.gang.filter(|_| purpose == Purpose::FollowGang).map(|gang| gang.group);
+        let follows = set.follows();
         let planned =
             PlannedMove { row, from, to, fit, purpose, follows, speedup, scorecard, handover };
         Ok((planned, arrival))
@@ -394,7 +410,7 @@ struct Step {
     nth: u64,
 }
 
-/// What has been judged by its effect on the loads is taken just so.
+/// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
 fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
     if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
 }
@@ -444,9 +460,13 @@ impl Chooser<'_, '_> {
                 chosen.push(first);
                 continue;
             }
-            ledger.rollback(mark);
-            self.accounts = accounts;
-            self.moves.truncate(planned);
+            if broken!("gang_fits_whole") {
+                ledger.commit(mark);
+            } else {
+                ledger.rollback(mark);
+                self.accounts = accounts;
+                self.moves.truncate(planned);
+            }
             fates.done[*index] = true;
             let Some(member) = set.gang else { return };
             let task = fates.view.task(set.lead()).id;
@@ -471,7 +491,8 @@ impl Chooser<'_, '_> {
     ) -> Option<Candidate> {
         let (mut below, mut above) = (Vec::with_capacity(pairs.len()), Vec::new());
         for pair in pairs.iter().copied() {
-            if self.taker.above_ceiling(ledger, set, pair).is_some() {
+            let no = self.taker.above_ceiling(ledger, set, pair);
+            if no.is_some() && !broken!("drain_above_the_ceiling") {
                 above.push(pair);
             } else {
                 below.push(pair);

@@ -85,10 +85,13 @@ struct Purposes<'a> {
 
 impl<'a> Purposes<'a> {
     fn new(config: &'a Config, round: &Round<'_>) -> Self {
+        let is_usable = |worker| {
+            !broken!("drain_with_a_broken_sensor") || round.view.snapshot.is_usable(worker)
+        };
         let of_workers = round.view.worker_rows().map(|worker| {
             // Emptying asks for no figure of the source, only that it is to be emptied.
             match round.view.workers[worker].stance {
-                Stance::Drain => Some(Purpose::Evacuate),
+                Stance::Drain if is_usable(worker) => Some(Purpose::Evacuate),
                 _ if round.donates(worker) => Some(Purpose::Rebalance),
                 _ => None,
             }
@@ -115,7 +118,7 @@ impl<'a> Purposes<'a> {
         };
         let asked = self.of_workers[worker];
         let purpose = match asked {
-            Some(Purpose::Evacuate) if !self.is_done_in_time(round, row, worker) => asked,
+            Some(Purpose::Evacuate) if !Self::is_done_in_time(round, row, worker) => asked,
             _ if self.gangs.must_leave(row) => Some(Purpose::FollowGang),
             // A task that is done before its worker departs stays.
             Some(Purpose::Evacuate) => None,
@@ -135,9 +138,11 @@ impl<'a> Purposes<'a> {
     }
 
     /// Whether a task and all that move with it are done before their worker departs.
-    fn is_done_in_time(&self, round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
+    fn is_done_in_time(round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
         let is_done = |row| round.view.is_done_in_time(row, worker);
-        is_done(row) && round.companions.of(row).all(|(other, _)| is_done(other))
+        let mut companions = round.companions.of(row);
+        let waits_for_none = broken!("done_with_its_companions");
+        is_done(row) && (waits_for_none || companions.all(|(other, _)| is_done(other)))
     }
 
     /// The set that a task leads.

@@ -85,6 +85,7 @@ impl<'a> Accounts<'a> {
     /// Whether a task that is moved is interrupted, and not queued again.
     pub(crate) fn interrupts(&self, round: &Round<'_>, row: TaskRow) -> bool {
         Transport::of(Some(self.limits), round.view.task(row)) != Transport::Requeue
+            || broken!("requeue_is_free")
     }
 
     /// How many tasks of a set run, and would be interrupted.
@@ -140,9 +141,11 @@ pub(super) fn placements_per_worker(
 ) -> Result<(), Rejection> {
     let free = taking.set.rows.len() - taking.bill.interrupted;
     let there = round.ledger.placements[taking.to] as usize;
-    if free > 0 && there + free > PLACEMENTS_PER_WORKER {
-        let over = count(there + free - PLACEMENTS_PER_WORKER);
-        return Err(Rejection::TargetBusy { limit: count(PLACEMENTS_PER_WORKER), over });
+    let budget = broken!("placements_are_free").then_some(taking.accounts.simultaneous);
+    let limit = budget.unwrap_or(PLACEMENTS_PER_WORKER);
+    if free > 0 && there + free > limit {
+        let over = count(there + free - limit);
+        return Err(Rejection::TargetBusy { limit: count(limit), over });
     }
     Ok(())
 }
@@ -150,7 +153,8 @@ pub(super) fn placements_per_worker(
 pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
     let accounts = taking.accounts;
     let more = taking.bill.interrupted;
-    let (all, limit) = (accounts.interrupted + more, accounts.simultaneous);
+    let (all, mut limit) = (accounts.interrupted + more, accounts.simultaneous);
+    limit += usize::from(broken!("budget"));
     if more > 0 && all > limit {
         return Err(Rejection::BudgetSpent { limit: count(limit), over: count(all - limit) });
     }
@@ -304,7 +308,7 @@ impl Line {
             let mut more = Spent::default();
             let together = charges.iter().filter(|charge| charge.keys.contains(&key));
             together.for_each(|charge| more.add(charge.spent));
-            if more.is_unsized(unit) {
+            if more.is_unsized(unit) && (limit == 0 || !broken!("budget_line_of_unknown_size")) {
                 return Err(Rejection::UnknownSize);
             }
             // Nothing more is never too much.

@@ -47,7 +47,7 @@ impl Fair {
             let tasks = self.tasks.get(tenant).copied().unwrap_or(0);
             // The slack that would be needed: what it has beyond its share, in whole interruptions.
             let beyond = ((had + 1) * self.of).saturating_sub(tasks * all).div_ceil(self.of.max(1));
-            let over = beyond.saturating_sub(self.slack);
+            let over = beyond.saturating_sub(self.slack + u64::from(broken!("fair_share")));
             if over > most {
                 let [had, all, tasks, of, over] = [had, all, tasks, self.of, over]
                     .map(|count| u32::try_from(count).unwrap_or(u32::MAX));

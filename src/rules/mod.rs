@@ -457,7 +457,9 @@ pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> 
 
 /// Does the move repay its downtime?
 pub(crate) fn payback(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Footprint) -> Answer {
-    for rule in holding(PAYBACK, round.config, pair.purpose) {
+    let all = broken!("drain_need_not_repay");
+    let purpose = if all { Purpose::Rebalance } else { pair.purpose };
+    for rule in holding(PAYBACK, round.config, purpose) {
         (rule.ask)(round, pair, fit, footprint)?;
     }
     Ok(())
@@ -479,7 +481,9 @@ pub(crate) fn budget(
     accounts: &Accounts<'_>,
     bill: &Bill,
 ) -> Answer {
-    for rule in holding(BUDGET, round.config, set.purpose) {
+    let all = broken!("fair_share_of_drains") && set.purpose == Purpose::Evacuate;
+    let purpose = if all { Purpose::Rebalance } else { set.purpose };
+    for rule in holding(BUDGET, round.config, purpose) {
         (rule.ask)(round, &Taking { set, to, accounts, bill })?;
     }
     Ok(())

@@ -1,4 +1,8 @@
-//! What an interruption counts to, and how much it is: for budgets.
+//! Which budgets does an interruption count to, and how much does it spend?
+//!
+//! A task of tenant 7 with a state of 2 GiB moves from w1 in zone 1 to w2 in zone 2: 1 move, 2 GiB, counted to the
+//! global account, out of w1, into w2, between zones 1 and 2, to tenant 7, to its kind and to its reason. To a worker
+//! in zone 1 it counts to no pair of zones. If the state lies on w2 already, it spends 1 move and 0 bytes.
 
 use core::time::Duration;
 
@@ -10,7 +14,7 @@ use crate::outcome::{Purpose, Reason};
 use crate::snapshot::Task;
 use crate::state::{Charge, Key, Migration, Spent};
 
-/// Who interrupts what, as far as budgets care.
+/// What budgets need to know of an interruption.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interruption {
     /// The task's row; `None` if the snapshot does not list it.
@@ -22,8 +26,8 @@ pub(crate) struct Interruption {
     pub(crate) purpose: Option<Purpose>,
 }
 
-/// What an interruption counts to, and how much it is; `unstated_bytes` is the size of a state that nobody
-/// states.
+/// What an interruption counts to and spends; `unstated_bytes` stands for the size of a state that the host does
+/// not state.
 pub(crate) fn charge(
     unstated_bytes: Option<u64>,
     view: &View<'_>,
@@ -33,29 +37,39 @@ pub(crate) fn charge(
     let task = row.map(|row| view.task(row));
     let mut keys = alloc::vec![Key::Global, Key::Out(from), Key::In(to)];
     let zone = |worker| view.snapshot.worker(worker).and_then(|worker| worker.zone);
-    if let Some((a, b)) = zone(from).zip(zone(to)).filter(|(a, b)| a != b) {
+    if let (Some(a), Some(b)) = (zone(from), zone(to))
+        && (a != b || broken!("budget_line_within_a_zone"))
+    {
         keys.push(Key::Zones(a.min(b), a.max(b)));
     }
-    let groups = row.map_or(&[][..], |row| view.groups_of(row));
-    keys.extend(groups.iter().map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
-    keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
-    keys.push(Key::Kind(kind));
-    let purposes = Purpose::BUDGETED.into_iter();
-    let purposes = purposes.filter(|any| purpose.is_none_or(|purpose| purpose == *any));
-    keys.extend(purposes.map(Key::Reason));
+    let groups = row.map_or(&[][..], |row| view.groups_of(row)).iter();
+    let groups = groups.skip(usize::from(broken!("budget_line_of_every_group")));
+    keys.extend(groups.map(|index| Key::Group(view.snapshot.groups()[*index as usize].id)));
+    if !broken!("budget_line_of_tenants") {
+        keys.extend(task.and_then(|task| task.tenant).map(Key::Tenant));
+    }
+    if !broken!("budget_line_of_a_kind") {
+        keys.push(Key::Kind(kind));
+    }
+    let counts_to = |reason: &Purpose| {
+        let is_own = purpose.is_none_or(|purpose| purpose == *reason);
+        is_own || broken!("budget_line_of_a_reason")
+    };
+    keys.extend(Purpose::BUDGETED.into_iter().filter(counts_to).map(Key::Reason));
     let unsized_move = Spent { moves: 1, unsized_moves: 1, ..NOTHING };
     Charge { keys, spent: task.map_or(unsized_move, |task| spent(unstated_bytes, view, task, to)) }
 }
 
 const NOTHING: Spent = Spent { moves: 0, bytes: 0, unsized_moves: 0, lost_millis: 0 };
 
-/// What sending a task somewhere is.
+/// What sending a task to a worker spends.
 fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId) -> Spent {
     let millis = |span: Duration| u64::try_from(span.as_micros().div_ceil(1_000));
     let lost = task.lost_work().unwrap_or_default();
     let zone = view.snapshot.worker(to).and_then(|worker| worker.zone);
-    let stated = || task.state_bytes.or(unstated_bytes);
-    let bytes = if task.is_reached(to, zone) { Some(0) } else { stated() };
+    let unstated = if broken!("bytes_as_settings_say") { None } else { unstated_bytes };
+    let is_there = task.is_reached(to, zone) && !broken!("bytes_that_lie_there");
+    let bytes = if is_there { Some(0) } else { task.state_bytes.or(unstated) };
     Spent {
         moves: 1,
         bytes: bytes.unwrap_or(0),
@@ -64,13 +78,17 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
     }
 }
 
-/// What a migration under way counts to: as it was written down when it began, or, where no budget was in
-/// force then, as it looks now. Nothing for the placement of an orphan, nor for what is queued again.
-pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Migration) -> Option<Charge> {
-    if flight.charge().is_some() {
-        return flight.charge().cloned();
+/// What a migration under way counts to: the charge recorded when it began, or the charge as of now if none was
+/// recorded. `None` if it interrupts nothing: an orphan is placed, or a task is queued again.
+pub(crate) fn charge_of(config: &Config, view: &View<'_>, migration: &Migration) -> Option<Charge> {
+    let is_inherited = migration.reason() == Reason::TakenOver;
+    if migration.charge().is_some() || (is_inherited && broken!("budget_line_taken_over")) {
+        return migration.charge().cloned();
     }
-    let purpose = match flight.reason() {
+    let purpose = match migration.reason() {
+        Reason::TakenOver if broken!("budget_line_taken_over_by_reason") => {
+            Some(Purpose::Rebalance)
+        }
         Reason::Recover | Reason::TakenOver => None,
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => {
             Some(Purpose::Evacuate)
@@ -78,9 +96,11 @@ pub(crate) fn charge_of(config: &Config, view: &View<'_>, flight: &Migration) ->
         Reason::Faster { .. } => Some(Purpose::Upgrade),
         _ => Some(Purpose::Rebalance),
     };
-    let (kind, to) = (flight.kind(), flight.to());
-    let row = view.snapshot.task_row(flight.task());
-    let from = flight.from().filter(|_| flight.interrupts())?;
+    if !migration.interrupts() {
+        return None;
+    }
+    let (kind, from, to) = (migration.kind(), migration.from()?, migration.to());
+    let row = view.snapshot.task_row(migration.task());
     let interruption = Interruption { row, kind, from, to, purpose };
     Some(charge(config.unstated_bytes(), view, &interruption))
 }

@@ -25,11 +25,12 @@ pub(crate) struct Companions {
 impl Companions {
     pub(crate) fn new(view: &View<'_>, ledger: &Ledger) -> Self {
         let mut companions = Self::default();
-        let bound =
-            |index: &&u32| view.snapshot.groups()[**index as usize].rule == GroupRule::Affinity;
+        let is_affinity =
+            |index: &u32| view.snapshot.groups()[*index as usize].rule == GroupRule::Affinity;
         for (row, groups) in &view.memberships {
-            let known = companions.set_of.contains_key(row);
-            if known || groups.iter().find(bound).is_none() {
+            let is_known = companions.set_of.contains_key(row);
+            let is_bound = groups.iter().any(is_affinity) && !broken!("affinity_moves_as_one");
+            if is_known || !is_bound {
                 continue;
             }
             let here = ledger.places[*row];

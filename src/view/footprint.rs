@@ -104,7 +104,8 @@ fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
         let bytes = task.requirements.gpu_memory_bytes?;
         (resource == ResourceId::GPU_MEMORY).then_some(bytes as f64)
     };
-    task.demand.known(resource).or_else(on_device).or_else(|| task.used.known(resource))
+    let unasked = || if broken!("used_unasked") { None } else { task.used.known(resource) };
+    task.demand.known(resource).or_else(on_device).or_else(unasked)
 }
 
 /// All that a task claims of a worker with this hardware, resource by resource.

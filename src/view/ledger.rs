@@ -122,7 +122,7 @@ impl Ledger {
         let mut device_start = Vec::with_capacity(workers.len() + 1);
         for (row, worker) in WorkerRow::first(workers.len()).zip(workers) {
             // One impossible field spoils the record: the rest of its use counts for nothing either.
-            let trusted = snapshot.is_usable(row);
+            let trusted = snapshot.is_usable(row) || broken!("bad_record_is_unusable");
             for resource in &columns {
                 let cell = cell(worker, *resource);
                 cells.push(if trusted { cell } else { Cell { used: None, ..cell } });
@@ -198,7 +198,8 @@ impl Ledger {
         worker: WorkerRow,
         change: impl Fn(usize) -> f64,
     ) -> Option<f64> {
-        self.load_at(worker, |column, cell| Some(cell.used? + change(column)))
+        let unknown = if broken!("unknown_use_is_left_out") { Some(0.0) } else { None };
+        self.load_at(worker, |column, cell| Some(cell.used.or(unknown)? + change(column)))
     }
 
     /// The load of a worker that carries this footprint and nothing else.
@@ -220,7 +221,8 @@ impl Ledger {
         match self.rule {
             LoadRule::Dominant => {
                 let busy = loads.filter(|(resource, _)| !resource.is_room());
-                busy.map(|(_, load)| load).reduce(f64::max)
+                let pick = if broken!("fullest_resource") { f64::min } else { f64::max };
+                busy.map(|(_, load)| load).reduce(pick)
             }
             LoadRule::Mean => {
                 let counts = |resource| {
@@ -259,8 +261,8 @@ impl Ledger {
     pub(crate) fn spreads(&self, replaced: [(WorkerRow, Option<f64>); 2]) -> (f64, f64) {
         let Some(levels) = &self.levels else { return (0.0, 0.0) };
         let kept = replaced.map(|(worker, level)| {
-            let level = if levels.balanced[worker] { level } else { None };
-            (worker, level.filter(|_| levels.extremes.get(worker).is_some()))
+            let counts = levels.balanced[worker] && levels.extremes.get(worker).is_some();
+            (worker, if counts { level } else { None })
         });
         (levels.extremes.spread(), levels.extremes.spread_with(kept))
     }
@@ -285,13 +287,15 @@ impl Ledger {
         let projects = self.projects;
         for (column, cell) in self.row_mut(to).iter_mut().enumerate() {
             cell.claimed += footprint.claim[column].unwrap_or(0.0);
-            if projects {
+            if projects && !broken!("ledger") {
                 cell.used = cell.used.map(|used| used + footprint.load[column]);
             }
         }
         self.incoming[to] += 1;
         self.placements[to] += u32::from(!interrupts);
-        if let Some((device, bytes)) = device {
+        if let Some((device, bytes)) = device
+            && !broken!("device_memory_in_one_round")
+        {
             self.keep(Some(bytes), to, Some(device));
         }
         if let Some(from) = from {
@@ -315,7 +319,7 @@ impl Ledger {
                 let before = self.unavailable[*group as usize];
                 self.journal.push(Change::Unavailable(*group, before));
             }
-            self.unavailable[*group as usize] += 1;
+            self.unavailable[*group as usize] += u32::from(!broken!("disruption_at_every_prefix"));
         }
     }
 
@@ -360,16 +364,15 @@ impl Ledger {
     }
 
     /// Keeps what has changed since a mark.
-    pub(crate) fn commit(&mut self, mark: Mark) {
+    pub(crate) fn commit(&mut self, Mark(length): Mark) {
         self.marks -= 1;
         if self.marks == 0 {
-            self.journal.truncate(mark.0);
+            self.journal.truncate(length);
         }
     }
 
     /// Undoes what has changed since a mark.
-    pub(crate) fn rollback(&mut self, mark: Mark) {
-        let Mark(length) = mark;
+    pub(crate) fn rollback(&mut self, Mark(length): Mark) {
         while self.journal.len() > length {
             match self.journal.pop() {
                 Some(Change::Cells(worker, cells)) => {
@@ -437,8 +440,12 @@ impl Ledger {
         let devices = (0..=u16::MAX).zip(self.devices_of(worker));
         let suitable = devices.filter(|(_, cell)| suits(needs, &cell.device));
         let free = suitable.filter_map(|(index, cell)| Some((cell.free_bytes()?, index)));
-        let fits = free.clone().filter(|(free, _)| *free >= bytes);
-        let tightest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let together = if broken!("one_device_holds_it") { 2.0 } else { 1.0 };
+        let fits = free.clone().filter(|(free, _)| *free * together >= bytes);
+        let by_space = |a: &f64, b: &f64| {
+            if broken!("tightest_device") { b.total_cmp(a) } else { a.total_cmp(b) }
+        };
+        let tightest = fits.min_by(|a, b| by_space(&a.0, &b.0).then(a.1.cmp(&b.1)));
         let widest = || free.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         tightest.map(|(_, index)| index).ok_or_else(widest)
     }
@@ -492,6 +499,7 @@ fn cell(worker: &Worker, resource: ResourceId) -> Cell {
     };
     let capacity =
         worker.capacity.known(resource).or_else(|| devices(|device| device.memory_bytes));
-    let used = worker.used.known(resource).or_else(|| devices(|device| device.used_bytes));
+    let amounts = if broken!("balance_against_use") { &worker.reserved } else { &worker.used };
+    let used = amounts.known(resource).or_else(|| devices(|device| device.used_bytes));
     Cell { capacity, claimed: 0.0, used }
 }

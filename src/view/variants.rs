@@ -32,7 +32,8 @@ impl Variants {
 
     /// The task under the alternative by which it runs where it is.
     pub(crate) fn current(&self) -> &Task {
-        &self.tasks[usize::from(self.now)]
+        let now = if broken!("alternative_when_there") { 0 } else { self.now };
+        &self.tasks[usize::from(now)]
     }
 
     /// The task under alternative `nth`; `None` if there is no such alternative.
@@ -71,12 +72,14 @@ fn of(snapshot: &Snapshot, task: &Task) -> Option<Variants> {
 /// A task's alternatives, fastest first; of equally fast ones, the first.
 fn fastest_first(task: &Task) -> impl Iterator<Item = (u16, &Alternative)> {
     let mut all: Vec<(u16, &Alternative)> = (0..=u16::MAX).zip(&task.alternatives).collect();
-    all.sort_by(|a, b| b.1.speed.total_cmp(&a.1.speed).then(a.0.cmp(&b.0)));
+    if !broken!("fastest_alternative") {
+        all.sort_by(|a, b| b.1.speed.total_cmp(&a.1.speed).then(a.0.cmp(&b.0)));
+    }
     all.into_iter()
 }
 
 /// The alternative by which a task is taken to run on a worker with this hardware: as the host says, or
-/// else the fastest that the worker has the hardware for, or else the first. None of a task that has none.
+/// else the fastest that the worker has the hardware for, or else the first. `None` if it has no alternatives.
 pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
     let stated = task.alternative.filter(|nth| usize::from(*nth) < task.alternatives.len());
     stated.or_else(|| alternative_elsewhere(task, kinds))
@@ -84,9 +87,9 @@ pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
 
 /// Like [`alternative`], for a worker that [`Task::alternative`] says nothing about.
 pub(crate) fn alternative_elsewhere(task: &Task, kinds: HardwareSet) -> Option<u16> {
-    let equipped = |it: &(u16, &Alternative)| it.1.hardware.without(kinds).is_empty();
-    let able = fastest_first(task).find(equipped).map(|(nth, _)| nth);
-    able.or((!task.alternatives.is_empty()).then_some(0))
+    let mut all = fastest_first(task);
+    let able = all.find(|(_, alternative)| alternative.hardware.without(kinds).is_empty());
+    able.map(|(nth, _)| nth).or((!task.alternatives.is_empty()).then_some(0))
 }
 
 /// The task as it would look under alternative `nth` while it runs under `now`; unchanged if it has no
@@ -106,7 +109,7 @@ fn variant(task: &Task, nth: u16, now: u16) -> Task {
     variant.alternatives = alloc::vec![alternative.clone()];
     variant.alternative = None;
     alternative.demand.iter().for_each(|(resource, amount)| variant.demand.set(resource, amount));
-    if nth != now {
+    if nth != now && !broken!("measured_by_one_alternative") {
         variant.used = Amounts::new();
     }
     variant.requirements.all_of = alternative.hardware;

@@ -9,7 +9,7 @@ use crate::rules;
 use crate::snapshot::{GroupRule, Stance, Worker};
 use crate::view::View;
 
-/// So many classes are told apart; workers of further ones count for none.
+/// At most this many classes are told apart; workers of further classes belong to none.
 const MOST: usize = 16;
 
 /// Workers with the same capacities, hardware, devices and labels.
@@ -18,8 +18,8 @@ pub(super) struct Class {
     /// The first of them that takes tasks.
     pub(super) model: WorkerRow,
     /// Those that take tasks, by id.
-    pub(super) seats: Vec<WorkerRow>,
-    /// Where it comes among the classes from the smallest to the largest.
+    pub(super) workers: Vec<WorkerRow>,
+    /// The position of the class from the smallest to the largest.
     pub(super) rank: usize,
 }
 
@@ -27,13 +27,13 @@ pub(super) struct Class {
 pub(super) fn classes(round: &Round<'_>) -> Vec<Class> {
     let view = round.view;
     let mut classes: Vec<Class> = Vec::new();
-    for seat in view.worker_rows().filter(|worker| takes(round, *worker)) {
-        let worker = view.worker(seat);
-        let known = classes.iter().position(|it| is_alike(view.worker(it.model), worker));
+    for worker in view.worker_rows().filter(|worker| takes(round, *worker)) {
+        let record = view.worker(worker);
+        let known = classes.iter().position(|class| is_alike(view.worker(class.model), record));
         match known {
-            Some(index) => classes[index].seats.push(seat),
+            Some(index) => classes[index].workers.push(worker),
             None if classes.len() < MOST => {
-                classes.push(Class { model: seat, seats: alloc::vec![seat], rank: 0 });
+                classes.push(Class { model: worker, workers: alloc::vec![worker], rank: 0 });
             }
             None => {}
         }
@@ -48,7 +48,7 @@ pub(super) fn classes(round: &Round<'_>) -> Vec<Class> {
     classes
 }
 
-/// Whether a worker takes tasks, and does not leave soon.
+/// Whether a worker takes tasks and does not depart soon.
 pub(super) fn takes(round: &Round<'_>, worker: WorkerRow) -> bool {
     let accepts = round.view.workers[worker].stance == Stance::Accept;
     accepts && rules::target(round, worker).is_ok()

@@ -1,4 +1,4 @@
-//! Which workers could be done without?
+//! Which workers are not needed?
 //!
 //! The idlest are emptied first, onto the fullest that stay below the level the section asks for. Six
 //! workers of 16 cores with two tasks of one core each: the twelve fit on two at 0.7 (eleven on the
@@ -15,12 +15,12 @@ use crate::round::Round;
 use crate::snapshot::Stance;
 use crate::view::Place;
 
-/// A worker that has refused so many tasks is asked no more.
+/// A worker that has refused this many tasks is not asked again.
 const REFUSALS: u8 = 8;
-/// So many workers that cannot be emptied end the search.
+/// The search ends after this many workers that cannot be emptied.
 const FAILURES: usize = 8;
 
-/// Tries to empty workers, and tells how many of each class could go.
+/// Tries to empty workers, and advises how many of each class could go.
 pub(super) fn down(
     section: &AdviceRules,
     round: &Round<'_>,
@@ -28,10 +28,11 @@ pub(super) fn down(
     trial: &mut Trial<'_>,
     out: &mut Vec<Advice>,
 ) {
-    let most = section.keep_below.min(round.bands.ceiling);
+    let keep_below = if broken!("advice_keeps_below") { 1.0 } else { section.keep_below };
+    let most = keep_below.min(round.bands.ceiling);
     let drains = round.view.workers.iter().any(|worker| worker.stance == Stance::Drain);
     let in_flight = round.ledger.places.iter().any(|place| matches!(place, Place::Moving { .. }));
-    // What is on the move changes what could go: that is asked once it has arrived.
+    // A migration under way changes which workers are needed: they are judged once the task has arrived.
     if drains || in_flight {
         return;
     }
@@ -40,16 +41,17 @@ pub(super) fn down(
     let emptied = search.empty();
     let high = search.highest();
     for class in classes.iter().take(super::CLASSES) {
-        let workers = class.seats.iter().filter(|seat| emptied.contains(seat)).count();
+        let workers = class.workers.iter().filter(|worker| emptied.contains(worker)).count();
         if workers > 0 {
             let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let (workers, of) = (count(workers), count(class.seats.len()));
+            let (workers, of) = (count(workers), count(class.workers.len()));
             let like = round.worker_id(class.model);
             out.push(Advice::ScaleDown { like, workers, of, load: high, most });
         }
     }
 }
 
+/// The search for workers that could be emptied.
 struct Search<'t, 'a> {
     trial: &'t mut Trial<'a>,
     /// No load above this.
@@ -58,13 +60,13 @@ struct Search<'t, 'a> {
     order: Vec<WorkerRow>,
     /// How many tasks each of them has refused.
     refusals: Vec<u8>,
-    /// Whether it has been given any.
+    /// Whether each of them has been given a task.
     given: Vec<bool>,
-    /// Those that stay, or are still asked: from the first that has not refused too often...
+    /// Position of the first worker that has not refused too often.
     first: usize,
-    /// ... to this one.
+    /// One past the position of the last worker that still takes tasks.
     kept: usize,
-    /// Those among them that cannot be emptied.
+    /// How many workers could not be emptied.
     failures: usize,
 }
 
@@ -75,8 +77,8 @@ impl<'t, 'a> Search<'t, 'a> {
         let open = |worker: &WorkerRow| takes(&round, *worker);
         let mut order: Vec<WorkerRow> = round.view.worker_rows().filter(open).collect();
         order.sort_by(|a, b| load(*b).total_cmp(&load(*a)).then(a.cmp(b)));
-        let refusals = order.iter().map(|seat| if load(*seat) > most { REFUSALS } else { 0 });
-        let (refusals, kept): (Vec<u8>, usize) = (refusals.collect(), order.len());
+        let refusals = |worker: &WorkerRow| if load(*worker) > most { REFUSALS } else { 0 };
+        let (refusals, kept) = (order.iter().map(refusals).collect(), order.len());
         let given = alloc::vec![false; kept];
         Self { trial, most, order, refusals, given, first: 0, kept, failures: 0 }
     }
@@ -91,11 +93,11 @@ impl<'t, 'a> Search<'t, 'a> {
             if self.given[at] {
                 break;
             }
-            let seat = self.order[at];
-            // Nobody else takes anything from the one that is being emptied.
+            let worker = self.order[at];
+            // Only the workers before this one, which are fuller, take its tasks.
             self.kept = at;
-            if self.moves_off(&by_worker[seat]) {
-                emptied.push(seat);
+            if self.moves_off(&by_worker[worker]) {
+                emptied.push(worker);
                 self.order.remove(at);
                 self.refusals.remove(at);
                 self.given.remove(at);
@@ -124,9 +126,10 @@ impl<'t, 'a> Search<'t, 'a> {
         true
     }
 
-    /// Puts a task on the fullest worker that takes it; where, and whether that had been given any before.
+    /// Puts a task on the fullest worker that takes it. Returns the position of that worker, and whether it had been
+    /// given a task before.
     fn put(&mut self, row: TaskRow) -> Option<(usize, bool)> {
-        if !self.trial.may_leave(row) {
+        if !self.trial.may_leave(row) && !broken!("advice_pinned") {
             return None;
         }
         while self.first < self.kept && self.refusals[self.first] >= REFUSALS {
@@ -151,7 +154,7 @@ impl<'t, 'a> Search<'t, 'a> {
         None
     }
 
-    /// The highest load of those that were given something.
+    /// The highest load of the workers that were given tasks.
     fn highest(&self) -> f64 {
         let given = self.order.iter().zip(&self.given).filter(|(_, given)| **given);
         let loads = given.filter_map(|(worker, _)| self.trial.ledger.load(*worker));

@@ -1,4 +1,4 @@
-//! A ledger to try things out on.
+//! Would these tasks fit? Tried out on a copy of the ledger.
 
 use alloc::vec::Vec;
 
@@ -44,7 +44,7 @@ impl Packed {
 pub(super) struct Trial<'a> {
     context: Context<'a>,
     pub(super) ledger: Ledger,
-    /// The level above which no worker is filled, if it is not the round's own.
+    /// The level above which no worker is filled; `None` for the ceiling of the round.
     pub(super) ceiling: Option<f64>,
     questions: usize,
     footprint: Footprint,
@@ -121,21 +121,21 @@ impl<'a> Trial<'a> {
             from: None,
             to,
             interrupts: false,
-            place: Place::On(to),
+            place: if broken!("advice_keeps_apart") { Place::Unplaced } else { Place::On(to) },
             device: device.zip(bytes),
         };
         self.ledger.carry(view, &arrival, &self.footprint);
         true
     }
 
-    /// Puts tasks where they fit, each on the first worker that admits it; those that fit nowhere.
+    /// Puts tasks where they fit, each on the first worker that admits it. Returns the tasks that fit nowhere.
     pub(super) fn place(&mut self, rows: Vec<TaskRow>) -> Vec<Guest> {
         let round = self.round();
         let open = round.view.worker_rows().filter(|worker| takes(&round, *worker));
         let open: Vec<WorkerRow> = open.collect();
         let (mut left, mut next, mut last) = (Vec::new(), 0, None);
         for row in rows {
-            // Where its like did not fit, it does not.
+            // A worker that refused a task refuses every task like it.
             if !last.is_some_and(|last| self.is_like(last, row)) {
                 next = 0;
             }
@@ -145,7 +145,7 @@ impl<'a> Trial<'a> {
                 }
                 next += 1;
             }
-            if next == open.len() {
+            if next == open.len() || broken!("advice_room_there_is") {
                 left.push(Guest { row, displaced: false });
             }
             last = Some(row);
@@ -155,8 +155,8 @@ impl<'a> Trial<'a> {
 
     /// Puts tasks on as many empty workers like this one as it takes, and clears them away again.
     ///
-    /// Worker by worker, each takes what it admits in the given order: just what the first that admits
-    /// it would be for each task.
+    /// Worker by worker, each takes the tasks that it admits, in the given order. The outcome is the same as if
+    /// each task were put on the first worker that admits it.
     pub(super) fn pack(&mut self, model: WorkerRow, guests: &[Guest]) -> Packed {
         let view = self.context.view;
         let mark = self.ledger.mark();
@@ -197,7 +197,7 @@ impl<'a> Trial<'a> {
         runs
     }
 
-    /// Fills one worker; whether it took anything.
+    /// Fills one worker. Returns whether it took any task.
     fn fill(
         &mut self,
         model: WorkerRow,
@@ -215,6 +215,9 @@ impl<'a> Trial<'a> {
                 }
                 (any, taken[run.start]) = (true, true);
                 run.start += 1;
+                if broken!("advice_packs") {
+                    break;
+                }
             }
         }
         runs.retain(|run| run.start < run.end);
@@ -226,9 +229,9 @@ impl<'a> Trial<'a> {
         rules::task(&self.round(), row, Purpose::Evacuate, TaskRules::AloneInScope).is_ok()
     }
 
-    /// The tasks that have to leave a worker so that it stands at this level, given largest first:
-    /// the small ones, since with them no more leaves than has to. Empty if they do not suffice.
-    /// A task that alone is too much is left: no worker could have it.
+    /// The tasks that have to leave a worker to bring it down to this level; `rows` come largest first, and the
+    /// smallest leave first, so that no more leaves than has to. Empty if they do not suffice. A task that alone
+    /// exceeds the level stays: no worker could have it.
     pub(super) fn relieve(
         &mut self,
         worker: WorkerRow,
@@ -256,7 +259,7 @@ impl<'a> Trial<'a> {
         if relieved { guests } else { Vec::new() }
     }
 
-    /// Whether two tasks are the same to every worker: what one refuses the one, it refuses the other.
+    /// Whether two tasks are the same to every worker: a worker that refuses one refuses the other.
     fn is_like(&self, a: TaskRow, b: TaskRow) -> bool {
         let Context { view, state, .. } = self.context;
         let is_free = |row: TaskRow| {
