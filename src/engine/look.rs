@@ -155,7 +155,7 @@ impl<'a> Look<'a> {
                 verdict.admission.rejection(),
                 None | Some(Rejection::WouldOverload { .. })
             );
-            if is_open && !companions.is_empty() {
+            if is_open && !companions.is_empty() && !broken!("rank_asks_for_all") {
                 let fits = match bound {
                     Some(no) => Err(no),
                     None => fits_together(&context, ledger, &together, to),
@@ -172,9 +172,10 @@ impl<'a> Look<'a> {
         };
         let is_refused = |verdict: &Verdict| !verdict.admission.is_accepted();
         ranked.sort_by(|(a, load_a), (b, load_b)| {
+            let by_net = net(b).total_cmp(&net(a));
             is_refused(a)
                 .cmp(&is_refused(b))
-                .then_with(|| net(b).total_cmp(&net(a)))
+                .then(if broken!("rank_best_first") { by_net.reverse() } else { by_net })
                 .then_with(|| load_a.total_cmp(load_b))
                 .then_with(|| a.worker.cmp(&b.worker))
         });
@@ -193,6 +194,7 @@ impl<'a> Look<'a> {
                 let alone = set.rows.len() == 1;
                 alone && self.found.faster.is_faster(round, set.lead(), [from, to])
             }
+            (Purpose::Evacuate, _) => !broken!("consider_a_drain"),
             _ => return Cow::Borrowed(set),
         };
         if upgrades {

@@ -33,14 +33,18 @@ pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), R
 /// The engine may begin something with this task. What is under way goes on in any case.
 pub(super) fn within_scope(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
     let Some(scope) = &round.config.scope else { return Ok(()) };
-    if matches!(round.ledger.places[row], Place::Stranded { .. }) {
+    let is_under_way = matches!(round.ledger.places[row], Place::Stranded { .. });
+    if is_under_way && !broken!("scope_narrows") {
         return Ok(());
     }
     let task = round.view.task(row);
-    if let Some(label) = scope.lacks(&task.labels) {
+    if let Some(label) = scope.lacks(&task.labels)
+        && !broken!("scope_label")
+    {
         return Err(Rejection::OutOfScope { label });
     }
     let (place, share) = (TaskScope::place(task.id), scope.share.get());
+    let place = if broken!("scope_share") { (place + share) % 1.0 } else { place };
     if place < share { Ok(()) } else { Err(Rejection::OutOfShare { share, place }) }
 }
 
@@ -114,7 +118,9 @@ pub(super) fn frozen_until(
     }
     let now = round.view.snapshot.at();
     let holds = |freeze: &&Freeze| {
-        let applies = purpose.is_voluntary() || freeze.strict;
+        let is_spared = purpose == Purpose::FollowGang && broken!("gang_is_frozen_whole");
+        let is_strict = freeze.strict && !is_spared || broken!("freeze_lets_drains_go_on");
+        let applies = purpose.is_voluntary() || is_strict;
         freeze.until > now && applies && is_in_scope(freeze.scope)
     };
     round.view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
@@ -160,7 +166,10 @@ pub(super) fn eviction_back_off(
     Ok(())
 }
 
-pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Result<(), Rejection> {
+    if purpose == Purpose::Upgrade && broken!("upgrade_waits_for_the_cooldown") {
+        return Ok(());
+    }
     match round.state.cooldowns.get(&round.task_id(row)) {
         Some(cooldown) if cooldown.until > round.view.snapshot.at() => {
             Err(Rejection::CoolingDown { until: cooldown.until })
