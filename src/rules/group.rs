@@ -1,4 +1,4 @@
-//! Do the groups of the task allow it: who stays together, who keeps apart, how evenly, and how many at once?
+//! Do the groups of the task allow the move: affinity, anti-affinity, spread, gang and disruption budget?
 
 use super::Pair;
 use crate::model::rows::TaskRow;

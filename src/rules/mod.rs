@@ -2,13 +2,12 @@
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
 //! configuration that switches it on, and a function that asks it. Rounds, the questions of
-//! [`Look`](crate::engine::Look) and advice ask the same functions below, and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
-//! far-reaching rules come first.
+//! [`Look`](crate::engine::Look) and advice ask the same functions below, and nobody else knows a rule. The first
+//! rule that says no is the answer; within a depth the cheap and far-reaching rules come first.
 //!
 #![doc = include_str!("table.md")]
 
 mod budget;
-
 mod fair;
 mod group;
 mod load;
