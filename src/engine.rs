@@ -86,7 +86,7 @@ pub enum Input {
     Reconfigure(alloc::boxed::Box<Config>),
 }
 
-/// What came of one [`Input`].
+/// The result of one [`Input`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[must_use]
@@ -96,7 +96,7 @@ pub enum Output {
     Outcome(alloc::boxed::Box<Outcome>),
     /// Of a report.
     Reply(Reply),
-    /// Of a round that came too late.
+    /// Of a snapshot that was not newer than the last one.
     Stale(Stale),
     /// Of new settings that are in force now.
     Reconfigured,
@@ -121,7 +121,7 @@ pub struct Stale {
     pub ended: Vec<Ended>,
 }
 
-/// Why an engine cannot go on from a state. The state is as it was.
+/// Why an engine cannot resume from a state. The state is unchanged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
@@ -227,8 +227,8 @@ impl Engine {
     }
 
     /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
-    /// and nothing in flight is dropped; only thresholds that are configured anew begin where they
-    /// are configured, not where the old ones had got to.
+    /// and nothing in flight is dropped; only thresholds whose configuration changed start again
+    /// from their configured values.
     ///
     /// # Errors
     ///
@@ -279,9 +279,8 @@ impl Engine {
         Look::new(&self.config, &self.state, snapshot)
     }
 
-    /// The commands that the host should be carrying out now: to be repeated after a restart of the
-    /// host. Of an engine that goes on from an older state ask after its first round: some of what the
-    /// state has under way may be over by now.
+    /// The commands that the host should be carrying out now; repeat them after a restart of the host. After a
+    /// [resume](Self::resume), run one round first: migrations of the saved state may have ended since.
     pub fn outstanding(&self) -> Vec<Command> {
         self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
     }
@@ -301,7 +300,7 @@ impl Engine {
         }
     }
 
-    /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
+    /// Figures about the rounds so far: what the specification's `get_load_balancer_stats` returns.
     pub fn stats(&self) -> Stats {
         let (state, now) = (&self.state, self.state.last.unwrap_or_default());
         Stats {

@@ -229,10 +229,10 @@ impl<'a> Look<'a> {
             .candidate(&round, set, to, filter)
             .and_then(worth)
             .and_then(|()| taker.would_take(ledger, set, candidate));
-        let last_resort = taker.above_ceiling(ledger, set, candidate);
+        let above_ceiling = taker.above_ceiling(ledger, set, candidate);
         Verdict {
             admission: answer.into(),
-            last_resort: last_resort.filter(|_| answer.is_ok()),
+            last_resort: if answer.is_ok() { above_ceiling } else { None },
             scorecard,
             alternative: fit.alternative,
             handover,
@@ -274,8 +274,8 @@ fn fits_together(
     Taker::new(context).would_take(ledger, set, candidate)
 }
 
-/// A task that no round would move, as if it were moved all the same: off a worker that is to be emptied, or to
-/// even out the loads.
+/// The set of a task that no round would move, to answer what if: the purpose is to empty a draining worker, to
+/// place a lost task, or else to even out the loads.
 fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
     let place = round.ledger.places[row];
     let (from, purpose) = match place {

@@ -57,11 +57,11 @@ pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Res
     let (arrives, speedup) = match round.ledger.places[pair.row] {
         Place::On(from) => {
             let downtime = payback::downtime_or_zero(round, task, [from, pair.to]);
-            let speedup = speed::speedup(round, pair.row, [from, pair.to], fit.alternative);
-            let is_instant = broken!("hand_over_needs_longer");
-            let speedup =
-                if broken!("slow_hardware_needs_longer") { speedup.max(1.0) } else { speedup };
-            (if is_instant { at } else { at.after(downtime) }, speedup)
+            let times = speed::speedup(round, pair.row, [from, pair.to], fit.alternative);
+            (
+                if broken!("hand_over_needs_longer") { at } else { at.after(downtime) },
+                if broken!("slow_hardware_needs_longer") { times.max(1.0) } else { times },
+            )
         }
         _ => (at, 1.0),
     };
