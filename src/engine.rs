@@ -86,7 +86,7 @@ pub enum Input {
     Reconfigure(alloc::boxed::Box<Config>),
 }
 
-/// What came of one [`Input`].
+/// The result of one [`Input`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[must_use]
@@ -96,7 +96,7 @@ pub enum Output {
     Outcome(alloc::boxed::Box<Outcome>),
     /// Of a report.
     Reply(Reply),
-    /// Of a round that came too late.
+    /// Of a snapshot that was not newer than the last one.
     Stale(Stale),
     /// Of new settings that are in force now.
     Reconfigured,
@@ -121,7 +121,7 @@ pub struct Stale {
     pub ended: Vec<Ended>,
 }
 
-/// Why an engine cannot go on from a state. The state is as it was.
+/// Why an engine cannot resume from a state. The state is unchanged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
@@ -167,7 +167,8 @@ impl Engine {
     /// As for [`new`](Self::new).
     pub fn in_epoch(config: Config, epoch: Epoch) -> Result<Self, ConfigErrors> {
         config.check()?;
-        let mut state = State::new(epoch);
+        let own = if broken!("blank_life_has_its_own_ids") { Epoch::FIRST } else { epoch };
+        let mut state = State::new(own);
         if epoch > Epoch::FIRST {
             state.spending.take_over(config.migration.as_ref());
         }
@@ -187,7 +188,7 @@ impl Engine {
     /// `epoch` is lower than the state's.
     pub fn resume(config: Config, state: State, epoch: Epoch) -> Result<Self, ResumeError> {
         let (found, known) = (state.schema, State::SCHEMA);
-        if found > known {
+        if found > known && !broken!("newer_state") {
             return Err(ResumeError::NewerState { found, known });
         }
         let last = state.epoch;
@@ -197,6 +198,7 @@ impl Engine {
         let mut engine = Self::new(config)?;
         engine.state = state;
         if epoch > last {
+            let epoch = if broken!("epoch_fences") { last } else { epoch };
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
             // A later life takes its time from its own first snapshot, even if a clock had run ahead.
             engine.state.last = None;
@@ -225,20 +227,31 @@ impl Engine {
     }
 
     /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
-    /// and nothing in flight is dropped; only thresholds that are configured anew begin where they
-    /// are configured, not where the old ones had got to.
+    /// and nothing in flight is dropped; only thresholds whose configuration changed start again
+    /// from their configured values.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] if the new configuration is impossible; the old one stays in force.
     pub fn reconfigure(&mut self, config: Config) -> Result<(), ConfigErrors> {
-        config.check()?;
+        if !broken!("reconfigure_refuses_nonsense") {
+            config.check()?;
+        }
         if config.thresholds != self.config.thresholds {
             self.state.thresholds = None;
         }
         let limits = [&self.config, &config].map(|config| config.migration.as_ref());
         self.state.spending.reconfigure(limits, self.state.last.unwrap_or_default());
-        self.config = config;
+        if broken!("profiles_keep_what_was_learned") {
+            self.state.learned.speed.clear();
+        }
+        if broken!("reconfigure_keeps_flights") && config.migration.is_none() {
+            self.state.in_flight = crate::state::InFlight::default();
+        }
+        let before = core::mem::replace(&mut self.config, config);
+        if broken!("profiles_reload") {
+            self.config.hardware = before.hardware;
+        }
         Ok(())
     }
 
@@ -266,9 +279,8 @@ impl Engine {
         Look::new(&self.config, &self.state, snapshot)
     }
 
-    /// The commands that the host should be carrying out now: to be repeated after a restart of the
-    /// host. Of an engine that goes on from an older state ask after its first round: some of what the
-    /// state has under way may be over by now.
+    /// The commands that the host should be carrying out now; repeat them after a restart of the host. After a
+    /// [resume](Self::resume), run one round first: migrations of the saved state may have ended since.
     pub fn outstanding(&self) -> Vec<Command> {
         self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
     }
@@ -288,7 +300,7 @@ impl Engine {
         }
     }
 
-    /// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
+    /// Figures about the rounds so far: what the specification's `get_load_balancer_stats` returns.
     pub fn stats(&self) -> Stats {
         let (state, now) = (&self.state, self.state.last.unwrap_or_default());
         Stats {
@@ -325,8 +337,10 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
     let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;
     let context = Context { config, state, view, bands, companions, pace: adapted.pace };
     let plan = match held {
-        Some(_) => Plan { tally, ..Plan::default() },
-        None => plan::plan(&context, ledger, tally),
+        Some(_) if !broken!("mass_disappearance_begins_nothing") => {
+            Plan { tally, ..Plan::default() }
+        }
+        _ => plan::plan(&context, ledger, tally),
     };
     let advised = match &config.advice {
         Some(section) => advice::advise(section, &context, ledger),
@@ -339,11 +353,14 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
 /// Is this snapshot newer than the last? If not, its reports are settled, and that is all.
 fn admit(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<(), Stale> {
     let given = snapshot.at();
-    let Some(last) = state.last.filter(|last| *last >= given) else { return Ok(()) };
+    let is_stale = |last: &Timestamp| *last > given || *last == given && !broken!("stale");
+    let Some(last) = state.last.filter(is_stale) else { return Ok(()) };
     let (mut commands, mut ended) = (Vec::new(), Vec::new());
     for report in snapshot.reports() {
         let reply = Lifecycle::new(config, state).on_report(report);
-        commands.extend(reply.commands);
+        if !broken!("stale_reports") {
+            commands.extend(reply.commands);
+        }
         ended.extend(reply.ended);
     }
     Err(Stale { last, given, commands, ended })

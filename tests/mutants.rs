@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use evenkeel::testkit::mutants::with_broken;
+use evenkeel::testkit::rule_table;
 use evenkeel::testkit::scenario::play;
 
 /// One line of the list.
@@ -97,4 +98,21 @@ fn every_switch_is_listed() {
     let listed: Vec<String> = mutants().into_iter().map(|mutant| mutant.name).collect();
     let strangers: Vec<&String> = found.iter().filter(|name| !listed.contains(name)).collect();
     assert!(strangers.is_empty(), "switches that tests/mutants.txt does not list: {strangers:?}");
+}
+
+/// The names of the rules that a move must meet.
+fn rule_names() -> Vec<String> {
+    let table = rule_table();
+    let rows = table.lines().skip(2);
+    rows.filter_map(|row| row.split('|').nth(2)).map(|name| name.trim().to_owned()).collect()
+}
+
+/// Every rule that a move must meet can be broken as a whole, and stands in the list by its name.
+#[test]
+fn every_rule_of_the_table_is_listed() {
+    let listed: Vec<String> = mutants().into_iter().map(|mutant| mutant.name).collect();
+    let rules = rule_names();
+    let missing: Vec<&String> = rules.iter().filter(|name| !listed.contains(name)).collect();
+    assert!(rules.len() > 40, "the table has {} rules only", rules.len());
+    assert!(missing.is_empty(), "rules that tests/mutants.txt does not list: {missing:?}");
 }

@@ -111,6 +111,7 @@ stories! {
     drained_tasks_go_where_there_is_most_room
     drained_tasks_stay_below_the_ceiling_while_they_can
     draining_worker_is_emptied_even_when_all_is_calm
+    draining_worker_whose_record_is_in_doubt_is_not_emptied
     draining_worker_with_a_broken_sensor_is_emptied
     efficiency_off_ignores_energy_and_heat
     evacuation_lists_who_will_be_late
@@ -183,6 +184,7 @@ stories! {
     late_word_of_a_new_name_undoes_nothing
     license_is_a_resource_like_any_other
     maintenance_empties_the_worker_ahead_of_time
+    memory_of_moves_bounds_how_many_leave_at_once
     migration_off_observes_and_explains
     move_for_speed_repays_itself_or_is_refused
     move_taken_over_keeps_room_on_a_device
@@ -214,6 +216,7 @@ stories! {
     placement_newer_than_the_measurements_counts
     prediction_off_waits_for_the_overload
     preference_for_evenness_moves_what_one_for_stillness_leaves
+    question_about_a_task_without_a_known_place
     queued_task_moves_at_the_price_of_a_message
     queued_work_is_queued_again_in_favour_of_a_worker
     queued_work_says_nothing_of_how_many_may_move
@@ -298,6 +301,7 @@ stories! {
     what_is_measured_of_one_alternative_says_nothing_of_another
     who_is_done_in_time_leaves_with_who_is_not
     who_must_be_gone_first_goes_first
+    worker_is_told_of_only_so_many_placements_at_once
     worker_that_failed_a_kind_is_passed_over
     worker_that_leaves_takes_nothing_that_outlasts_it
     workers_that_stay_away_are_believed_gone_in_the_end

@@ -160,7 +160,7 @@ impl<'a> Look<'a> {
                 verdict.admission.rejection(),
                 None | Some(Rejection::WouldOverload { .. })
             );
-            if is_open && !companions.is_empty() {
+            if is_open && !companions.is_empty() && !broken!("rank_asks_for_all") {
                 let fits = match bound {
                     Some(no) => Err(no),
                     None => fits_together(&context, ledger, &together, to),
@@ -177,9 +177,10 @@ impl<'a> Look<'a> {
         };
         let is_refused = |verdict: &Verdict| !verdict.admission.is_accepted();
         ranked.sort_by(|(a, load_a), (b, load_b)| {
+            let by_net = net(b).total_cmp(&net(a));
             is_refused(a)
                 .cmp(&is_refused(b))
-                .then_with(|| net(b).total_cmp(&net(a)))
+                .then(if broken!("rank_best_first") { by_net.reverse() } else { by_net })
                 .then_with(|| load_a.total_cmp(load_b))
                 .then_with(|| a.worker.cmp(&b.worker))
         });
@@ -198,6 +199,7 @@ impl<'a> Look<'a> {
                 let alone = set.rows.len() == 1;
                 alone && self.found.faster.is_faster(round, set.lead(), [from, to])
             }
+            (Purpose::Evacuate, _) => !broken!("consider_a_drain"),
             _ => return Cow::Borrowed(set),
         };
         if upgrades {
@@ -230,10 +232,10 @@ impl<'a> Look<'a> {
             None => Ok(()),
         };
         let answer = asked.and_then(worth).and_then(|()| taker.would_take(ledger, set, candidate));
-        let last_resort = taker.above_ceiling(ledger, set, candidate);
+        let above_ceiling = taker.above_ceiling(ledger, set, candidate);
         Verdict {
             admission: answer.into(),
-            last_resort: last_resort.filter(|_| answer.is_ok()),
+            last_resort: if answer.is_ok() { above_ceiling } else { None },
             scorecard,
             alternative: fit.alternative,
             handover,
@@ -255,8 +257,8 @@ fn fits_together(
     Taker::new(context).would_take(ledger, set, candidate)
 }
 
-/// A task that no round would move, as if it were moved all the same: off a worker that is to be emptied, or to
-/// even out the loads.
+/// The set of a task that no round would move, to answer what if: the purpose is to empty a draining worker, to
+/// place a lost task, or else to even out the loads.
 fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
     let place = round.ledger.places[row];
     let (from, purpose) = match place {

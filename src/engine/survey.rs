@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use crate::config::Config;
+use crate::config::{Adaptation, Config, Prediction};
 use crate::forecast;
 use crate::round::{Adapted, Survey};
 use crate::snapshot::Snapshot;
@@ -25,9 +25,13 @@ pub(super) fn survey<'a>(
     let adapted = match &config.adaptation {
         Some(section) if is_new => adapt::adapt(section, config.thresholds, state, &view),
         Some(section) => adapt::in_force(section, config.thresholds, state),
+        None if broken!("adaptation_switch") => {
+            adapt::adapt(&Adaptation::default(), config.thresholds, state, &view)
+        }
         None => Adapted::fixed(config.thresholds),
     };
-    let prediction = config.prediction.as_ref();
+    let unasked = broken!("prediction_switch").then(Prediction::default);
+    let prediction = config.prediction.as_ref().or(unasked.as_ref());
     let calibration = prediction.map(|section| forecast::calibrate(section, state, &view));
     let calibration = calibration.unwrap_or_default();
     let forecast =

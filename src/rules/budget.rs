@@ -28,7 +28,7 @@ pub(crate) struct Accounts<'a> {
     simultaneous: usize,
     /// Tasks that are interrupted, chosen ones included.
     interrupted: usize,
-    /// Those, and those that are queued again.
+    /// Tasks that are interrupted or queued again, chosen ones included.
     moving: usize,
     table: Table,
     fair: Option<Fair>,
@@ -44,18 +44,18 @@ pub(crate) struct Bill {
 }
 
 impl<'a> Accounts<'a> {
-    /// As they stand before the plan.
+    /// The accounts before the plan.
     pub(crate) fn open(
         round: &Round<'_>,
         limits: &'a MigrationLimits,
         simultaneous: usize,
     ) -> Self {
-        let flights = || round.state.in_flight.values();
+        let migrations = || round.state.in_flight.values();
         Self {
             limits,
             simultaneous,
-            interrupted: flights().filter(|migration| migration.interrupts()).count(),
-            moving: flights().filter(|migration| !migration.is_placement()).count(),
+            interrupted: migrations().filter(|migration| migration.interrupts()).count(),
+            moving: migrations().filter(|migration| !migration.is_placement()).count(),
             table: Table::open(limits, round),
             fair: Fair::open(limits, round.state, round.view),
         }
@@ -174,10 +174,10 @@ pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Result
 }
 
 pub(super) fn moves_per_target(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
-    let interrupts = taking.bill.interrupted > 0;
-    let Some(limit) = taking.accounts.limits.per_target.filter(|_| interrupts) else {
+    let Some(limit) = taking.accounts.limits.per_target else { return Ok(()) };
+    if taking.bill.interrupted == 0 {
         return Ok(());
-    };
+    }
     let arriving = round.ledger.incoming[taking.to] + count(taking.set.rows.len());
     match beyond(limit, arriving) {
         0 => Ok(()),
@@ -237,12 +237,16 @@ struct Line {
 }
 
 impl Table {
-    /// As it stands before the plan.
+    /// The table before the plan.
     fn open(limits: &MigrationLimits, round: &Round<'_>) -> Self {
         let (state, view): (&State, &View<'_>) = (round.state, round.view);
-        let flights = state.in_flight.values().filter(|_| !limits.budgets.is_empty());
-        let under_way: Vec<Charge> =
-            flights.filter_map(|migration| charge_of(round.config, view, migration)).collect();
+        let mut under_way: Vec<Charge> = Vec::new();
+        if !limits.budgets.is_empty() {
+            let migrations = state.in_flight.values();
+            under_way.extend(
+                migrations.filter_map(|migration| charge_of(round.config, view, migration)),
+            );
+        }
         let (now, spending) = (view.snapshot.at(), &state.spending);
         let line = |budget: &Budget| {
             let mut line = Line { budget: *budget, spent: BTreeMap::new(), closed: None };
@@ -259,7 +263,7 @@ impl Table {
         Self { lines, held: spending.len(), room: Spending::room(limits, view.workers.len()) }
     }
 
-    /// Whether there is nothing to be asked.
+    /// Whether there are no budgets.
     const fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

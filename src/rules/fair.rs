@@ -9,47 +9,51 @@ use crate::snapshot::Placement;
 use crate::state::State;
 use crate::view::View;
 
-/// Interruptions within the window, and whose tasks there are.
+/// What each tenant has been interrupted within the window, and how many tasks it has.
 #[derive(Clone, Debug)]
 pub(super) struct Fair {
     slack: u64,
-    had: BTreeMap<TenantId, u64>,
+    interrupted: BTreeMap<TenantId, u64>,
     tasks: BTreeMap<TenantId, u64>,
     /// Tasks of all tenants.
-    of: u64,
+    all_tasks: u64,
 }
 
 impl Fair {
-    /// As it stands before the plan; nothing where nobody asks.
+    /// As it stands before the plan; `None` if the settings ask for no fairness.
     pub(super) fn open(limits: &MigrationLimits, state: &State, view: &View<'_>) -> Option<Self> {
         let section = limits.fairness?;
         let mut tasks: BTreeMap<TenantId, u64> = BTreeMap::new();
         for task in view.snapshot.tasks() {
             let runs = matches!(task.placement, Placement::On(_) | Placement::Moving { .. });
-            if let Some(tenant) = task.tenant.filter(|_| runs) {
+            if let Some(tenant) = task.tenant
+                && runs
+            {
                 *tasks.entry(tenant).or_default() += 1;
             }
         }
-        let had = state.spending.interrupted(section.window, view.snapshot.at()).collect();
-        let of = tasks.values().sum();
-        Some(Self { slack: u64::from(section.slack.get()), had, tasks, of })
+        let interrupted = state.spending.interrupted(section.window, view.snapshot.at()).collect();
+        let all_tasks = tasks.values().sum();
+        Some(Self { slack: u64::from(section.slack.get()), interrupted, tasks, all_tasks })
     }
 
     /// Whether these may be interrupted, one after the other.
     pub(super) fn check(&self, tenants: &[TenantId]) -> Result<(), Rejection> {
-        let mut all: u64 = self.had.values().sum();
+        let mut all: u64 = self.interrupted.values().sum();
         let mut worst = Ok(());
         let mut most = 0;
         for (nth, tenant) in tenants.iter().enumerate() {
             all += 1;
-            let before = tenants[..nth].iter().filter(|it| *it == tenant).count() as u64;
-            let had = self.had.get(tenant).copied().unwrap_or(0) + before;
+            let before = tenants[..nth].iter().filter(|other| *other == tenant).count() as u64;
+            let had = self.interrupted.get(tenant).copied().unwrap_or(0) + before;
             let tasks = self.tasks.get(tenant).copied().unwrap_or(0);
             // The slack that would be needed: what it has beyond its share, in whole interruptions.
-            let beyond = ((had + 1) * self.of).saturating_sub(tasks * all).div_ceil(self.of.max(1));
-            let over = beyond.saturating_sub(self.slack + u64::from(broken!("fair_share")));
+            let beyond = ((had + 1) * self.all_tasks)
+                .saturating_sub(tasks * all)
+                .div_ceil(self.all_tasks.max(1));
+            let over = beyond.saturating_sub(self.slack);
             if over > most {
-                let [had, all, tasks, of, over] = [had, all, tasks, self.of, over]
+                let [had, all, tasks, of, over] = [had, all, tasks, self.all_tasks, over]
                     .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
                 worst = Err(Rejection::Unfair { tenant: *tenant, had, all, tasks, of, over });
                 most = beyond - self.slack;
@@ -61,7 +65,7 @@ impl Fair {
     /// Enters interruptions that are chosen.
     pub(super) fn enter(&mut self, tenants: &[TenantId]) {
         for tenant in tenants {
-            *self.had.entry(*tenant).or_default() += 1;
+            *self.interrupted.entry(*tenant).or_default() += 1;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Do the groups of the task allow it: who stays together, who keeps apart, how evenly, and how many at once?
+//! Do the groups of the task allow the move: affinity, anti-affinity, spread, gang and disruption budget?
 
 use super::Pair;
 use crate::model::rows::TaskRow;
@@ -24,7 +24,8 @@ pub(super) fn disruption_budget(
     _: Purpose,
 ) -> Result<(), Rejection> {
     // A task without a worker leaves none.
-    if !matches!(round.ledger.places[row], Place::On(_)) {
+    let leaves = matches!(round.ledger.places[row], Place::On(_));
+    if !leaves && !broken!("disruption_spares_recovery") {
         return Ok(());
     }
     for (index, group) in groups_of(round, row) {

@@ -2,13 +2,12 @@
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
 //! configuration that switches it on, and a function that asks it. Rounds, the questions of
-//! [`Look`](crate::engine::Look) and advice ask the same functions below, and nobody else knows a rule. The first rule that says no is the answer; within a depth the cheap and
-//! far-reaching rules come first.
+//! [`Look`](crate::engine::Look) and advice ask through the functions below; no other module knows a rule. The first
+//! rule that says no is the answer; within a depth, rules that are cheap and reach far come first.
 //!
 #![doc = include_str!("table.md")]
 
 mod budget;
-
 mod fair;
 mod group;
 mod load;
@@ -146,7 +145,9 @@ const fn rule<F: Copy>(
 
 impl<F> Rule<F> {
     fn holds(&self, config: &Config, purpose: Purpose) -> bool {
-        self.holds_for.contains(purpose) && self.section.is_on(config) && !broken!(self.name)
+        let is_meant = self.holds_for.contains(purpose)
+            || self.name == "disruption budget" && broken!("disruption_spares_recovery");
+        is_meant && self.section.is_on(config) && !broken!(self.name)
     }
 }
 
@@ -338,8 +339,8 @@ pub(crate) enum TaskRules {
     All,
     /// All but the one about companions.
     Alone,
-    /// All but the scope and the one about companions: where a task could go is no question of who may send
-    /// it there.
+    /// All but the scope and the one about companions: the scope limits what the engine begins, not where a
+    /// task could go.
     AloneInScope,
     /// Those whose answer changes as the plan grows.
     Changing,
@@ -385,8 +386,8 @@ pub(crate) fn pair(
     Ok(fit)
 }
 
-/// How a task would run on a worker: by the fastest of its variants for which the worker has the
-/// hardware, a device and room. If there is none, what the fastest lacks for which it has the hardware.
+/// How a task would run on a worker: by the fastest of its variants for which the worker has the hardware, a
+/// device and room. If there is none, what the worker lacks for the fastest variant whose hardware it has.
 pub(crate) fn fit(
     round: &Round<'_>,
     row: TaskRow,
@@ -401,7 +402,8 @@ pub(crate) fn fit(
         return Ok(Fit { alternative: None, device: variant::device(round, task, to) });
     };
     let mut refused: Option<Rejection> = None;
-    for (nth, task) in variants.fastest_first() {
+    let asked = if broken!("next_alternative") { 1 } else { usize::MAX };
+    for (nth, task) in variants.fastest_first().take(asked) {
         let accepted = match filter {
             VariantFilter::Any => true,
             VariantFilter::AtLeast(speed) => {
@@ -434,7 +436,7 @@ fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
     rules.try_for_each(|rule| (rule.ask)(round, variant))
 }
 
-/// Is there room for this footprint, of one task or of several?
+/// Does the worker have room for this footprint, of one task or of several?
 pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
     variant::headroom_for(round, to, footprint)
 }
@@ -473,7 +475,7 @@ pub(crate) fn worth(round: &Round<'_>, purpose: Purpose, scorecard: &Scorecard) 
     Ok(())
 }
 
-/// Do the budgets allow it?
+/// Do the budgets allow the move?
 pub(crate) fn budget(
     round: &Round<'_>,
     set: &MoveSet,

@@ -66,10 +66,17 @@ pub(crate) fn handover(
 ) -> Option<Handover> {
     let section = round.config.transfer.as_ref()?;
     let task = round.view.task(row);
-    let horizon_secs = seconds(section.horizon.unwrap_or_else(|| round.config.horizon()));
+    let stated = if broken!("horizon_of_the_gain") { None } else { section.horizon };
+    let horizon_secs = seconds(stated.unwrap_or_else(|| round.config.horizon()));
     let times = speed::speedup(round, row, [from, to], fit.alternative);
     // The faster the task runs there, the sooner it ends.
-    let ends = task.expected_remaining().map(|remaining| seconds(remaining) / times);
+    let shortens = if broken!("ends_sooner_where_it_runs_faster") { 1.0 } else { times };
+    let ends = task.expected_remaining().map(|remaining| seconds(remaining) / shortens);
+    let left_secs = match ends {
+        Some(ends) if broken!("no_further_than_the_horizon") => ends,
+        Some(ends) if !broken!("before_it_ends") => ends.min(horizon_secs),
+        _ => horizon_secs,
+    };
     let gap = load_gap(round, [from, to], footprint);
     Some(Handover {
         transfer_secs: transfer_secs(round, section, task, [from, to]),
@@ -77,7 +84,7 @@ pub(crate) fn handover(
         lost_secs: task.lost_work().map(seconds),
         gain: gap.map(|gap| gap + (times - 1.0)),
         times,
-        left_secs: ends.map_or(horizon_secs, |ends| ends.min(horizon_secs)).max(1.0),
+        left_secs: left_secs.max(1.0),
         horizon_secs,
     })
 }
@@ -99,14 +106,19 @@ fn transfer_secs(
     if task.is_reached(target.id, target.zone) {
         return Some(0.0);
     }
-    let bytes = task.state_bytes.or(section.state_bytes)?;
+    let unknown = broken!("unknown_state").then_some(0);
+    let bytes = task.state_bytes.or(section.state_bytes).or(unknown)?;
     let mut secs = link_secs(round, section, to, bytes)?;
     match task.state_at {
-        None => secs = secs.max(link_secs(round, section, from, bytes)?),
+        None => {
+            let at_source = link_secs(round, section, from, bytes)?;
+            secs = if broken!("slower_link") { secs.min(at_source) } else { secs.max(at_source) };
+        }
         Some(StateAt::Worker(id)) => {
             let holder = view.snapshot.worker_row(id)?;
             // What lies out of reach may never arrive.
-            if view.workers[holder].stance == Stance::Offline {
+            let is_lost = view.workers[holder].stance == Stance::Offline;
+            if is_lost && !broken!("state_out_of_reach") {
                 return None;
             }
             secs = secs.max(link_secs(round, section, holder, bytes)?);
@@ -122,7 +134,10 @@ fn transfer_secs(
 fn link_secs(round: &Round<'_>, section: &Transfer, worker: WorkerRow, bytes: u64) -> Option<f64> {
     let ledger = round.ledger;
     let others = ledger.outgoing[worker].saturating_add(ledger.incoming[worker]);
-    Some(bytes as f64 * (1.0 + f64::from(others)) / bandwidth(section, round.view, worker)?)
+    let others = if broken!("links_are_shared") { 0 } else { others };
+    let unknown = broken!("unknown_link").then_some(1e9);
+    let bandwidth = bandwidth(section, round.view, worker).or(unknown)?;
+    Some(bytes as f64 * (1.0 + f64::from(others)) / bandwidth)
 }
 
 /// How long a task stands still on its way; a task that starts there before it stops here never does.
@@ -132,12 +147,16 @@ fn downtime_secs(
     task: &Task,
     ends: [WorkerRow; 2],
 ) -> Option<f64> {
-    if Transport::of(round.config.migration.as_ref(), task) == Transport::StartThenStop {
+    let overlaps = Transport::of(round.config.migration.as_ref(), task) == Transport::StartThenStop;
+    if overlaps && !broken!("copy_never_stands_still") {
         return Some(0.0);
     }
     let around = match task.mobility {
         Mobility::Queued => 0.0,
         Mobility::Restart => seconds(section.restart),
+        Mobility::Checkpoint | Mobility::Pinned if broken!("saving_takes_time") => {
+            seconds(section.restart)
+        }
         Mobility::Checkpoint | Mobility::Pinned => {
             seconds(section.checkpoint) + seconds(section.restart)
         }

@@ -27,7 +27,9 @@ pub(crate) fn profile(
         if named.intersects(kinds) {
             named.contains(*kind)
         } else {
-            !kinds.contains(Hardware::Cpu) || *kind == Hardware::Cpu
+            !kinds.contains(Hardware::Cpu)
+                || *kind == Hardware::Cpu
+                || broken!("cpu_tasks_ignore_gpus")
         }
     };
     let profiles = kinds.iter().filter(usable);
@@ -45,7 +47,9 @@ pub(crate) fn there(
     worker: WorkerRow,
 ) -> f64 {
     // A variant has one alternative: the one by which it runs.
-    if let Some(alternative) = task.alternatives.first() {
+    if let Some(alternative) = task.alternatives.first()
+        && !broken!("alternative_speed")
+    {
         return alternative.speed;
     }
     observed(round, worker, profile(&section.table, round.view, task, worker))
@@ -78,12 +82,15 @@ pub(crate) fn here(
     worker: WorkerRow,
 ) -> f64 {
     let kinds = round.view.workers[worker].kinds;
-    let runs_on_cpu = round.view.names_devices
+    let names_devices = round.view.names_devices || broken!("silent_about_devices");
+    let without_device = task.device.is_none() || broken!("with_a_device_it_runs_there");
+    let runs_on_cpu = names_devices
         && kinds.contains(Hardware::Cpu)
         && task.requirements.hardware().contains(Hardware::Cpu)
         && runs_on_device(&task.requirements, kinds)
         && task.requirements.gpu_memory_bytes.is_some()
-        && task.device.is_none();
+        && without_device
+        && !broken!("without_a_device_it_runs_on_the_cpu");
     if runs_on_cpu {
         return observed(round, worker, section.table.profile(Hardware::Cpu, None));
     }
@@ -101,7 +108,8 @@ pub(crate) fn to_beat(
 ) -> f64 {
     let task = round.view.task(row);
     let here = here(round, section, round.view.task_here(row), worker);
-    if Transport::of(round.config.migration.as_ref(), task).is_by_scheduler() {
+    let is_by_scheduler = Transport::of(round.config.migration.as_ref(), task).is_by_scheduler();
+    if is_by_scheduler && !broken!("evicts_for_no_device") {
         here.max(best(round, section, task, worker))
     } else {
         here
@@ -118,13 +126,17 @@ pub(crate) fn speedup(
 ) -> f64 {
     let Some(section) = &round.config.hardware else { return 1.0 };
     let here = here(round, section, round.view.task_here(row), from);
+    let alternative = if broken!("as_fast_as_it_runs_there") { None } else { alternative };
     let there = there(round, section, round.view.task_by(row, alternative), to);
     (there / here).clamp(1.0 / MOST_SPEEDUP, MOST_SPEEDUP)
 }
 
 fn observed(round: &Round<'_>, worker: WorkerRow, profile: HardwareProfile) -> f64 {
     let learned = round.state.learned.speed(round.worker_id(worker), profile.hardware);
-    learned.unwrap_or(profile.performance)
+    match learned {
+        Some(speed) if !broken!("speed_is_learned") => speed,
+        _ => profile.performance,
+    }
 }
 
 /// What decides how fast a task runs on a given worker, beside that worker: the hardware it names, and

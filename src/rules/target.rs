@@ -57,12 +57,16 @@ pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Res
     let (arrives, speedup) = match round.ledger.places[pair.row] {
         Place::On(from) => {
             let downtime = payback::downtime_or_zero(round, task, [from, pair.to]);
-            let speedup = speed::speedup(round, pair.row, [from, pair.to], fit.alternative);
-            (at.after(downtime), speedup)
+            let times = speed::speedup(round, pair.row, [from, pair.to], fit.alternative);
+            (
+                if broken!("hand_over_needs_longer") { at } else { at.after(downtime) },
+                if broken!("slow_hardware_needs_longer") { times.max(1.0) } else { times },
+            )
         }
         _ => (at, 1.0),
     };
-    let needed = task.settles(arrives, speedup).unwrap_or(round.view.horizon).max(round.view.soon);
+    let unknown = if broken!("leaves_within_the_horizon") { at } else { round.view.horizon };
+    let needed = task.settles(arrives, speedup).unwrap_or(unknown).max(round.view.soon);
     if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
 }
 

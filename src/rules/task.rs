@@ -23,7 +23,9 @@ pub(super) fn leaves_a_certain_source(
 /// The record of a task's worker is what the host meant.
 pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), Rejection> {
     match round.ledger.places[row] {
-        Place::On(worker) if !round.view.snapshot.is_certain(worker) => {
+        Place::On(worker)
+            if !round.view.snapshot.is_certain(worker) && !broken!("source is certain") =>
+        {
             Err(Rejection::DoubtfulSource { worker: round.worker_id(worker) })
         }
         _ => Ok(()),
@@ -37,15 +39,21 @@ pub(super) fn within_scope(
     purpose: Purpose,
 ) -> Result<(), Rejection> {
     let Some(scope) = &round.config.scope else { return Ok(()) };
-    let spared = broken!("scope_reaches_everything") && purpose == Purpose::Recover;
-    if spared || matches!(round.ledger.places[row], Place::Stranded { .. }) {
+    let is_under_way = matches!(round.ledger.places[row], Place::Stranded { .. });
+    if is_under_way && !broken!("scope_narrows") {
+        return Ok(());
+    }
+    if purpose == Purpose::Recover && broken!("scope_reaches_everything") {
         return Ok(());
     }
     let task = round.view.task(row);
-    if let Some(label) = scope.lacks(&task.labels) {
+    if let Some(label) = scope.lacks(&task.labels)
+        && !broken!("scope_label")
+    {
         return Err(Rejection::OutOfScope { label });
     }
     let (place, share) = (TaskScope::place(task.id), scope.share.get());
+    let place = if broken!("scope_share") { (place + share) % 1.0 } else { place };
     if place < share { Ok(()) } else { Err(Rejection::OutOfShare { share, place }) }
 }
 
@@ -119,7 +127,9 @@ pub(super) fn frozen_until(
     }
     let now = round.view.snapshot.at();
     let holds = |freeze: &&Freeze| {
-        let applies = purpose.is_voluntary() || freeze.strict;
+        let is_spared = purpose == Purpose::FollowGang && broken!("gang_is_frozen_whole");
+        let is_strict = freeze.strict && !is_spared || broken!("freeze_lets_drains_go_on");
+        let applies = purpose.is_voluntary() || is_strict;
         freeze.until > now && applies && is_in_scope(freeze.scope)
     };
     round.view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
@@ -165,7 +175,10 @@ pub(super) fn eviction_back_off(
     Ok(())
 }
 
-pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Result<(), Rejection> {
+    if purpose == Purpose::Upgrade && broken!("upgrade_waits_for_the_cooldown") {
+        return Ok(());
+    }
     match round.state.cooldowns.get(&round.task_id(row)) {
         Some(cooldown) if cooldown.until > round.view.snapshot.at() => {
             Err(Rejection::CoolingDown { until: cooldown.until })

@@ -6,7 +6,7 @@ use crate::model::resource::{ResourceId, whole};
 use crate::model::rows::WorkerRow;
 use crate::outcome::Rejection;
 use crate::round::Round;
-use crate::snapshot::Task;
+use crate::snapshot::{Placement, Stance, Task};
 use crate::view::{Footprint, runs_on_device, suits};
 
 pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
@@ -17,7 +17,12 @@ pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<()
 
 pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
     let (needs, kinds) = (on.task.requirements.any_of, round.view.workers[on.to].kinds);
-    let met = needs.is_empty() || needs.intersects(kinds);
+    let met = needs.is_empty()
+        || if broken!("any_of_hardware") {
+            needs.without(kinds).is_empty()
+        } else {
+            needs.intersects(kinds)
+        };
     if met { Ok(()) } else { Err(Rejection::MissingHardware { needs, all: false }) }
 }
 
@@ -41,7 +46,8 @@ pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Res
 pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
     let Some(needs_bytes) = on.task.requirements.min_memory_bytes else { return Ok(()) };
     let has = round.view.worker(on.to).capacity.known(ResourceId::MEMORY);
-    if has.is_some_and(|has| has >= needs_bytes as f64) {
+    let is_unknown_enough = broken!("memory_of_the_whole_worker");
+    if has.map_or(is_unknown_enough, |has| has >= needs_bytes as f64) {
         return Ok(());
     }
     Err(Rejection::TooLittleMemory { needs_bytes, has_bytes: has.map(whole) })
@@ -56,6 +62,7 @@ pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Result<
     }
     match round.view.worker(on.to).compute(Hardware::Cuda) {
         Some(has) if has >= least => Ok(()),
+        None if broken!("compute_capability") => Ok(()),
         has => Err(Rejection::TooLittleCompute { needs: least, has }),
     }
 }
@@ -88,7 +95,20 @@ fn device_bytes(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u64> {
 
 /// Room in every resource that the task asks for: reservations never exceed capacity.
 pub(super) fn headroom(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+    if broken!("drains_need_room") && leaves_a_drained_worker(round, on.task) {
+        return Ok(());
+    }
     headroom_for(round, on.to, on.footprint)
+}
+
+fn leaves_a_drained_worker(round: &Round<'_>, task: &Task) -> bool {
+    match task.placement {
+        Placement::On(id) => {
+            let worker = round.view.snapshot.worker(id);
+            worker.is_some_and(|worker| worker.stance == Stance::Drain)
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn headroom_for(
@@ -99,7 +119,8 @@ pub(super) fn headroom_for(
     for (column, cell) in round.ledger.row(to).iter().enumerate() {
         let Some(needed) = footprint.claim[column].filter(|claim| *claim > 0.0) else { continue };
         // A capacity that is unknown counts as none.
-        let capacity = cell.capacity.unwrap_or(0.0);
+        let unknown = if broken!("unknown_capacity_is_none") { f64::MAX } else { 0.0 };
+        let capacity = cell.capacity.unwrap_or(unknown);
         let free = capacity - cell.claimed;
         if needed > free {
             let resource = round.ledger.columns[column];

@@ -200,7 +200,7 @@ impl AffinityIndex {
                 self.moving.insert(member, to);
                 self.arriving.entry(to).or_default().insert(member);
             }
-            (_, Some(worker)) => {
+            (_, Some(worker)) if !broken!("companion_out_of_sight") => {
                 self.hidden.insert(member, worker);
             }
             ([Some(worker), None], None) => {
@@ -208,7 +208,7 @@ impl AffinityIndex {
                     members.insert(member);
                 });
             }
-            ([None, None], None) => {}
+            ([None, None], _) | (_, Some(_)) => {}
         }
     }
 
@@ -266,7 +266,10 @@ struct AntiAffinityIndex {
 
 impl AntiAffinityIndex {
     fn add(&mut self, member: TaskId, at: Whereabouts) {
-        for worker in at.ends.into_iter().flatten() {
+        let [here, there] = at.ends;
+        let is_last_only = there.is_some() && broken!("both_ends_in_transit");
+        let here = if is_last_only { None } else { here };
+        for worker in [here, there].into_iter().flatten() {
             self.there.entry(worker).or_default().insert(member);
         }
     }
@@ -319,6 +322,7 @@ impl SpreadIndex {
                 both.push(Some(worker.raw()));
                 landed.push(Some(worker.raw()));
             }
+            Some(_) if broken!("spread_out_of_sight") => {}
             Some(_) if arrives => self.hidden += 1,
             Some(_) => self.hidden -= 1,
             None => {}
@@ -339,11 +343,15 @@ impl SpreadIndex {
         let landed = |at| self.landed.skew(open, own_landed, [self.domain(at), None]);
         let grows = |with: u32, without: u32| {
             let (with, without) = (with + self.hidden, without.saturating_sub(self.hidden));
+            let without = if broken!("spread_may_be_repaired") { 0 } else { without };
             Some(with).filter(|skew| *skew > most.max(without))
         };
         let under_way = both([here, Some(to)]).max(both([Some(to), None]));
         // What is broken already may be repaired, never made worse.
         let in_transit = grows(under_way, both([here, None]));
+        if broken!("zones_once_all_has_landed") {
+            return in_transit;
+        }
         in_transit.or_else(|| grows(landed(Some(to)), landed(here)))
     }
 }
