@@ -86,7 +86,7 @@ impl<'a> Lifecycle<'a> {
             Effect::Arrive(worker, task) => self.arrive(migration, worker, task, at),
             Effect::Rename(is) => self.rename(task, is),
             Effect::BackOff(task) => self.back_off(task, at),
-            Effect::ForgetBackOff => _ = self.state.back_offs.remove(&task),
+            Effect::ForgetBackOff(task) => _ = self.state.back_offs.remove(&task),
             Effect::CoolDown(worker) => self.cool_down(task, Some(worker), at),
         }
     }
@@ -109,14 +109,16 @@ impl<'a> Lifecycle<'a> {
         let completed = u64::from(well);
         let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
         self.state.counters.add(at, counts);
-        if let Some(concurrency) =
-            self.state.concurrency.as_mut().filter(|_| migration.interrupts())
+        let tells_concurrency = migration.interrupts() || broken!("queued_raises_nothing");
+        if let Some(concurrency) = &mut self.state.concurrency
+            && tells_concurrency
         {
             concurrency.completed |= well;
             concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
         }
         // What an operator called off says nothing of its kind, nor does what was done before it moved.
-        if fate != Fate::Finished && (well || !called_off) {
+        let is_charged = well || !called_off || broken!("operator_costs_nothing");
+        if fate != Fate::Finished && is_charged {
             self.record_cost(migration, well, at);
         }
         if fate == Fate::Completed {
@@ -176,7 +178,9 @@ impl<'a> Lifecycle<'a> {
         if let Some(from) = from {
             self.note_move(from, released);
         }
-        self.note_move(to, running);
+        if !broken!("step_of_the_target_is_no_trend") {
+            self.note_move(to, running);
+        }
         if from.is_some() {
             self.cool_down(task, from, at);
         }
@@ -255,8 +259,10 @@ impl<'a> Lifecycle<'a> {
     ) {
         let left = ended.placement_unknown_since_leaving;
         let known = |other: &mut EndedMigration| other.placement_unknown_since_leaving = None;
-        self.state.ended.replace_where(|other| other.id == ended.id, known);
-        if left == Some(worker) {
+        if !broken!("heard_of_late_once") {
+            self.state.ended.replace_where(|other| other.id == ended.id, known);
+        }
+        if left == Some(worker) && !broken!("heard_of_late_where_it_was") {
             self.rename(ended.task, task);
             self.back_off(task, at);
         } else {

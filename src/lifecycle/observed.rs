@@ -77,7 +77,11 @@ impl Lifecycle<'_> {
             }
             Placement::On(worker) if worker == migration.to() => Event::ShownAtTarget,
             // Still said to be where it was lost: nothing new.
-            Placement::On(worker) if is_lost(self.state, snapshot, worker) => return,
+            Placement::On(worker)
+                if is_lost(self.state, snapshot, worker) && !broken!("placed_once") =>
+            {
+                return;
+            }
             Placement::On(worker) => Event::ShownElsewhere { worker },
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
@@ -105,14 +109,14 @@ impl Lifecycle<'_> {
         let Some(migration) = self.state.in_flight.by_id(id) else { return };
         let to = migration.to();
         let source_gone = migration.from().is_some_and(|from| is_gone(snapshot, from));
-        let event = if source_gone && migration.is_at_its_source() {
+        let event = if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
             let task = snapshot.task(migration.task());
             let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
             Event::SourceGone { on_target, unfit: closure(snapshot, to) }
-        } else if is_gone(snapshot, to) {
+        } else if is_gone(snapshot, to) && !broken!("dead_target") {
             Event::TargetGone { unfit: Cause::TargetGone { worker: to } }
         } else {
-            let just_assigned = sent.contains(&(id, to));
+            let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
             if !just_assigned && !migration.is_at_its_source() {
                 return;
             }
@@ -141,10 +145,12 @@ impl Lifecycle<'_> {
         let Some(migration) = self.state.in_flight.by_id(id) else { return };
         let (at, phase, since) = (snapshot.at(), migration.phase(), migration.since());
         let timeout = self.config.timeout();
-        if at.since(since).is_none_or(|waited| waited <= timeout) {
+        let is_in_time = at.since(since).is_none_or(|waited| waited <= timeout);
+        if is_in_time || broken!("time_out") {
             return;
         }
-        if holds_back && is_out_of_sight(snapshot, migration) {
+        let unseen = holds_back && is_out_of_sight(snapshot, migration);
+        if unseen && !broken!("mass_disappearance_stops_the_clock") {
             return;
         }
         let placement = snapshot.task(migration.task()).map(|record| record.placement);
@@ -152,7 +158,7 @@ impl Lifecycle<'_> {
             Some(Placement::On(worker)) if migration.from() == Some(worker) => Shown::AtSource,
             Some(Placement::On(_)) => Shown::Elsewhere,
             Some(Placement::Moving { migration, phase: Phase::Releasing, .. })
-                if migration == id =>
+                if migration == id && !broken!("stopping_is_not_stopped") =>
             {
                 Shown::LeavingSource
             }
@@ -200,15 +206,19 @@ fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
 fn unfit(snapshot: &Snapshot, soon: Timestamp, migration: &Migration) -> Option<Cause> {
     let worker = migration.to();
     let target = snapshot.worker(worker)?;
-    if target.stance != Stance::Accept {
+    if target.stance != Stance::Accept && !broken!("target_closed") {
         return Some(Cause::TargetClosed { worker, stance: target.stance });
     }
-    if let Some(at) = target.leaves(snapshot.at()).filter(|at| *at < soon) {
+    if let Some(at) = target.leaves(snapshot.at())
+        && at < soon
+        && !broken!("target_leaves")
+    {
         return Some(Cause::TargetLeaves { worker, at });
     }
     let class = snapshot.task(migration.task()).and_then(|task| snapshot.class(task.class?));
-    let class = class.filter(|class| class.cost(worker).is_none())?;
-    Some(Cause::TargetOutside { worker, class: class.id })
+    let has_left = !migration.is_at_its_source() && broken!("class_closes_with_the_release");
+    let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
+    (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
 }
 
 /// What the target has run out of. Migrations that were begun earlier come first; one whose task is
@@ -224,6 +234,7 @@ fn full(
     let is_there = |other: &Migration| {
         let task = snapshot.task(other.task());
         task.is_some_and(|task| task.placement == Placement::On(worker))
+            && !broken!("room_is_taken_twice")
     };
     let bound = state.in_flight.bound_for(worker);
     let earlier: Vec<&Migration> =
@@ -232,7 +243,8 @@ fn full(
         let taken = claimed.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
         let promised = earlier.iter().filter_map(|other| other.claim().known(resource));
         let free = target.capacity.known(resource)? - taken - promised.sum::<f64>();
-        (amount > free).then_some(Cause::TargetFull { worker, resource })
+        let is_full = amount > free && !broken!("target_full");
+        is_full.then_some(Cause::TargetFull { worker, resource })
     })
 }
 

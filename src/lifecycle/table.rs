@@ -226,7 +226,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
             Effect::Arrive(at, _) => format!("arrival at the {}", worker(at)),
             Effect::Rename(_) => "rename".into(),
             Effect::BackOff(_) => "back off".into(),
-            Effect::ForgetBackOff => "forget the back-off".into(),
+            Effect::ForgetBackOff(_) => "forget the back-off".into(),
             Effect::CoolDown(at) => format!("cool down from the {}", worker(at)),
         }
         .replace("the that", "that")

@@ -33,18 +33,18 @@ pub(crate) enum Key {
 
 impl Key {
     /// Whether it has a budget of its own under this scope.
-    pub(crate) const fn is_in(self, scope: Scope) -> bool {
-        matches!(
-            (self, scope),
+    pub(crate) fn is_in(self, scope: Scope) -> bool {
+        match (self, scope) {
+            (Self::Out(_), Scope::WorkerOut) => !broken!("budget_line_from_a_worker"),
+            (Self::In(_), Scope::WorkerIn) => !broken!("budget_line_to_a_worker"),
+            (Self::Zones(..), Scope::ZonePair) => !broken!("budget_line_per_pair_of_zones"),
             (Self::Global, Scope::Global)
-                | (Self::Out(_), Scope::WorkerOut)
-                | (Self::In(_), Scope::WorkerIn)
-                | (Self::Zones(..), Scope::ZonePair)
-                | (Self::Group(_), Scope::Group)
-                | (Self::Tenant(_), Scope::Tenant)
-                | (Self::Kind(_), Scope::Kind)
-                | (Self::Reason(_), Scope::Reason)
-        )
+            | (Self::Group(_), Scope::Group)
+            | (Self::Tenant(_), Scope::Tenant)
+            | (Self::Kind(_), Scope::Kind)
+            | (Self::Reason(_), Scope::Reason) => true,
+            _ => false,
+        }
     }
 }
 
@@ -74,8 +74,9 @@ impl Spent {
 
     /// So much in the unit of a budget, begun seconds in full; what has no known size is as much as
     /// the limit.
-    pub(crate) const fn of(self, budget: &Budget) -> u64 {
+    pub(crate) fn of(self, budget: &Budget) -> u64 {
         match budget.unit {
+            Unit::Bytes if broken!("budget_line_of_bytes") => self.moves,
             Unit::Moves => self.moves,
             Unit::Bytes => {
                 self.bytes.saturating_add(self.unsized_moves.saturating_mul(budget.limit))
@@ -144,15 +145,21 @@ const fn ends(per: u64, number: u64) -> u64 {
 }
 
 /// Whether a part of a window still counts.
-const fn counts(per: u64, number: u64, now: Timestamp) -> bool {
-    ends(per, number) > now.as_millis()
+fn counts(per: u64, number: u64, now: Timestamp) -> bool {
+    let end = match ends(per, number) {
+        end if broken!("budget_line_window") => end.saturating_sub(per),
+        end if broken!("budget_line_window_slides") => end.saturating_add(per),
+        end => end,
+    };
+    end > now.as_millis()
 }
 
 impl Spending {
     /// What a life begins with that takes over from another one: it does not know what that one began
     /// since the state was saved.
     pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
-        if limits.is_some_and(|limits| windows(limits).next().is_some()) {
+        let looks_back = limits.is_some_and(|limits| windows(limits).next().is_some());
+        if looks_back && !broken!("budget_line_in_doubt") {
             self.blind = Blind::Waiting;
         }
     }
@@ -282,6 +289,7 @@ impl Spending {
             (Blind::Waiting, _) if limits.is_none() => Blind::Before(now),
             (Blind::Before(from), _) if limits.is_none() => Blind::Before(from.min(now)),
             (Blind::No, _) | (_, None) => Blind::No,
+            (Blind::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => Blind::No,
             (Blind::Waiting, Some(_)) => Blind::Before(now),
             // A later life may have begun with an earlier clock.
             (Blind::Before(from), Some(longest)) => {
@@ -302,7 +310,7 @@ impl Spending {
                 account.bring_back(last);
             }
             account.parts.retain(|(number, _)| counts(per, *number, now));
-            let table = !matches!(key, Key::Fair(_));
+            let table = !matches!(key, Key::Fair(_)) && !broken!("budget_while_off");
             !account.parts.is_empty() && limits.map_or(table, asked)
         });
     }
@@ -314,7 +322,8 @@ impl Spending {
         now: Timestamp,
     ) {
         let known = |window| old.is_some_and(|limits| windows(limits).any(|it| it == window));
-        let fresh = new.into_iter().flat_map(windows).filter(|window| !known(*window));
+        let is_new = |window| !known(window) && !broken!("budget_of_another_window");
+        let fresh = new.into_iter().flat_map(windows).filter(|window| is_new(*window));
         for (scope, per) in fresh {
             let per = millis(per);
             let mut longest: BTreeMap<Key, Account> = BTreeMap::new();
@@ -367,8 +376,10 @@ impl Concurrency {
     /// One more, half as many, or as it was.
     pub(crate) fn turn(self, section: &AdaptiveConcurrency) -> Self {
         let now = match self {
-            Self { now, failed: true, .. } => now / 2,
-            Self { now, completed: true, full: true, .. } => now.saturating_add(1),
+            Self { now, failed: true, .. } if !broken!("concurrency_halves") => now / 2,
+            Self { now, completed: true, full: true, .. } if !broken!("concurrency_climbs") => {
+                now.saturating_add(1)
+            }
             Self { now, .. } => now,
         };
         let now = now.max(section.least.get()).min(section.most.get());
