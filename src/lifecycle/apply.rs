@@ -42,6 +42,10 @@ impl<'a> Lifecycle<'a> {
     /// Something has happened to a migration. Whether that changed its course.
     pub(super) fn apply(&mut self, id: MigrationId, event: Event, at: Timestamp) -> bool {
         let Some(migration) = self.state.in_flight.by_id(id) else { return false };
+        #[cfg(feature = "mutants")]
+        if super::name::is_broken(migration.course(), event, migration.to()) {
+            return false;
+        }
         let facts = Facts::of(self.state, migration, at);
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {

@@ -39,6 +39,8 @@ mod course;
 mod event;
 mod gang;
 mod inherited;
+#[cfg(any(test, feature = "mutants"))]
+mod name;
 mod observed;
 #[cfg(test)]
 mod table;
