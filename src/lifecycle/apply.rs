@@ -52,16 +52,14 @@ impl<'a> Lifecycle<'a> {
             return false;
         }
         let before = migration.clone();
-        let mut after = before.clone();
+        let all = &mut self.state.in_flight;
         match next {
             Next::Stay => {}
             Next::Enter(course) => {
-                after.enter(course, at);
-                self.state.in_flight.insert(after);
+                all.update(before.task(), |migration| migration.enter(course, at));
             }
             Next::Resume(course, to) => {
-                after.resume(course, to, at);
-                self.state.in_flight.insert(after);
+                all.update(before.task(), |migration| migration.resume(course, to, at));
             }
             Next::End { fate, well } => {
                 let called_off = event == Event::CalledOff || before.course().is_called_off();
