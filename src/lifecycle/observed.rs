@@ -11,7 +11,7 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task, Worker};
 use crate::state::{Course, Migration, State, Track};
 use crate::view;
 
@@ -42,8 +42,9 @@ impl Lifecycle<'_> {
     /// other, except that it makes room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let mut rooms = rooms(self.state, snapshot);
-        let shown: Vec<Observation> =
-            self.migrations().filter_map(|migration| self.of_task(snapshot, migration)).collect();
+        let shown = with_tasks(self.migrations(), snapshot)
+            .filter_map(|(migration, task)| self.of_task(snapshot, migration, task));
+        let shown: Vec<Observation> = shown.collect();
         self.apply_all(shown);
         self.observe_workers(snapshot, &mut rooms);
         let at = snapshot.at();
@@ -65,13 +66,18 @@ impl Lifecycle<'_> {
     }
 
     /// What the snapshot shows of the task.
-    fn of_task(&self, snapshot: &Snapshot, migration: &Migration) -> Option<Observation> {
+    fn of_task(
+        &self,
+        snapshot: &Snapshot,
+        migration: &Migration,
+        task: Option<&Task>,
+    ) -> Option<Observation> {
         let (id, mut at, since) = (migration.id(), snapshot.at(), migration.since());
-        let Some(record) = snapshot.task(migration.task()) else {
+        let Some(task) = task else {
             let is_missing = snapshot.coverage() == Coverage::Complete;
             return is_missing.then_some((id, Event::Missing, at));
         };
-        let event = match record.placement {
+        let event = match task.placement {
             Placement::On(worker) if migration.from() == Some(worker) => {
                 // Shown so soon after it has left, it may not have left yet.
                 let stability = self.config.stability;
@@ -90,6 +96,8 @@ impl Lifecycle<'_> {
                 return None;
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
+            // The host is where the engine takes it to be.
+            Placement::Moving { phase, .. } if phase == migration.phase() => return None,
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
             {
@@ -110,8 +118,8 @@ impl Lifecycle<'_> {
     fn observe_workers(&mut self, snapshot: &Snapshot, rooms: &mut BTreeMap<WorkerId, Room>) {
         promise(self.state, rooms);
         let sent = self.just_assigned();
-        let ends = self.migrations().filter_map(|migration| {
-            Some((migration.id(), self.of_workers(snapshot, &sent, migration)?))
+        let ends = with_tasks(self.migrations(), snapshot).filter_map(|(migration, task)| {
+            Some((migration.id(), self.of_workers(snapshot, &sent, migration, task)?))
         });
         let ends: Vec<(MigrationId, Ends)> = ends.collect();
         for (id, ends) in ends {
@@ -138,11 +146,11 @@ impl Lifecycle<'_> {
         snapshot: &Snapshot,
         sent: &BTreeSet<(MigrationId, WorkerId)>,
         migration: &Migration,
+        task: Option<&Task>,
     ) -> Option<Ends> {
         let (id, to) = (migration.id(), migration.to());
         let source_gone = migration.from().is_some_and(|from| is_gone(snapshot, from));
         if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
-            let task = snapshot.task(migration.task());
             let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
             return Some(Ends::Known(Event::SourceGone {
                 on_target,
@@ -158,7 +166,7 @@ impl Lifecycle<'_> {
             return None;
         }
         let soon = self.config.soon(snapshot.at());
-        Some(match unfit(snapshot, soon, migration) {
+        Some(match unfit(snapshot, soon, migration, task) {
             Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
             None => Ends::HasRoom { just_assigned },
         })
@@ -227,6 +235,26 @@ struct Room {
     most_promised: Option<Amounts>,
 }
 
+/// Migrations, by task, each with what the snapshot says of its task. Both are in the same order:
+/// where the task of the next migration is the next task, it need not be searched for.
+fn with_tasks<'a>(
+    migrations: impl Iterator<Item = &'a Migration>,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (&'a Migration, Option<&'a Task>)> {
+    let mut rest = snapshot.tasks();
+    migrations.map(move |migration| {
+        let id = migration.task();
+        if rest.first().is_some_and(|first| first.id < id) {
+            rest = &rest[rest.partition_point(|task| task.id < id)..];
+        }
+        let Some((task, after)) = rest.split_first().filter(|(task, _)| task.id == id) else {
+            return (migration, None);
+        };
+        rest = after;
+        (migration, Some(task))
+    })
+}
+
 /// Whether a worker is gone, or was when last heard of.
 fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
     let was_gone = || state.tracks.get(&worker).is_some_and(|track| track.gone);
@@ -261,7 +289,12 @@ fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
 }
 
 /// Why a target must not have the task any more, whatever else is on its way there.
-fn unfit(snapshot: &Snapshot, soon: Timestamp, migration: &Migration) -> Option<Cause> {
+fn unfit(
+    snapshot: &Snapshot,
+    soon: Timestamp,
+    migration: &Migration,
+    task: Option<&Task>,
+) -> Option<Cause> {
     let worker = migration.to();
     let target = snapshot.worker(worker)?;
     if target.stance != Stance::Accept && !broken!("target_closed") {
@@ -273,7 +306,7 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, migration: &Migration) -> Option<
     {
         return Some(Cause::TargetLeaves { worker, at });
     }
-    let class = snapshot.task(migration.task()).and_then(|task| snapshot.class(task.class?));
+    let class = task.and_then(|task| snapshot.class(task.class?));
     let has_left = !migration.is_at_its_source() && broken!("class_closes_with_the_release");
     let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
