@@ -140,8 +140,8 @@ impl<'a> Lifecycle<'a> {
         });
     }
 
-    /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two
-    /// for a failure.
+    /// What the move cost, on the scale of cost: a point per `seconds_per_point` in nobody's
+    /// hands, and the base for a failure.
     fn record_cost(&mut self, migration: &Migration, well: bool, at: Timestamp) {
         let (Some(section), Some(_)) = (&self.config.cost_benefit, migration.from()) else {
             return;

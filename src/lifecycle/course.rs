@@ -459,11 +459,11 @@ fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
 fn turned_up(from: WorkerId, worker: WorkerId, task: TaskId, facts: &Facts) -> Step {
     let as_hinted = worker == facts.to && !broken!("hint_is_no_diversion");
     let fate = if as_hinted { Fate::Completed } else { Fate::Diverted };
-    let is_back = worker == from;
-    let well = (!is_back || broken!("evicted_and_back_is_not_well"))
+    let is_elsewhere = worker != from;
+    let well = (is_elsewhere || broken!("evicted_and_back_is_not_well"))
         && (as_hinted || !broken!("evicted_elsewhere_is_well"));
     let over = Step { next: Next::End { fate, well }, effects: Vec::new() };
-    if !is_back {
+    if is_elsewhere {
         let forgotten = if broken!("late_word_of_a_name") { task } else { facts.task };
         let arrives_as = if broken!("evicted_name") { facts.task } else { task };
         over.and(ForgetBackOff(forgotten)).and(Rename(task)).and(Arrive(worker, arrives_as))

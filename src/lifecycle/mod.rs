@@ -9,6 +9,7 @@
 //! | [`event`] | what can become known of a migration |
 //! | [`course`] | the transition table: course and event in, next course and effects out |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
+//! | `name` | what the transitions are called in the printed table and in tests |
 //! | [`observed`] | turns what a snapshot shows into events |
 //! | [`inherited`] | what a later life finds under way |
 //! | [`gang`] | calls off the rest of a gang of which one stays |

@@ -278,12 +278,12 @@ fn is_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
 fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
         None => Cause::TargetGone { worker },
-        Some(it) if it.stance != Stance::Accept => {
-            Cause::TargetClosed { worker, stance: it.stance }
+        Some(target) if target.stance != Stance::Accept => {
+            Cause::TargetClosed { worker, stance: target.stance }
         }
-        Some(it) => {
+        Some(target) => {
             let at = snapshot.at();
-            Cause::TargetLeaves { worker, at: it.leaves(at).unwrap_or(at) }
+            Cause::TargetLeaves { worker, at: target.leaves(at).unwrap_or(at) }
         }
     }
 }
@@ -356,7 +356,7 @@ fn full(
 fn rooms(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Room> {
     let mut rooms: BTreeMap<WorkerId, Room> = BTreeMap::new();
     for migration in state.in_flight.values() {
-        // Without a task that has yet to leave, nobody asks.
+        // Room is asked for while the task is at its source.
         if migration.is_at_its_source() {
             let room = Room { taken: Amounts::new(), most_promised: None };
             rooms.entry(migration.to()).or_insert(room);

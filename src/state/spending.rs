@@ -1,4 +1,8 @@
-//! What was spent of budgets that hold over time: interruptions begun, by what they count to.
+//! How much of each budget that looks back over time has been spent?
+//!
+//! An account per window and key adds up the interruptions that began, in sixteen parts per window. Of
+//! a window of 3,600 s a part is 225 s long: what began at 30 s counts until 3,825 s, and what began at
+//! 300 s until 4,050 s.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,7 +15,7 @@ use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 
-/// A window is kept in so many parts; what was begun counts until its part is a window ago.
+/// The parts that a window is kept in; what was begun counts until its part is a window ago.
 const PARTS: u64 = 16;
 
 /// What an interruption counts to: one of what a [`Scope`] gives a budget of its own.
@@ -34,17 +38,21 @@ pub(crate) enum Key {
 impl Key {
     /// Whether it has a budget of its own under this scope.
     pub(crate) fn is_in(self, scope: Scope) -> bool {
-        match (self, scope) {
-            (Self::Out(_), Scope::WorkerOut) => !broken!("budget_line_from_a_worker"),
-            (Self::In(_), Scope::WorkerIn) => !broken!("budget_line_to_a_worker"),
-            (Self::Zones(..), Scope::ZonePair) => !broken!("budget_line_per_pair_of_zones"),
+        let is_broken = (scope == Scope::WorkerOut && broken!("budget_line_from_a_worker"))
+            || (scope == Scope::WorkerIn && broken!("budget_line_to_a_worker"))
+            || (scope == Scope::ZonePair && broken!("budget_line_per_pair_of_zones"));
+        let is_its_own = matches!(
+            (self, scope),
             (Self::Global, Scope::Global)
-            | (Self::Group(_), Scope::Group)
-            | (Self::Tenant(_), Scope::Tenant)
-            | (Self::Kind(_), Scope::Kind)
-            | (Self::Reason(_), Scope::Reason) => true,
-            _ => false,
-        }
+                | (Self::Out(_), Scope::WorkerOut)
+                | (Self::In(_), Scope::WorkerIn)
+                | (Self::Zones(..), Scope::ZonePair)
+                | (Self::Group(_), Scope::Group)
+                | (Self::Tenant(_), Scope::Tenant)
+                | (Self::Kind(_), Scope::Kind)
+                | (Self::Reason(_), Scope::Reason)
+        );
+        is_its_own && !is_broken
     }
 }
 
@@ -72,8 +80,8 @@ impl Spent {
         unit == Unit::Bytes && self.unsized_moves > 0
     }
 
-    /// So much in the unit of a budget, begun seconds in full; what has no known size is as much as
-    /// the limit.
+    /// The amount in the unit of a budget. A second that has begun counts in full; a move of unknown
+    /// size counts as much as the limit.
     pub(crate) fn of(self, budget: &Budget) -> u64 {
         match budget.unit {
             Unit::Bytes if broken!("budget_line_of_bytes") => self.moves,
@@ -155,8 +163,7 @@ fn counts(per: u64, number: u64, now: Timestamp) -> bool {
 }
 
 impl Spending {
-    /// What a life begins with that takes over from another one: it does not know what that one began
-    /// since the state was saved.
+    /// Another life takes over: it does not know what the earlier one began since the state was saved.
     pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
         let looks_back = limits.is_some_and(|limits| windows(limits).next().is_some());
         if looks_back && !broken!("budget_line_in_doubt") {
@@ -206,8 +213,10 @@ impl Spending {
     ) -> Option<Timestamp> {
         let per = millis(budget.per?);
         let freed = |key: Key| {
-            let row =
-                self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).ok()?;
+            let row = self
+                .accounts
+                .binary_search_by_key(&(per, key), |account| (account.per, account.key))
+                .ok()?;
             let mut sum = Spent::default();
             // From the newest part back: the one that fills it is the last that must end.
             let parts = self.accounts[row].parts.iter().rev();
@@ -242,13 +251,16 @@ impl Spending {
         room: usize,
     ) {
         let (per, key) = (millis(fairness.window), Key::Fair(tenant));
-        let known = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).is_ok();
+        let known = self
+            .accounts
+            .binary_search_by_key(&(per, key), |account| (account.per, account.key))
+            .is_ok();
         if known || self.accounts.len() < room {
             self.add(per, key, now, Spent { moves: 1, ..Spent::default() });
         }
     }
 
-    /// How many accounts may be kept for so many workers.
+    /// The accounts that may be kept at most, for this number of workers.
     pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
         let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
         super::MEMORY_PER_WORKER * workers.max(1) * windows
@@ -269,7 +281,8 @@ impl Spending {
     }
 
     fn add(&mut self, per: u64, key: Key, now: Timestamp, spent: Spent) {
-        let place = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key));
+        let place =
+            self.accounts.binary_search_by_key(&(per, key), |account| (account.per, account.key));
         let row = place.unwrap_or_else(|row| {
             self.accounts.insert(row, Account { per, key, parts: Vec::new() });
             row
@@ -300,10 +313,10 @@ impl Spending {
         self.accounts.retain_mut(|account| {
             let (per, key) = (account.per, account.key);
             let asked = |limits: &MigrationLimits| {
-                let fair = |it: Fairness| millis(it.window) == per;
+                let fair = |fairness: Fairness| millis(fairness.window) == per;
                 let shared = matches!(key, Key::Fair(_)) && limits.fairness.is_some_and(fair);
                 let mut windows = windows(limits);
-                shared || windows.any(|(scope, it)| key.is_in(scope) && millis(it) == per)
+                shared || windows.any(|(scope, window)| key.is_in(scope) && millis(window) == per)
             };
             let last = part(per, now);
             if account.parts.last().is_some_and(|(number, _)| *number > last) {
@@ -321,7 +334,7 @@ impl Spending {
         [old, new]: [Option<&MigrationLimits>; 2],
         now: Timestamp,
     ) {
-        let known = |window| old.is_some_and(|limits| windows(limits).any(|it| it == window));
+        let known = |window| old.is_some_and(|limits| windows(limits).any(|other| other == window));
         let is_new = |window| !known(window) && !broken!("budget_of_another_window");
         let fresh = new.into_iter().flat_map(windows).filter(|window| is_new(*window));
         for (scope, per) in fresh {
@@ -331,7 +344,7 @@ impl Spending {
                 longest.insert(account.key, account.clone());
             }
             for (key, account) in longest {
-                if self.accounts.iter().any(|it| (it.per, it.key) == (per, key)) {
+                if self.accounts.iter().any(|account| (account.per, account.key) == (per, key)) {
                     continue;
                 }
                 for (number, spent) in account.parts {
