@@ -38,9 +38,12 @@ pub(crate) enum Key {
 impl Key {
     /// Whether it has a budget of its own under this scope.
     pub(crate) fn is_in(self, scope: Scope) -> bool {
-        let is_broken = (scope == Scope::WorkerOut && broken!("budget_line_from_a_worker"))
-            || (scope == Scope::WorkerIn && broken!("budget_line_to_a_worker"))
-            || (scope == Scope::ZonePair && broken!("budget_line_per_pair_of_zones"));
+        let is_broken = broken!(match scope {
+            Scope::WorkerOut => "budget_line_from_a_worker",
+            Scope::WorkerIn => "budget_line_to_a_worker",
+            Scope::ZonePair => "budget_line_per_pair_of_zones",
+            _ => "",
+        });
         let is_its_own = matches!(
             (self, scope),
             (Self::Global, Scope::Global)
