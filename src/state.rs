@@ -220,7 +220,7 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    /// So many are remembered at most.
+    /// The topics that are remembered at most.
     pub(crate) const MOST: usize = 32;
 }
 

@@ -3,14 +3,18 @@
 //! `tests/mutants.txt` lists the rules: the name of the switch in the code, the story that must notice, and the
 //! rule in a sentence. Every rule is broken once, alone, and its story must then say something else, break a claim,
 //! or panic. With `MUTANT=word` only the rules whose names contain the word are broken.
+//!
+//! A transition of the life of a migration is broken under the name `course x event`, by the words of
+//! `src/lifecycle/table.md`: the event then changes nothing. Those that no story notices stand in
+//! `tests/mutants_unnoticed.txt`, each with the reason.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use evenkeel::testkit::mutants::with_broken;
+use evenkeel::testkit::mutants::{asked, with_broken};
 use evenkeel::testkit::rule_table;
 use evenkeel::testkit::scenario::play;
 
@@ -115,4 +119,72 @@ fn every_rule_of_the_table_is_listed() {
     let missing: Vec<&String> = rules.iter().filter(|name| !listed.contains(name)).collect();
     assert!(rules.len() > 40, "the table has {} rules only", rules.len());
     assert!(missing.is_empty(), "rules that tests/mutants.txt does not list: {missing:?}");
+}
+
+/// The transitions of the printed table, by name.
+fn transitions() -> BTreeSet<String> {
+    let table = fs::read_to_string(root().join("src/lifecycle/table.md")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let names = rows.flat_map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let name = |event| [cells[0], event].join(" x ");
+        cells[1].split("; ").map(name).collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+/// Every transition is noticed by a story, or it is known why none does.
+#[test]
+fn every_transition_is_listed_once() {
+    let noticed: BTreeSet<String> = mutants().into_iter().map(|mutant| mutant.name).collect();
+    let text = fs::read_to_string(root().join("tests/mutants_unnoticed.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let unnoticed: BTreeMap<&str, &str> =
+        lines.map(|line| line.split_once(" | ").expect("name | reason")).collect();
+    let transitions = transitions();
+    for name in &transitions {
+        let is_unnoticed = unnoticed.contains_key(name.as_str());
+        assert!(
+            noticed.contains(name) != is_unnoticed,
+            "{name} must stand in one of the two lists"
+        );
+    }
+    let gone: Vec<&&str> = unnoticed.keys().filter(|name| !transitions.contains(**name)).collect();
+    assert!(gone.is_empty(), "no row of the table: {gone:?}");
+}
+
+/// Prints for every transition the first story that notices when it is broken, or how many stories come by it.
+#[test]
+#[ignore = "for those who edit the lists: prints them"]
+fn print_who_notices_which_transition() {
+    let mut paths: Vec<_> =
+        fs::read_dir(root().join("tests/scenarios")).unwrap().collect::<Result<_, _>>().unwrap();
+    paths.sort_by_key(fs::DirEntry::path);
+    let stories: Vec<(String, String)> = paths
+        .iter()
+        .map(fs::DirEntry::path)
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    let asked: Vec<BTreeSet<String>> =
+        stories.iter().map(|(_, text)| asked(|| drop(play(text)))).collect();
+    for transition in transitions() {
+        let by = stories.iter().zip(&asked).filter(|(_, names)| names.contains(&transition));
+        let by: Vec<&String> = by.map(|((name, _), _)| name).collect();
+        let noticing = by.iter().find(|story| {
+            let mutant = Mutant {
+                name: transition.clone(),
+                story: story.to_string(),
+                sentence: String::new(),
+            };
+            fault(&mutant).is_none()
+        });
+        match noticing {
+            Some(story) => println!("{transition} | {story} | "),
+            None => println!("{transition} | unnoticed, asked by {}", by.len()),
+        }
+    }
 }

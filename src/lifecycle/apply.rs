@@ -42,22 +42,24 @@ impl<'a> Lifecycle<'a> {
     /// Something has happened to a migration. Whether that changed its course.
     pub(super) fn apply(&mut self, id: MigrationId, event: Event, at: Timestamp) -> bool {
         let Some(migration) = self.state.in_flight.by_id(id) else { return false };
+        #[cfg(feature = "mutants")]
+        if super::name::is_broken(migration.course(), event, migration.to()) {
+            return false;
+        }
         let facts = Facts::of(self.state, migration, at);
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {
             return false;
         }
         let before = migration.clone();
-        let mut after = before.clone();
+        let all = &mut self.state.in_flight;
         match next {
             Next::Stay => {}
             Next::Enter(course) => {
-                after.enter(course, at);
-                self.state.in_flight.insert(after);
+                all.update(before.task(), |migration| migration.enter(course, at));
             }
             Next::Resume(course, to) => {
-                after.resume(course, to, at);
-                self.state.in_flight.insert(after);
+                all.update(before.task(), |migration| migration.resume(course, to, at));
             }
             Next::End { fate, well } => {
                 let called_off = event == Event::CalledOff || before.course().is_called_off();
@@ -86,7 +88,7 @@ impl<'a> Lifecycle<'a> {
             Effect::Arrive(worker, task) => self.arrive(migration, worker, task, at),
             Effect::Rename(is) => self.rename(task, is),
             Effect::BackOff(task) => self.back_off(task, at),
-            Effect::ForgetBackOff => _ = self.state.back_offs.remove(&task),
+            Effect::ForgetBackOff(task) => _ = self.state.back_offs.remove(&task),
             Effect::CoolDown(worker) => self.cool_down(task, Some(worker), at),
         }
     }
@@ -109,14 +111,16 @@ impl<'a> Lifecycle<'a> {
         let completed = u64::from(well);
         let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
         self.state.counters.add(at, counts);
-        if let Some(concurrency) =
-            self.state.concurrency.as_mut().filter(|_| migration.interrupts())
+        let tells_concurrency = migration.interrupts() || broken!("queued_raises_nothing");
+        if let Some(concurrency) = &mut self.state.concurrency
+            && tells_concurrency
         {
             concurrency.completed |= well;
             concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
         }
         // What an operator called off says nothing of its kind, nor does what was done before it moved.
-        if fate != Fate::Finished && (well || !called_off) {
+        let is_charged = well || !called_off || broken!("operator_costs_nothing");
+        if fate != Fate::Finished && is_charged {
             self.record_cost(migration, well, at);
         }
         if fate == Fate::Completed {
@@ -136,8 +140,8 @@ impl<'a> Lifecycle<'a> {
         });
     }
 
-    /// What the move cost, on the scale of cost: a point per so many seconds in nobody's hands, two
-    /// for a failure.
+    /// What the move cost, on the scale of cost: a point per `seconds_per_point` in nobody's
+    /// hands, and the base for a failure.
     fn record_cost(&mut self, migration: &Migration, well: bool, at: Timestamp) {
         let (Some(section), Some(_)) = (&self.config.cost_benefit, migration.from()) else {
             return;
@@ -176,7 +180,9 @@ impl<'a> Lifecycle<'a> {
         if let Some(from) = from {
             self.note_move(from, released);
         }
-        self.note_move(to, running);
+        if !broken!("step_of_the_target_is_no_trend") {
+            self.note_move(to, running);
+        }
         if from.is_some() {
             self.cool_down(task, from, at);
         }
@@ -255,8 +261,10 @@ impl<'a> Lifecycle<'a> {
     ) {
         let left = ended.placement_unknown_since_leaving;
         let known = |other: &mut EndedMigration| other.placement_unknown_since_leaving = None;
-        self.state.ended.replace_where(|other| other.id == ended.id, known);
-        if left == Some(worker) {
+        if !broken!("heard_of_late_once") {
+            self.state.ended.replace_where(|other| other.id == ended.id, known);
+        }
+        if left == Some(worker) && !broken!("heard_of_late_where_it_was") {
             self.rename(ended.task, task);
             self.back_off(task, at);
         } else {

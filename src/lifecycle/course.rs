@@ -63,8 +63,8 @@ pub(super) enum Effect {
     Rename(TaskId),
     /// A task of this name came back to where it was evicted.
     BackOff(TaskId),
-    /// The task did not come back to where it was evicted.
-    ForgetBackOff,
+    /// The task, under this name, did not come back to where it was evicted.
+    ForgetBackOff(TaskId),
     /// The task does not go to this worker for a while.
     CoolDown(WorkerId),
 }
@@ -90,6 +90,10 @@ impl Step {
     fn and(mut self, effect: Effect) -> Self {
         self.effects.push(effect);
         self
+    }
+
+    fn and_if(self, condition: bool, effect: Effect) -> Self {
+        if condition { self.and(effect) } else { self }
     }
 
     fn after(mut self, effect: Effect) -> Self {
@@ -143,9 +147,13 @@ pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
 
 fn released(course: Course, facts: &Facts) -> Step {
     let released = Some(facts.at);
+    let noted = !broken!("step_of_the_source_is_no_trend");
     match (course, facts.target) {
         (Releasing { from }, Target::Open) | (Copying { from }, _) => {
-            enter(Assigned { from, released }).and(NoteMove(from)).and(Order)
+            enter(Assigned { from, released }).and_if(noted, NoteMove(from)).and(Order)
+        }
+        (Assigned { from, .. }, _) if broken!("released_once") => {
+            enter(Assigned { from, released }).and(Order)
         }
         (Releasing { from }, _) | (Stopping { from }, Target::Gone) => {
             turn_back(from, released, Fate::Failed, facts).after(NoteMove(from))
@@ -181,6 +189,7 @@ fn running(course: Course, facts: &Facts) -> Step {
 fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
     match course {
         Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(fate),
+        Copying { from } if broken!("source_keeps_it") => turn_back(from, None, fate, facts),
         Copying { from } => not_started(from, fate, false, facts).and(RecordFailure),
         Stopping { from } => keep(fate, from, Cause::Kept, facts),
         Assigned { .. } if facts.is_exhausted => {
@@ -191,11 +200,14 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
             end(fate).and(Requeue(Cause::Exhausted))
         }
         Returning { from, released, .. } => enter(Unassigned { from, released }),
-        CallingOff { from, released } => turn_back_called_off(from, released, Fate::Aborted, facts),
+        CallingOff { from, released } => turn_back_called_off(from, released, Fate::Aborted, facts)
+            .and_if(broken!("operator_charges_nobody"), RecordFailure),
         // The next round places it anew.
         Placing if facts.is_exhausted => end(fate).and(RecordFailure),
         Placing => enter(Unplaced).and(RecordFailure),
-        CallingOffPlacing => end(Fate::Aborted).and(CoolDown(facts.to)),
+        CallingOffPlacing => {
+            end(Fate::Aborted).and_if(!broken!("operator_orphan_elsewhere"), CoolDown(facts.to))
+        }
         Unassigned { .. } | Unplaced => stay(),
     }
 }
@@ -234,7 +246,8 @@ fn diverted(course: Course, worker: WorkerId, task: TaskId, facts: &Facts) -> St
         }
         _ => {}
     }
-    step.and(Rename(task)).and(Arrive(worker, task))
+    let arrives_as = if broken!("diverted_cooldown") { facts.task } else { task };
+    step.and_if(!broken!("left_goes_with_the_name"), Rename(task)).and(Arrive(worker, arrives_as))
 }
 
 // ----------------------------------------------------------------- what snapshots show of the task
@@ -244,7 +257,9 @@ fn shown_at_source(course: Course, facts: &Facts) -> Step {
         // It was let go, and the scheduler has put it back.
         WithScheduler { from, .. } => turned_up(from, from, facts.task, facts),
         // It was sent home in case its source had let go, and home would not start it: it runs there.
-        Unassigned { released: None, .. } => end(Fate::Failed),
+        Unassigned { released: None, .. } if !broken!("home_that_fails_has_it") => {
+            end(Fate::Failed)
+        }
         _ => stay(),
     }
 }
@@ -284,6 +299,7 @@ fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
 /// that was to be evicted nobody knows yet.)
 fn missing(course: Course, facts: &Facts) -> Step {
     match course {
+        Stopping { .. } if broken!("overlap_that_finished") => stay(),
         Releasing { .. } | Stopping { .. } => end(Fate::Finished),
         Copying { .. } => end(Fate::Finished).and(Abort(facts.to, Cause::Elsewhere)),
         Leaving { .. } => released(course, facts),
@@ -315,7 +331,7 @@ fn target_gone(course: Course, unfit: Cause, facts: &Facts) -> Step {
 fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts) -> Step {
     match course {
         Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, unfit)),
-        Copying { from } => {
+        Copying { from } if !broken!("overlap_is_called_off") => {
             not_started(from, Fate::Aborted, false, facts).after(Abort(facts.to, unfit))
         }
         Assigned { from, released } if just_assigned => {
@@ -334,7 +350,8 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
     let (to, fate) = (facts.to, Fate::TimedOut);
     // On a worker somebody has the task; an orphan is placed anew by this very round. Missing is no
     // proof that anybody has it: the scheduler knows better.
-    let give_back = |step: Step, held: bool| if held { step } else { step.and(Requeue(late)) };
+    let give_back =
+        |step: Step, held: bool| step.and_if(!held && !broken!("never_answered"), Requeue(late));
     let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned);
     match course {
         Releasing { from } | Leaving { from, .. } => end(fate).and(Abort(from, late)),
@@ -350,7 +367,8 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         // It is back where it came from, though nobody said so.
         Returning { fate, .. } if shown == Shown::AtSource => end(fate),
         Returning { .. } | CallingOff { .. } | CallingOffPlacing => {
-            give_back(end(fate).and(Abort(to, late)), held)
+            let charged = broken!("operator_time_out");
+            give_back(end(fate).and_if(charged, RecordFailure).and(Abort(to, late)), held)
         }
         Assigned { .. } | Placing => {
             give_back(end(fate).and(RecordFailure).and(Abort(to, late)), held)
@@ -390,7 +408,7 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
 
 /// The target does not run the task: back to the source if that takes it, or else to another target.
 fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Facts) -> Step {
-    if facts.takes_back {
+    if facts.takes_back && !broken!("back_to_the_source") {
         enter(Returning { from, released, fate, called_off: false }).and(Order)
     } else {
         enter(Unassigned { from, released })
@@ -414,7 +432,7 @@ fn turn_back_called_off(
 /// The copy does not start: the source runs the task as before. A later life cannot know that (the
 /// source may have let go, and it was a move like others from there on), and tells the source to.
 fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> Step {
-    if facts.is_inherited {
+    if facts.is_inherited && !broken!("not_started_goes_home") {
         enter(Returning { from, released: None, fate, called_off }).and(Order)
     } else {
         end(fate)
@@ -423,7 +441,7 @@ fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> S
 
 /// The copy stops, and the source does not.
 fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
-    end(fate).and(Abort(facts.to, cause)).and(Abort(from, cause))
+    end(fate).and_if(!broken!("copy_stops"), Abort(facts.to, cause)).and(Abort(from, cause))
 }
 
 /// The source is gone, or has lost the task: what is left is a placement on the target. Where the
@@ -431,6 +449,7 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
 fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
     match (course, facts.target) {
         (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and(Order),
+        _ if broken!("closed_target_of_an_overlap") => enter(Placing).and(Order),
         _ => enter(Unplaced).and(Abort(facts.to, unfit)),
     }
 }
@@ -438,11 +457,16 @@ fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
 /// A task that the host's scheduler had is on `worker`, where it is called `task`. Back where it came
 /// from, it is left alone, for longer each time.
 fn turned_up(from: WorkerId, worker: WorkerId, task: TaskId, facts: &Facts) -> Step {
-    let fate = if worker == facts.to { Fate::Completed } else { Fate::Diverted };
-    let well = worker != from;
+    let as_hinted = worker == facts.to && !broken!("hint_is_no_diversion");
+    let fate = if as_hinted { Fate::Completed } else { Fate::Diverted };
+    let is_elsewhere = worker != from;
+    let well = (is_elsewhere || broken!("evicted_and_back_is_not_well"))
+        && (as_hinted || !broken!("evicted_elsewhere_is_well"));
     let over = Step { next: Next::End { fate, well }, effects: Vec::new() };
-    if well {
-        over.and(ForgetBackOff).and(Rename(task)).and(Arrive(worker, task))
+    if is_elsewhere {
+        let forgotten = if broken!("late_word_of_a_name") { task } else { facts.task };
+        let arrives_as = if broken!("evicted_name") { facts.task } else { task };
+        over.and(ForgetBackOff(forgotten)).and(Rename(task)).and(Arrive(worker, arrives_as))
     } else {
         over.and(Rename(task)).and(NoteMove(from)).and(BackOff(task))
     }

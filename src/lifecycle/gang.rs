@@ -21,7 +21,8 @@ impl Lifecycle<'_> {
             for group in gangs.clone() {
                 let along = Cause::Along { group: group.id };
                 for id in left_behind(self.state, group) {
-                    again |= self.apply(id, Event::GangStays { along }, snapshot.at());
+                    let stays = self.apply(id, Event::GangStays { along }, snapshot.at());
+                    again |= stays && !broken!("gang_torn_by_another");
                 }
             }
         }
@@ -37,13 +38,14 @@ fn left_behind(state: &State, group: &Group) -> Vec<MigrationId> {
     let is_here = |migration: &Migration| {
         matches!(migration.course(), Course::Releasing { .. }) && migration.started() == begun
     };
+    let of_this_time = |at| at == begun || (broken!("gang_torn_for_ever") && at < begun);
     let stayed = |task: TaskId| {
         let mut ended = state.ended.iter();
-        ended.any(|ended| ended.task == task && ended.requested_at == Some(begun))
+        ended.any(|ended| ended.task == task && ended.requested_at.is_some_and(of_this_time))
     };
     let at_rest = || group.members.iter().filter(|member| !state.in_flight.contains_key(member));
     let torn = at_rest().next().is_some() && at_rest().all(|member| stayed(*member));
-    if torn && migrations().all(is_here) {
+    if torn && migrations().all(is_here) && !broken!("gang_torn_at_its_source") {
         migrations().map(Migration::id).collect()
     } else {
         Vec::new()

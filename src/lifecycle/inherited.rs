@@ -44,7 +44,7 @@ impl Lifecycle<'_> {
             let Some(migration) = self.state.in_flight.get(&task.id) else { continue };
             let (id, from) = (migration.id(), migration.from());
             let (event, at) = match (task.placement, Shown::of(task)) {
-                (Placement::On(worker), _) if from == Some(worker) => {
+                (Placement::On(worker), _) if from == Some(worker) && !broken!("home_again") => {
                     (Event::HomeAgain, snapshot.at())
                 }
                 (_, Some(shown)) if shown.id > id => (Event::Superseded, shown.since),
@@ -91,7 +91,7 @@ fn is_unknown(state: &State, task: TaskId, id: MigrationId) -> bool {
         issued || state.ended.iter().any(|ended| ended.id == id)
     };
     let full = state.in_flight.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
-    !known && !full && !is_over()
+    !known && !full && !is_over() && !broken!("adopted")
 }
 
 /// What is known of a migration that another life began.
@@ -101,7 +101,9 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
     let home = from.and_then(|from| snapshot.worker(from));
     // What it is said to run by is said of its source, where it still has one.
     let alternative = match from {
-        Some(from) if from != to => view::alternative_elsewhere(task, kinds),
+        Some(from) if from != to && !broken!("alternative_of_its_target") => {
+            view::alternative_elsewhere(task, kinds)
+        }
         _ => view::alternative(task, kinds),
     };
     let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
@@ -112,7 +114,7 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
         id,
         task: task.id,
         kind: task.kind,
-        reason: Reason::TakenOver,
+        reason: if broken!("taken_over_is_said") { Reason::Recover } else { Reason::TakenOver },
         to,
         device: None,
         alternative,
@@ -132,11 +134,14 @@ fn course(config: &Config, task: &Task, shown: Shown) -> Course {
         return if phase == Phase::Assigned { Course::Placing } else { Course::Unplaced };
     };
     let released = Some(since);
-    if from == to && phase == Phase::Assigned {
+    if from == to && phase == Phase::Assigned && !broken!("on_its_way_home") {
         return Course::Returning { from, released, fate: Fate::Failed, called_off: false };
     }
     let transport = Transport::of(config.migration.as_ref(), task);
     match (transport.first(from), phase) {
+        (Course::Copying { .. }, Phase::Releasing) if broken!("overlap_adopted") => {
+            Course::Releasing { from }
+        }
         (Course::Copying { .. }, Phase::Releasing) => Course::Stopping { from },
         (Course::Copying { .. }, Phase::Assigned) => Course::Copying { from },
         (first, Phase::Releasing) => first,

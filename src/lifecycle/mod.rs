@@ -9,6 +9,7 @@
 //! | [`event`] | what can become known of a migration |
 //! | [`course`] | the transition table: course and event in, next course and effects out |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
+//! | `name` | what the transitions are called in the printed table and in tests |
 //! | [`observed`] | turns what a snapshot shows into events |
 //! | [`inherited`] | what a later life finds under way |
 //! | [`gang`] | calls off the rest of a gang of which one stays |
@@ -39,6 +40,8 @@ mod course;
 mod event;
 mod gang;
 mod inherited;
+#[cfg(any(test, feature = "mutants"))]
+mod name;
 mod observed;
 #[cfg(test)]
 mod table;
@@ -74,7 +77,7 @@ impl Lifecycle<'_> {
             self.catch_up(snapshot);
         }
         for report in snapshot.reports() {
-            if is_overtaken(self.state, snapshot, report) {
+            if is_overtaken(self.state, snapshot, report) && !broken!("answered_release") {
                 self.out.ignored += 1;
             } else {
                 self.read(report, latest);
@@ -134,9 +137,14 @@ impl Lifecycle<'_> {
         };
         match report.event {
             // The source let go although the migration was over: nobody has the task. Once.
-            snapshot::Event::Released { .. } if ended.source_still_holds => {
+            snapshot::Event::Released { .. }
+                if ended.source_still_holds && !broken!("late_release_is_not_lost") =>
+            {
                 let gone = |other: &mut EndedMigration| {
-                    (other.source_still_holds, other.requested_at) = (false, None);
+                    other.source_still_holds = false;
+                    if !broken!("gang_follows_who_was_let_go_late") {
+                        other.requested_at = None;
+                    }
                 };
                 self.state.ended.replace_where(|other| other.id == ended.id, gone);
                 self.out.commands.push(Command {
@@ -150,7 +158,7 @@ impl Lifecycle<'_> {
                 });
             }
             snapshot::Event::Diverted { worker, task, .. }
-                if ended.placement_unknown_since_leaving.is_some() =>
+                if ended.placement_unknown_since_leaving.is_some() && !broken!("heard_of_late") =>
             {
                 self.found_late(ended, (worker, task), report.at.min(latest));
             }
@@ -201,7 +209,9 @@ fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
     let failed =
         matches!(report.event, snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. });
     let ends = failed || matches!(report.event, snapshot::Event::Aborted { .. });
-    let may_run = migration.transport() == Transport::StartThenStop && failed;
+    let may_run = migration.transport() == Transport::StartThenStop
+        && failed
+        && !broken!("failure_of_a_copy_in_doubt");
     ends && (migration.phase() == Phase::Releasing || may_run) && state.is_resumed()
 }
 
@@ -237,6 +247,7 @@ fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
 fn is_current(state: &State, command: &Command) -> bool {
     let migration = || state.in_flight.by_id(command.migration);
     match command.action {
+        _ if broken!("overtaken_commands") => true,
         Action::Assign { to, .. } | Action::Place { to, .. } => migration()
             .is_some_and(|migration| migration.phase() == Phase::Assigned && migration.to() == to),
         Action::Stop { .. } if command.cause() == Some(Cause::Copied) => {

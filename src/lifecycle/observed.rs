@@ -11,7 +11,7 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task, Worker};
 use crate::state::{Course, Migration, State, Track};
 use crate::view;
 
@@ -38,91 +38,138 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// What the snapshot shows of all migrations under way.
+    /// What the snapshot shows of all migrations under way. What becomes known of one changes no
+    /// other, except that it makes room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
-        let ids: Vec<MigrationId> = self.state.in_flight.values().map(Migration::id).collect();
-        let claimed = claimed(self.state, snapshot);
-        for id in &ids {
-            self.observe_task(snapshot, *id);
-        }
-        let sent = self.just_assigned();
-        for id in &ids {
-            self.observe_workers(snapshot, &claimed, &sent, *id);
-        }
-        for id in &ids {
-            self.observe_time(snapshot, *id, holds_back);
+        let mut rooms = rooms(self.state, snapshot);
+        let shown = with_tasks(self.migrations(), snapshot)
+            .filter_map(|(migration, task)| self.of_task(snapshot, migration, task));
+        let shown: Vec<Observation> = shown.collect();
+        self.apply_all(shown);
+        self.observe_workers(snapshot, &mut rooms);
+        let at = snapshot.at();
+        let overdue = self.migrations().filter_map(|migration| {
+            Some((migration.id(), self.of_time(snapshot, migration, holds_back)?, at))
+        });
+        let overdue: Vec<Observation> = overdue.collect();
+        self.apply_all(overdue);
+    }
+
+    fn migrations(&self) -> impl Iterator<Item = &Migration> {
+        self.state.in_flight.values()
+    }
+
+    fn apply_all(&mut self, observations: Vec<Observation>) {
+        for (id, event, at) in observations {
+            self.apply(id, event, at);
         }
     }
 
     /// What the snapshot shows of the task.
-    fn observe_task(&mut self, snapshot: &Snapshot, id: MigrationId) {
-        let Some(migration) = self.state.in_flight.by_id(id) else { return };
-        let (mut at, since) = (snapshot.at(), migration.since());
-        let Some(record) = snapshot.task(migration.task()) else {
-            if snapshot.coverage() == Coverage::Complete {
-                self.apply(id, Event::Missing, at);
-            }
-            return;
+    fn of_task(
+        &self,
+        snapshot: &Snapshot,
+        migration: &Migration,
+        task: Option<&Task>,
+    ) -> Option<Observation> {
+        let (id, mut at, since) = (migration.id(), snapshot.at(), migration.since());
+        let Some(task) = task else {
+            let is_missing = snapshot.coverage() == Coverage::Complete;
+            return is_missing.then_some((id, Event::Missing, at));
         };
-        let event = match record.placement {
+        let event = match task.placement {
             Placement::On(worker) if migration.from() == Some(worker) => {
                 // Shown so soon after it has left, it may not have left yet.
                 let stability = self.config.stability;
                 let lag = stability.map(|section| section.telemetry_lag).unwrap_or_default();
                 let with_scheduler = matches!(migration.course(), Course::WithScheduler { .. });
                 if with_scheduler && at <= since.after(lag) {
-                    return;
+                    return None;
                 }
                 Event::ShownAtSource
             }
             Placement::On(worker) if worker == migration.to() => Event::ShownAtTarget,
             // Still said to be where it was lost: nothing new.
-            Placement::On(worker) if is_lost(self.state, snapshot, worker) => return,
+            Placement::On(worker)
+                if is_lost(self.state, snapshot, worker) && !broken!("placed_once") =>
+            {
+                return None;
+            }
             Placement::On(worker) => Event::ShownElsewhere { worker },
+            // The host is where the engine takes it to be.
+            Placement::Moving { phase, .. } if phase == migration.phase() => return None,
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
             {
                 at = shown_since.min(at).max(since);
                 Event::ShownInPhase(phase)
             }
-            Placement::Moving { .. } => return,
+            Placement::Moving { .. } => return None,
             Placement::Orphaned => {
                 Event::ShownOrphaned { unfit: closure(snapshot, migration.to()) }
             }
             Placement::Unplaced => Event::ShownQueued,
         };
-        self.apply(id, event, at);
+        Some((id, event, at))
     }
 
-    /// What the snapshot shows of the workers at either end.
-    fn observe_workers(
-        &mut self,
+    /// What the snapshot shows of the workers at either end. A migration that is called off makes
+    /// room for those that are asked after it.
+    fn observe_workers(&mut self, snapshot: &Snapshot, rooms: &mut BTreeMap<WorkerId, Room>) {
+        promise(self.state, rooms);
+        let sent = self.just_assigned();
+        let ends = with_tasks(self.migrations(), snapshot).filter_map(|(migration, task)| {
+            Some((migration.id(), self.of_workers(snapshot, &sent, migration, task)?))
+        });
+        let ends: Vec<(MigrationId, Ends)> = ends.collect();
+        for (id, ends) in ends {
+            let Some(migration) = self.state.in_flight.by_id(id) else { continue };
+            let event = match ends {
+                Ends::Known(event) => event,
+                Ends::HasRoom { just_assigned } => {
+                    match full(self.state, snapshot, rooms, migration) {
+                        Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
+                        None => continue,
+                    }
+                }
+            };
+            // The task may go back there: what is promised at its source is not known any more.
+            let back = migration.from().and_then(|from| rooms.get_mut(&from));
+            back.into_iter().for_each(|room| room.most_promised = None);
+            self.apply(id, event, snapshot.at());
+        }
+    }
+
+    /// What the snapshot shows of the workers at either end; `None` if that matters no more.
+    fn of_workers(
+        &self,
         snapshot: &Snapshot,
-        claimed: &BTreeMap<WorkerId, Amounts>,
         sent: &BTreeSet<(MigrationId, WorkerId)>,
-        id: MigrationId,
-    ) {
-        let Some(migration) = self.state.in_flight.by_id(id) else { return };
-        let to = migration.to();
+        migration: &Migration,
+        task: Option<&Task>,
+    ) -> Option<Ends> {
+        let (id, to) = (migration.id(), migration.to());
         let source_gone = migration.from().is_some_and(|from| is_gone(snapshot, from));
-        let event = if source_gone && migration.is_at_its_source() {
-            let task = snapshot.task(migration.task());
+        if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
             let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
-            Event::SourceGone { on_target, unfit: closure(snapshot, to) }
-        } else if is_gone(snapshot, to) {
-            Event::TargetGone { unfit: Cause::TargetGone { worker: to } }
-        } else {
-            let just_assigned = sent.contains(&(id, to));
-            if !just_assigned && !migration.is_at_its_source() {
-                return;
-            }
-            let soon = self.config.soon(snapshot.at());
-            let unfit = unfit(snapshot, soon, migration)
-                .or_else(|| full(self.state, snapshot, claimed, migration));
-            let Some(unfit) = unfit else { return };
-            Event::TargetUnfit { unfit, just_assigned }
-        };
-        self.apply(id, event, snapshot.at());
+            return Some(Ends::Known(Event::SourceGone {
+                on_target,
+                unfit: closure(snapshot, to),
+            }));
+        }
+        if is_gone(snapshot, to) && !broken!("dead_target") {
+            let unfit = Cause::TargetGone { worker: to };
+            return Some(Ends::Known(Event::TargetGone { unfit }));
+        }
+        let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
+        if !just_assigned && !migration.is_at_its_source() {
+            return None;
+        }
+        let soon = self.config.soon(snapshot.at());
+        Some(match unfit(snapshot, soon, migration, task) {
+            Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
+            None => Ends::HasRoom { just_assigned },
+        })
     }
 
     /// The migrations that this very snapshot has sent to a target, because their source let go.
@@ -137,30 +184,75 @@ impl Lifecycle<'_> {
     }
 
     /// Whether the course has taken too long.
-    fn observe_time(&mut self, snapshot: &Snapshot, id: MigrationId, holds_back: bool) {
-        let Some(migration) = self.state.in_flight.by_id(id) else { return };
-        let (at, phase, since) = (snapshot.at(), migration.phase(), migration.since());
+    fn of_time(
+        &self,
+        snapshot: &Snapshot,
+        migration: &Migration,
+        holds_back: bool,
+    ) -> Option<Event> {
+        let (id, phase, since) = (migration.id(), migration.phase(), migration.since());
         let timeout = self.config.timeout();
-        if at.since(since).is_none_or(|waited| waited <= timeout) {
-            return;
+        let is_in_time = snapshot.at().since(since).is_none_or(|waited| waited <= timeout);
+        if is_in_time || broken!("time_out") {
+            return None;
         }
-        if holds_back && is_out_of_sight(snapshot, migration) {
-            return;
+        let unseen = holds_back && is_out_of_sight(snapshot, migration);
+        if unseen && !broken!("mass_disappearance_stops_the_clock") {
+            return None;
         }
         let placement = snapshot.task(migration.task()).map(|record| record.placement);
         let shown = match placement {
             Some(Placement::On(worker)) if migration.from() == Some(worker) => Shown::AtSource,
             Some(Placement::On(_)) => Shown::Elsewhere,
             Some(Placement::Moving { migration, phase: Phase::Releasing, .. })
-                if migration == id =>
+                if migration == id && !broken!("stopping_is_not_stopped") =>
             {
                 Shown::LeavingSource
             }
             Some(Placement::Orphaned) => Shown::Orphaned,
             _ => Shown::Nowhere,
         };
-        self.apply(id, Event::Overdue { shown, late: Cause::TimedOut { phase, since } }, at);
+        Some(Event::Overdue { shown, late: Cause::TimedOut { phase, since } })
     }
+}
+
+/// What becomes known of a migration, and when it happened.
+type Observation = (MigrationId, Event, Timestamp);
+
+/// What a snapshot shows of the workers at the ends of a migration.
+enum Ends {
+    /// What it shows is an event.
+    Known(Event),
+    /// The target may have the task as long as there is room for it.
+    HasRoom { just_assigned: bool },
+}
+
+/// What a target has promised.
+struct Room {
+    /// What the tasks claim that are on it.
+    taken: Amounts,
+    /// At least what the tasks claim that are on their way to it; `None` if not known.
+    most_promised: Option<Amounts>,
+}
+
+/// Migrations, by task, each with what the snapshot says of its task. Both are in the same order:
+/// where the task of the next migration is the next task, it need not be searched for.
+fn with_tasks<'a>(
+    migrations: impl Iterator<Item = &'a Migration>,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (&'a Migration, Option<&'a Task>)> {
+    let mut rest = snapshot.tasks();
+    migrations.map(move |migration| {
+        let id = migration.task();
+        if rest.first().is_some_and(|first| first.id < id) {
+            rest = &rest[rest.partition_point(|task| task.id < id)..];
+        }
+        let Some((task, after)) = rest.split_first().filter(|(task, _)| task.id == id) else {
+            return (migration, None);
+        };
+        rest = after;
+        (migration, Some(task))
+    })
 }
 
 /// Whether a worker is gone, or was when last heard of.
@@ -186,29 +278,38 @@ fn is_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
 fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
         None => Cause::TargetGone { worker },
-        Some(it) if it.stance != Stance::Accept => {
-            Cause::TargetClosed { worker, stance: it.stance }
+        Some(target) if target.stance != Stance::Accept => {
+            Cause::TargetClosed { worker, stance: target.stance }
         }
-        Some(it) => {
+        Some(target) => {
             let at = snapshot.at();
-            Cause::TargetLeaves { worker, at: it.leaves(at).unwrap_or(at) }
+            Cause::TargetLeaves { worker, at: target.leaves(at).unwrap_or(at) }
         }
     }
 }
 
 /// Why a target must not have the task any more, whatever else is on its way there.
-fn unfit(snapshot: &Snapshot, soon: Timestamp, migration: &Migration) -> Option<Cause> {
+fn unfit(
+    snapshot: &Snapshot,
+    soon: Timestamp,
+    migration: &Migration,
+    task: Option<&Task>,
+) -> Option<Cause> {
     let worker = migration.to();
     let target = snapshot.worker(worker)?;
-    if target.stance != Stance::Accept {
+    if target.stance != Stance::Accept && !broken!("target_closed") {
         return Some(Cause::TargetClosed { worker, stance: target.stance });
     }
-    if let Some(at) = target.leaves(snapshot.at()).filter(|at| *at < soon) {
+    if let Some(at) = target.leaves(snapshot.at())
+        && at < soon
+        && !broken!("target_leaves")
+    {
         return Some(Cause::TargetLeaves { worker, at });
     }
-    let class = snapshot.task(migration.task()).and_then(|task| snapshot.class(task.class?));
-    let class = class.filter(|class| class.cost(worker).is_none())?;
-    Some(Cause::TargetOutside { worker, class: class.id })
+    let class = task.and_then(|task| snapshot.class(task.class?));
+    let has_left = !migration.is_at_its_source() && broken!("class_closes_with_the_release");
+    let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
+    (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
 }
 
 /// What the target has run out of. Migrations that were begun earlier come first; one whose task is
@@ -216,47 +317,86 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, migration: &Migration) -> Option<
 fn full(
     state: &State,
     snapshot: &Snapshot,
-    claimed: &BTreeMap<WorkerId, Amounts>,
+    rooms: &BTreeMap<WorkerId, Room>,
     migration: &Migration,
 ) -> Option<Cause> {
     let worker = migration.to();
     let target = snapshot.worker(worker)?;
+    let room = rooms.get(&worker);
+    let lacks = |resource, amount: f64, promised: f64| {
+        let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
+        let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
+        free.is_some_and(|free| amount > free) && !broken!("target_full")
+    };
+    // Where there is room for all that are on their way, there is room for those that were earlier.
+    if let Some(most) = room.and_then(|room| room.most_promised.as_ref()) {
+        let promised = |resource| most.get(resource).unwrap_or(0.0);
+        let mut claim = migration.claim().iter();
+        if !claim.any(|(resource, amount)| lacks(resource, amount, promised(resource))) {
+            return None;
+        }
+    }
     let is_there = |other: &Migration| {
         let task = snapshot.task(other.task());
         task.is_some_and(|task| task.placement == Placement::On(worker))
+            && !broken!("room_is_taken_twice")
     };
     let bound = state.in_flight.bound_for(worker);
     let earlier: Vec<&Migration> =
         bound.filter(|other| other.id() < migration.id() && !is_there(other)).collect();
-    migration.claim().iter().find_map(|(resource, amount)| {
-        let taken = claimed.get(&worker).and_then(|sum| sum.known(resource)).unwrap_or(0.0);
-        let promised = earlier.iter().filter_map(|other| other.claim().known(resource));
-        let free = target.capacity.known(resource)? - taken - promised.sum::<f64>();
-        (amount > free).then_some(Cause::TargetFull { worker, resource })
-    })
+    let lacking = migration.claim().iter().find(|(resource, amount)| {
+        let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
+        lacks(*resource, *amount, promised.sum())
+    });
+    lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
 }
 
-/// What tasks claim that are on the targets of migrations under way: as a worker states it, or else
-/// their claims added up.
-fn claimed(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Amounts> {
-    let releasing = state.in_flight.values().filter(|migration| migration.is_at_its_source());
-    let mut sums: BTreeMap<WorkerId, Amounts> =
-        releasing.map(|migration| (migration.to(), Amounts::new())).collect();
-    if sums.is_empty() {
-        return sums;
+/// The room on the targets of migrations under way. What tasks claim there is as a worker states it,
+/// or else their claims added up.
+fn rooms(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Room> {
+    let mut rooms: BTreeMap<WorkerId, Room> = BTreeMap::new();
+    for migration in state.in_flight.values() {
+        // Room is asked for while the task is at its source.
+        if migration.is_at_its_source() {
+            let room = Room { taken: Amounts::new(), most_promised: None };
+            rooms.entry(migration.to()).or_insert(room);
+        }
+    }
+    if rooms.is_empty() {
+        return rooms;
     }
     for task in snapshot.tasks() {
         let Placement::On(worker) = task.placement else { continue };
-        let Some(sum) = sums.get_mut(&worker) else { continue };
+        let Some(room) = rooms.get_mut(&worker) else { continue };
         let kinds = snapshot.worker(worker).map(Worker::kinds).unwrap_or_default();
         let now = view::alternative(task, kinds);
-        for (resource, claim) in view::claims(&view::by(task, now, now), kinds).iter() {
-            sum.set(resource, sum.get(resource).unwrap_or(0.0) + claim);
+        add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
+    }
+    for (id, room) in &mut rooms {
+        let stated = snapshot.worker(*id).map(|worker| &worker.reserved);
+        let stated = stated.into_iter().flat_map(Amounts::iter);
+        stated.for_each(|(resource, amount)| room.taken.set(resource, amount));
+    }
+    rooms
+}
+
+/// Adds up what is on its way to each target, by task, as [`full`] does of a part of it.
+fn promise(state: &State, rooms: &mut BTreeMap<WorkerId, Room>) {
+    for room in rooms.values_mut() {
+        room.most_promised = Some(Amounts::new());
+    }
+    for migration in state.in_flight.values().filter(|migration| migration.is_bound()) {
+        let room = rooms.get_mut(&migration.to());
+        let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
+        for (resource, _) in migration.claim().iter() {
+            let more = migration.claim().known(resource).unwrap_or(0.0);
+            promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
         }
     }
-    for (id, sum) in &mut sums {
-        let stated = snapshot.worker(*id).map(|worker| &worker.reserved);
-        stated.into_iter().flat_map(Amounts::iter).for_each(|(resource, it)| sum.set(resource, it));
+}
+
+fn add(sum: &mut Amounts, more: &Amounts) {
+    for (resource, amount) in more.iter() {
+        sum.set(resource, sum.get(resource).unwrap_or(0.0) + amount);
     }
-    sums
 }

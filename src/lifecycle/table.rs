@@ -14,6 +14,7 @@ mod tests {
 
     use super::super::course::{Effect, Next, Step, next};
     use super::super::event::{Event, Facts, Shown, Target};
+    use super::super::name;
     use crate::model::ids::{TaskId, WorkerId};
     use crate::model::time::Timestamp;
     use crate::outcome::{Cause, Fate};
@@ -45,86 +46,93 @@ the engine does not know whether the source has let go; `called off`) has rows o
         let leaving = Transport::Evict.first(from);
         let Course::Leaving { by, .. } = leaving else { return Vec::new() };
         [
-            ("Releasing", Course::Releasing { from }),
-            ("Assigned", Course::Assigned { from, released }),
-            ("Assigned, release unknown", Course::Assigned { from, released: None }),
-            ("CallingOff", Course::CallingOff { from, released }),
-            ("CallingOff, release unknown", Course::CallingOff { from, released: None }),
-            ("Returning", Course::Returning { from, released, fate, called_off: false }),
-            (
-                "Returning, release unknown",
-                Course::Returning { from, released: None, fate, called_off: false },
-            ),
-            (
-                "Returning, called off",
-                Course::Returning { from, released, fate: Fate::Aborted, called_off: true },
-            ),
-            ("Unassigned", Course::Unassigned { from, released }),
-            ("Unassigned, release unknown", Course::Unassigned { from, released: None }),
-            ("Placing", Course::Placing),
-            ("CallingOffPlacing", Course::CallingOffPlacing),
-            ("Unplaced", Course::Unplaced),
-            ("Copying", Course::Copying { from }),
-            ("Stopping", Course::Stopping { from }),
-            ("Leaving", leaving),
-            ("WithScheduler", Course::WithScheduler { from, by, released: NOW }),
+            Course::Releasing { from },
+            Course::Assigned { from, released },
+            Course::Assigned { from, released: None },
+            Course::CallingOff { from, released },
+            Course::CallingOff { from, released: None },
+            Course::Returning { from, released, fate, called_off: false },
+            Course::Returning { from, released: None, fate, called_off: false },
+            Course::Returning { from, released, fate: Fate::Aborted, called_off: true },
+            Course::Unassigned { from, released },
+            Course::Unassigned { from, released: None },
+            Course::Placing,
+            Course::CallingOffPlacing,
+            Course::Unplaced,
+            Course::Copying { from },
+            Course::Stopping { from },
+            leaving,
+            Course::WithScheduler { from, by, released: NOW },
         ]
+        .map(|course| (name::variant(course).unwrap_or(name::course(course)), course))
         .into()
     }
 
-    fn events(course: Course) -> Vec<(String, Event)> {
-        let to = if matches!(course, Course::Returning { .. }) { SOURCE } else { TARGET };
-        let mut events: Vec<(String, Event)> = [
-            ("reported released", Event::Released),
-            ("reported running", Event::Running),
-            ("reported failed or refused", Event::Failed(Fate::Failed)),
-            ("called off by an operator", Event::CalledOff),
-            ("reported on its source", Event::Diverted { worker: SOURCE, task: RENAMED }),
-            ("reported on its target", Event::Diverted { worker: to, task: RENAMED }),
-            ("reported elsewhere", Event::Diverted { worker: OTHER, task: RENAMED }),
-            ("shown on its source", Event::ShownAtSource),
-            ("shown on its target", Event::ShownAtTarget),
-            ("shown elsewhere", Event::ShownElsewhere { worker: OTHER }),
-            ("shown as releasing", Event::ShownInPhase(Phase::Releasing)),
-            ("shown as released", Event::ShownInPhase(Phase::Released)),
-            ("shown as assigned", Event::ShownInPhase(Phase::Assigned)),
-            ("shown in a queue", Event::ShownQueued),
-            ("shown without a worker", Event::ShownOrphaned { unfit: UNFIT }),
-            ("missing", Event::Missing),
-            ("source gone", Event::SourceGone { on_target: false, unfit: UNFIT }),
-            (
-                "source gone, shown on its target",
-                Event::SourceGone { on_target: true, unfit: UNFIT },
-            ),
-            ("target gone", Event::TargetGone { unfit: UNFIT }),
-            ("target unfit", Event::TargetUnfit { unfit: UNFIT, just_assigned: false }),
-            (
-                "target unfit, order not yet sent",
-                Event::TargetUnfit { unfit: UNFIT, just_assigned: true },
-            ),
-            ("gang stays", Event::GangStays { along: Cause::Kept }),
-            ("later life: another migration followed", Event::Superseded),
-            ("later life: on its source again", Event::HomeAgain),
-            ("later life: assigned to the same worker", Event::AssignedTo { to }),
-            ("later life: assigned elsewhere", Event::AssignedTo { to: OTHER }),
+    /// What can become known of a migration in this course, and what the docs call each.
+    fn events(course: Course) -> Vec<(&'static str, Event)> {
+        let to = target(course);
+        let mut events: Vec<Event> = [
+            Event::Released,
+            Event::Running,
+            Event::Failed(Fate::Failed),
+            Event::CalledOff,
+            Event::Diverted { worker: SOURCE, task: RENAMED },
+            Event::Diverted { worker: to, task: RENAMED },
+            Event::Diverted { worker: OTHER, task: RENAMED },
+            Event::ShownAtSource,
+            Event::ShownAtTarget,
+            Event::ShownElsewhere { worker: OTHER },
+            Event::ShownInPhase(Phase::Releasing),
+            Event::ShownInPhase(Phase::Released),
+            Event::ShownInPhase(Phase::Assigned),
+            Event::ShownQueued,
+            Event::ShownOrphaned { unfit: UNFIT },
+            Event::Missing,
+            Event::SourceGone { on_target: false, unfit: UNFIT },
+            Event::SourceGone { on_target: true, unfit: UNFIT },
+            Event::TargetGone { unfit: UNFIT },
+            Event::TargetUnfit { unfit: UNFIT, just_assigned: false },
+            Event::TargetUnfit { unfit: UNFIT, just_assigned: true },
+            Event::GangStays { along: Cause::Kept },
+            Event::Superseded,
+            Event::HomeAgain,
+            Event::AssignedTo { to },
+            Event::AssignedTo { to: OTHER },
+            Event::AssignedTo { to: SOURCE },
         ]
-        .map(|(name, event)| (name.to_string(), event))
         .into();
-        if course.from().is_some() && to != SOURCE {
-            let home = Event::AssignedTo { to: SOURCE };
-            events.push(("later life: assigned to its source".into(), home));
-        }
         let late = Cause::TimedOut { phase: course.phase(), since: NOW };
-        for (name, shown) in [
-            ("on its source", Shown::AtSource),
-            ("leaving its source", Shown::LeavingSource),
-            ("elsewhere", Shown::Elsewhere),
-            ("without a worker", Shown::Orphaned),
-            ("nowhere", Shown::Nowhere),
+        for shown in [
+            Shown::AtSource,
+            Shown::LeavingSource,
+            Shown::Elsewhere,
+            Shown::Orphaned,
+            Shown::Nowhere,
         ] {
-            events.push((format!("overdue, shown {name}"), Event::Overdue { shown, late }));
+            events.push(Event::Overdue { shown, late });
         }
-        events
+        // A placement has no source, and what returns goes to its source.
+        let is_of_source = |event: &Event| match event {
+            Event::Diverted { worker, .. } => *worker == SOURCE,
+            Event::AssignedTo { to } => *to == SOURCE,
+            Event::ShownAtSource | Event::SourceGone { .. } | Event::HomeAgain => true,
+            _ => false,
+        };
+        let mut named: Vec<(&str, Event)> = Vec::new();
+        for event in
+            events.into_iter().filter(|event| course.from().is_some() || !is_of_source(event))
+        {
+            let name = name::event(event, course, to);
+            if named.iter().all(|(other, _)| *other != name) {
+                named.push((name, event));
+            }
+        }
+        named
+    }
+
+    /// Where a migration in this course goes.
+    fn target(course: Course) -> WorkerId {
+        if matches!(course, Course::Returning { .. }) { SOURCE } else { TARGET }
     }
 
     /// One question that a transition may depend on: its answers, each with the facts that it stands for.
@@ -132,24 +140,36 @@ the engine does not know whether the source has let go; `called off`) has rows o
 
     fn questions() -> Vec<Question> {
         let target: Question = [
-            ("target open", (|it| Facts { target: Target::Open, ..it }) as fn(Facts) -> Facts),
-            ("target closed", |it| Facts { target: Target::Closed, ..it }),
-            ("target gone", |it| Facts { target: Target::Gone, ..it }),
+            (
+                "target open",
+                (|facts| Facts { target: Target::Open, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("target closed", |facts| Facts { target: Target::Closed, ..facts }),
+            ("target gone", |facts| Facts { target: Target::Gone, ..facts }),
         ]
         .into();
         let takes_back: Question = [
-            ("source takes it back", (|it| Facts { takes_back: true, ..it }) as fn(Facts) -> Facts),
-            ("source does not take it back", |it| Facts { takes_back: false, ..it }),
+            (
+                "source takes it back",
+                (|facts| Facts { takes_back: true, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("source does not take it back", |facts| Facts { takes_back: false, ..facts }),
         ]
         .into();
         let exhausted: Question = [
-            ("attempts left", (|it| Facts { is_exhausted: false, ..it }) as fn(Facts) -> Facts),
-            ("no attempts left", |it| Facts { is_exhausted: true, ..it }),
+            (
+                "attempts left",
+                (|facts| Facts { is_exhausted: false, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("no attempts left", |facts| Facts { is_exhausted: true, ..facts }),
         ]
         .into();
         let inherited: Question = [
-            ("of this life", (|it| Facts { is_inherited: false, ..it }) as fn(Facts) -> Facts),
-            ("of an earlier life", |it| Facts { is_inherited: true, ..it }),
+            (
+                "of this life",
+                (|facts| Facts { is_inherited: false, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("of an earlier life", |facts| Facts { is_inherited: true, ..facts }),
         ]
         .into();
         [exhausted, inherited, target, takes_back].into()
@@ -185,8 +205,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
     }
 
     fn course_name(course: Course) -> String {
-        let name = format!("{course:?}");
-        let name = name.split([' ', '{']).next().unwrap_or_default();
+        let name = name::course(course);
         match course {
             Course::Returning { fate, called_off: true, .. } => {
                 format!("{name}, to end as {fate}, called off")
@@ -226,7 +245,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
             Effect::Arrive(at, _) => format!("arrival at the {}", worker(at)),
             Effect::Rename(_) => "rename".into(),
             Effect::BackOff(_) => "back off".into(),
-            Effect::ForgetBackOff => "forget the back-off".into(),
+            Effect::ForgetBackOff(_) => "forget the back-off".into(),
             Effect::CoolDown(at) => format!("cool down from the {}", worker(at)),
         }
         .replace("the that", "that")
@@ -240,7 +259,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         let facts = Facts {
             at: NOW,
             task: TASK,
-            to: if matches!(course, Course::Returning { .. }) { SOURCE } else { TARGET },
+            to: target(course),
             target: Target::Open,
             takes_back: false,
             is_exhausted: false,
@@ -261,14 +280,16 @@ the engine does not know whether the source has let go; `called off`) has rows o
         let mut text = String::from(HEAD);
         let mut base = Vec::new();
         for (name, course) in courses() {
-            let all: Vec<_> =
-                events(course).into_iter().map(|(event, it)| (event, rows(course, it))).collect();
+            let all: Vec<_> = events(course)
+                .into_iter()
+                .map(|(name, event)| (name, rows(course, event)))
+                .collect();
             if !name.contains(',') {
                 base.clone_from(&all);
             }
-            let mut merged: Vec<(Vec<String>, Rows)> = Vec::new();
+            let mut merged: Vec<(Vec<&str>, Rows)> = Vec::new();
             for (event, rows) in all {
-                let usual = (event.clone(), rows.clone());
+                let usual = (event, rows.clone());
                 if rows.is_empty() || (name.contains(',') && base.contains(&usual)) {
                     continue;
                 }

@@ -3,6 +3,7 @@
 //! The indexes are not saved: they follow from the migrations. A question costs O(log n), whatever
 //! else is under way.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +17,8 @@ use crate::outcome::Command;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct InFlight {
-    migrations: BTreeMap<TaskId, Migration>,
+    /// Boxed, because a lookup reads through the nodes of the map: those stay small.
+    migrations: BTreeMap<TaskId, Box<Migration>>,
     #[serde(skip)]
     tasks_by_id: BTreeMap<MigrationId, TaskId>,
     /// Those of which somebody has the task, or is to have it.
@@ -45,34 +47,49 @@ impl InFlight {
 
     /// The migration of a task.
     pub(crate) fn get(&self, task: &TaskId) -> Option<&Migration> {
-        self.migrations.get(task)
+        self.migrations.get(task).map(AsRef::as_ref)
     }
 
     /// The migration of this id.
     pub(crate) fn by_id(&self, id: MigrationId) -> Option<&Migration> {
-        self.migrations.get(self.tasks_by_id.get(&id)?)
+        self.get(self.tasks_by_id.get(&id)?)
     }
 
     /// All of them, by task.
     pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &Migration> + Clone {
-        self.migrations.values()
+        self.migrations.values().map(AsRef::as_ref)
     }
 
     /// Those whose task is to run on `worker`, by task.
     pub(crate) fn bound_for(&self, worker: WorkerId) -> impl Iterator<Item = &Migration> {
         let tasks = self.tasks_by_target.get(&worker).into_iter().flatten();
-        tasks.filter_map(|task| self.migrations.get(task))
+        tasks.filter_map(|task| self.get(task))
     }
 
     /// Adds a migration, or replaces the one of the same task.
     pub(crate) fn insert(&mut self, migration: Migration) {
-        let (task, to) = (migration.task(), migration.to());
+        let task = migration.task();
         self.remove(task);
         self.tasks_by_id.entry(migration.id()).or_insert(task);
-        if migration.is_bound() {
-            self.tasks_by_target.entry(to).or_default().insert(task);
+        self.bind(bound_to(&migration), task);
+        self.migrations.insert(task, Box::new(migration));
+    }
+
+    /// Changes the migration of a task, which keeps its id and its task.
+    pub(crate) fn update<T>(
+        &mut self,
+        task: TaskId,
+        change: impl FnOnce(&mut Migration) -> T,
+    ) -> Option<T> {
+        let migration = self.migrations.get_mut(&task)?;
+        let before = bound_to(migration);
+        let changed = change(migration);
+        let after = bound_to(migration);
+        if before != after {
+            self.unbind(before, task);
+            self.bind(after, task);
         }
-        self.migrations.insert(task, migration);
+        Some(changed)
     }
 
     /// Another worker is asked to run a task that nobody has.
@@ -82,11 +99,11 @@ impl InFlight {
         target: Target,
         at: Timestamp,
     ) -> Option<Command> {
-        let mut migration = self.remove(task)?;
-        migration.retarget(target, at);
-        let command = migration.command();
-        self.insert(migration);
-        command
+        let change = |migration: &mut Migration| {
+            migration.retarget(target, at);
+            migration.command()
+        };
+        self.update(task, change)?
     }
 
     pub(crate) fn remove(&mut self, task: TaskId) -> Option<Migration> {
@@ -94,21 +111,37 @@ impl InFlight {
         if self.tasks_by_id.get(&migration.id()) == Some(&task) {
             self.tasks_by_id.remove(&migration.id());
         }
-        if let Some(tasks) = self.tasks_by_target.get_mut(&migration.to()) {
-            tasks.remove(&task);
-            if tasks.is_empty() {
-                self.tasks_by_target.remove(&migration.to());
-            }
+        self.unbind(bound_to(&migration), task);
+        Some(*migration)
+    }
+
+    fn bind(&mut self, worker: Option<WorkerId>, task: TaskId) {
+        if let Some(worker) = worker {
+            self.tasks_by_target.entry(worker).or_default().insert(task);
         }
-        Some(migration)
+    }
+
+    fn unbind(&mut self, worker: Option<WorkerId>, task: TaskId) {
+        let Some(worker) = worker else { return };
+        let Some(tasks) = self.tasks_by_target.get_mut(&worker) else { return };
+        tasks.remove(&task);
+        if tasks.is_empty() {
+            self.tasks_by_target.remove(&worker);
+        }
     }
 
     /// Writes down what migrations count to that began without a budget.
     pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
-        for migration in self.migrations.values_mut().filter(|it| it.charge().is_none()) {
+        let uncharged = |migration: &&mut Box<Migration>| migration.charge().is_none();
+        for migration in self.migrations.values_mut().filter(uncharged) {
             migration.set_charge(of(migration));
         }
     }
+}
+
+/// The worker that is to run the task; `None` if the task waits for a target.
+fn bound_to(migration: &Migration) -> Option<WorkerId> {
+    migration.is_bound().then_some(migration.to())
 }
 
 #[cfg(test)]
@@ -141,9 +174,9 @@ mod tests {
 
     /// By target, and by id.
     fn indexed(all: &InFlight) -> (Vec<u64>, Vec<u64>) {
-        let bound = [1, 2].into_iter().flat_map(|it| all.bound_for(WorkerId::new(it)));
-        let known = (1..9).filter_map(|it| all.by_id(MigrationId::new(Epoch::FIRST, it)));
-        let ids = |it: &Migration| it.id().number();
+        let bound = [1, 2].into_iter().flat_map(|to| all.bound_for(WorkerId::new(to)));
+        let known = (1..9).filter_map(|id| all.by_id(MigrationId::new(Epoch::FIRST, id)));
+        let ids = |migration: &Migration| migration.id().number();
         (bound.map(ids).collect(), known.map(ids).collect())
     }
 

@@ -156,10 +156,13 @@ impl Transport {
     /// How a task that is on a worker is moved under these limits.
     pub(crate) fn of(limits: Option<&MigrationLimits>, task: &Task) -> Self {
         let queued = task.mobility == Mobility::Queued;
+        let overlaps = task.overlaps || broken!("declared_overlap");
+        let allows = |limits: &MigrationLimits| limits.overlap || broken!("overlap_switch");
+        let requeues = queued && !broken!("requeue_names_a_beneficiary");
         match limits {
-            Some(limits) if limits.requeue && queued => Self::Requeue,
+            Some(limits) if limits.requeue && requeues => Self::Requeue,
             Some(limits) if limits.eviction.is_some() => Self::Evict,
-            Some(limits) if limits.overlap && task.overlaps && !queued => Self::StartThenStop,
+            Some(limits) if allows(limits) && overlaps && !queued => Self::StartThenStop,
             _ => Self::StopThenStart,
         }
     }
@@ -241,7 +244,7 @@ impl Migration {
     /// A migration that a host is found to carry out: releases and assignments before are not known.
     pub(crate) fn take_over(terms: Terms, course: Course, since: Timestamp) -> Self {
         let new = Self::begin(terms, course, since);
-        let assigned = course.phase() == Phase::Assigned;
+        let assigned = course.phase() == Phase::Assigned && !broken!("taken_over_attempts");
         Self { attempts: if assigned { new.first_assignment() } else { 1 }, ..new }
     }
 
@@ -268,7 +271,8 @@ impl Migration {
         let released = copied && next.released().is_some();
         let continues = matches!(self.course, Course::Copying { .. }) && released;
         let asks = matches!(next, Course::Assigned { .. } | Course::Returning { .. });
-        u32::from(released) + u32::from(asks && !continues)
+        let is_attempt = released && !broken!("let_go_is_an_attempt");
+        u32::from(is_attempt) + u32::from(asks && !continues)
     }
 
     /// A later life goes on with it where the host shows it: assigned to `to`.
@@ -289,8 +293,10 @@ impl Migration {
             self.terms.alternative = alternative;
             (self.terms.claim, self.terms.load) = (claim, load);
         }
-        // What was reckoned was for another target.
-        self.terms.handover = None;
+        if !broken!("price_of_another_target") {
+            // What was reckoned was for another target.
+            self.terms.handover = None;
+        }
         self.attempts += 1;
         self.course = match (self.from(), self.released()) {
             (Some(from), released) => Course::Assigned { from, released },
@@ -450,8 +456,16 @@ impl Migration {
             }
             Course::Placing | Course::CallingOffPlacing => (Action::Assign { to, device }, begun),
             Course::Copying { from } => (Action::Start { from, to, device }, begun),
+            Course::Stopping { from } if broken!("overlap_outstanding") => {
+                (Action::Release { from, to }, begun)
+            }
             Course::Stopping { from } => (Action::Stop { from }, Why::Follows(Cause::Copied)),
             Course::Leaving { from, by: Handoff::Evict } => {
+                (Action::Evict { from, hint: to }, begun)
+            }
+            Course::WithScheduler { from, by: Handoff::Evict, .. }
+                if broken!("evicted_is_the_schedulers") =>
+            {
                 (Action::Evict { from, hint: to }, begun)
             }
             Course::Leaving { from, by: Handoff::Requeue } => {
@@ -462,8 +476,9 @@ impl Migration {
             }
         };
         // The way back is none that was reckoned.
-        let reckoned = !self.is_placement() && !self.is_returning();
-        let handover = self.terms.handover.filter(|_| reckoned);
+        let is_reckoned =
+            (!self.is_placement() && !self.is_returning()) || broken!("price_of_the_way_back");
+        let handover = if is_reckoned { self.terms.handover } else { None };
         Some(Command {
             action,
             alternative: self.terms.alternative,

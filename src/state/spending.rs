@@ -1,4 +1,8 @@
-//! What was spent of budgets that hold over time: interruptions begun, by what they count to.
+//! How much of each budget that looks back over time has been spent?
+//!
+//! An account per window and key adds up the interruptions that began, in sixteen parts per window. Of
+//! a window of 3,600 s a part is 225 s long: what began at 30 s counts until 3,825 s, and what began at
+//! 300 s until 4,050 s.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,7 +15,7 @@ use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 
-/// A window is kept in so many parts; what was begun counts until its part is a window ago.
+/// The parts that a window is kept in; what was begun counts until its part is a window ago.
 const PARTS: u64 = 16;
 
 /// What an interruption counts to: one of what a [`Scope`] gives a budget of its own.
@@ -33,8 +37,14 @@ pub(crate) enum Key {
 
 impl Key {
     /// Whether it has a budget of its own under this scope.
-    pub(crate) const fn is_in(self, scope: Scope) -> bool {
-        matches!(
+    pub(crate) fn is_in(self, scope: Scope) -> bool {
+        let is_broken = broken!(match scope {
+            Scope::WorkerOut => "budget_line_from_a_worker",
+            Scope::WorkerIn => "budget_line_to_a_worker",
+            Scope::ZonePair => "budget_line_per_pair_of_zones",
+            _ => "",
+        });
+        let is_its_own = matches!(
             (self, scope),
             (Self::Global, Scope::Global)
                 | (Self::Out(_), Scope::WorkerOut)
@@ -44,7 +54,8 @@ impl Key {
                 | (Self::Tenant(_), Scope::Tenant)
                 | (Self::Kind(_), Scope::Kind)
                 | (Self::Reason(_), Scope::Reason)
-        )
+        );
+        is_its_own && !is_broken
     }
 }
 
@@ -72,10 +83,11 @@ impl Spent {
         unit == Unit::Bytes && self.unsized_moves > 0
     }
 
-    /// So much in the unit of a budget, begun seconds in full; what has no known size is as much as
-    /// the limit.
-    pub(crate) const fn of(self, budget: &Budget) -> u64 {
+    /// The amount in the unit of a budget. A second that has begun counts in full; a move of unknown
+    /// size counts as much as the limit.
+    pub(crate) fn of(self, budget: &Budget) -> u64 {
         match budget.unit {
+            Unit::Bytes if broken!("budget_line_of_bytes") => self.moves,
             Unit::Moves => self.moves,
             Unit::Bytes => {
                 self.bytes.saturating_add(self.unsized_moves.saturating_mul(budget.limit))
@@ -144,15 +156,20 @@ const fn ends(per: u64, number: u64) -> u64 {
 }
 
 /// Whether a part of a window still counts.
-const fn counts(per: u64, number: u64, now: Timestamp) -> bool {
-    ends(per, number) > now.as_millis()
+fn counts(per: u64, number: u64, now: Timestamp) -> bool {
+    let end = match ends(per, number) {
+        end if broken!("budget_line_window") => end.saturating_sub(per),
+        end if broken!("budget_line_window_slides") => end.saturating_add(per),
+        end => end,
+    };
+    end > now.as_millis()
 }
 
 impl Spending {
-    /// What a life begins with that takes over from another one: it does not know what that one began
-    /// since the state was saved.
+    /// Another life takes over: it does not know what the earlier one began since the state was saved.
     pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
-        if limits.is_some_and(|limits| windows(limits).next().is_some()) {
+        let looks_back = limits.is_some_and(|limits| windows(limits).next().is_some());
+        if looks_back && !broken!("budget_line_in_doubt") {
             self.blind = Blind::Waiting;
         }
     }
@@ -199,8 +216,10 @@ impl Spending {
     ) -> Option<Timestamp> {
         let per = millis(budget.per?);
         let freed = |key: Key| {
-            let row =
-                self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).ok()?;
+            let row = self
+                .accounts
+                .binary_search_by_key(&(per, key), |account| (account.per, account.key))
+                .ok()?;
             let mut sum = Spent::default();
             // From the newest part back: the one that fills it is the last that must end.
             let parts = self.accounts[row].parts.iter().rev();
@@ -235,13 +254,16 @@ impl Spending {
         room: usize,
     ) {
         let (per, key) = (millis(fairness.window), Key::Fair(tenant));
-        let known = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key)).is_ok();
+        let known = self
+            .accounts
+            .binary_search_by_key(&(per, key), |account| (account.per, account.key))
+            .is_ok();
         if known || self.accounts.len() < room {
             self.add(per, key, now, Spent { moves: 1, ..Spent::default() });
         }
     }
 
-    /// How many accounts may be kept for so many workers.
+    /// The accounts that may be kept at most, for this number of workers.
     pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
         let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
         super::MEMORY_PER_WORKER * workers.max(1) * windows
@@ -262,7 +284,8 @@ impl Spending {
     }
 
     fn add(&mut self, per: u64, key: Key, now: Timestamp, spent: Spent) {
-        let place = self.accounts.binary_search_by_key(&(per, key), |it| (it.per, it.key));
+        let place =
+            self.accounts.binary_search_by_key(&(per, key), |account| (account.per, account.key));
         let row = place.unwrap_or_else(|row| {
             self.accounts.insert(row, Account { per, key, parts: Vec::new() });
             row
@@ -282,6 +305,7 @@ impl Spending {
             (Blind::Waiting, _) if limits.is_none() => Blind::Before(now),
             (Blind::Before(from), _) if limits.is_none() => Blind::Before(from.min(now)),
             (Blind::No, _) | (_, None) => Blind::No,
+            (Blind::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => Blind::No,
             (Blind::Waiting, Some(_)) => Blind::Before(now),
             // A later life may have begun with an earlier clock.
             (Blind::Before(from), Some(longest)) => {
@@ -292,17 +316,17 @@ impl Spending {
         self.accounts.retain_mut(|account| {
             let (per, key) = (account.per, account.key);
             let asked = |limits: &MigrationLimits| {
-                let fair = |it: Fairness| millis(it.window) == per;
+                let fair = |fairness: Fairness| millis(fairness.window) == per;
                 let shared = matches!(key, Key::Fair(_)) && limits.fairness.is_some_and(fair);
                 let mut windows = windows(limits);
-                shared || windows.any(|(scope, it)| key.is_in(scope) && millis(it) == per)
+                shared || windows.any(|(scope, window)| key.is_in(scope) && millis(window) == per)
             };
             let last = part(per, now);
             if account.parts.last().is_some_and(|(number, _)| *number > last) {
                 account.bring_back(last);
             }
             account.parts.retain(|(number, _)| counts(per, *number, now));
-            let table = !matches!(key, Key::Fair(_));
+            let table = !matches!(key, Key::Fair(_)) && !broken!("budget_while_off");
             !account.parts.is_empty() && limits.map_or(table, asked)
         });
     }
@@ -313,8 +337,9 @@ impl Spending {
         [old, new]: [Option<&MigrationLimits>; 2],
         now: Timestamp,
     ) {
-        let known = |window| old.is_some_and(|limits| windows(limits).any(|it| it == window));
-        let fresh = new.into_iter().flat_map(windows).filter(|window| !known(*window));
+        let known = |window| old.is_some_and(|limits| windows(limits).any(|other| other == window));
+        let is_new = |window| !known(window) && !broken!("budget_of_another_window");
+        let fresh = new.into_iter().flat_map(windows).filter(|window| is_new(*window));
         for (scope, per) in fresh {
             let per = millis(per);
             let mut longest: BTreeMap<Key, Account> = BTreeMap::new();
@@ -322,7 +347,7 @@ impl Spending {
                 longest.insert(account.key, account.clone());
             }
             for (key, account) in longest {
-                if self.accounts.iter().any(|it| (it.per, it.key) == (per, key)) {
+                if self.accounts.iter().any(|account| (account.per, account.key) == (per, key)) {
                     continue;
                 }
                 for (number, spent) in account.parts {
@@ -367,8 +392,10 @@ impl Concurrency {
     /// One more, half as many, or as it was.
     pub(crate) fn turn(self, section: &AdaptiveConcurrency) -> Self {
         let now = match self {
-            Self { now, failed: true, .. } => now / 2,
-            Self { now, completed: true, full: true, .. } => now.saturating_add(1),
+            Self { now, failed: true, .. } if !broken!("concurrency_halves") => now / 2,
+            Self { now, completed: true, full: true, .. } if !broken!("concurrency_climbs") => {
+                now.saturating_add(1)
+            }
             Self { now, .. } => now,
         };
         let now = now.max(section.least.get()).min(section.most.get());

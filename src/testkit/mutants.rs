@@ -4,11 +4,13 @@
 //! function runs, on this thread.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::string::{String, ToString};
 
 std::thread_local! {
     static BROKEN: RefCell<Option<String>> = const { RefCell::new(None) };
     static ASKED: Cell<bool> = const { Cell::new(false) };
+    static NAMES: RefCell<Option<BTreeSet<String>>> = const { RefCell::new(None) };
 }
 
 /// What came of a run with a broken rule.
@@ -30,8 +32,22 @@ pub fn with_broken<T>(name: &str, run: impl FnOnce() -> T) -> Broken<T> {
     Broken { result, asked: ASKED.get() }
 }
 
+/// The rules that the code asks for while a function runs, none of them broken.
+pub fn asked(run: impl FnOnce()) -> BTreeSet<String> {
+    NAMES.set(Some(BTreeSet::new()));
+    run();
+    NAMES.take().unwrap_or_default()
+}
+
 /// Whether a rule is broken just now.
 pub(crate) fn is_broken(name: &str) -> bool {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(names) = names
+            && !names.contains(name)
+        {
+            names.insert(name.to_string());
+        }
+    });
     let broken = BROKEN.with_borrow(|broken| broken.as_deref() == Some(name));
     if broken {
         ASKED.set(true);
