@@ -81,7 +81,8 @@ fn note_out_of_budget(sets: &[MoveSet], stopped: &[Option<Rejection>], plan: &mu
         _ => false,
     };
     for (set, no) in sets.iter().zip(stopped) {
-        let is_late = !broken!("late_without_the_budgets") && no.as_ref().is_some_and(is_out_of_budget);
+        let is_late =
+            !broken!("late_without_the_budgets") && no.as_ref().is_some_and(is_out_of_budget);
         if set.purpose == Purpose::Evacuate && is_late {
             plan.stuck.extend(set.rows.iter().map(|row| (*row, *no)));
         }
