@@ -175,6 +175,10 @@ fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
         Remedy::CarryFullest => {
             // A hundredth of all that is in use there.
             let source = source?;
+            // What is about to leave may leave nothing that this one could carry.
+            let leaves = |task: &Task| matches!(task.placement, Placement::Moving { from: Some(from), .. } if from == source.id);
+            (!case.cluster.tasks.iter().any(leaves)).then_some(())?;
+            let task = case.cluster.task(case.task)?;
             for (resource, used) in source.used.iter().filter(|(_, used)| *used > 0.0) {
                 is_possible(used, source.capacity.get(resource)?).then_some(())?;
                 task.used.set(resource, used / 100.0);
