@@ -12,7 +12,7 @@ use evenkeel::snapshot::{Group, GroupRule, Mobility, Placement, Record, Requirem
 use evenkeel::testkit::strategies::Cluster;
 use evenkeel::{Action, Device, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 
-use crate::case::Case;
+use crate::case::{Case, Door};
 
 /// The case with a share of the remedy applied; none where this test cannot do it.
 pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
@@ -309,6 +309,8 @@ fn report(cluster: &mut Cluster, id: WorkerId) -> Option<()> {
 fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
     let source = case.source().map(|source| source.id);
     let onlooker = case.cluster.workers.iter().find(|it| it.stance == Stance::Hold).map(|it| it.id);
+    // Among three workers it is known which of them makes the spread, and what the mean is made of.
+    let onlooker = onlooker.filter(|_| matches!(case.door, Door::Tick(_)));
     let target = case.worker;
     let mut load = |worker: WorkerId, by: f64| add_load(case.cluster.worker(worker)?, by * share);
     match remedy {
