@@ -70,7 +70,7 @@ impl Case {
         state["cooldowns"] = Value::Object(all.collect());
         let returned = |until: u64| json!({ "times": 1, "until": until, "forget": 2 * until });
         let all = self.returned.iter().map(|(task, until)| (task.to_string(), returned(*until)));
-        state["returned"] = Value::Object(all.collect());
+        state["back_offs"] = Value::Object(all.collect());
         if let Some(before) = self.blind {
             state["spending"] = json!({ "blind": { "before": before }, "accounts": [] });
         }
