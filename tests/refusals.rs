@@ -9,7 +9,8 @@ use evenkeel::outcome::Rejection;
 
 /// The block that a refusal's serialised form must have.
 fn block(json: &str) -> String {
-    let no: Rejection = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+    let no: Rejection =
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
     let again = serde_json::to_string(&no).unwrap();
     format!("{again}\n  {} ({:?})\n  {no}\n  {}\n", no.name(), no.reach(), no.remedy())
 }
@@ -23,5 +24,8 @@ fn every_refusal_is_written_read_and_told_as_before() {
     if env::var_os("UPDATE").is_some_and(|value| value == "1") {
         fs::write(path, &found).unwrap();
     }
-    assert_eq!(found, blocks, "UPDATE=1 writes tests/refusals.txt anew; the difference is the review");
+    assert_eq!(
+        found, blocks,
+        "UPDATE=1 writes tests/refusals.txt anew; the difference is the review"
+    );
 }

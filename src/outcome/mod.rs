@@ -10,7 +10,7 @@ mod fragmentation;
 mod handover;
 mod late;
 mod purpose;
-mod rejection;
+mod refusal;
 mod remedy;
 mod scorecard;
 mod tally;
@@ -29,7 +29,10 @@ pub use fragmentation::{Fragmentation, WorkerFragmentation};
 pub use handover::Handover;
 pub use late::Late;
 pub use purpose::Purpose;
-pub use rejection::{Admission, Reach, Rejection};
+pub use refusal::{
+    Admission, BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Reach, Rejection,
+    TargetRefusal, TaskRefusal, WorthRefusal,
+};
 pub use remedy::Remedy;
 pub use scorecard::{Benefit, Cost, Scorecard};
 pub use tally::{Considered, Refusals, Refused, Tally};

@@ -8,16 +8,15 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rejection;
 use super::handover::Secs;
-use super::rejection::Gib;
+use super::refusal::Gib;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Quantity, ResourceId};
 use crate::model::time::Timestamp;
 
-/// The smallest change that would lift a [`Rejection`]: an amount, or a fact that would have to be
+/// The smallest change that would lift a [`Rejection`](super::Rejection): an amount, or a fact that would have to be
 /// another.
 ///
 /// ```
@@ -158,131 +157,15 @@ pub enum Remedy {
     StateTransfer,
 }
 
-impl Rejection {
-    /// The smallest change that would lift it. Another refusal may stand behind it.
-    pub fn remedy(&self) -> Remedy {
-        match *self {
-            Self::AlreadyThere => Remedy::BeElsewhere,
-            Self::Pinned => Remedy::Unpin,
-            Self::NotBefore { until }
-            | Self::Frozen { until }
-            | Self::TargetFrozen { until }
-            | Self::CoolingDown { until }
-            | Self::BudgetInDoubt { until, .. }
-            | Self::CameBack { until, .. }
-            | Self::LeftRecently { until } => Remedy::WaitUntil(until),
-            Self::UnknownTransfer => Remedy::StateTransfer,
-            Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
-            Self::InFlight { migration } => Remedy::LetEnd(migration),
-            Self::BudgetSpent { over, .. }
-            | Self::SourceBusy { over, .. }
-            | Self::TargetBusy { over, .. } => Remedy::AllowMigrations(over),
-            Self::BudgetLine { unit, over, .. } => Remedy::RaiseBudget { unit, by: over },
-            Self::UnknownSize => Remedy::ReportSize,
-            Self::Unfair { over, .. } => Remedy::AllowSlack(over),
-            Self::OutsideClass { class } => Remedy::AddToClass(class),
-            Self::MemoryFull { over, .. } => Remedy::ForgetMoves(over),
-            Self::LongRunning { running_secs, most_secs } => {
-                Remedy::AllowRunning(whole_nanos(running_secs - most_secs, running_secs))
-            }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                Remedy::RunLonger(whole_nanos(least_secs - remaining_secs, least_secs))
-            }
-            Self::BadRecord => Remedy::CorrectRecord,
-            Self::Unplaced => Remedy::Place,
-            Self::UnknownPlace { worker } => Remedy::Report(worker),
-            Self::DoubtfulSource { worker } => Remedy::ReportOnce(worker),
-            Self::UnknownLoad => Remedy::ReportLoad,
-            Self::Companion { group, task } => Remedy::FreeCompanion { group, task },
-            Self::OutOfScope { label } => Remedy::LabelTask(label),
-            Self::OutOfShare { share, place } => {
-                Remedy::WidenShare(enough(place - share, [place, share]))
-            }
-            Self::NotAccepting { .. } => Remedy::Accept,
-            Self::Affinity { group, .. } | Self::Gang { group } => Remedy::LeaveGroup(group),
-            Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
-            Self::Spread { group, skew, most } => {
-                Remedy::AllowSkew { group, by: skew.saturating_sub(most) }
-            }
-            Self::Disruption { group, unavailable, most } => {
-                Remedy::AllowUnavailable { group, by: unavailable.saturating_sub(most) }
-            }
-            _ => self.equipment().unwrap_or_else(|| self.loads()),
-        }
-    }
-
-    /// What the worker would have to have.
-    fn equipment(&self) -> Option<Remedy> {
-        Some(match *self {
-            Self::MissingHardware { needs, all: true } => Remedy::AddHardware(needs),
-            Self::MissingHardware { needs, all: false } => Remedy::AddAnyHardware(needs),
-            Self::TooLittleMemory { needs_bytes, has_bytes } => {
-                Remedy::AddMemory(needs_bytes.saturating_sub(has_bytes.unwrap_or(0)))
-            }
-            Self::TooLittleDeviceMemory { device, lacking_bytes: bytes, .. } => match device {
-                Some(device) => Remedy::FreeDevice { device, bytes },
-                None => Remedy::AddDevice(bytes),
-            },
-            Self::TooLittleCompute { needs, .. } => Remedy::AddCompute(needs),
-            Self::MissingLabel { label } => Remedy::AddLabel(label),
-            Self::ForbiddenLabel { label } => Remedy::RemoveLabel(label),
-            Self::NoHeadroom { resource, needed, free, capacity } => {
-                Remedy::Free(resource, enough(needed - free, [needed, free, capacity]))
-            }
-            _ => return None,
-        })
-    }
-
-    /// How the loads would have to stand, or what the move would have to be worth.
-    fn loads(&self) -> Remedy {
-        match *self {
-            Self::WouldOverload { resource, after, most, added } if added <= most => {
-                Remedy::LowerUse(resource, enough(after - most, [after, most]))
-            }
-            Self::WouldOverload { resource, after, most, .. } => {
-                Remedy::Enlarge(resource, enough(after / most, [after / most]))
-            }
-            Self::NoGain { after, most } => Remedy::WidenGap(enough(after - most, [after, most])),
-            // The rule forgives one part in 10^9.
-            Self::WiderSpread { after, before } => {
-                Remedy::NarrowSpread(enough(after - before - 1e-9, [after, before]))
-            }
-            Self::Relieved { projected, least } => {
-                Remedy::RaiseSource(enough(least - projected, [least, projected]))
-            }
-            Self::NotRepaid { gain, times, left_secs, price_secs, horizon_secs } => {
-                let needed = price_secs / gain;
-                if gain > 0.0 && left_secs > 1.0 && needed < horizon_secs {
-                    let longer = (needed - left_secs) * times;
-                    return Remedy::RunLonger(whole_nanos(longer, needed * times));
-                }
-                let needed = price_secs / left_secs;
-                Remedy::WidenGap(enough(needed - gain, [needed, gain, 1.0]))
-            }
-            Self::Filled { projected, most } => {
-                Remedy::LowerTarget(enough(projected - most, [projected, most]))
-            }
-            Self::NotWorthIt { cost, benefit, least, beyond, below } => {
-                let short = cost + least - benefit;
-                let figures = [cost + beyond, benefit + below, least];
-                let cheaper = || enough(short + beyond, figures);
-                let cost = (benefit > least).then(cheaper);
-                Remedy::Gain { benefit: enough(short + below, figures), cost }
-            }
-            _ => Remedy::CarryFullest,
-        }
-    }
-}
-
 /// A little more than `gap`, so that it is enough for a bound that must be exceeded too, however
 /// the figures are rounded when they are reckoned with again.
-fn enough<const N: usize>(gap: f64, figures: [f64; N]) -> f64 {
+pub(super) fn enough<const N: usize>(gap: f64, figures: [f64; N]) -> f64 {
     let largest = figures.into_iter().map(f64::abs).fold(0.0, f64::max);
     gap + (largest * 1e-12).max(f64::MIN_POSITIVE)
 }
 
 /// The same for seconds that come from whole nanoseconds.
-fn whole_nanos(gap: f64, secs: f64) -> f64 {
+pub(super) fn whole_nanos(gap: f64, secs: f64) -> f64 {
     enough(gap, [secs]) + 1e-9
 }
 

@@ -1,0 +1,106 @@
+//! Why does a worker not take a task, whatever the task needs?
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Reach;
+use crate::model::ids::ClassId;
+use crate::model::time::Timestamp;
+use crate::outcome::Remedy;
+use crate::snapshot::Stance;
+
+/// The worker does not take the task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TargetRefusal {
+    /// The task is there already.
+    AlreadyThere,
+    /// The worker takes nothing.
+    NotAccepting {
+        /// The worker's stance.
+        stance: Stance,
+    },
+    /// Nothing, or nothing sensible, is known of the worker's load or capacity.
+    UnknownLoad,
+    /// The worker or its zone is frozen: no move to it begins that nothing forces.
+    TargetFrozen {
+        /// When the freeze is over.
+        until: Timestamp,
+    },
+    /// The worker leaves before the task is done, or has taken its next checkpoint; where neither is known,
+    /// within the forecast's horizon; or so soon that the worker is being emptied itself.
+    LeavesBefore {
+        /// When the worker leaves.
+        leaves: Timestamp,
+        /// Until when the worker would have to stay.
+        needed: Timestamp,
+    },
+    /// The task came from this worker a short while ago.
+    LeftRecently {
+        /// When the task may go back.
+        until: Timestamp,
+    },
+    /// The worker is none of those that tasks of this class may go to.
+    OutsideClass {
+        /// The class.
+        class: ClassId,
+    },
+}
+
+impl TargetRefusal {
+    /// How far the refusal reaches.
+    pub const fn reach(&self) -> Reach {
+        match self {
+            Self::NotAccepting { .. } | Self::UnknownLoad | Self::TargetFrozen { .. } => {
+                Reach::Target
+            }
+            Self::AlreadyThere
+            | Self::LeavesBefore { .. }
+            | Self::LeftRecently { .. }
+            | Self::OutsideClass { .. } => Reach::Pair,
+        }
+    }
+
+    /// The refusal's name in a tally.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AlreadyThere => "already there",
+            Self::NotAccepting { .. } => "not accepting",
+            Self::UnknownLoad => "unknown load",
+            Self::TargetFrozen { .. } => "target frozen",
+            Self::LeavesBefore { .. } => "leaves before",
+            Self::LeftRecently { .. } => "left recently",
+            Self::OutsideClass { .. } => "outside class",
+        }
+    }
+
+    /// The smallest change that would lift the refusal. Another refusal may stand behind it.
+    pub const fn remedy(&self) -> Remedy {
+        match *self {
+            Self::AlreadyThere => Remedy::BeElsewhere,
+            Self::NotAccepting { .. } => Remedy::Accept,
+            Self::UnknownLoad => Remedy::ReportLoad,
+            Self::TargetFrozen { until } | Self::LeftRecently { until } => Remedy::WaitUntil(until),
+            Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
+            Self::OutsideClass { class } => Remedy::AddToClass(class),
+        }
+    }
+}
+
+impl fmt::Display for TargetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::AlreadyThere => f.write_str(self.name()),
+            Self::NotAccepting { stance } => write!(f, "target is {stance}"),
+            Self::UnknownLoad => f.write_str("target's load is unknown"),
+            Self::TargetFrozen { until } => write!(f, "target is frozen until {until}"),
+            Self::LeavesBefore { leaves, needed } => {
+                write!(f, "target leaves at {leaves}, needed until {needed}")
+            }
+            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
+            Self::OutsideClass { class } => write!(f, "target is not in {class}"),
+        }
+    }
+}

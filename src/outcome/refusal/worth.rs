@@ -1,0 +1,104 @@
+//! Why does the move cost more than it gains?
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Reach;
+use crate::outcome::Remedy;
+use crate::outcome::handover::Secs;
+use crate::outcome::remedy::{enough, whole_nanos};
+
+/// The move costs more than it gains.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WorthRefusal {
+    /// The move costs more points than it brings.
+    NotWorthIt {
+        /// Points of cost.
+        cost: f64,
+        /// Points of benefit.
+        benefit: f64,
+        /// The net benefit must exceed this.
+        least: f64,
+        /// Points of cost beyond the top of the scale, which do not count.
+        beyond: f64,
+        /// Points by which what speaks against the target outweighs the benefit, which do not count.
+        below: f64,
+    },
+    /// The move would not repay itself before the task ends, nor as far ahead as gains are counted.
+    NotRepaid {
+        /// What the move gains per second, in seconds of the task's work.
+        gain: f64,
+        /// How many times as fast the task would run there; part of the gain.
+        times: f64,
+        /// How long the gain lasts, in seconds: until the task would end there, or up to the horizon if that is
+        /// nearer.
+        left_secs: f64,
+        /// Downtime and lost work, in seconds.
+        price_secs: f64,
+        /// How far ahead gains are counted, in seconds.
+        horizon_secs: f64,
+    },
+    /// How long the move would keep the task still, or how much of its work would be lost, is not known: the size of
+    /// its state, its last checkpoint, or the bandwidth of a link; or how loaded its worker is.
+    UnknownTransfer,
+}
+
+impl WorthRefusal {
+    /// How far the refusal reaches: every pair has a price of its own.
+    pub const fn reach(&self) -> Reach {
+        Reach::Pair
+    }
+
+    /// The refusal's name in a tally.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotWorthIt { .. } => "not worth it",
+            Self::NotRepaid { .. } => "not repaid",
+            Self::UnknownTransfer => "unknown transfer",
+        }
+    }
+
+    /// The smallest change that would lift the refusal. Another refusal may stand behind it.
+    pub fn remedy(&self) -> Remedy {
+        match *self {
+            Self::NotWorthIt { cost, benefit, least, beyond, below } => {
+                let short = cost + least - benefit;
+                let figures = [cost + beyond, benefit + below, least];
+                let cheaper = || enough(short + beyond, figures);
+                let cost = (benefit > least).then(cheaper);
+                Remedy::Gain { benefit: enough(short + below, figures), cost }
+            }
+            Self::NotRepaid { gain, times, left_secs, price_secs, horizon_secs } => {
+                let repaid_after = price_secs / gain;
+                if gain > 0.0 && left_secs > 1.0 && repaid_after < horizon_secs {
+                    let longer = (repaid_after - left_secs) * times;
+                    return Remedy::RunLonger(whole_nanos(longer, repaid_after * times));
+                }
+                let needed = price_secs / left_secs;
+                Remedy::WidenGap(enough(needed - gain, [needed, gain, 1.0]))
+            }
+            Self::UnknownTransfer => Remedy::StateTransfer,
+        }
+    }
+}
+
+impl fmt::Display for WorthRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NotWorthIt { cost, benefit, least, .. } => {
+                write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
+            }
+            Self::NotRepaid { gain, left_secs, price_secs, horizon_secs, .. } => {
+                let (gained, price) = (Secs((gain * left_secs).max(0.0)), Secs(price_secs));
+                let end =
+                    if left_secs < horizon_secs { "it would end in" } else { "the horizon is" };
+                write!(f, "{gain:.2} a second gain {gained}, downtime and lost work are {price}")?;
+                write!(f, "; {end} {}", Secs(left_secs))
+            }
+            Self::UnknownTransfer => f.write_str("downtime or lost work are unknown"),
+        }
+    }
+}
