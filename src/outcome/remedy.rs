@@ -187,13 +187,9 @@ impl fmt::Display for Remedy {
             Self::AddToClass(class) => write!(f, "take the target into {class}"),
             Self::AllowSlack(count) => write!(f, "a slack of {count} more"),
             Self::ReportSize => f.write_str("report its state_bytes"),
-            Self::ForgetMoves(count) => {
-                write!(f, "wait until {count} of the recent moves are forgotten")
-            }
-            Self::AllowRunning(secs) => {
-                write!(f, "let tasks move that have run {} more", Secs(secs))
-            }
-            Self::RunLonger(secs) => write!(f, "it would have to go on for {} more", Secs(secs)),
+            Self::ForgetMoves(by) => write!(f, "wait until {by} of the recent moves are forgotten"),
+            Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Secs(by)),
+            Self::RunLonger(by) => write!(f, "it would have to go on for {} more", Secs(by)),
             Self::CorrectRecord => f.write_str("correct its record"),
             Self::Place => f.write_str("let the scheduler place it"),
             Self::Report(worker) => write!(f, "report {worker}, or that it is gone"),
@@ -211,15 +207,6 @@ impl fmt::Display for Remedy {
             Self::AllowUnavailable { group, by } => {
                 write!(f, "let {by} more of {group} be unavailable")
             }
-            _ => self.figures(f),
-        }
-    }
-}
-
-impl Remedy {
-    /// Prints what the worker would have to have, and how loads would have to stand.
-    fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
             Self::AddHardware(kinds) => write!(f, "add {kinds} to the target"),
             Self::AddAnyHardware(kinds) => write!(f, "add one of {kinds} to the target"),
             Self::AddMemory(bytes) => write!(f, "add {} of memory to the target", Gib(bytes)),
@@ -245,7 +232,7 @@ impl Remedy {
                 write!(f, "{benefit:.2} points more of benefit, or {cost:.2} less of cost")
             }
             Self::Gain { benefit, cost: None } => write!(f, "{benefit:.2} points more of benefit"),
-            _ => f.write_str("it would have to use what its worker is full of"),
+            Self::CarryFullest => f.write_str("it would have to use what its worker is full of"),
         }
     }
 }
