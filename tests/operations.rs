@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::config::{Mode, Scope, TaskScope};
 use evenkeel::engine::{Input, Output};
 use evenkeel::id::{Epoch, MigrationId};
-use evenkeel::outcome::{Difference, Rejection};
+use evenkeel::outcome::{BudgetRefusal, Difference, Rejection};
 use evenkeel::ratio::Ratio;
 use evenkeel::snapshot::Placement;
 use evenkeel::testkit::strategies::{self, Failover, Happening, History, Turn};
@@ -348,8 +348,10 @@ fn every_budget_is_short_after_a_death() {
             let refusals = outcome.tally.refusals.iter().filter(|_| later);
             for refused in refusals.flat_map(|refusals| &refusals.examples) {
                 let line = match refused.rejection {
-                    Rejection::BudgetLine { scope, per, .. } => (scope, per.is_some()),
-                    Rejection::BudgetInDoubt { scope, .. } => (scope, true),
+                    Rejection::Budget(BudgetRefusal::BudgetLine { scope, per, .. }) => {
+                        (scope, per.is_some())
+                    }
+                    Rejection::Budget(BudgetRefusal::BudgetInDoubt { scope, .. }) => (scope, true),
                     _ => continue,
                 };
                 *met.entry(line).or_default() += 1;

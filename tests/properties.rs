@@ -12,7 +12,7 @@ use evenkeel::config::Mode;
 use evenkeel::engine::{Input, Output};
 use evenkeel::hardware::Hardware;
 use evenkeel::id::{DomainId, GroupId, LabelId, MigrationId, TopologyId, ZoneId};
-use evenkeel::outcome::{Admission, Balance, Fate, Reason, Rejection};
+use evenkeel::outcome::{Admission, Balance, Fate, FitRefusal, LoadRefusal, Reason, Rejection};
 use evenkeel::ratio::Ratio;
 use evenkeel::snapshot::{
     BadRecord, FreezeScope, Group, GroupRule, Mobility, Placement, Record, Stance, StateAt,
@@ -689,7 +689,7 @@ fn with_an_orphan() -> impl Strategy<Value = (Cluster, TaskId)> {
 
 /// Whether a refusal is one that rounds do not lift for a task without a worker.
 fn is_hard(admission: Admission) -> bool {
-    let soft = |no: &Rejection| matches!(no, Rejection::WouldOverload { .. });
+    let soft = |no: &Rejection| matches!(no, Rejection::Load(LoadRefusal::WouldOverload { .. }));
     admission.rejection().is_some_and(|no| !soft(no))
 }
 
@@ -830,7 +830,9 @@ fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, Resour
     let found = pairs.filter_map(|(task, worker)| {
         let (id, to) = (snapshot.tasks()[task].id, snapshot.workers()[worker].id);
         match look.consider(id, to)?.admission.rejection()? {
-            Rejection::NoHeadroom { resource, free, .. } => Some((task, worker, *resource, *free)),
+            Rejection::Fit(FitRefusal::NoHeadroom { resource, free, .. }) => {
+                Some((task, worker, *resource, *free))
+            }
             _ => None,
         }
     });
@@ -855,7 +857,7 @@ proptest! {
                 cluster.tasks[0].demand.set(resource, amount);
                 let admission = verdict(&config, &cluster, secs(300), worker).unwrap();
                 match admission.rejection().copied() {
-                    Some(Rejection::NoHeadroom { resource: lacking, needed, free: told, .. }) => {
+                    Some(Rejection::Fit(FitRefusal::NoHeadroom { resource: lacking, needed, free: told, .. })) => {
                         (lacking == resource).then_some((needed, told))
                     }
                     _ => None,

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use evenkeel::config::Mode;
-use evenkeel::outcome::{Rejection, Tally};
+use evenkeel::outcome::{BudgetRefusal, Rejection, Tally};
 use evenkeel::snapshot::{GroupRule, Mobility};
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{Config, Engine, Outcome, Snapshot, TaskId, Timestamp, WorkerId};
@@ -71,14 +71,16 @@ fn engine(config: &Config, cluster: &Cluster, rounds: u64) -> Engine {
 fn is_budget(no: &Rejection) -> bool {
     matches!(
         no,
-        Rejection::TargetBusy { .. }
-            | Rejection::SourceBusy { .. }
-            | Rejection::BudgetSpent { .. }
-            | Rejection::BudgetLine { .. }
-            | Rejection::BudgetInDoubt { .. }
-            | Rejection::UnknownSize
-            | Rejection::Unfair { .. }
-            | Rejection::MemoryFull { .. }
+        Rejection::Budget(
+            BudgetRefusal::TargetBusy { .. }
+                | BudgetRefusal::SourceBusy { .. }
+                | BudgetRefusal::BudgetSpent { .. }
+                | BudgetRefusal::BudgetLine { .. }
+                | BudgetRefusal::BudgetInDoubt { .. }
+                | BudgetRefusal::UnknownSize
+                | BudgetRefusal::Unfair { .. }
+                | BudgetRefusal::MemoryFull { .. }
+        )
     )
 }
 

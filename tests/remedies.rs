@@ -14,7 +14,9 @@ mod cases;
 
 use std::collections::BTreeMap;
 
-use evenkeel::outcome::{Rejection, Remedy};
+use evenkeel::outcome::{
+    BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Rejection, Remedy, TargetRefusal,
+};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 
@@ -82,20 +84,53 @@ fn turn(no: &Rejection) -> usize {
 fn is_same(a: &Rejection, b: &Rejection) -> bool {
     use Rejection as R;
     match (a, b) {
-        (R::MissingLabel { label: a }, R::MissingLabel { label: b })
-        | (R::ForbiddenLabel { label: a }, R::ForbiddenLabel { label: b }) => a == b,
-        (R::NoHeadroom { resource: a, .. }, R::NoHeadroom { resource: b, .. })
-        | (R::WouldOverload { resource: a, .. }, R::WouldOverload { resource: b, .. }) => a == b,
-        (R::MissingHardware { all: a, .. }, R::MissingHardware { all: b, .. }) => a == b,
-        (R::OutsideClass { class: a }, R::OutsideClass { class: b }) => a == b,
-        (R::Companion { group: a, task: s }, R::Companion { group: b, task: t })
-        | (R::AntiAffinity { group: a, task: s }, R::AntiAffinity { group: b, task: t }) => {
-            (a, s) == (b, t)
+        (
+            R::Fit(FitRefusal::MissingLabel { label: a }),
+            R::Fit(FitRefusal::MissingLabel { label: b }),
+        )
+        | (
+            R::Fit(FitRefusal::ForbiddenLabel { label: a }),
+            R::Fit(FitRefusal::ForbiddenLabel { label: b }),
+        ) => a == b,
+        (
+            R::Fit(FitRefusal::NoHeadroom { resource: a, .. }),
+            R::Fit(FitRefusal::NoHeadroom { resource: b, .. }),
+        )
+        | (
+            R::Load(LoadRefusal::WouldOverload { resource: a, .. }),
+            R::Load(LoadRefusal::WouldOverload { resource: b, .. }),
+        ) => a == b,
+        (
+            R::Fit(FitRefusal::MissingHardware { all: a, .. }),
+            R::Fit(FitRefusal::MissingHardware { all: b, .. }),
+        ) => a == b,
+        (
+            R::Target(TargetRefusal::OutsideClass { class: a }),
+            R::Target(TargetRefusal::OutsideClass { class: b }),
+        ) => a == b,
+        (
+            R::Group(GroupRefusal::Companion { group: a, task: s }),
+            R::Group(GroupRefusal::Companion { group: b, task: t }),
+        )
+        | (
+            R::Group(GroupRefusal::AntiAffinity { group: a, task: s }),
+            R::Group(GroupRefusal::AntiAffinity { group: b, task: t }),
+        ) => (a, s) == (b, t),
+        (
+            R::Group(GroupRefusal::Affinity { group: a, .. }),
+            R::Group(GroupRefusal::Affinity { group: b, .. }),
+        )
+        | (
+            R::Group(GroupRefusal::Spread { group: a, .. }),
+            R::Group(GroupRefusal::Spread { group: b, .. }),
+        )
+        | (
+            R::Group(GroupRefusal::Disruption { group: a, .. }),
+            R::Group(GroupRefusal::Disruption { group: b, .. }),
+        )
+        | (R::Group(GroupRefusal::Gang { group: a }), R::Group(GroupRefusal::Gang { group: b })) => {
+            a == b
         }
-        (R::Affinity { group: a, .. }, R::Affinity { group: b, .. })
-        | (R::Spread { group: a, .. }, R::Spread { group: b, .. })
-        | (R::Disruption { group: a, .. }, R::Disruption { group: b, .. })
-        | (R::Gang { group: a }, R::Gang { group: b }) => a == b,
         _ => a.name() == b.name(),
     }
 }
@@ -103,10 +138,12 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
 /// The limit of a budget. With one more allowed another unit may take it, and the limit is another one.
 fn limit(no: &Rejection) -> Option<u64> {
     match *no {
-        Rejection::BudgetSpent { limit, .. }
-        | Rejection::SourceBusy { limit, .. }
-        | Rejection::TargetBusy { limit, .. } => Some(u64::from(limit)),
-        Rejection::BudgetLine { limit, .. } => Some(limit),
+        Rejection::Budget(
+            BudgetRefusal::BudgetSpent { limit, .. }
+            | BudgetRefusal::SourceBusy { limit, .. }
+            | BudgetRefusal::TargetBusy { limit, .. },
+        ) => Some(u64::from(limit)),
+        Rejection::Budget(BudgetRefusal::BudgetLine { limit, .. }) => Some(limit),
         _ => None,
     }
 }
@@ -125,7 +162,7 @@ fn has_half(no: &Rejection) -> bool {
             bytes > 1
         }
         Remedy::Free(_, amount) => match *no {
-            Rejection::NoHeadroom { needed, free, capacity, .. } => {
+            Rejection::Fit(FitRefusal::NoHeadroom { needed, free, capacity, .. }) => {
                 amount > 1e-6 * needed.max(free.abs()).max(capacity)
             }
             _ => false,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use evenkeel::id::{Epoch, GroupId, MigrationId};
-use evenkeel::outcome::Rejection;
+use evenkeel::outcome::{FitRefusal, GroupRefusal, Rejection};
 use evenkeel::snapshot::{Group, GroupRule, Phase, Placement};
 use evenkeel::{
     Action, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId, Timestamp,
@@ -206,8 +206,11 @@ fn a_thousand_single_moves_are_admitted_just_as_the_checker_has_it() {
     let (mut full, mut conflict) = (0, 0);
     for ((batch, answer), judged) in batches.iter().zip(&answers).zip(&judged) {
         assert_eq!(answer.is_none(), judged.feasible, "{batch:?}: {answer:?}");
-        full += usize::from(matches!(answer, Some(Rejection::NoHeadroom { .. })));
-        conflict += usize::from(matches!(answer, Some(Rejection::AntiAffinity { .. })));
+        full += usize::from(matches!(answer, Some(Rejection::Fit(FitRefusal::NoHeadroom { .. }))));
+        conflict += usize::from(matches!(
+            answer,
+            Some(Rejection::Group(GroupRefusal::AntiAffinity { .. }))
+        ));
     }
     let admitted = MOVES - full - conflict;
     println!(
@@ -247,9 +250,9 @@ fn a_thousand_moves_beside_others_under_way_are_admitted_just_as_the_checker_has
     let (mut strict, mut leaving) = (0, 0);
     for ((batch, answer), judged) in batches.iter().zip(&answers).zip(&judged) {
         // On both ends the engine charges every resource, and counts every member of a group.
-        let full = matches!(answer, Some(Rejection::NoHeadroom { .. }));
+        let full = matches!(answer, Some(Rejection::Fit(FitRefusal::NoHeadroom { .. })));
         assert_eq!(full, judged.over_capacity, "{batch:?}: {answer:?}");
-        let apart = matches!(answer, Some(Rejection::AntiAffinity { .. }));
+        let apart = matches!(answer, Some(Rejection::Group(GroupRefusal::AntiAffinity { .. })));
         assert!(full || apart || !judged.conflict, "{batch:?}: {answer:?}");
         if apart && !judged.conflict {
             let (process, to) = batch[batch.len() - 1];

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::outcome::{Purpose, Rejection, Tally, Verdict};
+use crate::outcome::{GroupRefusal, LoadRefusal, Purpose, Rejection, Tally, Verdict};
 use crate::plan::candidate::SetJudge;
 use crate::plan::score::Scorer;
 use crate::plan::select::Taker;
@@ -141,7 +141,7 @@ impl<'a> Look<'a> {
         let bound = companions.iter().find_map(|(other, group)| {
             let may = rules::task(&round, *other, purpose, TaskRules::Alone);
             let task = round.task_id(*other);
-            may.err().map(|_| Rejection::Companion { group: *group, task })
+            may.err().map(|_| Rejection::Group(GroupRefusal::Companion { group: *group, task }))
         });
         let may_be_placed = rules::task(&round, row, purpose, TaskRules::AloneInScope);
         let mut ranked: Vec<(Verdict, f64)> = Vec::with_capacity(round.view.workers.len());
@@ -158,7 +158,7 @@ impl<'a> Look<'a> {
             }
             let is_open = matches!(
                 verdict.admission.rejection(),
-                None | Some(Rejection::WouldOverload { .. })
+                None | Some(Rejection::Load(LoadRefusal::WouldOverload { .. }))
             );
             if is_open && !companions.is_empty() && !broken!("rank_asks_for_all") {
                 let fits = match bound {

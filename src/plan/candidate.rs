@@ -14,7 +14,7 @@ use super::order::Order;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::ClassId;
 use crate::model::rows::{Column, TaskRow, WorkerRow};
-use crate::outcome::{Outcome, Purpose, Rejection, Tally};
+use crate::outcome::{Outcome, Purpose, Rejection, Tally, TargetRefusal};
 use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
 use crate::rules::{self, Effect, Moment, Pair};
 use crate::snapshot::Stance;
@@ -165,7 +165,7 @@ impl<'r> Search<'r> {
                     self.offers[worker] += 1;
                     pairs.push(Candidate::new(index, worker, fit));
                 }
-                Err(Rejection::AlreadyThere) => {}
+                Err(Rejection::Target(TargetRefusal::AlreadyThere)) => {}
                 Err(no) => {
                     refusal = refusal.or(Some(no));
                     tally.refuse(round.task_id(set.lead()), Some(round.worker_id(worker)), no);
@@ -275,7 +275,7 @@ impl<'r> Search<'r> {
     fn note_outside(&self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
         let (worker, count) = others(set, &self.equipped.get(&self.key(set))?.outside)?;
         let lead = self.round.view.task(set.lead());
-        let no = Rejection::OutsideClass { class: lead.class? };
+        let no = Rejection::Target(TargetRefusal::OutsideClass { class: lead.class? });
         tally.refuse_many(count, lead.id, Some(self.round.worker_id(worker)), no);
         Some(no)
     }
@@ -296,7 +296,7 @@ impl Search<'_> {
         for worker in frozen.iter().copied() {
             let answer = self.judge.candidate(round, set, worker, VariantFilter::Any);
             if let Err(no) = answer
-                && no != Rejection::AlreadyThere
+                && no != Rejection::Target(TargetRefusal::AlreadyThere)
             {
                 first = first.or(Some(no));
                 tally.refuse(round.task_id(set.lead()), Some(round.worker_id(worker)), no);

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::model::ids::{GroupId, TaskId};
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::outcome::{Purpose, Rejection};
+use crate::outcome::{GroupRefusal, Purpose, Rejection};
 use crate::round::{GangMember, MoveSet, Round, Stuck};
 use crate::snapshot::{Group, GroupRule, Stance};
 use crate::view::Place;
@@ -113,7 +113,7 @@ impl Gangs {
             if broken!("gang_stays_whole") {
                 return true;
             }
-            let rejection = Rejection::Companion { group, task };
+            let rejection = Rejection::Group(GroupRefusal::Companion { group, task });
             refuse(set.lead(), rejection);
             if set.purpose == Purpose::Evacuate {
                 stuck.extend(set.rows.iter().map(|row| (*row, Some(rejection))));

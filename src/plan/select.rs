@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 use crate::config::{MigrationLimits, Mode};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::outcome::{Purpose, Reach, Rejection};
+use crate::outcome::{BudgetRefusal, GroupRefusal, Purpose, Reach, Rejection};
 use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round, VariantFilter};
 use crate::rules::{self, Accounts, Effect, Moment, Pair, TaskRules};
 use crate::snapshot::Stance;
@@ -76,8 +76,10 @@ pub(crate) fn select(
 /// go.
 fn note_out_of_budget(sets: &[MoveSet], stopped: &[Option<Rejection>], plan: &mut Plan) {
     let is_out_of_budget = |no: &Rejection| match no {
-        Rejection::UnknownSize => !broken!("late_of_unknown_size"),
-        Rejection::BudgetLine { .. } | Rejection::BudgetInDoubt { .. } => no.reach() == Reach::Task,
+        Rejection::Budget(BudgetRefusal::UnknownSize) => !broken!("late_of_unknown_size"),
+        Rejection::Budget(
+            BudgetRefusal::BudgetLine { .. } | BudgetRefusal::BudgetInDoubt { .. },
+        ) => no.reach() == Reach::Task,
         _ => false,
     };
     for (set, no) in sets.iter().zip(stopped) {
@@ -472,7 +474,7 @@ impl Chooser<'_, '_> {
             fates.done[*index] = true;
             let Some(member) = set.gang else { return };
             let task = fates.view.task(set.lead()).id;
-            let no = Rejection::Companion { group: member.group, task };
+            let no = Rejection::Group(GroupRefusal::Companion { group: member.group, task });
             for other in gang.keys().filter(|other| *other != index) {
                 fates.leave(*other, &sets[*other], no);
             }

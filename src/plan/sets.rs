@@ -11,7 +11,7 @@ use super::faster::Faster;
 use super::gang::Gangs;
 use crate::config::Config;
 use crate::model::rows::{Column, TaskRow, WorkerRow};
-use crate::outcome::{Purpose, Rejection, Tally};
+use crate::outcome::{GroupRefusal, Purpose, Rejection, Tally, TaskRefusal};
 use crate::round::{MoveSet, Round, Stuck};
 use crate::rules::{self, TaskRules};
 use crate::snapshot::Stance;
@@ -41,7 +41,7 @@ pub(crate) fn sets<'a>(config: &'a Config, round: &Round<'_>, tally: &mut Tally)
             Ok(Some(next)) => next,
             Ok(None) => continue,
             Err(rejection) => {
-                if matches!(rejection, Rejection::DoubtfulSource { .. }) {
+                if matches!(rejection, Rejection::Task(TaskRefusal::DoubtfulSource { .. })) {
                     stuck.insert(row, Some(rejection));
                 }
                 refuse(row, rejection);
@@ -70,7 +70,7 @@ fn note_stuck(round: &Round<'_>, row: TaskRow, rejection: Rejection, stuck: &mut
     stuck.insert(row, Some(rejection));
     for (other, group) in round.companions.of(row) {
         let own = rules::task(round, other, Purpose::Evacuate, TaskRules::AloneInScope);
-        let bound = Rejection::Companion { group, task: round.task_id(row) };
+        let bound = Rejection::Group(GroupRefusal::Companion { group, task: round.task_id(row) });
         stuck.insert(other, Some(own.err().unwrap_or(bound)));
     }
 }
@@ -113,7 +113,7 @@ impl<'a> Purposes<'a> {
         let worker = match round.ledger.places[row] {
             Place::On(worker) => worker,
             Place::Orphaned | Place::Stranded { .. } => return Ok(Some((Purpose::Recover, None))),
-            Place::Unknown(worker) => return Err(Rejection::UnknownPlace { worker }),
+            Place::Unknown(worker) => return Err(TaskRefusal::UnknownPlace { worker }.into()),
             Place::Moving { .. } | Place::Unplaced => return Ok(None),
         };
         let asked = self.of_workers[worker];

@@ -13,7 +13,7 @@ use crate::config::{Budget, MigrationLimits};
 use crate::model::ids::TenantId;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::outcome::Rejection;
+use crate::outcome::{BudgetRefusal, Rejection};
 use crate::round::{MoveSet, Round};
 use crate::state::{
     Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State, Transport,
@@ -145,7 +145,7 @@ pub(super) fn placements_per_worker(
     let limit = budget.unwrap_or(PLACEMENTS_PER_WORKER);
     if free > 0 && there + free > limit {
         let over = count(there + free - limit);
-        return Err(Rejection::TargetBusy { limit: count(limit), over });
+        return Err(BudgetRefusal::TargetBusy { limit: count(limit), over }.into());
     }
     Ok(())
 }
@@ -156,7 +156,9 @@ pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Result<(
     let (all, mut limit) = (accounts.interrupted + more, accounts.simultaneous);
     limit += usize::from(broken!("budget"));
     if more > 0 && all > limit {
-        return Err(Rejection::BudgetSpent { limit: count(limit), over: count(all - limit) });
+        return Err(
+            BudgetRefusal::BudgetSpent { limit: count(limit), over: count(all - limit) }.into()
+        );
     }
     Ok(())
 }
@@ -168,7 +170,7 @@ pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Result
     };
     let over = beyond(limit, round.ledger.outgoing[from] + count(more));
     if more > 0 && over > 0 {
-        return Err(Rejection::SourceBusy { limit: limit.get(), over });
+        return Err(BudgetRefusal::SourceBusy { limit: limit.get(), over }.into());
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ pub(super) fn moves_per_target(round: &Round<'_>, taking: &Taking<'_>) -> Result
     let arriving = round.ledger.incoming[taking.to] + count(taking.set.rows.len());
     match beyond(limit, arriving) {
         0 => Ok(()),
-        over => Err(Rejection::TargetBusy { limit: limit.get(), over }),
+        over => Err(BudgetRefusal::TargetBusy { limit: limit.get(), over }.into()),
     }
 }
 
@@ -198,7 +200,9 @@ pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Result<
     let all = held + taking.accounts.moving + taking.set.rows.len();
     let limit = MEMORY_PER_WORKER * round.view.workers.len().max(1);
     if all > limit {
-        return Err(Rejection::MemoryFull { limit: count(limit), over: count(all - limit) });
+        return Err(
+            BudgetRefusal::MemoryFull { limit: count(limit), over: count(all - limit) }.into()
+        );
     }
     Ok(())
 }
@@ -276,7 +280,7 @@ impl Table {
         let held = self.held + charges.iter().map(|charge| self.kept(charge)).sum::<usize>();
         if held > self.room && self.room > 0 {
             let (limit, over) = (count(self.room), count(held - self.room));
-            return Err(Rejection::MemoryFull { limit, over });
+            return Err(BudgetRefusal::MemoryFull { limit, over }.into());
         }
         Ok(())
     }
@@ -313,14 +317,14 @@ impl Line {
             let together = charges.iter().filter(|charge| charge.keys.contains(&key));
             together.for_each(|charge| more.add(charge.spent));
             if more.is_unsized(unit) && (limit == 0 || !broken!("budget_line_of_unknown_size")) {
-                return Err(Rejection::UnknownSize);
+                return Err(BudgetRefusal::UnknownSize.into());
             }
             // Nothing more is never too much.
             if more.of(&self.budget) == 0 {
                 continue;
             }
             if let Some(until) = self.closed {
-                return Err(Rejection::BudgetInDoubt { scope, unit, until });
+                return Err(BudgetRefusal::BudgetInDoubt { scope, unit, until }.into());
             }
             let before = self.spent.get(&key).copied().unwrap_or_default();
             let mut after = before;
@@ -328,7 +332,9 @@ impl Line {
             let (spent, after) = (before.of(&self.budget), after.of(&self.budget));
             if after > limit {
                 let over = after - limit;
-                return Err(Rejection::BudgetLine { scope, unit, limit, per, spent, over });
+                return Err(
+                    BudgetRefusal::BudgetLine { scope, unit, limit, per, spent, over }.into()
+                );
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use crate::config::MigrationLimits;
 use crate::model::ids::TenantId;
-use crate::outcome::Rejection;
+use crate::outcome::{BudgetRefusal, Rejection};
 use crate::snapshot::Placement;
 use crate::state::State;
 use crate::view::View;
@@ -55,7 +55,9 @@ impl Fair {
             if over > most {
                 let [had, all, tasks, of, over] = [had, all, tasks, self.all_tasks, over]
                     .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-                worst = Err(Rejection::Unfair { tenant: *tenant, had, all, tasks, of, over });
+                worst = Err(
+                    BudgetRefusal::Unfair { tenant: *tenant, had, all, tasks, of, over }.into()
+                );
                 most = beyond - self.slack;
             }
         }

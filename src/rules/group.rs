@@ -2,7 +2,7 @@
 
 use super::Pair;
 use crate::model::rows::TaskRow;
-use crate::outcome::{Purpose, Rejection};
+use crate::outcome::{GroupRefusal, Purpose, Rejection};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Group, GroupRule};
 use crate::view::{Elsewhere, Place};
@@ -32,7 +32,7 @@ pub(super) fn disruption_budget(
         let GroupRule::Disruption { max_unavailable: most } = group.rule else { continue };
         let unavailable = round.ledger.unavailable[index as usize].saturating_add(1);
         if unavailable > most {
-            return Err(Rejection::Disruption { group: group.id, unavailable, most });
+            return Err(GroupRefusal::Disruption { group: group.id, unavailable, most }.into());
         }
     }
     Ok(())
@@ -48,7 +48,7 @@ pub(super) fn gang_stays_whole(
         return Ok(());
     }
     match groups_of(round, row).find(|(_, group)| group.rule == GroupRule::Gang) {
-        Some((_, group)) => Err(Rejection::Gang { group: group.id }),
+        Some((_, group)) => Err(GroupRefusal::Gang { group: group.id }.into()),
         None => Ok(()),
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rej
                 Elsewhere::Listed(worker) => round.worker_id(worker),
                 Elsewhere::Unlisted(worker) => worker,
             };
-            return Err(Rejection::Affinity { group: group.id, worker });
+            return Err(GroupRefusal::Affinity { group: group.id, worker }.into());
         }
     }
     Ok(())
@@ -80,7 +80,7 @@ pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<()
             continue;
         }
         if let Some(task) = round.ledger.groups.occupant(index, own, pair.to) {
-            return Err(Rejection::AntiAffinity { group: group.id, task });
+            return Err(GroupRefusal::AntiAffinity { group: group.id, task }.into());
         }
     }
     Ok(())
@@ -95,7 +95,7 @@ pub(super) fn spread_over_domains(round: &Round<'_>, pair: &Pair, _: Fit) -> Res
         let most = max_skew.get();
         let skew = round.ledger.groups.broken_skew(index, place, pair.to, most);
         if let Some(skew) = skew {
-            return Err(Rejection::Spread { group: group.id, skew, most });
+            return Err(GroupRefusal::Spread { group: group.id, skew, most }.into());
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 
 use super::Effect;
 use crate::model::rows::WorkerRow;
-use crate::outcome::Rejection;
+use crate::outcome::{LoadRefusal, Rejection};
 use crate::round::Round;
 use crate::view::{Footprint, MOST_LOAD};
 
@@ -20,7 +20,9 @@ pub(super) fn source_still_donates(
 ) -> Result<(), Rejection> {
     let least = round.bands.donate_until;
     match effect.from.and_then(|from| round.level(from)) {
-        Some(projected) if projected <= least => Err(Rejection::Relieved { projected, least }),
+        Some(projected) if projected <= least => {
+            Err(LoadRefusal::Relieved { projected, least }.into())
+        }
         _ => Ok(()),
     }
 }
@@ -32,7 +34,7 @@ pub(super) fn target_still_accepts(
 ) -> Result<(), Rejection> {
     let most = round.bands.accept_below;
     match round.level(effect.to) {
-        Some(projected) if projected >= most => Err(Rejection::Filled { projected, most }),
+        Some(projected) if projected >= most => Err(LoadRefusal::Filled { projected, most }.into()),
         _ => Ok(()),
     }
 }
@@ -64,7 +66,7 @@ fn ceiling_of(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Result
         let after = ((used + added) / capacity).min(MOST_LOAD) + round.bands.shift(to);
         if after > most {
             let added = added / capacity;
-            return Err(Rejection::WouldOverload { resource, after, most, added });
+            return Err(LoadRefusal::WouldOverload { resource, after, most, added }.into());
         }
     }
     Ok(())
@@ -75,7 +77,7 @@ pub(super) fn relief(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejec
     let Some(from) = effect.from else { return Ok(()) };
     let after = round.level_after_departure(from, effect.footprint);
     match (round.level(from), after) {
-        (Some(before), Some(after)) if after >= before => Err(Rejection::NoRelief),
+        (Some(before), Some(after)) if after >= before => Err(LoadRefusal::NoRelief.into()),
         _ => Ok(()),
     }
 }
@@ -87,7 +89,7 @@ pub(super) fn gain(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejecti
     let (Some(source), Some(after)) = (source, after) else { return Ok(()) };
     let dead_band = if broken!("dead_band") { 0.0 } else { round.bands.dead_band };
     let most = source - dead_band;
-    if after > most { Err(Rejection::NoGain { after, most }) } else { Ok(()) }
+    if after > most { Err(LoadRefusal::NoGain { after, most }.into()) } else { Ok(()) }
 }
 
 /// The spread over the balanced workers does not grow.
@@ -96,7 +98,11 @@ pub(super) fn spread_does_not_grow(
     effect: &Effect<'_>,
 ) -> Result<(), Rejection> {
     let (before, after) = spreads(round, effect);
-    if after > before + ROUNDING { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+    if after > before + ROUNDING {
+        Err(LoadRefusal::WiderSpread { after, before }.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The spread does not grow beyond what counts as even.
@@ -104,7 +110,11 @@ pub(super) fn loads_stay_even(round: &Round<'_>, effect: &Effect<'_>) -> Result<
     let (before, after) = spreads(round, effect);
     let is_narrow = broken!("upgrade_may_use_what_is_even");
     let before = if is_narrow { before } else { before.max(round.bands.even_spread) };
-    if after > before + ROUNDING { Err(Rejection::WiderSpread { after, before }) } else { Ok(()) }
+    if after > before + ROUNDING {
+        Err(LoadRefusal::WiderSpread { after, before }.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The spread before a move and after it. A task without a worker changes its target only.

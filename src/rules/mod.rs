@@ -22,7 +22,7 @@ mod worth;
 
 use crate::config::Config;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::outcome::{Purpose, Rejection, Scorecard};
+use crate::outcome::{FitRefusal, Purpose, Rejection, Scorecard, TargetRefusal};
 use crate::round::{Fit, MoveSet, Round, VariantFilter};
 use crate::snapshot::Task;
 use crate::view::Footprint;
@@ -421,13 +421,15 @@ pub(crate) fn fit(
                 return Ok(Fit { alternative: Some(nth), device });
             }
             Err(no) => {
-                let is_unequipped =
-                    matches!(refused, None | Some(Rejection::MissingHardware { .. }));
+                let is_unequipped = matches!(
+                    refused,
+                    None | Some(Rejection::Fit(FitRefusal::MissingHardware { .. }))
+                );
                 refused = if is_unequipped { Some(no) } else { refused };
             }
         }
     }
-    Err(refused.unwrap_or(Rejection::AlreadyThere))
+    Err(refused.unwrap_or(Rejection::Target(TargetRefusal::AlreadyThere)))
 }
 
 fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {

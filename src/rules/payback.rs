@@ -24,7 +24,7 @@ use super::{Pair, speed};
 use crate::config::Transfer;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::seconds;
-use crate::outcome::{Handover, Rejection};
+use crate::outcome::{Handover, Rejection, WorthRefusal};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Mobility, Stance, StateAt, Task};
 use crate::state::Transport;
@@ -45,13 +45,13 @@ pub(super) fn pays_off(
         return Ok(());
     };
     let (Some(price_secs), Some(gain)) = (handover.price_secs(), handover.gain) else {
-        return Err(Rejection::UnknownTransfer);
+        return Err(WorthRefusal::UnknownTransfer.into());
     };
     let Handover { times, left_secs, horizon_secs, .. } = handover;
     if gain * left_secs >= price_secs {
         Ok(())
     } else {
-        Err(Rejection::NotRepaid { gain, times, left_secs, price_secs, horizon_secs })
+        Err(WorthRefusal::NotRepaid { gain, times, left_secs, price_secs, horizon_secs }.into())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::task::{covers, frozen_until};
 use super::{Pair, payback, speed};
 use crate::model::rows::WorkerRow;
-use crate::outcome::Rejection;
+use crate::outcome::{Rejection, TargetRefusal};
 use crate::round::{Fit, Round};
 use crate::snapshot::Stance;
 use crate::view::Place;
@@ -11,25 +11,25 @@ use crate::view::Place;
 pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
     match round.view.worker(to).stance {
         Stance::Accept => Ok(()),
-        stance => Err(Rejection::NotAccepting { stance }),
+        stance => Err(TargetRefusal::NotAccepting { stance }.into()),
     }
 }
 
 pub(super) fn load_is_known(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
     let known = round.view.snapshot.is_usable(to) && round.view.workers[to].reported.is_some();
-    if known { Ok(()) } else { Err(Rejection::UnknownLoad) }
+    if known { Ok(()) } else { Err(TargetRefusal::UnknownLoad.into()) }
 }
 
 pub(super) fn not_there_already(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
     let there = round.ledger.places[pair.row] == Place::On(pair.to);
-    if there { Err(Rejection::AlreadyThere) } else { Ok(()) }
+    if there { Err(TargetRefusal::AlreadyThere.into()) } else { Ok(()) }
 }
 
 pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
     let place = round.ledger.places[pair.row];
     let until = frozen_until(round, place, pair.purpose, |scope| covers(round, scope, pair.to));
     match until {
-        Some(until) => Err(Rejection::TargetFrozen { until }),
+        Some(until) => Err(TargetRefusal::TargetFrozen { until }.into()),
         None => Ok(()),
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Result<(), Rejecti
     let Some(id) = round.view.task(pair.row).class else { return Ok(()) };
     let class = round.view.snapshot.class(id);
     let cost = class.and_then(|class| class.cost(round.worker_id(pair.to)));
-    if cost.is_some() { Ok(()) } else { Err(Rejection::OutsideClass { class: id }) }
+    if cost.is_some() { Ok(()) } else { Err(TargetRefusal::OutsideClass { class: id }.into()) }
 }
 
 /// The worker stays until the task, after its downtime, is done there or has saved its state, and is not about
@@ -67,7 +67,11 @@ pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Res
     };
     let unknown = if broken!("leaves_within_the_horizon") { at } else { round.view.horizon };
     let needed = task.settles(arrives, speedup).unwrap_or(unknown).max(round.view.soon);
-    if leaves < needed { Err(Rejection::LeavesBefore { leaves, needed }) } else { Ok(()) }
+    if leaves < needed {
+        Err(TargetRefusal::LeavesBefore { leaves, needed }.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The task did not leave this worker within the cooldown.
@@ -77,7 +81,9 @@ pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Resul
     let left = cooldown.into_iter().flat_map(|cooldown| &cooldown.left);
     let until = left.filter(|(worker, _)| *worker == there).map(|(_, until)| *until).max();
     match until {
-        Some(until) if until > round.view.snapshot.at() => Err(Rejection::LeftRecently { until }),
+        Some(until) if until > round.view.snapshot.at() => {
+            Err(TargetRefusal::LeftRecently { until }.into())
+        }
         _ => Ok(()),
     }
 }

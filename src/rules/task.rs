@@ -5,7 +5,7 @@ use crate::config::TaskScope;
 use crate::model::ids::GroupId;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::{Timestamp, seconds};
-use crate::outcome::{Purpose, Rejection};
+use crate::outcome::{GroupRefusal, Purpose, Rejection, TaskRefusal};
 use crate::round::Round;
 use crate::snapshot::{Freeze, FreezeScope, Mobility};
 use crate::state::Transport;
@@ -26,7 +26,7 @@ pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), R
         Place::On(worker)
             if !round.view.snapshot.is_certain(worker) && !broken!("source is certain") =>
         {
-            Err(Rejection::DoubtfulSource { worker: round.worker_id(worker) })
+            Err(TaskRefusal::DoubtfulSource { worker: round.worker_id(worker) }.into())
         }
         _ => Ok(()),
     }
@@ -50,11 +50,11 @@ pub(super) fn within_scope(
     if let Some(label) = scope.lacks(&task.labels)
         && !broken!("scope_label")
     {
-        return Err(Rejection::OutOfScope { label });
+        return Err(TaskRefusal::OutOfScope { label }.into());
     }
     let (place, share) = (TaskScope::place(task.id), scope.share.get());
     let place = if broken!("scope_share") { (place + share) % 1.0 } else { place };
-    if place < share { Ok(()) } else { Err(Rejection::OutOfShare { share, place }) }
+    if place < share { Ok(()) } else { Err(TaskRefusal::OutOfShare { share, place }.into()) }
 }
 
 pub(super) fn record_is_sound(
@@ -62,12 +62,12 @@ pub(super) fn record_is_sound(
     row: TaskRow,
     _: Purpose,
 ) -> Result<(), Rejection> {
-    if round.view.snapshot.is_sound(row) { Ok(()) } else { Err(Rejection::BadRecord) }
+    if round.view.snapshot.is_sound(row) { Ok(()) } else { Err(TaskRefusal::BadRecord.into()) }
 }
 
 pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
     match round.ledger.places[row] {
-        Place::Moving { migration, .. } => Err(Rejection::InFlight { migration }),
+        Place::Moving { migration, .. } => Err(TaskRefusal::InFlight { migration }.into()),
         _ => Ok(()),
     }
 }
@@ -75,14 +75,14 @@ pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Resu
 /// A task that was never placed is the scheduler's.
 pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
     match round.ledger.places[row] {
-        Place::Unplaced => Err(Rejection::Unplaced),
+        Place::Unplaced => Err(TaskRefusal::Unplaced.into()),
         _ => Ok(()),
     }
 }
 
 pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
     match round.ledger.places[row] {
-        Place::Unknown(worker) => Err(Rejection::UnknownPlace { worker }),
+        Place::Unknown(worker) => Err(TaskRefusal::UnknownPlace { worker }.into()),
         _ => Ok(()),
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn not_frozen(
         },
     };
     match frozen_until(round, place, purpose, is_own) {
-        Some(until) => Err(Rejection::Frozen { until }),
+        Some(until) => Err(TaskRefusal::Frozen { until }.into()),
         None => Ok(()),
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn covers(round: &Round<'_>, scope: FreezeScope, worker: WorkerRow) -
 
 pub(super) fn not_pinned(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
     let pinned = round.view.task(row).mobility == Mobility::Pinned;
-    if pinned { Err(Rejection::Pinned) } else { Ok(()) }
+    if pinned { Err(TaskRefusal::Pinned.into()) } else { Ok(()) }
 }
 
 pub(super) fn not_before_its_time(
@@ -155,7 +155,9 @@ pub(super) fn not_before_its_time(
     _: Purpose,
 ) -> Result<(), Rejection> {
     match round.view.task(row).not_before {
-        Some(until) if until > round.view.snapshot.at() => Err(Rejection::NotBefore { until }),
+        Some(until) if until > round.view.snapshot.at() => {
+            Err(TaskRefusal::NotBefore { until }.into())
+        }
         _ => Ok(()),
     }
 }
@@ -170,7 +172,7 @@ pub(super) fn eviction_back_off(
     let Some(returned) = round.state.back_offs.get(&task.id) else { return Ok(()) };
     let evicts = Transport::of(round.config.migration.as_ref(), task).is_by_scheduler();
     if evicts && returned.until > round.view.snapshot.at() {
-        return Err(Rejection::CameBack { times: returned.times, until: returned.until });
+        return Err(TaskRefusal::CameBack { times: returned.times, until: returned.until }.into());
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Res
     }
     match round.state.cooldowns.get(&round.task_id(row)) {
         Some(cooldown) if cooldown.until > round.view.snapshot.at() => {
-            Err(Rejection::CoolingDown { until: cooldown.until })
+            Err(TaskRefusal::CoolingDown { until: cooldown.until }.into())
         }
         _ => Ok(()),
     }
@@ -198,7 +200,7 @@ pub(super) fn not_long_running(
     match most {
         Some(most) if running > most => {
             let (running_secs, most_secs) = (seconds(running), seconds(most));
-            Err(Rejection::LongRunning { running_secs, most_secs })
+            Err(TaskRefusal::LongRunning { running_secs, most_secs }.into())
         }
         _ => Ok(()),
     }
@@ -214,7 +216,7 @@ pub(super) fn not_nearly_done(
     match round.view.task(row).expected_remaining() {
         Some(remaining) if round.config.stability.is_some() && remaining < least => {
             let (remaining_secs, least_secs) = (seconds(remaining), seconds(least));
-            Err(Rejection::NearlyDone { remaining_secs, least_secs })
+            Err(TaskRefusal::NearlyDone { remaining_secs, least_secs }.into())
         }
         _ => Ok(()),
     }
@@ -228,7 +230,7 @@ pub(super) fn companions_may_move(
 ) -> Result<(), Rejection> {
     for (other, group) in round.companions.of(row) {
         if super::task(round, other, purpose, TaskRules::Alone).is_err() {
-            return Err(Rejection::Companion { group, task: round.task_id(other) });
+            return Err(GroupRefusal::Companion { group, task: round.task_id(other) }.into());
         }
     }
     Ok(())

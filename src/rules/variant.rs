@@ -4,7 +4,7 @@ use super::Variant;
 use crate::model::hardware::Hardware;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::rows::WorkerRow;
-use crate::outcome::Rejection;
+use crate::outcome::{FitRefusal, Rejection};
 use crate::round::Round;
 use crate::snapshot::{Placement, Stance, Task};
 use crate::view::{Footprint, runs_on_device, suits};
@@ -12,7 +12,11 @@ use crate::view::{Footprint, runs_on_device, suits};
 pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
     let kinds = round.view.workers[on.to].kinds;
     let needs = on.task.requirements.all_of.without(kinds);
-    if needs.is_empty() { Ok(()) } else { Err(Rejection::MissingHardware { needs, all: true }) }
+    if needs.is_empty() {
+        Ok(())
+    } else {
+        Err(FitRefusal::MissingHardware { needs, all: true }.into())
+    }
 }
 
 pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
@@ -23,13 +27,13 @@ pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<()
         } else {
             needs.intersects(kinds)
         };
-    if met { Ok(()) } else { Err(Rejection::MissingHardware { needs, all: false }) }
+    if met { Ok(()) } else { Err(FitRefusal::MissingHardware { needs, all: false }.into()) }
 }
 
 pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
     let labels = &round.view.worker(on.to).labels;
     match on.task.requirements.labels.iter().find(|label| !labels.contains(*label)) {
-        Some(label) => Err(Rejection::MissingLabel { label: *label }),
+        Some(label) => Err(FitRefusal::MissingLabel { label: *label }.into()),
         None => Ok(()),
     }
 }
@@ -37,7 +41,7 @@ pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Reje
 pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
     let labels = &round.view.worker(on.to).labels;
     match on.task.requirements.forbidden_labels.iter().find(|label| labels.contains(*label)) {
-        Some(label) => Err(Rejection::ForbiddenLabel { label: *label }),
+        Some(label) => Err(FitRefusal::ForbiddenLabel { label: *label }.into()),
         None => Ok(()),
     }
 }
@@ -50,7 +54,7 @@ pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Res
     if has.map_or(is_unknown_enough, |has| has >= needs_bytes as f64) {
         return Ok(());
     }
-    Err(Rejection::TooLittleMemory { needs_bytes, has_bytes: has.map(whole) })
+    Err(FitRefusal::TooLittleMemory { needs_bytes, has_bytes: has.map(whole) }.into())
 }
 
 /// A device whose compute capability is unknown is not capable.
@@ -63,7 +67,7 @@ pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Result<
     match round.view.worker(on.to).compute(Hardware::Cuda) {
         Some(has) if has >= least => Ok(()),
         None if broken!("compute_capability") => Ok(()),
-        has => Err(Rejection::TooLittleCompute { needs: least, has }),
+        has => Err(FitRefusal::TooLittleCompute { needs: least, has }.into()),
     }
 }
 
@@ -78,7 +82,7 @@ pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Result<()
     let difference = needs_bytes.saturating_sub(free_bytes);
     let lacking_bytes = whole(needs_bytes as f64 - free).max(difference);
     let device = widest.map(|(_, device)| device);
-    Err(Rejection::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes })
+    Err(FitRefusal::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }.into())
 }
 
 /// The device that would hold the task, if it needs one.
@@ -124,7 +128,7 @@ pub(super) fn headroom_for(
         let free = capacity - cell.claimed;
         if needed > free {
             let resource = round.ledger.columns[column];
-            return Err(Rejection::NoHeadroom { resource, needed, free, capacity });
+            return Err(FitRefusal::NoHeadroom { resource, needed, free, capacity }.into());
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Is the move worth its cost?
 
-use crate::outcome::{Rejection, Scorecard};
+use crate::outcome::{Rejection, Scorecard, WorthRefusal};
 use crate::round::Round;
 
 /// The net benefit exceeds what the present pace asks for.
@@ -11,5 +11,5 @@ pub(super) fn worth_its_cost(round: &Round<'_>, scorecard: &Scorecard) -> Result
     }
     let (cost, benefit) = (scorecard.cost.total(), scorecard.benefit.total());
     let (beyond, below) = (scorecard.cost.sum() - cost, benefit - scorecard.benefit.sum());
-    Err(Rejection::NotWorthIt { cost, benefit, least, beyond, below })
+    Err(WorthRefusal::NotWorthIt { cost, benefit, least, beyond, below }.into())
 }

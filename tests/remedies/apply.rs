@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel::hardware::{Hardware, HardwareSet};
 use evenkeel::id::GroupId;
-use evenkeel::outcome::{Rejection, Remedy};
+use evenkeel::outcome::{BudgetRefusal, FitRefusal, Rejection, Remedy};
 use evenkeel::ratio::Ratio;
 use evenkeel::resource::Amounts;
 use evenkeel::snapshot::{Group, GroupRule, Mobility, Placement, Record, Requirements, Stance};
@@ -105,11 +105,13 @@ fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
     }
     let limits = case.config.migration.as_mut()?;
     match *no {
-        Rejection::BudgetSpent { limit, .. } => {
+        Rejection::Budget(BudgetRefusal::BudgetSpent { limit, .. }) => {
             limits.max_simultaneous = NonZeroU32::new(limit + more)?;
         }
-        Rejection::SourceBusy { limit, .. } => limits.per_source = NonZeroU32::new(limit + more),
-        Rejection::TargetBusy { limit, .. } => {
+        Rejection::Budget(BudgetRefusal::SourceBusy { limit, .. }) => {
+            limits.per_source = NonZeroU32::new(limit + more)
+        }
+        Rejection::Budget(BudgetRefusal::TargetBusy { limit, .. }) => {
             limits.per_target = NonZeroU32::new(limit + more);
         }
         _ => return None,
@@ -119,7 +121,7 @@ fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
 
 /// Whether it is the limit of placements that was reached, which is no setting.
 pub fn is_full_of_placements(case: &Case, no: &Rejection) -> bool {
-    let Rejection::TargetBusy { limit, .. } = *no else { return false };
+    let Rejection::Budget(BudgetRefusal::TargetBusy { limit, .. }) = *no else { return false };
     let limits = case.config.migration.as_ref();
     limits.and_then(|it| it.per_target).is_none_or(|most| most.get() != limit)
 }
@@ -267,7 +269,7 @@ fn of_the_worker(case: &mut Case, no: &Rejection, remedy: Remedy, share: f64) ->
         Remedy::AddLabel(label) => worker.labels.push(label),
         Remedy::RemoveLabel(label) => worker.labels.retain(|it| *it != label),
         Remedy::Free(resource, amount) => {
-            let Rejection::NoHeadroom { capacity, .. } = *no else { return None };
+            let Rejection::Fit(FitRefusal::NoHeadroom { capacity, .. }) = *no else { return None };
             worker.capacity.set(resource, capacity + amount * share);
         }
         _ => return None,

@@ -17,7 +17,7 @@ use crate::config::{Budget, Config};
 use crate::model::ids::GroupId;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::outcome::{Late, Purpose, Rejection, Remedy};
+use crate::outcome::{BudgetRefusal, GroupRefusal, Late, Purpose, Rejection, Remedy};
 use crate::round::{Plan, PlannedMove};
 use crate::rules;
 use crate::snapshot::{Group, GroupRule, Stance};
@@ -130,21 +130,30 @@ impl Stops<'_> {
     fn over(&self, row: TaskRow, no: &Rejection, companions: bool) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {
-            Rejection::Disruption { group, unavailable, most } => {
+            Rejection::Group(GroupRefusal::Disruption { group, unavailable, most }) => {
                 let known = !broken!("late_for_a_move_of_our_own");
                 let ours = self.ours.get(&group).copied().unwrap_or(0) * usize::from(known);
                 (unavailable as usize <= most as usize + ours).then_some(at)
             }
-            Rejection::Companion { task, .. } if self.state.in_flight.contains_key(&task) => {
+            Rejection::Group(GroupRefusal::Companion { task, .. })
+                if self.state.in_flight.contains_key(&task) =>
+            {
                 Some(at)
             }
-            Rejection::Companion { task, .. }
+            Rejection::Group(GroupRefusal::Companion { task, .. })
                 if companions && !broken!("late_with_its_companions") =>
             {
                 let row = self.view.snapshot.task_row(task)?;
                 self.over(row, self.stuck.get(&row)?.as_ref()?, false)
             }
-            Rejection::BudgetLine { scope, unit, limit, per, spent, over } => {
+            Rejection::Budget(BudgetRefusal::BudgetLine {
+                scope,
+                unit,
+                limit,
+                per,
+                spent,
+                over,
+            }) => {
                 let more = limit.saturating_add(over).saturating_sub(spent);
                 let budget = Budget { scope, unit, limit, per };
                 // A task that needs more than the whole budget never begins.
