@@ -9,6 +9,7 @@ mod extremes;
 mod footprint;
 mod groups;
 mod ledger;
+mod measure;
 mod variants;
 
 use alloc::borrow::Cow;

@@ -28,9 +28,9 @@ use crate::view::{Ledger, Place, placed_with};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let engine = Engine::new(Config::default())?;
 /// let snapshot = Snapshot::builder(Timestamp::from_secs(30))
-///     .worker(Worker::new(1).with(ResourceId::CPU, 16.0, 15.2))
-///     .worker(Worker::new(2).with(ResourceId::CPU, 16.0, 1.6))
-///     .task(Task::new(1).on(1).with_demand(ResourceId::CPU, 20.0))
+///     .worker(Worker::new(WorkerId::new(1)).with_capacity(ResourceId::CPU, 16.0).with_used(ResourceId::CPU, 15.2))
+///     .worker(Worker::new(WorkerId::new(2)).with_capacity(ResourceId::CPU, 16.0).with_used(ResourceId::CPU, 1.6))
+///     .task(Task::new(TaskId::new(1)).on(WorkerId::new(1)).with_demand(ResourceId::CPU, 20.0))
 ///     .build();
 /// let look = engine.look(&snapshot);
 /// let verdict = look.consider(TaskId::new(1), WorkerId::new(2)).ok_or("not listed")?;

@@ -9,11 +9,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::handover::Secs;
-use super::refusal::Gib;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
-use crate::model::resource::{Quantity, ResourceId};
+use crate::model::resource::{GIB, Quantity, ResourceId};
 use crate::model::time::Timestamp;
 
 /// The smallest change that would lift a [`Rejection`](super::Rejection): an amount, or a fact that would have to be
@@ -234,5 +233,14 @@ impl fmt::Display for Remedy {
             Self::Gain { benefit, cost: None } => write!(f, "{benefit:.2} points more of benefit"),
             Self::CarryFullest => f.write_str("it would have to use what its worker is full of"),
         }
+    }
+}
+
+/// Prints bytes in GiB.
+pub(super) struct Gib(pub(super) u64);
+
+impl fmt::Display for Gib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} GiB", self.0 as f64 / GIB)
     }
 }

@@ -135,6 +135,39 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// When the worker leaves, as seen from `now`: for good or for its next maintenance, whichever comes first. During
+    /// maintenance, that is when it began. `None` if the worker stays.
+    ///
+    /// ```
+    /// use evenkeel::{Timestamp, Worker, WorkerId};
+    /// use evenkeel::snapshot::Maintenance;
+    /// let secs = Timestamp::from_secs;
+    /// let worker = Worker::new(WorkerId::new(1))
+    ///     .with_maintenance([Maintenance::new(secs(100), secs(200))])
+    ///     .with_available_until(secs(900));
+    /// assert_eq!(worker.leaves(secs(30)), Some(secs(100)));
+    /// assert_eq!(worker.leaves(secs(150)), Some(secs(100)));
+    /// assert_eq!(worker.leaves(secs(200)), Some(secs(900)));
+    /// ```
+    pub fn leaves(&self, now: Timestamp) -> Option<Timestamp> {
+        let ahead = |span: &&Maintenance| span.until > now || broken!("maintenance_ends");
+        let begins =
+            |span: &Maintenance| if broken!("maintenance") { span.until } else { span.from };
+        self.maintenance.iter().filter(ahead).map(begins).chain(self.available_until).min()
+    }
+
+    /// The worker's stance; a worker that leaves before `soon` counts as draining.
+    pub(crate) fn stance_by(&self, now: Timestamp, soon: Timestamp) -> Stance {
+        match self.stance {
+            Stance::Accept | Stance::Hold if self.leaves(now).is_some_and(|at| at < soon) => {
+                Stance::Drain
+            }
+            stance => stance,
+        }
+    }
+}
+
 setters! {
     Worker {
         value with_stance(stance: Stance);

@@ -6,10 +6,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Ledger, Place, View};
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::resource::{Amounts, ResourceId};
-use crate::model::rows::{TaskRow, WorkerRow};
 use crate::snapshot::{Device, Requirements, Task};
 
 /// What a task, or several that move together, take of a worker: one entry per column of the ledger.
@@ -20,7 +18,7 @@ pub(crate) struct Footprint {
     /// Use that is added.
     pub(crate) load: Vec<f64>,
     /// Use that the source is relieved of, where that is another amount; empty where it is the same.
-    freed_at_source: Vec<f64>,
+    pub(super) freed_at_source: Vec<f64>,
 }
 
 impl Footprint {
@@ -52,54 +50,8 @@ impl Footprint {
     }
 }
 
-impl Ledger {
-    /// The footprint of a task on a worker with this hardware, written into a buffer.
-    pub(crate) fn footprint_into(&self, task: &Task, kinds: HardwareSet, out: &mut Footprint) {
-        out.claim.clear();
-        out.load.clear();
-        out.freed_at_source.clear();
-        for resource in self.columns.iter().copied() {
-            if skips(task, kinds, resource) {
-                out.claim.push(None);
-                out.load.push(0.0);
-            } else {
-                out.claim.push(claim(task, resource));
-                out.load.push(task.load(resource).unwrap_or(0.0));
-            }
-        }
-    }
-
-    /// The footprint of a task on a worker with this hardware.
-    pub(crate) fn footprint(&self, task: &Task, kinds: HardwareSet) -> Footprint {
-        let mut footprint = Footprint::default();
-        self.footprint_into(task, kinds, &mut footprint);
-        footprint
-    }
-
-    /// The footprint that a task would have on `to` by one of its alternatives, if it has any; what its source is
-    /// relieved of is the use of the alternative by which it runs now.
-    pub(crate) fn footprint_at(
-        &self,
-        view: &View<'_>,
-        row: TaskRow,
-        to: WorkerRow,
-        alternative: Option<u16>,
-        out: &mut Footprint,
-    ) {
-        let kinds = view.workers[to].kinds;
-        if let (Some(variants), Place::On(from)) = (view.variants(row), self.places[row]) {
-            self.footprint_into(variants.current(), view.workers[from].kinds, out);
-            let freed_at_source = core::mem::take(&mut out.load);
-            self.footprint_into(view.task_by(row, alternative), kinds, out);
-            out.freed_at_source = freed_at_source;
-        } else {
-            self.footprint_into(view.task_by(row, alternative), kinds, out);
-        }
-    }
-}
-
 /// What a task claims of a worker's capacity: what it asks for, or uses unasked.
-fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
+pub(super) fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
     let on_device = || {
         let bytes = task.requirements.gpu_memory_bytes?;
         (resource == ResourceId::GPU_MEMORY).then_some(bytes as f64)
@@ -132,7 +84,7 @@ fn resources(task: &Task, kinds: HardwareSet) -> impl Iterator<Item = ResourceId
 }
 
 /// Whether a task does not touch a resource where it runs on the CPU for want of an accelerator.
-fn skips(task: &Task, kinds: HardwareSet, resource: ResourceId) -> bool {
+pub(super) fn skips(task: &Task, kinds: HardwareSet, resource: ResourceId) -> bool {
     [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
         && !task.requirements.hardware().is_empty()
         && !runs_on_device(&task.requirements, kinds)

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Reach;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::LabelId;
-use crate::model::resource::{GIB, Quantity, ResourceId};
+use crate::model::resource::{Quantity, ResourceId};
 use crate::outcome::Remedy;
-use crate::outcome::remedy::enough;
+use crate::outcome::remedy::{Gib, enough};
 
 /// The worker lacks something that the task needs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,15 +134,6 @@ impl fmt::Display for FitRefusal {
                 write!(f, "needs {} of {resource}, {free} free", Quantity(resource, needed))
             }
         }
-    }
-}
-
-/// Prints bytes in GiB.
-pub(in crate::outcome) struct Gib(pub(in crate::outcome) u64);
-
-impl fmt::Display for Gib {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} GiB", self.0 as f64 / GIB)
     }
 }
 

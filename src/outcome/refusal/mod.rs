@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 pub use budget::BudgetRefusal;
 pub use fit::FitRefusal;
-pub(super) use fit::Gib;
 pub use group::GroupRefusal;
 pub use load::LoadRefusal;
 pub use target::TargetRefusal;
