@@ -34,7 +34,7 @@ use crate::view::{Ledger, Place, placed_with};
 ///     .build();
 /// let look = engine.look(&snapshot);
 /// let verdict = look.consider(TaskId::new(1), WorkerId::new(2)).ok_or("not listed")?;
-/// assert_eq!(verdict.to_string(), "w2 no: needs 20.000 of cpu, 16.000 free");
+/// assert_eq!(verdict.to_string(), "w2 no: needs 20.00 cores of cpu, 16.00 cores free");
 /// # Ok(())
 /// # }
 /// ```
