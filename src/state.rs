@@ -1,8 +1,8 @@
 //! The only thing that survives a round: history, migrations under way, and what was learned.
 //!
 //! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened.
-//! Two modules write it, no more: [`lifecycle`](crate::lifecycle) first in a round,
-//! [`record`](crate::stage::record) last.
+//! Two modules write it, no more: `lifecycle` first in a round,
+//! `stage::record` last.
 
 mod in_flight;
 mod migration;

@@ -109,7 +109,7 @@ fn allow(case: &mut Case, no: &Rejection, more: u32) -> Option<()> {
             limits.max_simultaneous = NonZeroU32::new(limit + more)?;
         }
         Rejection::Budget(BudgetRefusal::SourceBusy { limit, .. }) => {
-            limits.per_source = NonZeroU32::new(limit + more)
+            limits.per_source = NonZeroU32::new(limit + more);
         }
         Rejection::Budget(BudgetRefusal::TargetBusy { limit, .. }) => {
             limits.per_target = NonZeroU32::new(limit + more);
