@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 
 use evenkeel::id::{Epoch, GroupId, MigrationId, ZoneId};
 use evenkeel::snapshot::{Group, GroupRule, Phase, Placement, Topology};
-use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
+use evenkeel::{
+    Config, Engine, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp, Worker,
+    WorkerId,
+};
 
 /// Workers of the smallest and of the largest size; each size is twice the one before.
 const SMALLEST: u64 = 500;
@@ -61,7 +64,7 @@ const SHAPES: [Shape; 6] = [
 
 /// Half of the workers at 0.95, half at 0.15.
 fn load(worker: u64) -> f64 {
-    if worker % 2 == 0 { 15.2 } else { 2.4 }
+    if worker.is_multiple_of(2) { 15.2 } else { 2.4 }
 }
 
 fn workers(count: u64) -> impl Iterator<Item = Worker> {
@@ -96,7 +99,7 @@ fn build(
     let groups =
         (0..).zip(rules).map(|(id, rule)| Group::new(GroupId::new(id), *rule, members.clone()));
     let builder = Snapshot::builder(Timestamp::from_secs(at)).workers(workers).tasks(tasks);
-    groups.fold(builder, |builder, group| builder.group(group)).build()
+    groups.fold(builder, SnapshotBuilder::group).build()
 }
 
 fn plain(at: u64, count: u64) -> Snapshot {

@@ -177,7 +177,7 @@ fn print_who_notices_which_transition() {
         let noticing = by.iter().find(|story| {
             let mutant = Mutant {
                 name: transition.clone(),
-                story: story.to_string(),
+                story: (**story).clone(),
                 sentence: String::new(),
             };
             fault(&mutant).is_none()
