@@ -11,8 +11,8 @@ use crate::outcome::{
     Advice, Balance, Considered, Forecast, Fragmentation, Handover, LoadBand, Purpose, Rejection,
     Scorecard, Tally, Trend,
 };
-use crate::state::{Standing, State};
-use crate::view::{Companions, Footprint, Ledger, View};
+use crate::state::{Standing, State, Transport};
+use crate::view::{Companions, Footprint, Ledger, Place, View};
 
 /// What does not change while a plan grows.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,13 @@ impl Round<'_> {
     pub(crate) fn donates(&self, worker: WorkerRow) -> bool {
         let balanced = self.view.workers[worker].balanced;
         balanced && self.level(worker).is_some_and(|level| level > self.bands.donate_above)
+    }
+
+    /// Whether a move would interrupt the task: it is on a worker, and is not just queued again.
+    pub(crate) fn is_interrupted(&self, row: TaskRow) -> bool {
+        let transport = Transport::of(self.config.migration.as_ref(), self.view.task(row));
+        let is_queued = transport == Transport::Requeue && !broken!("requeue_is_free");
+        matches!(self.ledger.places[row], Place::On(_)) && !is_queued
     }
 
     pub(crate) fn task_id(&self, row: TaskRow) -> TaskId {

@@ -1,4 +1,4 @@
-//! Is every refusal written, read and told as hosts know it? Logs of earlier releases name refusals by these words.
+//! Is every refusal written, read and told as `refusals.txt` has it? Hosts and their logs name refusals by these words.
 //!
 //! Each block of `refusals.txt` is one refusal: its serialised form, its name and its reach, its sentence, and the
 //! sentence of its remedy.
@@ -28,4 +28,26 @@ fn every_refusal_is_written_read_and_told_as_before() {
         found, blocks,
         "UPDATE=1 writes tests/refusals.txt anew; the difference is the review"
     );
+}
+
+/// The names that the families give, from their sources: a refusal that is not pinned would go unnoticed.
+#[test]
+fn every_refusal_of_every_family_is_pinned() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/outcome/refusal");
+    let pinned =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/refusals.txt")).unwrap();
+    let mut names = 0;
+    for entry in fs::read_dir(root).unwrap() {
+        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let Some((_, after)) = source.split_once("const fn name(&self) -> &'static str {") else {
+            continue;
+        };
+        let body = after.split("\n    }\n").next().unwrap();
+        for name in body.split('"').skip(1).step_by(2) {
+            names += 1;
+            let line = format!("\n  {name} (");
+            assert!(pinned.contains(&line), "no block of tests/refusals.txt is about `{name}`");
+        }
+    }
+    assert!(names > 50, "only {names} names found in {root}");
 }

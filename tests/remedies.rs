@@ -60,6 +60,7 @@ const KINDS: &[&[&str]] = &[
     &["no headroom"],
     &["affinity", "anti-affinity", "spread"],
     &["left recently"],
+    &["companion target"],
     &["companion"],
     &["would overload"],
     &["no relief"],
@@ -111,6 +112,10 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
         (
             R::Group(GroupRefusal::Companion { group: a, task: s }),
             R::Group(GroupRefusal::Companion { group: b, task: t }),
+        )
+        | (
+            R::Group(GroupRefusal::CompanionTarget { group: a, task: s }),
+            R::Group(GroupRefusal::CompanionTarget { group: b, task: t }),
         )
         | (
             R::Group(GroupRefusal::AntiAffinity { group: a, task: s }),

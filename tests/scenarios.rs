@@ -249,6 +249,7 @@ stories! {
     several_moves_at_once_keep_the_zones_even
     shadow_says_in_sentences_where_it_would_part
     shadow_that_moves_otherwise_is_told_of
+    sidecar_does_not_hold_its_task_back
     slow_hardware_needs_its_time_before_its_worker_leaves
     slow_link_is_refused_where_a_fast_one_is_not
     small_worker_would_become_the_idle_one

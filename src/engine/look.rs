@@ -19,7 +19,7 @@ use crate::rules::{self, TaskRules};
 use crate::snapshot::{Snapshot, Stance};
 use crate::stage::trust;
 use crate::state::State;
-use crate::view::{Ledger, Place, placed_with};
+use crate::view::{Footprint, Ledger, Place, placed_with};
 
 /// One snapshot as a round would see it: taken once, asked often.
 ///
@@ -93,7 +93,7 @@ impl<'a> Look<'a> {
         let context = self.context();
         let round = context.with(&self.survey.ledger);
         let set = match self.set_of.get(&row) {
-            Some(set) => self.for_target(&round, &self.found.sets[*set], to),
+            Some(set) => self.for_target(&round, led_by(&self.found.sets[*set], row), to),
             None => Cow::Owned(hypothetical(&round, row)),
         };
         let purpose = set.purpose;
@@ -191,7 +191,7 @@ impl<'a> Look<'a> {
     fn for_target<'s>(
         &self,
         round: &Round<'_>,
-        set: &'s MoveSet,
+        set: Cow<'s, MoveSet>,
         to: WorkerRow,
     ) -> Cow<'s, MoveSet> {
         let upgrades = match (set.purpose, set.from) {
@@ -200,12 +200,12 @@ impl<'a> Look<'a> {
                 alone && self.found.faster.is_faster(round, set.lead(), [from, to])
             }
             (Purpose::Evacuate, _) => !broken!("consider_a_drain"),
-            _ => return Cow::Borrowed(set),
+            _ => return set,
         };
         if upgrades {
-            return Cow::Borrowed(set);
+            return set;
         }
-        Cow::Owned(MoveSet { purpose: Purpose::Rebalance, ..set.clone() })
+        Cow::Owned(MoveSet { purpose: Purpose::Rebalance, ..set.into_owned() })
     }
 
     /// The answer for a set that may move to a worker that accepts: every rule that looks at both, as if it were
@@ -217,14 +217,19 @@ impl<'a> Look<'a> {
         let (worker, purpose) = (round.worker_id(to), set.purpose);
         let mut judge = SetJudge::default();
         let asked = judge.candidate(&round, set, to, filter);
-        let (fit, footprint) = match judge.fits(&round, set, to, filter) {
-            Ok(fits) => fits,
+        let fit = match judge.fit(&round, set, to, filter) {
+            Ok(fit) => fit,
             Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
-        let scorecard = Scorer::new(&round).map(|scorer| scorer.scorecard(set, to, fit));
-        let handover = set
-            .from
-            .and_then(|from| rules::handover(&round, set.lead(), [from, to], fit, &footprint));
+        let scorecard = Scorer::new(&round).map(|scorer| {
+            let led = led_as_in_rounds(set);
+            scorer.scorecard(&led, to, judge.fit_of(led.lead()))
+        });
+        let handover = set.from.and_then(|from| {
+            let mut footprint = Footprint::default();
+            ledger.footprint_at(round.view, set.lead(), to, fit.alternative, &mut footprint);
+            rules::handover(&round, set.lead(), [from, to], fit, &footprint)
+        });
         let candidate = Candidate { scorecard, ..Candidate::new(0, to, fit) };
         let mut taker = Taker::new(context);
         let worth = |_| match &scorecard {
@@ -252,7 +257,7 @@ fn fits_together(
     to: WorkerRow,
 ) -> Result<(), Rejection> {
     let round = context.with(ledger);
-    SetJudge::default().room_for_all(&round, &set.rows, to)?;
+    SetJudge::default().room_for_all(&round, set, to)?;
     let candidate = Candidate::new(0, to, Fit::default());
     Taker::new(context).would_take(ledger, set, candidate)
 }
@@ -271,6 +276,20 @@ fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
     };
     let mut rows = alloc::vec![row];
     rows.extend(round.companions.of(row).map(|(other, _)| other));
-    rows.sort_unstable();
     MoveSet { rows, from, purpose, gang: None }
+}
+
+/// A set with this task first: it is the one that is told what stops the set.
+fn led_by(set: &MoveSet, row: TaskRow) -> Cow<'_, MoveSet> {
+    if set.lead() == row {
+        return Cow::Borrowed(set);
+    }
+    let mut rows = alloc::vec![row];
+    rows.extend(set.rows.iter().copied().filter(|other| *other != row));
+    Cow::Owned(MoveSet { rows, ..set.clone() })
+}
+
+/// A set with its first task first, which leads it in a round.
+fn led_as_in_rounds(set: &MoveSet) -> Cow<'_, MoveSet> {
+    led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()))
 }

@@ -12,13 +12,15 @@ use super::closed::Closed;
 use super::faster::Faster;
 use super::order::Order;
 use crate::model::hardware::HardwareSet;
-use crate::model::ids::ClassId;
+use crate::model::ids::{ClassId, GroupId};
 use crate::model::rows::{Column, TaskRow, WorkerRow};
-use crate::outcome::{Outcome, Purpose, Rejection, Tally, TargetRefusal};
+use crate::outcome::{
+    FitRefusal, GroupRefusal, Outcome, Purpose, Reach, Rejection, Tally, TargetRefusal,
+};
 use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
 use crate::rules::{self, Effect, Moment, Pair};
 use crate::snapshot::Stance;
-use crate::view::Footprint;
+use crate::view::{Footprint, placed_with};
 
 /// At most this many targets per set are collected to choose from.
 const TARGETS: usize = Outcome::CANDIDATES;
@@ -315,6 +317,9 @@ fn count(workers: &[WorkerRow]) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct SetJudge {
     footprint: Footprint,
+    /// The footprint of all of the set that was asked about last, and how each of its tasks would run.
+    sum: Footprint,
+    fits: Vec<(TaskRow, Fit)>,
     /// The footprint of the whole present set, per hardware of the worker; of sets without variants.
     whole: BTreeMap<HardwareSet, Footprint>,
 }
@@ -325,8 +330,8 @@ impl SetJudge {
         self.whole.clear();
     }
 
-    /// Asks every rule that needs no plan for every task of the set, each by itself; together they are asked
-    /// again when the set is taken. How the task that leads the set would run there.
+    /// Asks every rule that needs no plan: of each task of the set whether it may go there and repays itself, and of
+    /// all of them together what they do to the loads. How the task that leads the set would run there.
     pub(crate) fn candidate(
         &mut self,
         round: &Round<'_>,
@@ -334,61 +339,59 @@ impl SetJudge {
         to: WorkerRow,
         filter: VariantFilter,
     ) -> Result<Fit, Rejection> {
-        let mut lead = None;
-        for row in set.rows.iter().copied() {
-            let (from, purpose) = (set.from, set.purpose);
+        let fit = self.fit(round, set, to, filter)?;
+        let (from, purpose) = (set.from, set.purpose);
+        let each = broken!("effect_of_the_whole_set");
+        let footprint = if each { &self.footprint } else { &self.sum };
+        rules::effect(round, &Effect { from, to, purpose, footprint }, Moment::Candidate)?;
+        for (row, fit) in self.fits.iter().copied() {
             let pair = Pair { row, from, to, purpose };
-            let fit = self.fit(round, set, &pair, filter)?;
-            let footprint = &self.footprint;
-            let effect = Effect { from, to, purpose, footprint };
-            rules::effect(round, &effect, Moment::Candidate)?;
-            rules::payback(round, &pair, fit, footprint)?;
-            lead = lead.or(Some(fit));
-        }
-        Ok(lead.unwrap_or_default())
-    }
-
-    /// How one task of a set would run there. There must be room for all of the set, which is asked after the
-    /// rules that look at the task that leads it.
-    fn fit(
-        &mut self,
-        round: &Round<'_>,
-        set: &MoveSet,
-        pair: &Pair,
-        filter: VariantFilter,
-    ) -> Result<Fit, Rejection> {
-        let fit = rules::pair(round, pair, filter, &mut self.footprint)?;
-        if set.rows.len() > 1 && pair.row == set.lead() {
-            self.room_for_all(round, &set.rows, pair.to)?;
-            rules::fit(round, pair.row, pair.to, filter, &mut self.footprint)?;
+            let footprint = &mut self.footprint;
+            if set.rows.len() > 1 {
+                round.ledger.footprint_at(round.view, row, to, fit.alternative, footprint);
+            }
+            rules::payback(round, &pair, fit, footprint)
+                .map_err(|no| told_to_lead(round, set, row, no))?;
         }
         Ok(fit)
     }
 
-    /// How the tasks of a set would run there, each by itself: the fit and the footprint of the first.
-    pub(crate) fn fits(
+    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads. How
+    /// the task that leads the set would run there.
+    pub(crate) fn fit(
         &mut self,
         round: &Round<'_>,
         set: &MoveSet,
         to: WorkerRow,
         filter: VariantFilter,
-    ) -> Result<(Fit, Footprint), Rejection> {
-        let mut lead = None;
+    ) -> Result<Fit, Rejection> {
+        self.fits.clear();
+        self.sum.clear();
         for row in set.rows.iter().copied() {
             let pair = Pair { row, from: set.from, to, purpose: set.purpose };
-            let fit = self.fit(round, set, &pair, filter)?;
-            if lead.is_none() {
-                lead = Some((fit, self.footprint.clone()));
+            let mut answer = rules::pair(round, &pair, filter, &mut self.footprint);
+            if set.rows.len() > 1 && row == set.lead() && lacks_at_most_room(answer) {
+                self.room_for_all(round, set, to)?;
+                answer = rules::pair(round, &pair, filter, &mut self.footprint);
             }
+            let fit = answer.map_err(|no| told_to_lead(round, set, row, no))?;
+            self.sum.add(&self.footprint);
+            self.fits.push((row, fit));
         }
-        Ok(lead.unwrap_or_default())
+        Ok(self.fit_of(set.lead()))
+    }
+
+    /// How a task of the set would run where [`Self::fit`] was asked last.
+    pub(crate) fn fit_of(&self, row: TaskRow) -> Fit {
+        let mut fits = self.fits.iter();
+        fits.find(|(other, _)| *other == row).map(|(_, fit)| *fit).unwrap_or_default()
     }
 
     /// Whether there is room for all of a set at once, each by the variant that it would take alone.
     pub(crate) fn room_for_all(
         &mut self,
         round: &Round<'_>,
-        rows: &[TaskRow],
+        set: &MoveSet,
         to: WorkerRow,
     ) -> Result<(), Rejection> {
         let kinds = round.view.workers[to].kinds;
@@ -396,11 +399,12 @@ impl SetJudge {
             return rules::headroom(round, to, whole);
         }
         let (mut sum, mut varies) = (Footprint::default(), false);
-        for row in rows.iter().copied() {
+        for row in set.rows.iter().copied() {
             let mut alternative = None;
             if round.view.variants(row).is_some() {
                 varies = true;
-                let fit = rules::fit(round, row, to, VariantFilter::Any, &mut self.footprint)?;
+                let fit = rules::fit(round, row, to, VariantFilter::Any, &mut self.footprint);
+                let fit = fit.map_err(|no| told_to_lead(round, set, row, no))?;
                 alternative = fit.alternative;
             }
             round.ledger.footprint_at(round.view, row, to, alternative, &mut self.footprint);
@@ -411,5 +415,35 @@ impl SetJudge {
             self.whole.insert(kinds, sum);
         }
         answer
+    }
+}
+
+/// Whether a task may go to a worker, but perhaps for want of room.
+fn lacks_at_most_room(answer: Result<Fit, Rejection>) -> bool {
+    matches!(answer, Ok(_) | Err(Rejection::Fit(FitRefusal::NoHeadroom { .. })))
+}
+
+/// What stops one task of a set stops its companions. The answer is for the task that leads the set.
+pub(super) fn told_to_lead(
+    round: &Round<'_>,
+    set: &MoveSet,
+    row: TaskRow,
+    no: Rejection,
+) -> Rejection {
+    let lead = set.lead();
+    if row == lead || broken!("refusal_of_a_companion") {
+        return no;
+    }
+    let is_row = |(other, _): &(TaskRow, GroupId)| *other == row;
+    let placed = || placed_with(round.view, round.ledger, lead).into_iter().find(is_row);
+    match round.companions.of(lead).find(is_row).or_else(placed) {
+        Some((_, group)) => {
+            let task = round.task_id(row);
+            match no.reach() {
+                Reach::Task => GroupRefusal::Companion { group, task }.into(),
+                Reach::Pair | Reach::Target => GroupRefusal::CompanionTarget { group, task }.into(),
+            }
+        }
+        None => no,
     }
 }

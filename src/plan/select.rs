@@ -9,6 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::candidate::told_to_lead;
 use crate::config::{MigrationLimits, Mode};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
@@ -16,7 +17,6 @@ use crate::outcome::{BudgetRefusal, GroupRefusal, Purpose, Reach, Rejection};
 use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round, VariantFilter};
 use crate::rules::{self, Accounts, Effect, Moment, Pair, TaskRules};
 use crate::snapshot::Stance;
-use crate::state::Transport;
 use crate::view::{Arrival, Footprint, Ledger, Place, View};
 
 /// Chooses the moves of this round.
@@ -275,7 +275,13 @@ impl<'c> Taker<'c> {
                     if let Some(mark) = mark {
                         ledger.rollback(mark);
                     }
-                    return Err(rejection);
+                    return Err(match rejection {
+                        Rejection::Group(_) => {
+                            told_to_lead(&self.context.with(ledger), set, *row, rejection)
+                        }
+                        // Alone it may go there: the set is what there is no room for.
+                        _ => rejection,
+                    });
                 }
             }
         }
@@ -394,7 +400,7 @@ impl<'c> Taker<'c> {
             task: row,
             from,
             to,
-            interrupts: from.is_some() && interrupts(&self.context, row),
+            interrupts: round.is_interrupted(row),
             place: Place::Moving { migration, from, to: Some(to) },
             device: fit.device.zip(bytes),
         };
@@ -417,11 +423,6 @@ struct Step {
 /// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
 fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
     if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
-}
-
-/// Whether a task that is moved is interrupted, and not queued again.
-fn interrupts(context: &Context<'_>, row: TaskRow) -> bool {
-    Transport::of(context.config.migration.as_ref(), context.view.task(row)) != Transport::Requeue
 }
 
 /// Takes candidates as far as the budgets go.

@@ -15,9 +15,7 @@ use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{BudgetRefusal, Rejection};
 use crate::round::{MoveSet, Round};
-use crate::state::{
-    Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State, Transport,
-};
+use crate::state::{Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State};
 use crate::view::{Interruption, Place, View, charge, charge_of};
 
 /// What is spent of the budgets, by migrations under way and by the moves of the plan.
@@ -65,7 +63,7 @@ impl<'a> Accounts<'a> {
     pub(crate) fn bill(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Bill {
         let moves = set.from.is_some();
         Bill {
-            interrupted: if moves { self.interrupted_of(round, set) } else { 0 },
+            interrupted: set.rows.iter().filter(|row| round.is_interrupted(**row)).count(),
             moving: if moves { set.rows.len() } else { 0 },
             charges: self.charges(round, set, to),
             tenants: self.tenants(round, set),
@@ -82,20 +80,6 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// Whether a task that is moved is interrupted, and not queued again.
-    pub(crate) fn interrupts(&self, round: &Round<'_>, row: TaskRow) -> bool {
-        Transport::of(Some(self.limits), round.view.task(row)) != Transport::Requeue
-            || broken!("requeue_is_free")
-    }
-
-    /// How many tasks of a set run, and would be interrupted.
-    fn interrupted_of(&self, round: &Round<'_>, set: &MoveSet) -> usize {
-        if set.from.is_none() {
-            return 0;
-        }
-        set.rows.iter().filter(|row| self.interrupts(round, **row)).count()
-    }
-
     /// What the table of budgets asks of a set; empty where the set interrupts nobody.
     fn charges(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Vec<Charge> {
         let (Some(from), Some(purpose)) = (set.from, set.purpose.budgeted()) else {
@@ -105,7 +89,7 @@ impl<'a> Accounts<'a> {
             return Vec::new();
         }
         let (from, to) = (round.worker_id(from), round.worker_id(to));
-        let rows = set.rows.iter().filter(|row| self.interrupts(round, **row)).map(|row| {
+        let rows = set.rows.iter().filter(|row| round.is_interrupted(**row)).map(|row| {
             let kind = round.view.task(*row).kind;
             let (row, purpose) = (Some(*row), Some(purpose));
             let interruption = Interruption { row, kind, from, to, purpose };
@@ -121,7 +105,7 @@ impl<'a> Accounts<'a> {
         }
         let is_hit = |row: &&TaskRow| {
             let begins = !matches!(round.ledger.places[**row], Place::Stranded { .. });
-            begins && (set.from.is_none() || self.interrupts(round, **row))
+            begins && (set.from.is_none() || round.is_interrupted(**row))
         };
         let rows = set.rows.iter().filter(is_hit);
         rows.filter_map(|row| round.view.task(*row).tenant).collect()

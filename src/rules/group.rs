@@ -28,9 +28,18 @@ pub(super) fn disruption_budget(
     if !leaves && !broken!("disruption_spares_recovery") {
         return Ok(());
     }
+    // The task that leads a set answers for those that go with it; once it has gone, each answers for itself.
+    let leads = round.companions.leader(row) == row;
+    let others = |index: u32| {
+        let go_along = round.companions.of(row).filter(|(other, _)| {
+            leads && round.is_interrupted(*other) && round.view.groups_of(*other).contains(&index)
+        });
+        u32::try_from(go_along.count()).unwrap_or(u32::MAX)
+    };
     for (index, group) in groups_of(round, row) {
         let GroupRule::Disruption { max_unavailable: most } = group.rule else { continue };
-        let unavailable = round.ledger.unavailable[index as usize].saturating_add(1);
+        let unavailable =
+            round.ledger.unavailable[index as usize].saturating_add(1 + others(index));
         if unavailable > most {
             return Err(GroupRefusal::Disruption { group: group.id, unavailable, most }.into());
         }

@@ -22,6 +22,13 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
+    /// Nothing, in buffers that are kept.
+    pub(crate) fn clear(&mut self) {
+        self.claim.clear();
+        self.load.clear();
+        self.freed_at_source.clear();
+    }
+
     /// Use of one column that the source is relieved of.
     pub(crate) fn freed(&self, column: usize) -> f64 {
         self.freed_at_source.get(column).copied().unwrap_or(self.load[column])
@@ -30,7 +37,9 @@ impl Footprint {
     /// Adds the footprint of another task.
     pub(crate) fn add(&mut self, other: &Self) {
         if self.load.is_empty() {
-            self.clone_from(other);
+            self.claim.clone_from(&other.claim);
+            self.load.clone_from(&other.load);
+            self.freed_at_source.clone_from(&other.freed_at_source);
             return;
         }
         if !(self.freed_at_source.is_empty() && other.freed_at_source.is_empty()) {

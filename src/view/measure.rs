@@ -9,9 +9,7 @@ use crate::snapshot::Task;
 impl Ledger {
     /// The footprint of a task on a worker with this hardware, written into a buffer.
     pub(crate) fn footprint_into(&self, task: &Task, kinds: HardwareSet, out: &mut Footprint) {
-        out.claim.clear();
-        out.load.clear();
-        out.freed_at_source.clear();
+        out.clear();
         for resource in self.columns.iter().copied() {
             if skips(task, kinds, resource) {
                 out.claim.push(None);

@@ -51,7 +51,7 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
     let snapshot = case.cluster.snapshot(case.at);
     let mut found = Vec::new();
     let look = engine.look(&snapshot);
-    for task in snapshot.tasks().iter().filter(|task| !has_companions(case, task)) {
+    for task in snapshot.tasks().iter() {
         for worker in snapshot.workers() {
             let verdict = look.consider(task.id, worker.id);
             if let Some(no) = verdict.and_then(|it| it.admission.rejection().copied()) {
@@ -60,29 +60,6 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
         }
     }
     found
-}
-
-/// Whether other tasks may move with this one: what stops them stops it too, and another remedy is theirs.
-fn has_companions(case: &Case, task: &Task) -> bool {
-    let lives = |id: WorkerId| {
-        let mut workers = case.cluster.workers.iter();
-        workers.any(|worker| worker.id == id && worker.stance != Stance::Offline)
-    };
-    // On a worker that lives, and not on this one's.
-    let is_elsewhere = |id: &TaskId| {
-        let mut tasks = case.cluster.tasks.iter();
-        match tasks.find(|other| other.id == *id).map(|other| other.placement) {
-            Some(there @ Placement::On(worker)) => lives(worker) && there != task.placement,
-            Some(_) => false,
-            None => true,
-        }
-    };
-    let affinities = case.cluster.groups.iter().filter(|it| it.rule == GroupRule::Affinity);
-    let mut own = affinities.filter(|group| group.members.contains(&task.id));
-    own.any(|group| {
-        let mut others = group.members.iter().filter(|id| **id != task.id);
-        others.any(|id| !is_elsewhere(id))
-    })
 }
 
 /// The first refusal of each kind: up to there a round with the limit raised goes the same way.

@@ -20,6 +20,13 @@ pub enum GroupRefusal {
         /// The companion that cannot move.
         task: TaskId,
     },
+    /// The task moves with its companions, and one of them cannot go to this worker.
+    CompanionTarget {
+        /// The group they form.
+        group: GroupId,
+        /// The companion that cannot go there.
+        task: TaskId,
+    },
     /// The group stays together, and is elsewhere.
     Affinity {
         /// The group.
@@ -64,7 +71,10 @@ impl GroupRefusal {
     pub const fn reach(&self) -> Reach {
         match self {
             Self::Companion { .. } | Self::Disruption { .. } | Self::Gang { .. } => Reach::Task,
-            Self::Affinity { .. } | Self::AntiAffinity { .. } | Self::Spread { .. } => Reach::Pair,
+            Self::CompanionTarget { .. }
+            | Self::Affinity { .. }
+            | Self::AntiAffinity { .. }
+            | Self::Spread { .. } => Reach::Pair,
         }
     }
 
@@ -72,6 +82,7 @@ impl GroupRefusal {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Companion { .. } => "companion",
+            Self::CompanionTarget { .. } => "companion target",
             Self::Affinity { .. } => "affinity",
             Self::AntiAffinity { .. } => "anti-affinity",
             Self::Spread { .. } => "spread",
@@ -83,7 +94,9 @@ impl GroupRefusal {
     /// The smallest change that would lift the refusal. Another refusal may stand behind it.
     pub const fn remedy(&self) -> Remedy {
         match *self {
-            Self::Companion { group, task } => Remedy::FreeCompanion { group, task },
+            Self::Companion { group, task } | Self::CompanionTarget { group, task } => {
+                Remedy::FreeCompanion { group, task }
+            }
             Self::Affinity { group, .. } | Self::Gang { group } => Remedy::LeaveGroup(group),
             Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
             Self::Spread { group, skew, most } => {
@@ -100,6 +113,9 @@ impl fmt::Display for GroupRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
+            Self::CompanionTarget { group, task } => {
+                write!(f, "moves with {group}, and {task} cannot go there")
+            }
             Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),
             Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
             Self::Spread { group, skew, most } => {
