@@ -9,7 +9,7 @@ use evenkeel::config::{
     Thresholds, Trigger, Unit,
 };
 use evenkeel::outcome::Rejection;
-use evenkeel::snapshot::{GroupRule, Placement, Stance};
+use evenkeel::snapshot::{Placement, Stance};
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{Config, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 use proptest::collection::vec;
