@@ -11,7 +11,7 @@ use super::source::{Mention, Source};
 const DEFINES: &[&str] = &["struct", "enum", "fn", "const", "trait", "type", "static"];
 
 /// Modules outside of the core.
-const OUTSIDE: &[&str] = &["sim", "testkit", "host", "shell", "verify", "broken"];
+const OUTSIDE: &[&str] = &[];
 
 /// The circles of files, each as the paths that it runs through.
 pub(crate) fn circles(files: &[Source]) -> Vec<Vec<String>> {
