@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Facts, Stay, Step, is_live};
+use super::facts::{Facts, Stay, Step};
+use super::records::is_live;
 use super::{Findings, Round};
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
 use crate::outcome::{Ended, Fate, Purpose};

@@ -32,15 +32,19 @@ mod advice;
 mod bounds;
 mod budgets;
 mod calendar;
+mod concurrency;
 mod devices;
 mod evidence;
 mod facts;
+mod footprint;
 mod groups;
 mod handover;
 mod held;
+mod in_flight;
 mod mode;
 mod plan;
 mod quiet;
+mod records;
 mod shares;
 mod watch;
 
@@ -56,12 +60,12 @@ use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 
-pub use account::in_flight;
 pub use bounds::bounded;
 pub use budgets::Budgets;
 #[cfg(feature = "testkit")]
 pub(crate) use budgets::{Interruption, limit};
 pub use evidence::{bad_input, evidence};
+pub use in_flight::in_flight;
 pub use mode::{mode, scope};
 pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
 pub use watch::Watch;
@@ -270,4 +274,13 @@ impl Findings {
 /// Forgives the rounding of sums taken in another order: one part in a thousand million.
 fn about(limit: f64) -> f64 {
     limit + 1e-9 * limit.abs().max(1.0)
+}
+
+/// Whether two amounts are the same but for rounding (this share of them), or both unknown.
+fn near(a: Option<f64>, b: Option<f64>, tolerance: f64) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= tolerance * a.abs().max(1.0),
+        (None, None) => true,
+        _ => false,
+    }
 }
