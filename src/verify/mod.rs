@@ -41,10 +41,12 @@ mod groups;
 mod handover;
 mod held;
 mod in_flight;
+mod life;
 mod mode;
 mod plan;
 mod quiet;
 mod records;
+mod returns;
 mod shares;
 mod watch;
 

@@ -1,4 +1,4 @@
-//! Which file of the core takes names from which, and are there circles?
+//! Which file takes names from which, and are there circles?
 //!
 //! A name counts for the file that defines it, wherever it is passed on: `use crate::view::Ledger` is an arrow to
 //! `view/ledger.rs`, not to `view.rs`.
@@ -10,32 +10,22 @@ use super::source::{Mention, Source};
 /// What defines a name.
 const DEFINES: &[&str] = &["struct", "enum", "fn", "const", "trait", "type", "static"];
 
-/// Modules outside of the core.
-const OUTSIDE: &[&str] = &[];
-
 /// The circles of files, each as the paths that it runs through.
 pub(crate) fn circles(files: &[Source]) -> Vec<Vec<String>> {
-    let core: Vec<&Source> = files
-        .iter()
-        .filter(|file| {
-            let module = file.module.first().map_or("", String::as_str);
-            !module.is_empty() && !OUTSIDE.contains(&module)
-        })
-        .collect();
-    let defined: Vec<BTreeSet<&str>> = core.iter().map(|file| definitions(file)).collect();
-    let arrows: Vec<BTreeSet<usize>> = (0..core.len())
+    let defined: Vec<BTreeSet<&str>> = files.iter().map(definitions).collect();
+    let arrows: Vec<BTreeSet<usize>> = (0..files.len())
         .map(|from| {
-            let mentions = core[from].mentions();
-            let targets = mentions.iter().filter_map(|it| target(&core, &defined, it));
+            let mentions = files[from].mentions();
+            let targets = mentions.iter().filter_map(|it| target(files, &defined, &it.path));
             targets.filter(|to| *to != from).collect()
         })
         .collect();
-    let reach: Vec<BTreeSet<usize>> = (0..core.len()).map(|from| reached(&arrows, from)).collect();
+    let reach: Vec<BTreeSet<usize>> = (0..files.len()).map(|from| reached(&arrows, from)).collect();
     let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    for file in 0..core.len() {
+    for file in 0..files.len() {
         let circle = reach[file].iter().filter(|other| reach[**other].contains(&file));
         if let Some(first) = circle.min() {
-            found.entry(*first).or_default().push(core[file].path.clone());
+            found.entry(*first).or_default().push(files[file].path.clone());
         }
     }
     found.into_values().collect()
@@ -48,15 +38,15 @@ fn definitions(file: &Source) -> BTreeSet<&str> {
 }
 
 /// The file that defines what a path mentions: of the module that it names, or of a module below that passes the
-/// name on.
-fn target(core: &[&Source], defined: &[BTreeSet<&str>], mention: &Mention) -> Option<usize> {
-    let (name, module) = mention.path.split_last()?;
+/// name on. A path may go on past that name, to a variant or an associated function.
+fn target(files: &[Source], defined: &[BTreeSet<&str>], path: &[String]) -> Option<usize> {
+    let (name, module) = path.split_last()?;
     let defines = |file: &usize| defined[*file].contains(name.as_str());
-    let exact = (0..core.len()).filter(|file| core[*file].module == module).find(defines);
-    exact.or_else(|| {
-        let below = |file: &usize| core[*file].module.starts_with(module) && !module.is_empty();
-        (0..core.len()).filter(below).find(defines)
-    })
+    let exact = (0..files.len()).filter(|file| files[*file].module == module).find(defines);
+    let below = |file: &usize| files[*file].module.starts_with(module) && !module.is_empty();
+    exact
+        .or_else(|| (0..files.len()).filter(below).find(defines))
+        .or_else(|| target(files, defined, module))
 }
 
 /// All files that can be reached from one along arrows.
