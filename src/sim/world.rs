@@ -424,14 +424,14 @@ impl World {
             return;
         }
         match (phase, from) {
-            (Phase::Releasing, Some(from)) => self.released(job, migration, from, to),
+            (Phase::Releasing, Some(from)) => self.released(job, migration, from),
             (Phase::Assigned, _) => self.started(job, migration, from, to),
             _ => {}
         }
     }
 
     /// The source has saved its state, or failed to.
-    fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId, to: WorkerId) {
+    fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId) {
         let (seat, now) = (index_of(from), stamp(self.now));
         self.catch_up(seat);
         if self.jobs[job].doom == Some(Phase::Releasing) {
@@ -439,7 +439,8 @@ impl World {
             self.meter.resumed(&mut self.jobs[job], self.now);
             self.meter.failed += 1;
             self.tell(Told::Failed { migration });
-        } else if self.jobs[job].hosted.release(migration, from, to, now).is_ok() {
+        } else {
+            self.jobs[job].hosted.release(now);
             self.machines[seat].drop(job, &mut self.jobs[job]);
             if self.jobs[job].spec.mobility == Mobility::Restart {
                 self.meter.lost_to_moves += self.jobs[job].done;
