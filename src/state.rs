@@ -4,6 +4,7 @@
 //! Two modules write it, no more: `lifecycle` first in a round,
 //! `stage::record` last.
 
+mod course;
 mod in_flight;
 mod migration;
 mod spending;
@@ -24,8 +25,9 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Counts, SystemLoad};
 
+pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use migration::{Course, Migration, Target, Terms, Transport};
+pub(crate) use migration::{Migration, Target, Terms};
 pub(crate) use spending::{Charge, Concurrency, Key, Spending, Spent};
 pub(crate) use track::{Pending, Sample, Track};
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Mention, Source};
+use super::source::Source;
 
 /// What defines a name.
 const DEFINES: &[&str] = &["struct", "enum", "fn", "const", "trait", "type", "static"];
