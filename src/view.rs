@@ -6,6 +6,7 @@
 mod cells;
 mod charge;
 mod companions;
+mod domains;
 mod extremes;
 mod footprint;
 mod groups;
@@ -28,8 +29,9 @@ use crate::snapshot::{Snapshot, Stance, Task, Topology, Worker};
 pub(crate) use cells::DeviceCell;
 pub(crate) use charge::{Interruption, charge, charge_of};
 pub(crate) use companions::{Companions, placed_with};
+pub(crate) use domains::Domains;
 pub(crate) use footprint::{Footprint, claims, loads, runs_on_device, suits};
-pub(crate) use groups::{Domains, Elsewhere, GroupIndexes};
+pub(crate) use groups::{Elsewhere, GroupIndexes};
 pub(crate) use ledger::{Arrival, Ledger};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 

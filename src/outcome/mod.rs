@@ -122,6 +122,8 @@ impl Outcome {
     pub const VERSION: u32 = 1;
     /// So many bad records are shown at most; the snapshot has them all.
     pub const BAD_RECORDS: usize = 32;
+    /// So much advice is given at most of each kind: of what is more, the gravest.
+    pub const ADVICE: usize = 8;
     /// So many workers are weighed for one task, at most, under
     /// [`Config::stability`](crate::Config::stability).
     pub const CANDIDATES: usize = 8;

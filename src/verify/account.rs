@@ -4,12 +4,12 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Round;
 use super::facts::{Facts, Stay, Step};
 use super::footprint::{
     accelerated, asked, burden, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
 use super::records::{has_seen, load, resources, used};
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::calendar::is_leaving;
 use super::footprint::{accelerated, asked, burden, claim, suits};
+use super::promise::{Findings, about};
 use super::records::{capacity, is_sound_task, is_sound_worker, load};
-use super::{Findings, Round, about};
+use super::round::Round;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::concurrency::budget;
 use super::facts::is_new;
-use super::{Findings, Promise, Round, Violation};
+use super::promise::{Findings, Promise, Violation};
+use super::round::Round;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Outcome, Tally};
 use crate::snapshot::{Coverage, Placement, Stance, Task};

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::Round;
 use super::account::{Account, is_clear};
 use super::calendar::is_balanced;
 use super::facts::Facts;
+use super::round::Round;
 use crate::config::Basis;
 use crate::snapshot::Stance;
 

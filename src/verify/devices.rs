@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use super::account::Account;
 use super::facts::Facts;
 use super::footprint::{accelerated, run_now};
-use super::{Findings, Round, near};
+use super::promise::{Findings, near};
+use super::round::Round;
 use crate::snapshot::{Placement, Task, Worker};
 
 /// How free device memory is said to be cut up follows from what is free on each device, as far as every task

@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::Round;
 use super::records::{is_live, load, used};
+use super::round::Round;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::outcome::{Action, Balance, Cause, Command, Purpose, Reason, Scorecard, Sight};
 use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Stance, Task};

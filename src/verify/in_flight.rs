@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use super::account::{Account, is_clear};
 use super::facts::Facts;
+use super::promise::{Findings, Promise, Violation, near};
 use super::records::{has_seen, is_sound_worker, load, used};
-use super::{Findings, Promise, Round, Violation, near};
+use super::round::Round;
 use crate::model::ratio::Utilization;
 use crate::outcome::Fate;
 use crate::snapshot::Stance;

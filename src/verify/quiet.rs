@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::footprint::{asked, burden, run_now};
-use super::{Findings, Promise, Violation};
+use super::promise::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::{Ended, Fate, Outcome};

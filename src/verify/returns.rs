@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use core::time::Duration;
 
-use super::{Promise, Violation};
+use super::promise::{Promise, Violation};
 use crate::config::{Config, Eviction};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;

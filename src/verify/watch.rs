@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use super::budgets::Budgets;
 use super::life::{Life, Past};
+use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
 use super::returns::Returns;
-use super::{Findings, Promise, Violation};
 use crate::config::Config;
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
