@@ -4,6 +4,7 @@
 //! Two modules write it, no more: `lifecycle` first in a round,
 //! `stage::record` last.
 
+mod course;
 mod in_flight;
 mod migration;
 mod spending;
@@ -24,23 +25,18 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Counts, SystemLoad};
 
+pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use migration::{Course, Migration, Target, Terms, Transport};
-pub(crate) use spending::{Charge, Concurrency, Key, Spending, Spent};
-pub(crate) use track::{Pending, Sample, Track};
+pub(crate) use migration::{Migration, Target, Terms};
+pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
+pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
 /// Records of the system load history that are kept: the original's 100.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
-/// Samples in the mean that detection may look at: the original's five.
-pub(crate) const RECENT: usize = 5;
-/// Samples kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
-pub(crate) const SAMPLES: usize = 64;
 /// Forecasts that wait for their outcome.
 pub(crate) const FORECASTS: usize = 16;
 /// Orphans on their way to one worker at once.
 pub(crate) const PLACEMENTS_PER_WORKER: usize = 16;
-/// Recent moves remembered per worker.
-pub(crate) const MEMORY_PER_WORKER: usize = 64;
 /// Ended migrations remembered for reports that come late: the original's 100.
 pub(crate) const ENDED: usize = 100;
 

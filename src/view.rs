@@ -3,8 +3,10 @@
 //! The view does not change during a round. What changes as the plan grows is the [`Ledger`]: it starts as
 //! reported plus in flight and is carried forward, so that the second move of a round sees the first.
 
+mod cells;
 mod charge;
 mod companions;
+mod domains;
 mod extremes;
 mod footprint;
 mod groups;
@@ -24,11 +26,13 @@ use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Snapshot, Stance, Task, Topology, Worker};
 
+pub(crate) use cells::DeviceCell;
 pub(crate) use charge::{Interruption, charge, charge_of};
 pub(crate) use companions::{Companions, placed_with};
+pub(crate) use domains::Domains;
 pub(crate) use footprint::{Footprint, claims, loads, runs_on_device, suits};
-pub(crate) use groups::{Domains, Elsewhere, GroupIndexes};
-pub(crate) use ledger::{Arrival, DeviceCell, Ledger};
+pub(crate) use groups::{Elsewhere, GroupIndexes};
+pub(crate) use ledger::{Arrival, Ledger};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 
 /// No worker counts as loaded higher than this, so that sums of loads stay finite: an overload of a

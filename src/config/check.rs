@@ -100,15 +100,32 @@ impl Faults {
     }
 }
 
-pub(super) fn config(config: &Config) -> Result<(), ConfigErrors> {
-    let mut faults = Faults::default();
-    core_fields(config, &mut faults);
-    adaptation(config, &mut faults);
-    prediction(config, &mut faults);
-    cost_benefit(config, &mut faults);
-    other_sections(config, &mut faults);
-    unread(config, &mut faults);
-    if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
+impl Config {
+    /// Checks every number and every pair of numbers that could contradict each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`]: all faults at once, one sentence each.
+    ///
+    /// ```
+    /// use evenkeel::Config;
+    /// let mut config = Config::default();
+    /// config.thresholds.high = 1.5;
+    /// assert_eq!(
+    ///     config.check().unwrap_err().to_string(),
+    ///     "thresholds.high is 1.5; it must be a number from 0 to 1"
+    /// );
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        let mut faults = Faults::default();
+        core_fields(self, &mut faults);
+        adaptation(self, &mut faults);
+        prediction(self, &mut faults);
+        cost_benefit(self, &mut faults);
+        other_sections(self, &mut faults);
+        unread(self, &mut faults);
+        if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
+    }
 }
 
 fn core_fields(config: &Config, faults: &mut Faults) {

@@ -13,7 +13,7 @@ use crate::model::time::as_seconds;
 
 /// Tasks are moved, within these limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_migration_limits", deny_unknown_fields)]
+#[serde(default = "MigrationLimits::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MigrationLimits {
     /// The most migrations under way at once: 2. A larger value evens out loads sooner and disturbs
@@ -167,6 +167,15 @@ impl Eviction {
     }
 }
 
-fn partial_migration_limits() -> MigrationLimits {
-    super::Config::default().migration.unwrap_or_default()
+impl MigrationLimits {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self {
+            share_of_workers: Some(0.1),
+            per_giver: NonZeroU32::new(4),
+            per_source: NonZeroU32::new(4),
+            per_target: NonZeroU32::new(4),
+            ..Self::default()
+        }
+    }
 }

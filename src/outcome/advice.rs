@@ -4,7 +4,6 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{TaskId, WorkerId};
 
@@ -74,11 +73,6 @@ pub enum Advice {
         /// The reports that its speed rests on.
         reports: u32,
     },
-}
-
-impl Outcome {
-    /// So much advice is given at most of each kind: of what is more, the gravest.
-    pub const ADVICE: usize = 8;
 }
 
 impl fmt::Display for Advice {

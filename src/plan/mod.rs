@@ -4,14 +4,16 @@
 //! take each ([`candidate`]); weigh every pair ([`score`]); take the best, as far as the rules allow on a ledger
 //! that fills as moves are taken ([`select`]).
 
-pub(crate) mod candidate;
+mod candidate;
 mod closed;
 pub(crate) mod faster;
 mod gang;
 mod order;
 pub(crate) mod score;
-pub(crate) mod select;
+mod select;
+pub(crate) mod set_judge;
 pub(crate) mod sets;
+pub(crate) mod taker;
 
 use crate::outcome::Tally;
 use crate::round::{Context, Plan};

@@ -2,25 +2,24 @@
 //! budgets go.
 //!
 //! Each candidate is judged again as the ledger stands by then: the second-best task for an idle
-//! worker may be the worst once the first has been promised. A set of several tasks is taken whole
-//! or not at all, and so are all the sets of a gang.
+//! worker may be the worst once the first has been promised. All the sets of a gang are taken, or none.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::candidate::told_to_lead;
+use super::taker::Taker;
 use crate::config::{MigrationLimits, Mode};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{BudgetRefusal, GroupRefusal, Purpose, Reach, Rejection};
-use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round, VariantFilter};
-use crate::rules::{self, Accounts, Effect, Moment, Pair, TaskRules};
+use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round};
+use crate::rules::{self, Accounts};
 use crate::snapshot::Stance;
-use crate::view::{Arrival, Footprint, Ledger, Place, View};
+use crate::view::{Ledger, Place, View};
 
 /// Chooses the moves of this round.
-pub(crate) fn select(
+pub(super) fn select(
     context: &Context<'_>,
     ledger: &mut Ledger,
     sets: &[MoveSet],
@@ -233,196 +232,6 @@ fn size(round: &Round<'_>, set: &MoveSet) -> f64 {
         Some(load / capacity)
     });
     shares.fold(0.0, f64::max)
-}
-
-/// Judges sets as the ledger stands, and carries them in it.
-#[derive(Debug)]
-pub(crate) struct Taker<'c> {
-    context: Context<'c>,
-    footprint: Footprint,
-}
-
-impl<'c> Taker<'c> {
-    pub(crate) fn new(context: &Context<'c>) -> Self {
-        Self { context: *context, footprint: Footprint::default() }
-    }
-
-    /// Takes a candidate: the moves of its tasks, which the ledger then carries; or says why not, and the ledger
-    /// is as it was. Budgets are not asked.
-    pub(crate) fn take(
-        &mut self,
-        ledger: &mut Ledger,
-        set: &MoveSet,
-        pair: Candidate,
-        (issued, alone): (u64, bool),
-    ) -> Result<Vec<PlannedMove>, Rejection> {
-        let variants = self.variants(ledger, set, pair);
-        let moment = if alone { Moment::OnlyMove } else { Moment::AmongOthers };
-        self.effect(ledger, set, pair, (&variants, moment))?;
-        let mark = (set.rows.len() > 1).then(|| ledger.mark());
-        let mut moves = Vec::with_capacity(set.rows.len());
-        for (row, variant) in set.rows.iter().zip(variants) {
-            let nth = issued + moves.len() as u64;
-            let step = Step { row: *row, filter: filter(set, variant), nth };
-            match self.judge(ledger, set, pair, step) {
-                Ok((planned, arrival)) => {
-                    ledger.carry(self.context.view, &arrival, &self.footprint);
-                    moves.push(planned);
-                }
-                Err(_) if broken!("affinity_all_or_nothing") => break,
-                Err(rejection) => {
-                    // All or nothing.
-                    if let Some(mark) = mark {
-                        ledger.rollback(mark);
-                    }
-                    return Err(match rejection {
-                        Rejection::Group(_) => {
-                            told_to_lead(&self.context.with(ledger), set, *row, rejection)
-                        }
-                        // Alone it may go there: the set is what there is no room for.
-                        _ => rejection,
-                    });
-                }
-            }
-        }
-        if let Some(mark) = mark {
-            ledger.commit(mark);
-        }
-        Ok(moves)
-    }
-
-    /// By which alternative each task of a set would run: the first as its candidate has it.
-    fn variants(&mut self, ledger: &Ledger, set: &MoveSet, pair: Candidate) -> Vec<Option<u16>> {
-        let round = self.context.with(ledger);
-        let mut variants = alloc::vec![pair.fit.alternative];
-        for row in &set.rows[1..] {
-            let fit = round.view.variants(*row).and_then(|_| {
-                let footprint = &mut self.footprint;
-                rules::fit(&round, *row, pair.to, VariantFilter::Any, footprint).ok()
-            });
-            variants.push(fit.and_then(|fit| fit.alternative));
-        }
-        variants
-    }
-
-    /// What the tasks of a set take of a worker together.
-    fn whole(
-        &mut self,
-        round: &Round<'_>,
-        set: &MoveSet,
-        to: WorkerRow,
-        variants: &[Option<u16>],
-    ) -> Footprint {
-        let mut sum = Footprint::default();
-        for (row, variant) in set.rows.iter().zip(variants) {
-            round.ledger.footprint_at(round.view, *row, to, *variant, &mut self.footprint);
-            sum.add(&self.footprint);
-        }
-        sum
-    }
-
-    /// What forbids a set that must go somewhere its target, if it went below the ceiling; `None` if it would stay
-    /// below. Above the ceiling it goes only where there is nowhere else.
-    pub(crate) fn above_ceiling(
-        &mut self,
-        ledger: &Ledger,
-        set: &MoveSet,
-        pair: Candidate,
-    ) -> Option<Rejection> {
-        if self.context.config.stability.is_none() || set.purpose.is_voluntary() {
-            return None;
-        }
-        let variants = self.variants(ledger, set, pair);
-        let round = self.context.with(ledger);
-        let footprint = self.whole(&round, set, pair.to, &variants);
-        rules::is_above_ceiling(&round, pair.to, &footprint)
-    }
-
-    /// Judges a set as if it were the only one to be taken, on a ledger that stays as it is.
-    pub(crate) fn would_take(
-        &mut self,
-        ledger: &Ledger,
-        set: &MoveSet,
-        pair: Candidate,
-    ) -> Result<(), Rejection> {
-        if set.rows.len() > 1 {
-            return self.take(&mut ledger.clone(), set, pair, (0, true)).map(|_| ());
-        }
-        let variants = [pair.fit.alternative];
-        self.effect(ledger, set, pair, (&variants, Moment::OnlyMove))?;
-        let step = Step { row: set.lead(), filter: filter(set, variants[0]), nth: 0 };
-        self.judge(ledger, set, pair, step).map(|_| ())
-    }
-
-    /// Whether a voluntary move does to the loads what it is meant to do.
-    fn effect(
-        &mut self,
-        ledger: &Ledger,
-        set: &MoveSet,
-        pair: Candidate,
-        (variants, moment): (&[Option<u16>], Moment),
-    ) -> Result<(), Rejection> {
-        if !set.purpose.is_voluntary() {
-            return Ok(());
-        }
-        let round = self.context.with(ledger);
-        let footprint = &self.whole(&round, set, pair.to, variants);
-        let (from, to, purpose) = (set.from, pair.to, set.purpose);
-        rules::effect(&round, &Effect { from, to, purpose, footprint }, moment)
-    }
-
-    /// Judges one task as the ledger stands: the move, and what the ledger is to carry.
-    fn judge(
-        &mut self,
-        ledger: &Ledger,
-        set: &MoveSet,
-        candidate: Candidate,
-        step: Step,
-    ) -> Result<(PlannedMove, Arrival), Rejection> {
-        let round = self.context.with(ledger);
-        let Step { row, filter, nth } = step;
-        let (from, to, purpose) = (set.from, candidate.to, set.purpose);
-        let pair = Pair { row, from, to, purpose };
-        rules::task(&round, row, purpose, TaskRules::Changing)?;
-        let fit = rules::pair(&round, &pair, filter, &mut self.footprint)?;
-        if !broken!("repaid_as_the_plan_stands") {
-            rules::payback(&round, &pair, fit, &self.footprint)?;
-        }
-        let handover =
-            from.and_then(|from| rules::handover(&round, row, [from, to], fit, &self.footprint));
-        let bytes = round.view.task_by(row, fit.alternative).requirements.gpu_memory_bytes;
-        // The id that the migration will have; only that it is one matters here.
-        let migration = match ledger.places[row] {
-            Place::Stranded { migration } => migration,
-            _ => self.context.state.migration(nth),
-        };
-        let arrival = Arrival {
-            task: row,
-            from,
-            to,
-            interrupts: round.is_interrupted(row),
-            place: Place::Moving { migration, from, to: Some(to) },
-            device: fit.device.zip(bytes),
-        };
-        let Candidate { speedup, scorecard, .. } = candidate;
-        let follows = set.follows();
-        let planned =
-            PlannedMove { row, from, to, fit, purpose, follows, speedup, scorecard, handover };
-        Ok((planned, arrival))
-    }
-}
-
-/// One task of a set, and the number of its move in the plan.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    row: TaskRow,
-    filter: VariantFilter,
-    nth: u64,
-}
-
-/// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
-fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
-    if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
 }
 
 /// Takes candidates as far as the budgets go.

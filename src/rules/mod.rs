@@ -12,6 +12,7 @@ mod fair;
 mod group;
 mod load;
 mod payback;
+mod rule;
 pub(crate) mod speed;
 #[cfg(feature = "testkit")]
 mod table;
@@ -22,14 +23,14 @@ mod worth;
 
 use crate::config::Config;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::outcome::{FitRefusal, Purpose, Rejection, Scorecard, TargetRefusal};
+use crate::outcome::{FitRefusal, GroupRefusal, Purpose, Rejection, Scorecard, TargetRefusal};
 use crate::round::{Fit, MoveSet, Round, VariantFilter};
-use crate::snapshot::Task;
 use crate::view::Footprint;
 
 pub(crate) use budget::{Accounts, Bill};
 pub(crate) use load::is_above_ceiling;
 pub(crate) use payback::{handover, leaving_secs};
+pub(crate) use rule::{Effect, Pair};
 pub(crate) use target::is_frozen_somewhere;
 pub(crate) use task::source_is_certain;
 pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
@@ -37,111 +38,15 @@ pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;
 
-/// What a rule looks at, from what is cheapest to ask and reaches furthest to what can only be asked of a move
-/// that is about to be taken.
-#[cfg(feature = "testkit")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Depth {
-    /// The task alone: may it leave, or be placed?
-    Task,
-    /// The worker alone: may it take anything?
-    Target,
-    /// The task and the worker, before it is known how the task would run there.
-    Pair,
-    /// One variant of the task on the worker: hardware, labels, devices, room.
-    Variant,
-    /// The task, the worker, and how it would run there.
-    Join,
-    /// What the move does to the loads.
-    Effect,
-    /// Whether the move repays its downtime.
-    Payback,
-    /// Whether the move is worth its cost.
-    Worth,
-    /// Whether the budgets allow it, with all moves that were chosen before.
-    Budget,
-}
+use budget::Taking;
+use rule::Asked::{AfterOthers, Again, Once, WhenTaken};
+use rule::Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
+use rule::{
+    Answer, AskEffect, AskJoin, AskPair, AskPayback, AskTarget, AskTask, AskVariant, AskWorth,
+    Purposes, Rule, Variant, rule,
+};
 
-/// When a rule is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// Of every candidate; the plan does not change the answer.
-    Once,
-    /// Of every candidate, and again when it is taken.
-    Again,
-    /// Only when a candidate is taken.
-    WhenTaken,
-    /// Only when a candidate is taken, since it looks at what earlier moves of the plan have done.
-    AfterOthers,
-}
-
-/// The section of the configuration without which a rule does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    Always,
-    Scope,
-    Stability,
-    CostBenefit,
-    Transfer,
-    Migration,
-    Fairness,
-}
-
-impl Section {
-    pub(crate) fn is_on(self, config: &Config) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Scope => config.scope.is_some(),
-            Self::Stability => config.stability.is_some(),
-            Self::CostBenefit => config.cost_benefit.is_some(),
-            Self::Transfer => config.transfer.is_some(),
-            Self::Migration => config.migration.is_some(),
-            Self::Fairness => {
-                config.migration.as_ref().is_some_and(|limits| limits.fairness.is_some())
-            }
-        }
-    }
-}
-
-/// Purposes for which a rule holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Purposes(u8);
-
-impl Purposes {
-    const ALL: Self = Self(0b11111);
-    /// Whatever takes a task from a worker.
-    const MOVES: Self = Self(0b11110);
-    /// What must leave its worker.
-    const FORCED: Self = Self(0b00110);
-    /// What nothing forces.
-    const VOLUNTARY: Self = Self(0b11000);
-    const REBALANCE: Self = Self(0b01000);
-    const UPGRADE: Self = Self(0b10000);
-
-    pub(crate) const fn contains(self, purpose: Purpose) -> bool {
-        self.0 >> (purpose as u8) & 1 == 1
-    }
-}
-
-/// One condition that a move must meet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule<F> {
-    pub(crate) name: &'static str,
-    pub(crate) holds_for: Purposes,
-    pub(crate) section: Section,
-    pub(crate) asked: Asked,
-    ask: F,
-}
-
-const fn rule<F: Copy>(
-    name: &'static str,
-    holds_for: Purposes,
-    section: Section,
-    asked: Asked,
-    ask: F,
-) -> Rule<F> {
-    Rule { name, holds_for, section, asked, ask }
-}
+type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
 
 impl<F> Rule<F> {
     fn holds(&self, config: &Config, purpose: Purpose) -> bool {
@@ -169,55 +74,6 @@ impl Rule<AskTask> {
 /// The name of the rule that asks the others of a task's companions.
 const COMPANIONS: &str = "companions may move";
 
-/// One task that would go to one worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pair {
-    pub(crate) row: TaskRow,
-    pub(crate) from: Option<WorkerRow>,
-    pub(crate) to: WorkerRow,
-    pub(crate) purpose: Purpose,
-}
-
-/// One variant of a task on a worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Variant<'a> {
-    task: &'a Task,
-    to: WorkerRow,
-    footprint: &'a Footprint,
-}
-
-/// What a move, or several that go together, would do to the loads of two workers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effect<'a> {
-    pub(crate) from: Option<WorkerRow>,
-    pub(crate) to: WorkerRow,
-    pub(crate) purpose: Purpose,
-    pub(crate) footprint: &'a Footprint,
-}
-
-/// A set of tasks that is about to be taken, and what was spent before.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taking<'a> {
-    set: &'a MoveSet,
-    to: WorkerRow,
-    accounts: &'a Accounts<'a>,
-    bill: &'a Bill,
-}
-
-type Answer = Result<(), Rejection>;
-type AskTask = fn(&Round<'_>, TaskRow, Purpose) -> Answer;
-type AskTarget = fn(&Round<'_>, WorkerRow) -> Answer;
-type AskPair = fn(&Round<'_>, &Pair) -> Answer;
-type AskVariant = fn(&Round<'_>, &Variant<'_>) -> Answer;
-type AskJoin = fn(&Round<'_>, &Pair, Fit) -> Answer;
-type AskEffect = fn(&Round<'_>, &Effect<'_>) -> Answer;
-type AskPayback = fn(&Round<'_>, &Pair, Fit, &Footprint) -> Answer;
-type AskWorth = fn(&Round<'_>, &Scorecard) -> Answer;
-type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
-
-use Asked::{AfterOthers, Again, Once, WhenTaken};
-use Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
-
 // ---------------------------------------------------------------- the table
 
 const TASK: &[Rule<AskTask>] = &[
@@ -236,7 +92,7 @@ const TASK: &[Rule<AskTask>] = &[
     rule("cooldown", Purposes::VOLUNTARY, Stability, Once, task::cooldown),
     rule("not long running", Purposes::VOLUNTARY, CostBenefit, Once, task::not_long_running),
     rule("not nearly done", Purposes::VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
-    rule(COMPANIONS, Purposes::ALL, Always, Once, task::companions_may_move),
+    rule(COMPANIONS, Purposes::ALL, Always, Once, companions_may_move),
 ];
 
 const TARGET: &[Rule<AskTarget>] = &[
@@ -357,6 +213,16 @@ pub(crate) fn task(round: &Round<'_>, row: TaskRow, purpose: Purpose, which: Tas
         };
         if !skipped {
             (rule.ask)(round, row, purpose)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tasks that move with this one may move too.
+fn companions_may_move(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
+    for (other, group) in round.companions.of(row) {
+        if task(round, other, purpose, TaskRules::Alone).is_err() {
+            return Err(GroupRefusal::Companion { group, task: round.task_id(other) }.into());
         }
     }
     Ok(())

@@ -20,11 +20,12 @@
 
 use core::time::Duration;
 
-use super::{Pair, speed};
+use super::rule::{Answer, Pair};
+use super::speed;
 use crate::config::Transfer;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::seconds;
-use crate::outcome::{Handover, Rejection, WorthRefusal};
+use crate::outcome::{Handover, WorthRefusal};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Mobility, Stance, StateAt, Task};
 use crate::state::Transport;
@@ -34,12 +35,7 @@ use crate::view::{Footprint, View};
 const MOST_SECS: f64 = 1e12;
 
 /// The move repays its price in the time that is left.
-pub(super) fn pays_off(
-    round: &Round<'_>,
-    pair: &Pair,
-    fit: Fit,
-    footprint: &Footprint,
-) -> Result<(), Rejection> {
+pub(super) fn pays_off(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Footprint) -> Answer {
     let Some(from) = pair.from else { return Ok(()) };
     let Some(handover) = handover(round, pair.row, [from, pair.to], fit, footprint) else {
         return Ok(());

@@ -12,6 +12,7 @@
 mod calendar;
 mod check;
 mod class;
+mod coverage;
 mod group;
 mod report;
 mod task;
@@ -29,6 +30,7 @@ use crate::model::time::Timestamp;
 pub use calendar::{Freeze, FreezeScope, Maintenance};
 pub use check::{BadRecord, Record};
 pub use class::TargetClass;
+pub use coverage::Coverage;
 pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
 pub use task::{Alternative, Mobility, Phase, Placement, Requirements, StateAt, Task};
@@ -73,18 +75,6 @@ pub struct Snapshot {
     /// Rows of `tasks` that a bad record spoils, in order.
     #[serde(skip)]
     frozen: Vec<u32>,
-}
-
-/// Whether a snapshot lists everything there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Coverage {
-    /// A worker or task that is missing is gone.
-    #[default]
-    Complete,
-    /// A worker or task that is missing is unknown, never gone.
-    Partial,
 }
 
 impl Snapshot {
@@ -219,15 +209,6 @@ impl fmt::Display for Snapshot {
             0 => Ok(()),
             bad => write!(f, ", {bad} bad records"),
         }
-    }
-}
-
-impl fmt::Display for Coverage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Complete => "complete snapshot",
-            Self::Partial => "partial snapshot",
-        })
     }
 }
 

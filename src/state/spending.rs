@@ -15,6 +15,9 @@ use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 
+/// Recent moves remembered per worker.
+pub(crate) const MEMORY_PER_WORKER: usize = 64;
+
 /// The parts that a window is kept in; what was begun counts until its part is a window ago.
 const PARTS: u64 = 16;
 
@@ -266,7 +269,7 @@ impl Spending {
     /// The accounts that may be kept at most, for this number of workers.
     pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
         let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
-        super::MEMORY_PER_WORKER * workers.max(1) * windows
+        MEMORY_PER_WORKER * workers.max(1) * windows
     }
 
     /// Writes down an interruption that begins now.

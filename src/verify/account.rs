@@ -1,22 +1,19 @@
 //! Who carries what? Capacity, use and device memory, counted on both ends of everything under way.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::calendar::is_balanced;
-use super::facts::{
-    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, could_run_by, has_seen,
-    is_sound_worker, load, resources, run, run_now, runs_by, runs_now, used,
+use super::facts::{Facts, Stay, Step};
+use super::footprint::{
+    accelerated, asked, burden, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
-use super::{Findings, Promise, Round, Violation};
-use crate::config::Basis;
+use super::records::{has_seen, load, resources, used};
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
-use crate::model::ratio::Utilization;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};
-use crate::snapshot::{Phase, Placement, Stance, Task, Worker};
+use crate::snapshot::{Phase, Placement, Task, Worker};
 use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
 /// What every worker carries, step by step.
@@ -173,7 +170,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    fn lag(&self) -> Duration {
+    pub(super) fn lag(&self) -> Duration {
         self.facts.round.config.stability.map_or(Duration::ZERO, |section| section.telemetry_lag)
     }
 
@@ -334,62 +331,6 @@ impl<'a> Account<'a> {
     }
 }
 
-/// Promise 6: the reported loads are what the records say, and the projected ones are those with everything under
-/// way added and taken away, as far as measurements cannot have seen it.
-pub fn in_flight(round: &Round<'_>) -> Vec<Violation> {
-    let mut findings = Findings::new(Promise::InFlight);
-    let facts = Facts::new(round);
-    let account = Account::open(&facts);
-    let clear = is_clear(round);
-    for row in &round.outcome.workers {
-        let Some(worker) = round.snapshot.worker(row.worker) else {
-            findings.add(format!("{} has a load and no record", row.worker));
-            continue;
-        };
-        let trusted =
-            is_sound_worker(round.snapshot, worker.id) && worker.stance != Stance::Offline;
-        let reported = load(round.config.load, worker, |resource| used(worker, resource));
-        let reported = reported.filter(|_| trusted);
-        let [said, ahead] = [row.reported, row.projected].map(|load| load.map(Utilization::get));
-        findings.need(same(said, reported), || {
-            format!("{} is said to report {said:?}, its record says {reported:?}", row.worker)
-        });
-        let projected = reported.and_then(|_| account.load(worker));
-        findings.need(!clear || same(ahead, projected), || {
-            format!(
-                "{} is projected at {ahead:?}; reported and in flight: {projected:?}",
-                row.worker
-            )
-        });
-    }
-    if clear {
-        remembered(round, account.lag(), &mut findings);
-    }
-    findings.list
-}
-
-/// What has arrived in this round is remembered as long as measurements cannot show it.
-fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
-    if round.config.stability.is_none() {
-        return;
-    }
-    let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
-    for ended in arrived {
-        let flown = round.before.in_flight.get(&ended.task);
-        // Of a copy that was started first, the source is what shows the end.
-        let stopped = flown
-            .filter(|flight| flight.transport() == Transport::StartThenStop)
-            .and_then(Migration::from);
-        let target = round.snapshot.worker(stopped.unwrap_or(ended.to));
-        let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
-        let after = &round.after.arrivals;
-        let evicted = flown.is_some_and(|flight| flight.transport().is_by_scheduler());
-        // What the scheduler was given may have another name now.
-        let kept = after.iter().any(|it| it.to == ended.to && (it.task == ended.task || evicted));
-        findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
-    }
-}
-
 /// Whether the states show all effects of the round: not where an arrival was forgotten as soon as it was settled,
 /// because it lies in the future, too far back, or beyond the bound of memory.
 pub(super) fn is_clear(round: &Round<'_>) -> bool {
@@ -407,64 +348,4 @@ pub(super) fn is_clear(round: &Round<'_>) -> bool {
         .iter()
         .any(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted) && ended.at < oldest);
     room && !old && reports.chain(phases).chain(released).all(|event| event <= at)
-}
-
-fn same(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Moves that may be under way at once among so many live workers.
-pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
-    let Some(limits) = &round.config.migration else { return 0 };
-    if let Some(concurrency) = round.after.concurrency.filter(|_| limits.adaptive.is_some()) {
-        // Whether that follows from what became of migrations is for many rounds to show.
-        return concurrency.now as usize;
-    }
-    let mut most = limits.max_simultaneous.get() as usize;
-    // The largest whole number that the share allows, found without rounding.
-    while (most + 1) as f64 <= limits.share_of_workers.unwrap_or(0.0) * live as f64 {
-        most += 1;
-    }
-    let each = limits.per_giver.map_or(0, |each| each.get() as usize);
-    most.max(each * givers(round, live))
-}
-
-/// So many workers give at most: those above the mean or above the high threshold. (Of what is judged otherwise than
-/// as projected, and where the projection cannot be seen: all.)
-fn givers(round: &Round<'_>, live: usize) -> usize {
-    if round.config.detection.basis != Basis::Projected || !is_clear(round) {
-        return live;
-    }
-    let facts = Facts::new(round);
-    let account = Account::open(&facts);
-    let workers = round.snapshot.workers().iter().filter(|worker| is_balanced(round, worker));
-    let levels: Vec<f64> = workers.filter_map(|worker| account.level(worker)).collect();
-    let mean = levels.iter().sum::<f64>() / levels.len().max(1) as f64;
-    let least = mean.min(round.outcome.thresholds.high);
-    levels.iter().filter(|level| **level > least - 1e-9).count()
-}
-
-/// The devices of a worker that a task can use, by index.
-pub(super) fn suits(task: &Task, worker: &Worker, device: u16) -> bool {
-    let Some(device) = worker.devices.get(usize::from(device)) else { return false };
-    let needs = &task.requirements;
-    let cpu = crate::model::hardware::Hardware::Cpu;
-    let named = needs.all_of.iter().chain(needs.any_of.iter()).filter(|kind| *kind != cpu);
-    let named: Vec<_> = named.collect();
-    let kind = named.is_empty() || named.contains(&device.hardware);
-    let cuda = device.hardware == crate::model::hardware::Hardware::Cuda;
-    let capable = needs
-        .min_cuda_compute
-        .is_none_or(|least| cuda && device.compute.is_some_and(|has| has >= least));
-    kind && capable
-}
-
-/// What a worker has of a resource, for a task that claims some of it.
-pub(super) fn room(account: &Account<'_>, worker: &Worker, resource: ResourceId) -> f64 {
-    let capacity = capacity(worker, resource).unwrap_or(0.0);
-    capacity - account.claimed(worker.id, resource)
 }

@@ -4,9 +4,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::account::budget;
+use super::concurrency::budget;
 use super::facts::is_new;
-use super::{Findings, Promise, Round, Violation};
+use super::promise::{Findings, Promise, Violation};
+use super::round::Round;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Outcome, Tally};
 use crate::snapshot::{Coverage, Placement, Stance, Task};
@@ -133,14 +134,12 @@ fn home(task: &Task) -> Option<WorkerId> {
 
 /// Migrations that may be under way: the budget, placements, and what the host itself carries out.
 fn migrations(round: &Round<'_>) -> usize {
-    let live = round.snapshot.workers().iter();
-    let live = live.filter(|worker| worker.stance != Stance::Offline).count();
     let adopted = round.after.in_flight.values().filter(|flight| {
         !round.before.in_flight.contains_key(&flight.task()) && !is_new(round, flight.id())
     });
     let kept = round.before.in_flight.len();
     let adopted = adopted.count();
-    budget(round, live).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
+    budget(round).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
 }
 
 fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mut Findings) {

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::promise::{Findings, Promise, Violation};
 use super::shares::{Level, Shares};
-use super::{Findings, Promise, Violation};
 use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;

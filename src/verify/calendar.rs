@@ -5,9 +5,11 @@ use alloc::format;
 use core::time::Duration;
 
 use super::account::Account;
-use super::facts::{Facts, Step, is_sound_worker};
+use super::facts::{Facts, Step};
 use super::handover::times;
-use super::{Findings, Round};
+use super::promise::Findings;
+use super::records::is_sound_worker;
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Purpose};

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use super::advice::advice;
 use super::calendar::{is_balanced, tells_of_the_late};
-use super::facts::{Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
-use super::{Findings, Promise, Round, Violation, about};
+use super::facts::{Facts, Step};
+use super::promise::{Findings, Promise, Violation, about};
+use super::records::{is_sound_source, is_sound_task, is_sound_worker};
+use super::round::Round;
 use crate::config::{Basis, Pace, Trigger};
 use crate::model::ids::WorkerId;
 use crate::outcome::{

@@ -1,12 +1,16 @@
 //! Does every move say what it costs in time, truly, and repay itself?
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::account::{Account, is_clear};
-use super::facts::{Step, accelerated, burden, load, run, runs_now};
-use super::{Findings, Round, about};
+use super::facts::Step;
+use super::footprint::{accelerated, burden, run, runs_now};
+use super::promise::{Findings, about, near};
+use super::records::load;
+use super::round::Round;
 use crate::config::Transfer;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
@@ -32,7 +36,8 @@ pub(super) fn repays(
     priced(account, section, step, said, findings);
     let [times, left, ahead] = terms(account, section, step, from, target);
     let told = [said.times, said.left_secs, said.horizon_secs];
-    let holds = told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b)));
+    let holds =
+        told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b), 1e-6));
     findings.need(holds, || {
         format!("{command}: {times} times as fast for {left} s, of {ahead} at most; says {told:?}")
     });
@@ -40,7 +45,7 @@ pub(super) fn repays(
         return;
     }
     let gain = gain(account, step, from, target);
-    findings.need(!is_clear(round) || near(said.gain, gain), || {
+    findings.need(!is_clear(round) || near(said.gain, gain, 1e-6), || {
         format!("{command}: gains {:?} a second, it says; {gain:?}", said.gain)
     });
     let price = said.downtime_secs.zip(said.lost_secs).map(|(down, lost)| down + lost);
@@ -98,11 +103,11 @@ fn priced(
         Action::Start { .. } => Some(0.0),
         _ => said.transfer_secs.map(|secs| secs + around.as_secs_f64()),
     };
-    findings.need(near(said.downtime_secs, down), || {
+    findings.need(near(said.downtime_secs, down, 1e-6), || {
         format!("{command}: still for {:?} s, it would be {down:?}", said.downtime_secs)
     });
     let lost = lost(task);
-    findings.need(near(said.lost_secs, lost), || {
+    findings.need(near(said.lost_secs, lost, 1e-6), || {
         format!("{command}: loses {:?} s, it would be {lost:?}", said.lost_secs)
     });
 }
@@ -143,8 +148,7 @@ fn carried(account: &Account<'_>, section: &Transfer, step: &Step<'_>) -> Option
     for end in ends {
         let worker = snapshot.worker(end).filter(|worker| worker.stance != Stance::Offline)?;
         let link = worker.bandwidth_bytes_per_second.or(section.bandwidth_bytes_per_second)?;
-        let count =
-            |of: &alloc::collections::BTreeMap<WorkerId, usize>| of.get(&end).copied().unwrap_or(0);
+        let count = |of: &BTreeMap<WorkerId, usize>| of.get(&end).copied().unwrap_or(0);
         let sharing = 1 + count(&account.outgoing) + count(&account.incoming);
         longest = longest.max(bytes as f64 * sharing as f64 / link);
     }
@@ -222,13 +226,4 @@ fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64
         }
     }
     round.after.learned.speed(worker.id, best.0).unwrap_or(best.1)
-}
-
-/// The same but for rounding, or both unknown.
-fn near(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
-        (None, None) => true,
-        _ => false,
-    }
 }

@@ -32,160 +32,46 @@ mod advice;
 mod bounds;
 mod budgets;
 mod calendar;
+mod concurrency;
 mod devices;
 mod evidence;
 mod facts;
+mod footprint;
 mod groups;
 mod handover;
 mod held;
+mod in_flight;
+mod life;
 mod mode;
 mod plan;
+mod promise;
 mod quiet;
+mod records;
+mod returns;
+mod round;
 mod shares;
 mod watch;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::Config;
 use crate::engine::{Engine, Stale};
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
-use crate::state::State;
 
-pub use account::in_flight;
 pub use bounds::bounded;
 pub use budgets::Budgets;
 #[cfg(feature = "testkit")]
 pub(crate) use budgets::{Interruption, limit};
 pub use evidence::{bad_input, evidence};
-pub use mode::{mode, scope};
+pub use in_flight::in_flight;
+pub use mode::scope;
 pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
+pub use promise::{Promise, Violation};
+pub use round::Round;
 pub use watch::Watch;
 
-/// What the engine promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Promise {
-    /// 1. The same config, state and snapshot give the same outcome, whatever the order of the records.
-    Determinism,
-    /// 2. Hard constraints hold after the plan and in transit, at every prefix of the batch.
-    HardConstraints,
-    /// 3. One move at a time per task, budgets, cooldowns, no task lost.
-    OneMove,
-    /// 4. A plan never raises the imbalance it acts on and pushes no resource over its high threshold.
-    NoWorsening,
-    /// 5. No task returns to a worker it has just left; constant load falls silent.
-    NoPingPong,
-    /// 6. Effects in flight count on both ends until telemetry must have seen them.
-    InFlight,
-    /// 7. Every decision carries its evidence, every refusal its reason and remedy.
-    Evidence,
-    /// 8. Forecasts are as reliable as they claim to be.
-    Calibration,
-    /// 9. Every collection is bounded.
-    Bounded,
-    /// 10. Bad input spoils no good input, changes no state, and panics nowhere.
-    BadInput,
-}
-
-impl Promise {
-    /// Every promise, in order.
-    pub const ALL: [Self; 10] = [
-        Self::Determinism,
-        Self::HardConstraints,
-        Self::OneMove,
-        Self::NoWorsening,
-        Self::NoPingPong,
-        Self::InFlight,
-        Self::Evidence,
-        Self::Calibration,
-        Self::Bounded,
-        Self::BadInput,
-    ];
-
-    /// Its name in print.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Determinism => "determinism",
-            Self::HardConstraints => "hard constraints",
-            Self::OneMove => "one move at a time",
-            Self::NoWorsening => "no worsening",
-            Self::NoPingPong => "no ping-pong",
-            Self::InFlight => "in-flight effects count",
-            Self::Evidence => "evidence for every decision",
-            Self::Calibration => "calibrated forecasts",
-            Self::Bounded => "everything bounded",
-            Self::BadInput => "bad input spoils nothing",
-        }
-    }
-
-    /// Whether an engine with this configuration keeps it: the rules of `fixed` and `reference` contradict four of
-    /// the ten, which stand with the [`stability`](Config::stability) section; no configuration promises calibrated
-    /// forecasts yet.
-    pub const fn is_kept_by(self, config: &Config) -> bool {
-        match self {
-            Self::NoWorsening | Self::NoPingPong | Self::InFlight => config.stability.is_some(),
-            Self::Calibration => false,
-            _ => true,
-        }
-    }
-}
-
-impl fmt::Display for Promise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A promise that was broken, and by what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Violation {
-    /// The promise.
-    pub promise: Promise,
-    /// What happened, with its numbers.
-    pub detail: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.promise, self.detail)
-    }
-}
-
-/// One balancing round: what went in and what came out.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Round<'a> {
-    /// The settings in force.
-    pub config: &'a Config,
-    /// The state before it.
-    pub before: &'a State,
-    /// What it read.
-    pub snapshot: &'a Snapshot,
-    /// What it said.
-    pub outcome: &'a Outcome,
-    /// The state after it.
-    pub after: &'a State,
-}
-
-impl<'a> Round<'a> {
-    /// One round, ready to be judged.
-    pub const fn new(
-        config: &'a Config,
-        before: &'a State,
-        snapshot: &'a Snapshot,
-        outcome: &'a Outcome,
-        after: &'a State,
-    ) -> Self {
-        Self { config, before, snapshot, outcome, after }
-    }
-}
+use promise::Findings;
 
 /// Judges every promise that the configuration keeps and that one round can show.
 pub fn check(round: &Round<'_>) -> Vec<Violation> {
@@ -204,6 +90,12 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
     ];
     let kept = |violation: &Violation| violation.promise.is_kept_by(round.config);
     RULES.iter().flat_map(|rule| rule(round)).filter(kept).collect()
+}
+
+/// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
+/// proposes is what it would have commanded, and would have kept every promise.
+pub fn mode(round: &Round<'_>) -> Vec<Violation> {
+    mode::kept(round, check)
 }
 
 /// Runs a round on `engine` and judges it.
@@ -242,32 +134,4 @@ pub fn determinism(round: &Round<'_>) -> Vec<Violation> {
         Err(stale) => findings.add(alloc::format!("run again, there is no round: {stale}")),
     }
     findings.list
-}
-
-/// Collects the violations of one promise.
-struct Findings {
-    promise: Promise,
-    list: Vec<Violation>,
-}
-
-impl Findings {
-    const fn new(promise: Promise) -> Self {
-        Self { promise, list: Vec::new() }
-    }
-
-    fn add(&mut self, detail: String) {
-        self.list.push(Violation { promise: self.promise, detail });
-    }
-
-    /// Notes `detail` unless `holds`.
-    fn need(&mut self, holds: bool, detail: impl FnOnce() -> String) {
-        if !holds {
-            self.add(detail());
-        }
-    }
-}
-
-/// Forgives the rounding of sums taken in another order: one part in a thousand million.
-fn about(limit: f64) -> f64 {
-    limit + 1e-9 * limit.abs().max(1.0)
 }

@@ -5,16 +5,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::account::{Account, budget, is_clear, room, suits};
+use super::account::{Account, is_clear};
 use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
+use super::concurrency::budget;
 use super::devices::hides_devices;
 use super::evidence::pace;
-use super::facts::{
-    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
-    is_sound_task, is_sound_worker, load, run, used,
-};
+use super::facts::{Facts, Stay, Step};
+use super::footprint::{accelerated, asked, burden, claim, run, suits};
+use super::groups;
 use super::handover::repays;
-use super::{Findings, Promise, Round, Violation, about, groups};
+use super::promise::{Findings, Promise, Violation, about};
+use super::records::{capacity, is_sound_source, is_sound_task, is_sound_worker, load, used};
+use super::round::Round;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
@@ -179,7 +181,8 @@ fn has_room(
         format!("{command}: nothing sensible is known of the target's load")
     });
     for resource in asked(task) {
-        let (needed, free) = (claim(task, target, resource), room(account, target, resource));
+        let needed = claim(task, target, resource);
+        let free = capacity(target, resource).unwrap_or(0.0) - account.claimed(target.id, resource);
         findings.need(needed <= 0.0 || needed <= about(free), || {
             format!("{command}: needs {needed} of {resource}, {free} are free")
         });
@@ -244,8 +247,7 @@ fn by_the_fastest(
 /// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
 /// counted, every migration that is gone has ended once, and nothing that its source let go is lost.
 pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
-    let live = round.snapshot.workers().iter().filter(|worker| is_live(round.snapshot, worker.id));
-    let most = budget(round, live.count());
+    let most = budget(round);
     let mut findings = walk(round, Promise::OneMove, |account, step, _, findings| {
         let (command, task) = (step.command, step.task.id);
         let adrift = account.facts.retargeted.contains(&command.migration);

@@ -3,17 +3,18 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::budgets::Budgets;
+use super::life::{Life, Past};
+use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
-use super::{Findings, Promise, Violation};
-use crate::config::{Config, Eviction};
+use super::returns::Returns;
+use crate::config::Config;
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Ended, Fate, Outcome, Reply};
-use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
+use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot, Stance};
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
@@ -44,72 +45,9 @@ pub struct Watch {
     newest: Option<MigrationId>,
     open: BTreeMap<MigrationId, Life>,
     over: BTreeMap<MigrationId, Past>,
-    /// Where each task came from, and until when it may not go back.
-    left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
-    /// How often evicted tasks came back in a row, and until when each is left alone.
-    returned: BTreeMap<TaskId, (u32, Timestamp)>,
+    returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
-}
-
-/// A migration that has not ended.
-#[derive(Clone, Debug)]
-struct Life {
-    task: TaskId,
-    from: Option<WorkerId>,
-    /// Where it was to go last; nothing for a migration of an earlier life.
-    to: Option<WorkerId>,
-    /// Its source is known to have let go.
-    released: bool,
-    /// Who was told to run it, and has not been heard to have failed.
-    told: Option<WorkerId>,
-    /// It was evicted, or queued again: the host's scheduler has it.
-    evicted: bool,
-    /// A copy of it was started before its source was to stop; whether it is known to run.
-    copy: Option<bool>,
-}
-
-impl Life {
-    /// Of an earlier life of the engine.
-    const fn adopted(task: TaskId) -> Self {
-        let (from, to, told, copy) = (None, None, None, None);
-        Self { task, from, to, released: true, told, evicted: false, copy }
-    }
-
-    /// It runs on its target.
-    fn runs(&mut self) {
-        self.copy = self.copy.map(|_| true);
-    }
-
-    /// A record shows how far it has got.
-    fn shown(&mut self, phase: Phase) {
-        match (self.copy, phase) {
-            (Some(_), Phase::Releasing) => self.copy = Some(true),
-            (Some(_), Phase::Assigned) | (None, Phase::Releasing) => {}
-            _ => self.released = true,
-        }
-    }
-}
-
-/// What is said of hosts that evict.
-fn eviction(config: &Config) -> Eviction {
-    config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
-}
-
-/// How long a task is left alone that came back so many times in a row.
-fn back_off(section: Eviction, times: u32) -> Duration {
-    let doubled = (1..times.min(64)).fold(section.back_off, |span, _| span.saturating_mul(2));
-    doubled.min(section.back_off_most)
-}
-
-/// A migration that has ended.
-#[derive(Clone, Copy, Debug)]
-struct Past {
-    task: TaskId,
-    released: bool,
-    /// The host's scheduler has it, whenever its source let it go.
-    evicted: bool,
-    fate: Fate,
 }
 
 /// What one input shows.
@@ -140,8 +78,7 @@ impl Watch {
             newest: None,
             open: BTreeMap::new(),
             over: BTreeMap::new(),
-            left: BTreeMap::new(),
-            returned: BTreeMap::new(),
+            returns: Returns::default(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
         }
@@ -258,14 +195,9 @@ impl Watch {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
         // A task that nobody lists any more is over: what has its name later is another one.
-        let at = snapshot.at();
-        let section = eviction(&self.config);
-        self.returned.retain(|task, (times, until)| {
-            let listed = !complete || snapshot.task(*task).is_some() || moving.contains(task);
-            listed && until.after(back_off(section, *times)) > at
+        self.returns.keep(&self.config, snapshot.at(), |task| {
+            !complete || snapshot.task(task).is_some() || moving.contains(&task)
         });
-        self.left
-            .retain(|task, _| !complete || snapshot.task(*task).is_some() || moving.contains(task));
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
             Some(worker) => worker.stance == Stance::Offline && !doubted,
             None => complete,
@@ -339,12 +271,11 @@ impl Watch {
         for life in self.open.values_mut() {
             life.told = life.told.filter(|told| !shown.gone.contains(told));
         }
-        let mut back = Findings::new(Promise::NoPingPong);
         for command in begun {
             self.begin(shown, &command, &mut findings);
-            self.no_return(shown, &command, &mut back);
+            let back = self.returns.goes_back(&self.config, shown.at, &command);
+            findings.list.extend(back);
         }
-        findings.list.extend(back.list);
         findings.list
     }
 
@@ -380,9 +311,9 @@ impl Watch {
         findings.need(declared || !copied, || {
             format!("{command}: told to run in two places, and does not declare that it can")
         });
-        let early = self.returned.get(&command.task).filter(|(_, until)| *until > shown.at);
-        findings.need(early.is_none() || !evicted, || {
-            format!("{command}: it came back ({early:?} times, until then) and is evicted again")
+        let until = self.returns.rests_until(command.task).filter(|until| *until > shown.at);
+        findings.need(until.is_none() || !evicted, || {
+            format!("{command}: it came back, rests until {until:?}, and is evicted again")
         });
         let (task, released, copy) = (command.task, from.is_none(), copied.then_some(false));
         self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
@@ -437,9 +368,7 @@ impl Watch {
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
         life.to = to;
         if elsewhere && command.cause() != Some(Cause::Return) {
-            let mut back = Findings::new(Promise::NoPingPong);
-            self.no_return(shown, command, &mut back);
-            findings.list.extend(back.list);
+            findings.list.extend(self.returns.goes_back(&self.config, shown.at, command));
         }
     }
 
@@ -453,7 +382,7 @@ impl Watch {
         let life = self.open.remove(&id);
         if ended.fate == Fate::Finished {
             // The task is over; what has its name later is another one.
-            self.left.remove(&ended.task);
+            self.returns.finished(ended.task);
         }
         // Of a copy that runs on the target nothing is lost when its source stops late.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
@@ -482,44 +411,13 @@ impl Watch {
         let seen = ended.fate != Fate::Completed || home || copied || there;
         findings.need(seen, || format!("{ended}: nothing shows that it runs there"));
         if arrived {
-            self.arrived(shown, ended, evicted);
-        }
-    }
-
-    /// A task has turned up: it does not go back where it came from, or has gone back there.
-    fn arrived(&mut self, shown: &Shown, ended: &Ended, evicted: bool) {
-        let told = shown.diverted.get(&ended.migration).copied();
-        let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
-        // What was reported comes before what is shown.
-        let (task, worker) = told.or(held).unwrap_or((ended.task, ended.to));
-        let before = self.returned.remove(&ended.task).filter(|_| evicted);
-        if evicted && ended.from == Some(worker) {
-            self.budgets.came_back(ended.migration);
-            let section = eviction(&self.config);
-            // As long again after its end it is forgotten.
-            let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);
-            let times = fresh.map_or(1, |(times, _)| times + 1);
-            self.returned.insert(task, (times, ended.at.after(back_off(section, times))));
-            if let Some(left) = self.left.remove(&ended.task) {
-                self.left.insert(task, left);
+            let told = shown.diverted.get(&id).copied();
+            let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
+            // What was reported comes before what is shown.
+            let found = told.or(held).unwrap_or((ended.task, ended.to));
+            if self.returns.arrived(&self.config, ended, found, evicted) {
+                self.budgets.came_back(id);
             }
-        } else if let (Some(section), Some(from)) = (&self.config.stability, ended.from) {
-            self.left.insert(task, (from, ended.at.after(section.cooldown)));
         }
-    }
-
-    /// Nothing goes back where it came from within the cooldown.
-    fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
-        let to = match command.action {
-            Action::Assign { to, .. } => Some(to),
-            action => action.ends().map(|(_, to)| to),
-        };
-        let Some(to) = to else { return };
-        if self.config.stability.is_none() {
-            return;
-        }
-        let left = self.left.get(&command.task).filter(|(_, until)| *until > shown.at);
-        let back = left.filter(|(worker, _)| *worker == to);
-        findings.need(back.is_none(), || format!("{command}: back where it came from"));
     }
 }

@@ -74,7 +74,7 @@ fn every_rule_flags_a_bad_snippet() {
         (long_lines, "src/a.rs", &format!("// {}", "é".repeat(118)), "a.rs:1: 121 columns"),
         (long_functions, "src/a.rs", &format!("fn f() {{\n{}}}", lines(69)), "f has 71 lines"),
         (long_functions, "src/a.rs", &format!("fn f() {{\n{}}}", lines(34)), "1 of 1 functions have more than 35 lines"),
-        (long_files, "src/a.rs", &lines(601), "src/a.rs:601: more than 600 lines"),
+        (long_files, "src/a.rs", &lines(501), "src/a.rs:501: more than 500 lines"),
         (purity_faults, "src/lib.rs", "#![deny(clippy::disallowed_types)]", "`#![no_std]` is gone"),
         (purity_faults, "src/lib.rs", "#![cfg_attr(not(test), no_std)]", "`#![no_std]` is gone"),
         (purity_faults, "src/lib.rs", "#![warn(clippy::disallowed_methods)]", "clippy::disallowed_methods is not denied"),
@@ -117,7 +117,7 @@ fn no_rule_flags_a_good_snippet() {
         (long_lines, "src/a.rs", &format!("//! | {} |", "é".repeat(120))),
         (long_functions, "src/a.rs", &format!("fn f() {{\n{}}}\nfn g();", lines(33))),
         (long_functions, "src/a.rs", &format!("#[cfg(test)]\n#[test]\nfn f() {{\n{}}}", lines(99))),
-        (long_files, "src/a.rs", &lines(600)),
+        (long_files, "src/a.rs", &lines(500)),
         (purity_faults, "src/a.rs", "fn f() {}"),
         (workflow_words, "src/a.rs", "// todo lists and XXXL sizes"),
     ];

@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::commands::Line;
 use super::must::judge;
-use super::world::{Line, World};
+use super::world::World;
 
 /// Between a block's commands and what they print.
 const RULE: &str = "----";
