@@ -182,6 +182,11 @@ stories! {
     labels_are_required_and_forbidden
     large_cluster_moves_more_than_two_at_once
     late_word_of_a_new_name_undoes_nothing
+    later_life_ends_what_another_migration_followed
+    later_life_ends_what_is_at_home_again
+    later_life_follows_its_tasks_to_another_worker
+    later_life_knows_what_is_on_its_way_home
+    later_life_waits_from_when_the_host_was_asked
     license_is_a_resource_like_any_other
     maintenance_empties_the_worker_ahead_of_time
     memory_of_moves_bounds_how_many_leave_at_once
@@ -203,6 +208,11 @@ stories! {
     operator_calls_it_off_before_and_after_the_release
     operator_calls_off_whatever_is_under_way
     orphan_that_nobody_can_take_waits
+    overdue_orphan_is_placed_anew
+    overdue_source_that_has_yet_to_let_go_keeps_its_task
+    overdue_task_on_a_worker_that_is_lost_is_placed_anew
+    overdue_task_that_is_on_its_source_stays_there
+    overdue_task_that_nobody_shows_goes_back_to_the_scheduler
     overlap_is_called_off_where_its_target_closes
     overlap_on_its_way_home_is_not_stopped_there
     overlap_taken_over_that_does_not_start_goes_home
