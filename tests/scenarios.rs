@@ -79,6 +79,7 @@ stories! {
     budget_per_worker_counts_both_ends_apart
     budget_that_an_earlier_life_may_have_spent_stays_closed
     budget_to_a_worker_counts_where_a_task_was_bound_when_taken_over
+    called_off_task_that_its_source_will_not_have_goes_elsewhere
     class_cost_tips_the_choice_and_shows_on_the_scorecard
     class_is_asked_again_for_another_target
     class_keeps_its_tasks_on_its_workers
@@ -91,6 +92,7 @@ stories! {
     consider_judges_by_the_pace_of_the_round
     consider_refuses_where_the_spread_would_grow
     constant_load_falls_silent
+    copy_heard_of_late_is_no_trend
     copy_that_is_in_the_statement_takes_its_room_once
     copy_that_is_there_takes_its_room_once
     cost_benefit_off_takes_the_largest_from_hottest_to_coldest
@@ -126,6 +128,7 @@ stories! {
     evicted_task_that_comes_back_is_left_alone_for_longer_each_time
     evicted_task_that_lands_on_the_hint_completes_its_move
     eviction_that_ends_elsewhere_is_well_done
+    eviction_that_fails_or_is_called_off_is_left_to_the_host
     failed_target_sends_the_task_back_to_its_source
     failure_that_a_new_life_hears_first_says_nothing_of_the_copy
     failure_told_twice_of_a_source_that_let_go_counts_once
@@ -206,7 +209,9 @@ stories! {
     one_stray_sample_sets_nothing_in_motion
     one_target_takes_only_so_many_at_once
     operator_calls_it_off_before_and_after_the_release
+    operator_calls_off_a_copy_that_is_to_start
     operator_calls_off_whatever_is_under_way
+    orphan_of_a_move_under_way_is_placed_where_it_was_to_go
     orphan_that_nobody_can_take_waits
     overdue_orphan_is_placed_anew
     overdue_source_that_has_yet_to_let_go_keeps_its_task
@@ -236,6 +241,8 @@ stories! {
     rank_refuses_what_a_round_would_refuse
     reconfigured_in_flight_drops_nothing
     record_on_a_lost_worker_frees_no_room_at_the_source
+    record_that_is_ahead_of_the_reports_is_believed
+    release_heard_of_late_is_no_trend
     release_that_an_earlier_life_has_answered_is_no_news
     reloaded_profiles_hold_in_the_next_round
     report_that_never_comes_times_out_and_the_task_stays
@@ -264,6 +271,7 @@ stories! {
     slow_link_is_refused_where_a_fast_one_is_not
     small_worker_would_become_the_idle_one
     source_dies_while_releasing_and_its_task_is_placed
+    source_that_dies_leaves_the_copy_or_an_orphan
     source_that_does_not_stop_keeps_its_task
     source_that_has_yet_to_stop_keeps_its_device
     source_that_has_yet_to_stop_keeps_its_room
@@ -284,12 +292,19 @@ stories! {
     target_dies_after_the_source_let_go_and_another_is_found
     target_that_closed_meanwhile_is_called_off
     target_that_closes_with_the_release_gets_nothing
+    target_that_dies_or_closes_in_every_course
     target_that_filled_up_meanwhile_is_called_off
     target_that_is_to_leave_meanwhile_is_called_off
     target_that_never_answers_gives_the_task_back
     task_given_back_does_not_return_to_the_worker_it_left
+    task_in_nobodys_hands_that_runs_after_all_has_arrived
+    task_shown_elsewhere_is_left_where_it_is
+    task_shown_on_its_target_has_arrived
     task_that_saves_its_state_may_go_to_a_worker_that_leaves
     task_that_does_not_declare_it_never_runs_in_two_places
+    task_that_turned_up_on_a_third_worker_stays_there
+    task_that_turned_up_on_its_source_stays_there
+    task_that_turned_up_on_its_target_has_arrived
     task_without_a_device_runs_on_its_gpu_workers_cpu
     tiny_task_is_not_worth_it
     too_little_compute_is_no_target
