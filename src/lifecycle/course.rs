@@ -313,9 +313,7 @@ fn missing(course: Course, facts: &Facts) -> Step {
 fn source_gone(course: Course, on_target: bool, unfit: Cause, facts: &Facts) -> Step {
     match course {
         Releasing { .. } | Leaving { .. } => end(Fate::Failed),
-        Copying { .. } | Stopping { .. } if on_target => {
-            end(Fate::Completed).and(Arrive(facts.to, facts.task))
-        }
+        Stopping { .. } if on_target => end(Fate::Completed).and(Arrive(facts.to, facts.task)),
         Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
         _ => stay(),
     }
