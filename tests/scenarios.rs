@@ -300,6 +300,7 @@ stories! {
     task_in_nobodys_hands_that_runs_after_all_has_arrived
     task_shown_elsewhere_is_left_where_it_is
     task_shown_on_its_target_has_arrived
+    task_that_nobody_else_takes_goes_home_once_it_can
     task_that_saves_its_state_may_go_to_a_worker_that_leaves
     task_that_does_not_declare_it_never_runs_in_two_places
     task_that_turned_up_on_a_third_worker_stays_there
