@@ -79,6 +79,7 @@ stories! {
     budget_per_worker_counts_both_ends_apart
     budget_that_an_earlier_life_may_have_spent_stays_closed
     budget_to_a_worker_counts_where_a_task_was_bound_when_taken_over
+    called_off_move_whose_target_closes_with_the_release_goes_home
     called_off_task_that_its_source_will_not_have_goes_elsewhere
     class_cost_tips_the_choice_and_shows_on_the_scorecard
     class_is_asked_again_for_another_target
