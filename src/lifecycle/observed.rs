@@ -151,7 +151,8 @@ impl Lifecycle<'_> {
         let (id, to) = (migration.id(), migration.to());
         let source_gone = migration.from().is_some_and(|from| is_gone(snapshot, from));
         if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
-            let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
+            let moves = migration.from() != Some(to);
+            let on_target = moves && task.is_some_and(|task| task.placement == Placement::On(to));
             return Some(Ends::Known(Event::SourceGone {
                 on_target,
                 unfit: closure(snapshot, to),

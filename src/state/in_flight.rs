@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Charge, Migration, Target};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
-use crate::outcome::Command;
+use crate::outcome::{Cause, Command, Why};
 
 /// The migrations under way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -101,7 +101,11 @@ impl InFlight {
     ) -> Option<Command> {
         let change = |migration: &mut Migration| {
             migration.retarget(target, at);
-            migration.command()
+            let command = migration.command()?;
+            // Chosen among all targets, even its source is one: nobody turned the task back.
+            let chosen = Why::Follows(Cause::Released);
+            let why = if migration.is_returning() { chosen } else { command.why };
+            Some(Command { why, ..command })
         };
         self.update(task, change)?
     }
