@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::engine::Input;
 use evenkeel::id::MigrationId;
 use evenkeel::outcome::{Ended, Fate};
-use evenkeel::shell::run_log::{Line, Migration, Round, Stay};
+use evenkeel::shell::run_log::{Line, MigrationLine, RoundLine, StayLine};
 use evenkeel::shell::{MetricsSink, Recorder, WallClock};
 use evenkeel::sim::{Policy, Scenario, simulate_with};
 use evenkeel::snapshot::{Coverage, Phase, Placement};
@@ -80,22 +80,22 @@ fn recorded(config: Config, seed: u64) -> Recorded {
 }
 
 impl Recorded {
-    fn rounds(&self) -> impl Iterator<Item = &Round> {
+    fn rounds(&self) -> impl Iterator<Item = &RoundLine> {
         self.lines.iter().filter_map(|line| match line {
             Line::Round(round) => Some(&**round),
             _ => None,
         })
     }
 
-    fn migrations(&self) -> impl Iterator<Item = &Migration> {
+    fn migrations(&self) -> impl Iterator<Item = &MigrationLine> {
         self.lines.iter().filter_map(|line| match line {
             Line::Migration(migration) => Some(&**migration),
             _ => None,
         })
     }
 
-    fn stays(&self) -> BTreeMap<TaskId, Vec<Stay>> {
-        let mut stays: BTreeMap<TaskId, Vec<Stay>> = BTreeMap::new();
+    fn stays(&self) -> BTreeMap<TaskId, Vec<StayLine>> {
+        let mut stays: BTreeMap<TaskId, Vec<StayLine>> = BTreeMap::new();
         for line in &self.lines {
             if let Line::Stay(stay) = line {
                 stays.entry(stay.task).or_default().push(*stay);
@@ -132,7 +132,7 @@ fn all(judge: impl Fn(&Recorded)) {
 fn rounds_and_migrations_add_up_to_what_the_outcomes_say() {
     all(|run| {
         assert_eq!(run.rounds().count(), run.outcomes.len());
-        let sum = |of: fn(&Round) -> u64| run.rounds().map(of).sum::<u64>();
+        let sum = |of: fn(&RoundLine) -> u64| run.rounds().map(of).sum::<u64>();
         let begun: BTreeMap<MigrationId, TaskId> = run
             .outcomes
             .iter()
@@ -298,7 +298,7 @@ fn of_too_many_candidates_those_that_were_chosen_are_kept() {
     let all = recorded(config, 1);
     let mut cut = 0;
     for (round, full) in rounds.zip(all.rounds()) {
-        let chosen = |round: &Round| round.candidates.iter().filter(|it| it.taken).count();
+        let chosen = |round: &RoundLine| round.candidates.iter().filter(|it| it.taken).count();
         assert_eq!((round.scored, chosen(round)), (full.scored, chosen(full)));
         assert!(round.candidates.len() <= 5 + chosen(round));
         assert!(round.candidates.iter().all(|it| full.candidates.contains(it)));
@@ -310,7 +310,7 @@ fn of_too_many_candidates_those_that_were_chosen_are_kept() {
 #[test]
 fn judged_forecasts_are_those_that_were_made_beside_what_came() {
     let run = recorded(Config::default(), 2);
-    let rounds: Vec<&Round> = run.rounds().collect();
+    let rounds: Vec<&RoundLine> = run.rounds().collect();
     let (mut judged, mut inside) = (0, 0);
     for round in &rounds {
         for it in &round.judged {

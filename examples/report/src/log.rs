@@ -9,7 +9,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use evenkeel::WorkerId;
-use evenkeel::shell::run_log::{Candidate, Judged, Migration, Round, Run, Stay};
+use evenkeel::shell::run_log::{
+    CandidateLine, Judged, MigrationLine, RoundLine, RunLine, StayLine,
+};
 use serde::Deserialize;
 
 use crate::table_row;
@@ -25,11 +27,11 @@ pub(crate) struct Log {
     /// Where second 0 lies on the wall clock, in milliseconds of Unix time.
     pub(crate) epoch_unix_millis: u64,
     /// Balancing rounds, in order.
-    pub(crate) rounds: Vec<Round>,
+    pub(crate) rounds: Vec<RoundLine>,
     /// Tasks on workers.
-    pub(crate) stays: Vec<Stay>,
+    pub(crate) stays: Vec<StayLine>,
     /// Migrations, in the order in which they ended.
-    pub(crate) migrations: Vec<Migration>,
+    pub(crate) migrations: Vec<MigrationLine>,
     /// What a reader should know about the file.
     pub(crate) notes: Vec<String>,
 }
@@ -82,7 +84,7 @@ impl Log {
     fn take(&mut self, line: &[u8]) -> serde_json::Result<bool> {
         match serde_json::from_slice::<Kind<'_>>(line)?.line {
             Some("run") => {
-                let run: Run = serde_json::from_slice(line)?;
+                let run: RunLine = serde_json::from_slice(line)?;
                 (self.title, self.epoch_unix_millis) = (run.title, run.epoch_unix_millis);
             }
             Some("round") => self.rounds.push(thin(serde_json::from_slice(line)?)),
@@ -133,13 +135,13 @@ impl Log {
     }
 
     /// Every scored pair of task and worker.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &CandidateLine> {
         self.rounds.iter().flat_map(|round| &round.candidates)
     }
 }
 
 /// A round without the forecasts of each worker: they are drawn once they have come due.
-fn thin(mut round: Round) -> Round {
+fn thin(mut round: RoundLine) -> RoundLine {
     if let Some(forecast) = &mut round.forecast {
         forecast.workers = Vec::new();
     }

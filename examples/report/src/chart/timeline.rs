@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use evenkeel::outcome::Fate;
-use evenkeel::shell::run_log::{Migration, Stay};
+use evenkeel::shell::run_log::{MigrationLine, StayLine};
 
 use super::decisions::ending;
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, TRACKS, Ticks, Tip};
@@ -35,7 +35,7 @@ struct Lanes<'a> {
     of: BTreeMap<u64, (f64, usize)>,
     rows: f64,
     /// Every stay with its row.
-    stays: Vec<(&'a Stay, f64)>,
+    stays: Vec<(&'a StayLine, f64)>,
     /// Begin, end and row of the stays of a task on a worker.
     places: Places,
     moved: &'a BTreeSet<u64>,
@@ -47,7 +47,7 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
     }
     let workers = log.workers();
     let moved: BTreeSet<u64> = log.migrations.iter().map(|it| it.task.raw()).collect();
-    let mut stays: BTreeMap<u64, Vec<&Stay>> = BTreeMap::new();
+    let mut stays: BTreeMap<u64, Vec<&StayLine>> = BTreeMap::new();
     for stay in &log.stays {
         stays.entry(stay.worker.raw()).or_default().push(stay);
     }
@@ -90,7 +90,7 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
 }
 
 /// From when on these workers have had [`EACH`] stays, if they have had more in all.
-fn since(workers: &[u64], stays: &BTreeMap<u64, Vec<&Stay>>) -> Option<f64> {
+fn since(workers: &[u64], stays: &BTreeMap<u64, Vec<&StayLine>>) -> Option<f64> {
     let stays = workers.iter().filter_map(|it| stays.get(it)).flatten();
     let mut ends: Vec<f64> = stays.map(|stay| stay.until).collect();
     ends.sort_by(|a, b| b.total_cmp(a));
@@ -102,7 +102,7 @@ fn lay<'a>(
     log: &'a Log,
     since: Option<f64>,
     workers: &[u64],
-    stays: &BTreeMap<u64, Vec<&'a Stay>>,
+    stays: &BTreeMap<u64, Vec<&'a StayLine>>,
     moved: &'a BTreeSet<u64>,
 ) -> Lanes<'a> {
     let (of, places) = (BTreeMap::new(), BTreeMap::new());
@@ -180,7 +180,7 @@ impl Lanes<'_> {
         if self.moved.contains(&task) { Ink::Track((task % TRACKS) as u8) } else { Ink::Faint }
     }
 
-    fn bar(&self, stay: &Stay, row: f64) -> Mark {
+    fn bar(&self, stay: &StayLine, row: f64) -> Mark {
         let task = stay.task.raw();
         let (from, until) = (clock(self.log, stay.from), clock(self.log, stay.until));
         let text = format!("task {task} on worker {}\n{from} to {until}", stay.worker.raw());
@@ -196,7 +196,7 @@ impl Lanes<'_> {
 
     /// A migration, drawn where its source is, or its target if it has no source; where the other end is in
     /// another picture, the arrow runs to the edge. An arrow that only comes in counts for nothing.
-    fn arrow(&self, migration: &Migration) -> Option<Mark> {
+    fn arrow(&self, migration: &MigrationLine) -> Option<Mark> {
         let end = migration.ended.unwrap_or_else(|| self.log.end());
         if self.since.is_some_and(|since| end <= since) {
             return None;
@@ -246,7 +246,7 @@ fn stripe((top, rows): (f64, usize), ends: (f64, f64)) -> Mark {
 }
 
 /// A migration in a few lines.
-fn told(log: &Log, migration: &Migration) -> String {
+fn told(log: &Log, migration: &MigrationLine) -> String {
     let (task, to) = (migration.task.raw(), migration.to.raw());
     let from = migration
         .from
