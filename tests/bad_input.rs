@@ -291,7 +291,10 @@ fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
         let text = serde_json::to_string(&(&outcome, &verdict)).unwrap();
         let (read, asked): (Outcome, Verdict) = serde_json::from_str(&text).unwrap();
         assert_eq!((read, asked), (outcome, verdict));
-        if verdict.handover.is_none_or(|it| it.price_secs().is_none_or(|price| price > 600.0)) {
+        if verdict
+            .handover
+            .is_none_or(|it| it.price().is_none_or(|price| price > Duration::from_secs(600)))
+        {
             assert!(verdict.admission.rejection().is_some(), "{verdict}");
         }
     }

@@ -87,6 +87,11 @@ pub(crate) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
+/// A span of so many seconds; the longest one where they do not fit.
+pub(crate) fn from_seconds(secs: f64) -> Duration {
+    Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+}
+
 /// Prints a span for an operator: `90s` as `1m30s`, `1500ms` as `1.5s`.
 pub(crate) struct Span(pub(crate) Duration);
 
