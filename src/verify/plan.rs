@@ -15,6 +15,7 @@ use super::facts::{
 };
 use super::handover::repays;
 use super::{Findings, Promise, Round, Violation, about, groups};
+use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
@@ -115,10 +116,10 @@ fn may_be_done_so(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
     let (command, task) = (step.command, step.task);
     let queued = task.mobility == Mobility::Queued;
     let holds = match command.action {
-        Action::Start { .. } => limits.overlap && task.overlaps && !queued,
+        Action::Start { .. } => limits.host == HostAbility::Overlap && task.overlaps && !queued,
         Action::RequeueFor { .. } => limits.requeue && queued,
-        Action::Evict { .. } => limits.eviction.is_some() && !(limits.requeue && queued),
-        Action::Release { .. } => limits.eviction.is_none() && !(limits.requeue && queued),
+        Action::Evict { .. } => limits.host.eviction().is_some() && !(limits.requeue && queued),
+        Action::Release { .. } => limits.host.eviction().is_none() && !(limits.requeue && queued),
         _ => true,
     };
     findings.need(holds, || format!("{command}: not how this host moves such a task"));

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::budgets::Budgets;
 use super::quiet::Quiet;
 use super::{Findings, Promise, Violation};
-use crate::config::{Config, Eviction};
+use crate::config::{Config, Eviction, HostAbility};
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -93,7 +93,7 @@ impl Life {
 
 /// What is said of hosts that evict.
 fn eviction(config: &Config) -> Eviction {
-    config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
+    config.migration.as_ref().and_then(|limits| limits.host.eviction()).unwrap_or_default()
 }
 
 /// How long a task is left alone that came back so many times in a row.
@@ -468,7 +468,11 @@ impl Watch {
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
-        let overlaps = self.config.migration.as_ref().is_some_and(|limits| limits.overlap);
+        let overlaps = self
+            .config
+            .migration
+            .as_ref()
+            .is_some_and(|limits| limits.host == HostAbility::Overlap);
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
