@@ -112,10 +112,6 @@ impl Recorded {
     }
 }
 
-fn seconds(at: Timestamp) -> f64 {
-    at.as_millis() as f64 / 1e3
-}
-
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
 }
@@ -147,15 +143,15 @@ fn rounds_and_migrations_add_up_to_what_the_outcomes_say() {
         assert_eq!(run.migrations().count(), told.len(), "one line each");
 
         // What ended after the last round is in no round's figures.
-        let last = seconds(run.outcomes.last().unwrap().at);
+        let last = run.outcomes.last().unwrap().at;
         let counted = |fate: fn(Fate) -> bool| {
-            let ends = run.ended.iter().filter(|it| fate(it.fate) && seconds(it.at) <= last);
+            let ends = run.ended.iter().filter(|it| fate(it.fate) && it.at <= last);
             ends.count() as u64
         };
         assert_eq!(sum(|round| round.completed), counted(|fate| fate == Fate::Completed));
         assert_eq!(sum(|round| round.failed), counted(|fate| fate != Fate::Completed));
-        let ended: BTreeMap<MigrationId, (Fate, f64)> =
-            run.ended.iter().map(|it| (it.migration, (it.fate, seconds(it.at)))).collect();
+        let ended: BTreeMap<MigrationId, (Fate, Timestamp)> =
+            run.ended.iter().map(|it| (it.migration, (it.fate, it.at))).collect();
         for line in run.migrations() {
             let end = line.outcome.zip(line.ended);
             assert_eq!(end, ended.get(&line.migration).copied(), "{line:?}");
@@ -178,7 +174,7 @@ fn every_task_that_a_snapshot_shows_on_a_worker_stays_there_then() {
         let last = run.snapshots().last().unwrap().at();
         let mut shown = 0;
         for snapshot in run.snapshots().filter(|snapshot| snapshot.at() < last) {
-            let at = seconds(snapshot.at());
+            let at = snapshot.at();
             for task in snapshot.tasks() {
                 let there = stays.get(&task.id).into_iter().flatten();
                 let there: Vec<_> = there.filter(|it| it.from <= at && at < it.until).collect();
@@ -202,8 +198,8 @@ fn figures_of_a_round_are_those_of_its_snapshot() {
         let mut joules = 0.0;
         let mut before: BTreeMap<WorkerId, (f64, f64)> = BTreeMap::new();
         for (round, snapshot) in run.rounds().zip(run.snapshots()) {
-            let at = seconds(snapshot.at());
-            assert!(close(round.at, at));
+            assert_eq!(round.at, snapshot.at());
+            let at = snapshot.at().as_secs_f64();
             let mut watts = 0.0;
             for (line, record) in round.workers.iter().zip(snapshot.workers()) {
                 assert_eq!((line.worker, line.stance), (record.id, Some(record.stance)));
@@ -314,9 +310,9 @@ fn judged_forecasts_are_those_that_were_made_beside_what_came() {
     let (mut judged, mut inside) = (0, 0);
     for round in &rounds {
         for it in &round.judged {
-            let made = rounds.iter().find(|other| close(other.at, it.made)).unwrap();
+            let made = rounds.iter().find(|other| other.at == it.made).unwrap();
             let made = made.forecast.as_ref().unwrap();
-            assert!(close(it.due, it.made + made.horizon.as_secs_f64()));
+            assert_eq!(it.due, it.made.after(made.horizon));
             assert!(it.due <= round.at);
             let foreseen = made.workers.iter().find(|other| other.worker == it.worker).unwrap();
             assert!(close(foreseen.load, it.load) && close(foreseen.high, it.high));
@@ -358,7 +354,9 @@ fn stays(inputs: &[Input]) -> Vec<(u64, u64, f64, f64)> {
     }
     recorder.finish();
     let stays = lines.iter().filter_map(|line| match line {
-        Line::Stay(it) => Some((it.task.raw(), it.worker.raw(), it.from, it.until)),
+        Line::Stay(it) => {
+            Some((it.task.raw(), it.worker.raw(), it.from.as_secs_f64(), it.until.as_secs_f64()))
+        }
         _ => None,
     });
     stays.collect()

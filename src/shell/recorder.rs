@@ -171,7 +171,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
         if let Some(worker) = before.on
             && before.since < since
         {
-            let (from, until) = (in_seconds(before.since), in_seconds(since));
+            let (from, until) = (before.since, since);
             (self.keep)(&Line::Stay(StayLine { task, worker, from, until }));
         }
     }
@@ -260,8 +260,8 @@ impl<F: FnMut(&Line)> Recorder<F> {
             task: ended.task,
             from: ended.from,
             to: ended.to,
-            begun: in_seconds(since),
-            ended: Some(in_seconds(ended.at)),
+            begun: since,
+            ended: Some(ended.at),
             outcome: Some(ended.fate),
             reason: begun.map(|begun| begun.command.why.to_string()),
             scorecard: begun.and_then(|begun| begun.command.scorecard),
@@ -269,7 +269,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
     }
 
     fn begin(&mut self, command: &Command, at: Timestamp) {
-        let Some((from, to)) = command.action.ends() else { return };
+        let Some((from, to)) = command.action.begins() else { return };
         // An orphan that is placed once more is still on its way.
         self.moving.entry(command.migration).or_insert(Begun { command: *command, from, to, at });
     }
@@ -304,7 +304,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
         RoundLine {
             epoch: outcome.epoch,
             tick: outcome.tick,
-            at: in_seconds(outcome.at),
+            at: outcome.at,
             load: outcome.load.map(|load| LoadLine {
                 mean: load.mean,
                 min: load.min,
@@ -382,10 +382,6 @@ impl<F: FnMut(&Line)> MetricsSink for Recorder<F> {
     }
 }
 
-fn in_seconds(at: Timestamp) -> f64 {
-    at.as_millis() as f64 / 1e3
-}
-
 fn is_silent(seen: Timestamp, at: Timestamp) -> bool {
     at.since(seen).is_some_and(|silent| silent > SILENT)
 }
@@ -396,7 +392,7 @@ fn unfinished(id: MigrationId, begun: &Begun) -> Line {
         task: begun.command.task,
         from: begun.from,
         to: begun.to,
-        begun: in_seconds(begun.at),
+        begun: begun.at,
         ended: None,
         outcome: None,
         reason: Some(begun.command.why.to_string()),
@@ -408,7 +404,7 @@ fn judge(pending: &Pending, foreseen: &WorkerForecast, outcome: &Outcome) -> Opt
     let WorkerForecast { worker, load, low, high, confidence } = *foreseen;
     let nth = outcome.workers.binary_search_by_key(&worker, |it| it.worker).ok()?;
     let came = outcome.workers[nth].reported?.get();
-    let (made, due) = (in_seconds(pending.made), in_seconds(pending.due));
+    let Pending { made, due, .. } = *pending;
     Some(Judged { worker, made, due, load, low, high, confidence, outcome: came })
 }
 

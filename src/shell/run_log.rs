@@ -42,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Thresholds};
 use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::model::time::{Timestamp, at_optional_seconds, at_seconds};
 use crate::outcome::{Fate, Forecast, LoadBand, Scorecard, Trend};
 use crate::snapshot::Stance;
 
@@ -92,7 +93,8 @@ pub struct RoundLine {
     /// The number of the round within that life, from 1.
     pub tick: u64,
     /// The moment of the snapshot.
-    pub at: f64,
+    #[serde(with = "at_seconds")]
+    pub at: Timestamp,
     /// The workers' loads taken together; null if none is known.
     pub load: Option<LoadLine>,
     /// Highest less lowest load: the specification's imbalance score; null if no load is known.
@@ -165,9 +167,11 @@ pub struct Judged {
     /// The worker.
     pub worker: WorkerId,
     /// When the forecast was made.
-    pub made: f64,
+    #[serde(with = "at_seconds")]
+    pub made: Timestamp,
     /// For when. The outcome is that of the first round from then on.
-    pub due: f64,
+    #[serde(with = "at_seconds")]
+    pub due: Timestamp,
     /// The load that was foreseen.
     pub load: f64,
     /// Lower end of its interval.
@@ -279,9 +283,11 @@ pub struct StayLine {
     /// The worker.
     pub worker: WorkerId,
     /// Since when it was there.
-    pub from: f64,
+    #[serde(with = "at_seconds")]
+    pub from: Timestamp,
     /// Until when; later than `from`.
-    pub until: f64,
+    #[serde(with = "at_seconds")]
+    pub until: Timestamp,
 }
 
 /// A migration: known once it has ended, or when the log is finished.
@@ -298,9 +304,11 @@ pub struct MigrationLine {
     /// Where it went, or was to go.
     pub to: WorkerId,
     /// When it began.
-    pub begun: f64,
+    #[serde(with = "at_seconds")]
+    pub begun: Timestamp,
     /// When it ended; null where it was under way when the log was finished.
-    pub ended: Option<f64>,
+    #[serde(default, with = "at_optional_seconds")]
+    pub ended: Option<Timestamp>,
     /// How it ended: `completed`, `failed`, `timed_out`, `refused`, `diverted`, `aborted`,
     /// `finished` (the task, meanwhile). Null where it was under way.
     pub outcome: Option<Fate>,

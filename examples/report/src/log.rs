@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::Duration;
 
 use evenkeel::WorkerId;
 use evenkeel::shell::run_log::{
@@ -98,10 +99,11 @@ impl Log {
 
     /// Keeps the last so many days: rounds, and what was still going on after the first of them.
     pub(crate) fn keep_days(&mut self, days: f64) {
-        let from = self.end() - days * DAY;
+        let Some(end) = self.rounds.last().map(|round| round.at) else { return };
+        let from = end.before(Duration::from_secs_f64(days * DAY));
         self.rounds.retain(|round| round.at >= from);
         self.stays.retain(|stay| stay.until >= from);
-        self.migrations.retain(|it| it.ended.unwrap_or(f64::INFINITY) >= from);
+        self.migrations.retain(|it| it.ended.is_none_or(|ended| ended >= from));
         for stay in &mut self.stays {
             stay.from = stay.from.max(from);
         }
@@ -112,12 +114,12 @@ impl Log {
 
     /// The moment of the first round.
     pub(crate) fn begin(&self) -> f64 {
-        self.rounds.first().map_or(0.0, |round| round.at)
+        self.rounds.first().map_or(0.0, |round| round.at.as_secs_f64())
     }
 
     /// The moment of the last round.
     pub(crate) fn end(&self) -> f64 {
-        self.rounds.last().map_or(0.0, |round| round.at)
+        self.rounds.last().map_or(0.0, |round| round.at.as_secs_f64())
     }
 
     /// Every worker that the log names, ascending.

@@ -32,23 +32,27 @@ pub(crate) fn bins(log: &Log) -> Vec<Bin<'_>> {
     let rounds = &log.rounds;
     let each = rounds.len().div_ceil(MOST).max(1);
     let step = usual_step(rounds);
-    let is_gap = |pair: &[RoundLine]| pair[1].at - pair[0].at > GAP * step;
+    let is_gap = |pair: &[RoundLine]| apart(&pair[0], &pair[1]) > GAP * step;
     let gaps = rounds.windows(2).filter(|pair| is_gap(pair)).count();
-    let connected = |a: &RoundLine, b: &RoundLine| gaps > MOST_GAPS || b.at - a.at <= GAP * step;
+    let connected = |a: &RoundLine, b: &RoundLine| gaps > MOST_GAPS || apart(a, b) <= GAP * step;
     let runs = rounds.chunk_by(connected);
     runs.flat_map(|run| {
-        let end = run.last().map_or(0.0, |round| round.at + step);
+        let end = run.last().map_or(0.0, |round| round.at.as_secs_f64() + step);
         run.chunks(each).enumerate().map(move |(place, rounds)| {
-            let to = run.get((place + 1) * each).map_or(end, |next| next.at);
-            Bin { rounds, from: rounds[0].at, to }
+            let to = run.get((place + 1) * each).map_or(end, |next| next.at.as_secs_f64());
+            Bin { rounds, from: rounds[0].at.as_secs_f64(), to }
         })
     })
     .collect()
 }
 
+fn apart(a: &RoundLine, b: &RoundLine) -> f64 {
+    b.at.as_secs_f64() - a.at.as_secs_f64()
+}
+
 /// The median of the spans between rounds.
 fn usual_step(rounds: &[RoundLine]) -> f64 {
-    let mut steps: Vec<f64> = rounds.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    let mut steps: Vec<f64> = rounds.windows(2).map(|pair| apart(&pair[0], &pair[1])).collect();
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied().unwrap_or(0.0)
 }

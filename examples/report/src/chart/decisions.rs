@@ -46,7 +46,7 @@ fn row(out: &mut String, log: &Log, migration: &MigrationLine) {
     let _ = write!(
         out,
         "<tr title=\"{whole}\"><td>{}<td>{}<td>{}<td>{from}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td>{}",
-        clock(log, migration.begun),
+        clock(log, migration.begun.as_secs_f64()),
         migration.migration,
         migration.task.raw(),
         migration.to.raw(),
@@ -60,7 +60,10 @@ fn row(out: &mut String, log: &Log, migration: &MigrationLine) {
 /// How a migration ended, and after how many seconds.
 pub(super) fn ending(log: &Log, migration: &MigrationLine) -> String {
     match (migration.outcome, migration.ended) {
-        (Some(fate), Some(ended)) => format!("{fate} after {:.0} s", ended - migration.begun),
+        (Some(fate), Some(ended)) => {
+            let took = ended.since(migration.begun).unwrap_or_default();
+            format!("{fate} after {:.0} s", took.as_secs_f64())
+        }
         _ => format!("under way at {}", clock(log, log.end())),
     }
 }
