@@ -14,7 +14,7 @@ use crate::snapshot::{Placement, Task};
 
 /// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
 /// proposes is what it would have commanded, and would have kept every promise.
-pub fn mode(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn mode(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::OneMove);
     let Round { config, after, outcome, .. } = *round;
     findings.need(outcome.mode == config.mode, || format!("not in the mode {}", outcome.mode));
@@ -78,7 +78,7 @@ fn as_acted(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// Promise 2, by scope: nothing is begun with a task that is out of scope.
-pub fn scope(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
         let (task, id) = (step.command.task, step.command.migration);

@@ -45,7 +45,7 @@ fn walk(
 /// Promise 2: hardware, labels, memory, compute capability, capacity in every resource, device memory device by
 /// device, stance, time, freezes, pins, affinity, anti-affinity and spread hold at every prefix of the plan, with
 /// moving tasks counted on both ends.
-pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
         may_be_done_so(round, step, findings);
@@ -244,7 +244,7 @@ fn by_the_fastest(
 
 /// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
 /// counted, every migration that is gone has ended once, and nothing that its source let go is lost.
-pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn one_move(round: &Round<'_>) -> Vec<Violation> {
     let live = round.snapshot.workers().iter().filter(|worker| is_live(round.snapshot, worker.id));
     let most = budget(round, live.count());
     let mut findings = walk(round, Promise::OneMove, |account, step, _, findings| {
@@ -336,7 +336,7 @@ fn noise(round: &Round<'_>) -> f64 {
 /// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
 /// high threshold, or leaves the target about where the source was. No move for speed pushes a resource over the
 /// threshold either, or makes loads uneven. What moves together is judged together.
-pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     // What cannot be seen of the projection cannot be judged.
     let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
         return Vec::new();
@@ -408,7 +408,7 @@ fn spread(account: &Account<'_>) -> Option<f64> {
 
 /// Promise 5, as far as one round shows it: no task is moved to even out loads while it cools down, and none
 /// returns to a worker it left within the cooldown.
-pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
     let at = round.snapshot.at();
     walk(round, Promise::NoPingPong, |_, step, _, findings| {
         let command = step.command;

@@ -188,7 +188,7 @@ impl Watch {
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
         let acts = self.config.mode.is_act();
-        let interrupts = |it: &&Command| it.action.ends().is_some_and(|(from, _)| from.is_some());
+        let interrupts = |it: &&Command| it.action.begins().is_some_and(|(from, _)| from.is_some());
         for command in outcome.commands.iter().filter(interrupts).filter(|_| !acts) {
             findings.add(format!("{command}: the mode is {}", self.config.mode));
         }
@@ -305,7 +305,7 @@ impl Watch {
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
-            command.action.ends().is_some() && !self.open.contains_key(&command.migration)
+            command.action.begins().is_some() && !self.open.contains_key(&command.migration)
         };
         let (begun, rest): (Vec<_>, Vec<_>) = commands.iter().copied().partition(begins);
         for command in rest {
@@ -368,7 +368,8 @@ impl Watch {
         });
         self.newest = self.newest.max(Some(id));
         self.forget_release(command.task);
-        let (from, to) = command.action.ends().map_or((None, None), |(from, to)| (from, Some(to)));
+        let (from, to) =
+            command.action.begins().map_or((None, None), |(from, to)| (from, Some(to)));
         let evicted = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
         let copied = matches!(command.action, Action::Start { .. });
         let told = to.filter(|_| copied || from.is_none());
@@ -516,7 +517,7 @@ impl Watch {
     fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let to = match command.action {
             Action::Assign { to, .. } => Some(to),
-            action => action.ends().map(|(_, to)| to),
+            action => action.begins().map(|(_, to)| to),
         };
         let Some(to) = to else { return };
         if self.config.stability.is_none() {
