@@ -147,7 +147,6 @@ impl HostAbility {
         }
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     fn is_release(&self) -> bool {
         *self == Self::Release
     }

@@ -295,7 +295,7 @@ impl Alternative {
 
 setters! {
     Alternative {
-        kind with_hardware(hardware: Hardware);
+        kind with_hardware(hardware: HardwareSet);
         amount with_demand(demand: ResourceId);
         some with_gpu_memory_bytes(gpu_memory_bytes: u64);
         some with_min_cuda_compute(min_cuda_compute: ComputeCapability);
