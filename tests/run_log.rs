@@ -399,3 +399,17 @@ fn lines_of_a_later_version_are_read_as_unknown() {
     let line = r#"{"line":"stay","task":1,"worker":2,"from":1.0,"until":2.0,"mood":"good"}"#;
     assert!(matches!(serde_json::from_str::<Line>(line).unwrap(), Line::Stay(_)));
 }
+
+#[test]
+fn a_moment_is_whole_milliseconds_and_not_before_the_epoch() {
+    let stay = |from: &str| {
+        let line = format!(
+            r#"{{"line":"stay","task":1,"worker":2,"from":{from},"until":1795251073.513}}"#
+        );
+        serde_json::from_str::<Line>(&line)
+    };
+    let Line::Stay(read) = stay("0.001").unwrap() else { panic!("a stay") };
+    assert_eq!(read.from, Timestamp::from_millis(1));
+    assert_eq!(read.until, Timestamp::from_millis(1_795_251_073_513));
+    assert!(stay("-1.0").unwrap_err().to_string().contains("-1 is not a moment in seconds"));
+}
