@@ -107,7 +107,7 @@ fn advise_equals_act_on_ten_thousand_random_ticks() {
 fn deeds(outcome: &Outcome) -> (BTreeMap<TaskId, Command>, Vec<Command>) {
     let all = outcome.commands.iter().chain(&outcome.proposed).copied();
     let (begins, follows): (Vec<_>, Vec<_>) =
-        all.partition(|command| command.action.ends().is_some());
+        all.partition(|command| command.action.begins().is_some());
     (begins.into_iter().map(|command| (command.task, command)).collect(), follows)
 }
 

@@ -63,7 +63,7 @@ fn secs(secs: u64) -> Timestamp {
 // ---------------------------------------------------------------- the verifier and the watch
 
 /// Plays a history and judges every round of it by one rule.
-fn judge(history: &History, rule: fn(&Round<'_>) -> Vec<Violation>) -> Vec<Violation> {
+fn judge(history: &History, rule: impl Fn(&Round<'_>) -> Vec<Violation>) -> Vec<Violation> {
     let mut engine = Engine::new(history.config.clone()).unwrap();
     let mut violations = Vec::new();
     history.play(&mut |input| {
@@ -81,29 +81,27 @@ fn judge(history: &History, rule: fn(&Round<'_>) -> Vec<Violation>) -> Vec<Viola
 
 /// A property per promise that one round shows.
 macro_rules! kept {
-    ($($name:ident: $rule:path;)+) => {
+    ($($name:ident: $promise:ident;)+) => {
         proptest! {
             #![proptest_config(cases())]
             $(#[test]
             fn $name(history in strategies::histories()) {
-                prop_assert_eq!(judge(&history, $rule), vec![]);
+                prop_assert_eq!(judge(&history, |round| Promise::$promise.judge(round)), vec![]);
             })+
         }
     };
 }
 
 kept! {
-    determinism_holds_in_every_round: verify::determinism;
-    hard_constraints_hold_at_every_prefix_of_every_plan: verify::hard_constraints;
-    one_move_at_a_time_within_every_budget: verify::one_move;
-    no_plan_makes_things_worse: verify::no_worsening;
-    no_task_is_moved_while_it_cools_down: verify::no_ping_pong;
-    effects_in_flight_count_on_both_ends: verify::in_flight;
-    every_decision_carries_its_evidence: verify::evidence;
-    everything_is_bounded: verify::bounded;
-    bad_records_decide_nothing: verify::bad_input;
-    what_does_not_act_leaves_no_trace: verify::mode;
-    nothing_out_of_scope_is_touched: verify::scope;
+    determinism_holds_in_every_round: Determinism;
+    hard_constraints_hold_at_every_prefix_of_every_plan: HardConstraints;
+    one_move_at_a_time_within_every_budget: OneMove;
+    no_plan_makes_things_worse: NoWorsening;
+    no_task_is_moved_while_it_cools_down: NoPingPong;
+    effects_in_flight_count_on_both_ends: InFlight;
+    every_decision_carries_its_evidence: Evidence;
+    everything_is_bounded: Bounded;
+    bad_records_decide_nothing: BadInput;
 }
 
 proptest! {

@@ -117,7 +117,8 @@ fn disagreements(
 }
 
 fn begun(outcome: &Outcome) -> Vec<(TaskId, WorkerId)> {
-    let ends = outcome.begun().filter_map(|command| Some((command.task, command.action.ends()?.1)));
+    let ends =
+        outcome.begun().filter_map(|command| Some((command.task, command.action.begins()?.1)));
     ends.collect()
 }
 

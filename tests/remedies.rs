@@ -14,6 +14,7 @@ mod cases;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use evenkeel::outcome::{
     BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Rejection, Remedy, TargetRefusal,
@@ -135,7 +136,7 @@ fn has_half(no: &Rejection) -> bool {
         }
         Remedy::AllowSkew { by, .. } | Remedy::AllowUnavailable { by, .. } => by > 1,
         Remedy::RaiseBudget { by, .. } => by > 1,
-        Remedy::AllowRunning(secs) | Remedy::RunLonger(secs) => secs > 1e-6,
+        Remedy::AllowRunning(by) | Remedy::RunLonger(by) => by > Duration::from_micros(1),
         Remedy::AddMemory(bytes) | Remedy::AddDevice(bytes) | Remedy::FreeDevice { bytes, .. } => {
             bytes > 1
         }

@@ -9,6 +9,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/records.rs"]
+mod records;
 #[path = "tidy/snippets.rs"]
 mod snippets;
 #[path = "tidy/source.rs"]
@@ -18,6 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 
+use records::{closed_structs, unset_fields};
 use source::{
     Function, Mention, Source, functions, names_in, re_exports, read_tree, root, source_files,
 };
@@ -85,6 +88,9 @@ const CLOSED_ENUMS: &[(&str, &str)] = &[
     ("Direction", "up, down or neither: there is no fourth"),
     ("LoadBand", "above, below or between two bounds: there is no fourth"),
 ];
+
+/// Records beside those that hosts fill in: the engine makes them.
+const OUTPUTS: &[&str] = &["BadRecord", "ConfigError"];
 
 /// What may lie at the top of the repository, beside what `.gitignore` names.
 const TOP_LEVEL: &[&str] = &[
@@ -163,6 +169,16 @@ fn state_has_two_writers() {
 #[test]
 fn public_enums_can_grow() {
     hold(&closed_enums(&source_files(), CLOSED_ENUMS));
+}
+
+#[test]
+fn public_records_can_grow() {
+    hold(&closed_structs(&source_files()));
+}
+
+#[test]
+fn every_field_that_a_host_fills_in_has_a_setter() {
+    hold(&unset_fields(&source_files(), OUTPUTS));
 }
 
 #[test]

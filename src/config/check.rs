@@ -303,13 +303,11 @@ fn other_sections(config: &Config, faults: &mut Faults) {
                 faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
             }
         }
-        if let Some(eviction) = &section.eviction {
-            faults.span("migration.eviction.back_off", eviction.back_off);
+        if let Some(eviction) = section.host.eviction() {
+            faults.span("migration.host.evict.back_off", eviction.back_off);
             let (most, least) = (eviction.back_off_most, eviction.back_off);
-            let must = alloc::format!("at least migration.eviction.back_off ({})", Span(least));
-            faults.need(most >= least, "migration.eviction.back_off_most", &Span(most), &must);
-            let must = "false where migration.eviction is set: who evicts starts nothing first";
-            faults.need(!section.overlap, "migration.overlap", &section.overlap, must);
+            let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
+            faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
         }
     }
     if let Some(section) = &config.advice {

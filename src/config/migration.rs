@@ -51,18 +51,9 @@ pub struct MigrationLimits {
     /// the limit follows from the fields above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConcurrency>,
-    /// The host's own scheduler chooses where a task goes that has to leave its worker: the engine
-    /// evicts ([`Action::Evict`](crate::Action::Evict)), and its target is a hint. `None` if the
-    /// engine chooses. Excludes [`overlap`](Self::overlap).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eviction: Option<Eviction>,
-    /// Whether the host can start a task on its target before it stops the task at its source:
-    /// `false`. If so, tasks that declare it ([`Task::overlaps`](crate::Task::overlaps)) are moved
-    /// that way ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)).
-    /// The trap: a task that does not declare it never overlaps. Excludes
-    /// [`eviction`](Self::eviction).
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub overlap: bool,
+    /// How the host can move a task: [`HostAbility::Release`].
+    #[serde(default, skip_serializing_if = "HostAbility::is_release")]
+    pub host: HostAbility,
     /// Whether the host has a queue of its own: `false`. If so, a task that has not begun
     /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) is queued again in favour of its
     /// target ([`Action::RequeueFor`](crate::Action::RequeueFor)). That interrupts nothing and
@@ -87,8 +78,7 @@ setters! {
         each with_budgets(budgets: Budget);
         some with_fairness(fairness: Fairness);
         some with_adaptive(adaptive: AdaptiveConcurrency);
-        some with_eviction(eviction: Eviction);
-        value with_overlap(overlap: bool);
+        value with_host(host: HostAbility);
         value with_requeue(requeue: bool);
     }
 }
@@ -105,8 +95,7 @@ impl Default for MigrationLimits {
             budgets: Vec::new(),
             fairness: None,
             adaptive: None,
-            eviction: None,
-            overlap: false,
+            host: HostAbility::Release,
             requeue: false,
         }
     }
@@ -129,7 +118,41 @@ impl MigrationLimits {
     }
 }
 
-/// The host's own scheduler chooses where evicted tasks go.
+/// How the host can move a task. A task that has not begun is queued again instead, if the host can do
+/// that ([`MigrationLimits::requeue`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HostAbility {
+    /// It stops the task at its source, then starts it on its target
+    /// ([`Action::Release`](crate::Action::Release), [`Action::Assign`](crate::Action::Assign)).
+    #[default]
+    Release,
+    /// It can also start a task on its target before it stops the task at its source: tasks that
+    /// declare it ([`Task::overlaps`](crate::Task::overlaps)) are moved that way
+    /// ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)). The trap: a
+    /// task that does not declare it never overlaps.
+    Overlap,
+    /// Its own scheduler chooses where a task goes that has to leave its worker: the engine evicts
+    /// ([`Action::Evict`](crate::Action::Evict)), and its target is a hint.
+    Evict(Eviction),
+}
+
+impl HostAbility {
+    /// How the host's evictions are spaced; `None` if it does not evict.
+    pub const fn eviction(self) -> Option<Eviction> {
+        match self {
+            Self::Evict(eviction) => Some(eviction),
+            Self::Release | Self::Overlap => None,
+        }
+    }
+
+    fn is_release(&self) -> bool {
+        *self == Self::Release
+    }
+}
+
+/// How long a task is left alone that the host's scheduler put back where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -43,8 +43,7 @@
 //! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
 //! | [`scope`](Config::scope) | every task is in scope |
 //! | [`advice`](Config::advice) | nobody is told what no move can mend: what all presets do |
-//! | [`migration.eviction`](MigrationLimits::eviction) | the engine chooses where a task goes, not the host's scheduler |
-//! | [`migration.overlap`](MigrationLimits::overlap) | a source lets go before its target starts, whatever the task declares |
+//! | [`migration.host`](MigrationLimits::host) | the engine chooses where a task goes, not the host's scheduler; a source lets go before its target starts, whatever the task declares |
 //! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
 //! | [`transfer`](Config::transfer) | nobody asks how long a move takes, nor whether it repays itself |
 
@@ -77,7 +76,7 @@ pub use check::{ConfigError, ConfigErrors};
 pub use cost_benefit::{BenefitRule, BenefitWeights, CostBenefit, CostWeights};
 pub use detection::{Basis, Detection, LoadRule, Trigger};
 pub use hardware::{Efficiency, HardwareStrategy};
-pub use migration::{Eviction, MigrationLimits};
+pub use migration::{Eviction, HostAbility, MigrationLimits};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;
 pub use prediction::Prediction;

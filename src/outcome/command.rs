@@ -140,9 +140,9 @@ pub enum Action {
 }
 
 impl Action {
-    /// Where it takes a task from and where to, if it begins a migration; nothing of the steps that
+    /// Where it takes a task from and where to, if it begins a migration; `None` of the steps that
     /// follow.
-    pub const fn ends(&self) -> Option<(Option<WorkerId>, WorkerId)> {
+    pub const fn begins(&self) -> Option<(Option<WorkerId>, WorkerId)> {
         match *self {
             Self::Release { from, to }
             | Self::RequeueFor { from, to }

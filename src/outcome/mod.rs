@@ -131,7 +131,7 @@ impl Outcome {
     /// The commands that begin a migration: [`Action::Release`], [`Action::Place`],
     /// [`Action::Evict`], [`Action::RequeueFor`] and [`Action::Start`].
     pub fn begun(&self) -> impl Iterator<Item = &Command> {
-        self.commands.iter().filter(|command| command.action.ends().is_some())
+        self.commands.iter().filter(|command| command.action.begins().is_some())
     }
 }
 

@@ -5,15 +5,15 @@
 //! one part in 10^12 of the figures compared is on top, so that no rounding eats the change.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::handover::Secs;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{GIB, Quantity, ResourceId};
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp, as_seconds, from_seconds};
 
 /// The smallest change that would lift a [`Rejection`](super::Rejection): an amount, or a fact that would have to be
 /// another.
@@ -59,10 +59,10 @@ pub enum Remedy {
     ReportSize,
     /// Wait until so many recent moves are forgotten.
     ForgetMoves(u32),
-    /// Let tasks move that have run for so many seconds more.
-    AllowRunning(f64),
-    /// It would have to go on for so many seconds more.
-    RunLonger(f64),
+    /// Let tasks move that have run for so much longer.
+    AllowRunning(#[serde(with = "as_seconds")] Duration),
+    /// It would have to go on for so much longer.
+    RunLonger(#[serde(with = "as_seconds")] Duration),
     /// Correct the task's record.
     CorrectRecord,
     /// Let the scheduler place it.
@@ -164,8 +164,8 @@ pub(super) fn enough<const N: usize>(gap: f64, figures: [f64; N]) -> f64 {
 }
 
 /// The same for seconds that come from whole nanoseconds.
-pub(super) fn whole_nanos(gap: f64, secs: f64) -> f64 {
-    enough(gap, [secs]) + 1e-9
+pub(super) fn whole_nanos(gap: f64, secs: f64) -> Duration {
+    from_seconds(enough(gap, [secs]) + 1e-9)
 }
 
 impl fmt::Display for Remedy {
@@ -187,8 +187,8 @@ impl fmt::Display for Remedy {
             Self::AllowSlack(count) => write!(f, "a slack of {count} more"),
             Self::ReportSize => f.write_str("report its state_bytes"),
             Self::ForgetMoves(by) => write!(f, "wait until {by} of the recent moves are forgotten"),
-            Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Secs(by)),
-            Self::RunLonger(by) => write!(f, "it would have to go on for {} more", Secs(by)),
+            Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Span(by)),
+            Self::RunLonger(by) => write!(f, "it would have to go on for {} more", Span(by)),
             Self::CorrectRecord => f.write_str("correct its record"),
             Self::Place => f.write_str("let the scheduler place it"),
             Self::Report(worker) => write!(f, "report {worker}, or that it is gone"),

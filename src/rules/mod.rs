@@ -29,7 +29,7 @@ use crate::view::Footprint;
 
 pub(crate) use budget::{Accounts, Bill};
 pub(crate) use load::is_above_ceiling;
-pub(crate) use payback::{handover, leaving_secs};
+pub(crate) use payback::{handover, leaving_time};
 pub(crate) use rule::{Effect, Pair};
 pub(crate) use target::is_frozen_somewhere;
 pub(crate) use task::source_is_certain;

@@ -4,7 +4,7 @@ use super::rule::Answer;
 use crate::config::TaskScope;
 use crate::model::ids::GroupId;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::model::time::{Timestamp, seconds};
+use crate::model::time::Timestamp;
 use crate::outcome::{Purpose, TaskRefusal};
 use crate::round::Round;
 use crate::snapshot::{Freeze, FreezeScope, Mobility};
@@ -170,10 +170,7 @@ pub(super) fn not_long_running(round: &Round<'_>, row: TaskRow, _: Purpose) -> A
     let running = round.view.task(row).running;
     let most = round.config.cost_benefit.as_ref().and_then(|section| section.max_running);
     match most {
-        Some(most) if running > most => {
-            let (running_secs, most_secs) = (seconds(running), seconds(most));
-            Err(TaskRefusal::LongRunning { running_secs, most_secs }.into())
-        }
+        Some(most) if running > most => Err(TaskRefusal::LongRunning { running, most }.into()),
         _ => Ok(()),
     }
 }
@@ -183,8 +180,7 @@ pub(super) fn not_nearly_done(round: &Round<'_>, row: TaskRow, _: Purpose) -> An
     let least = round.config.check_interval;
     match round.view.task(row).expected_remaining() {
         Some(remaining) if round.config.stability.is_some() && remaining < least => {
-            let (remaining_secs, least_secs) = (seconds(remaining), seconds(least));
-            Err(TaskRefusal::NearlyDone { remaining_secs, least_secs }.into())
+            Err(TaskRefusal::NearlyDone { remaining, least }.into())
         }
         _ => Ok(()),
     }

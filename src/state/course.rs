@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::MigrationLimits;
+use crate::config::{HostAbility, MigrationLimits};
 use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::outcome::Fate;
@@ -153,11 +153,13 @@ impl Transport {
     pub(crate) fn of(limits: Option<&MigrationLimits>, task: &Task) -> Self {
         let queued = task.mobility == Mobility::Queued;
         let overlaps = task.overlaps || broken!("declared_overlap");
-        let allows = |limits: &MigrationLimits| limits.overlap || broken!("overlap_switch");
+        let allows = |limits: &MigrationLimits| {
+            limits.host == HostAbility::Overlap || broken!("overlap_switch")
+        };
         let requeues = queued && !broken!("requeue_names_a_beneficiary");
         match limits {
             Some(limits) if limits.requeue && requeues => Self::Requeue,
-            Some(limits) if limits.eviction.is_some() => Self::Evict,
+            Some(limits) if limits.host.eviction().is_some() => Self::Evict,
             Some(limits) if allows(limits) && overlaps && !queued => Self::StartThenStop,
             _ => Self::StopThenStart,
         }

@@ -10,7 +10,7 @@ use super::course::{Course, Handoff, Transport};
 use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause, Command, Handover, Reason, Scorecard, Why};
+use crate::outcome::{Action, Cause, Command, Fate, Handover, Reason, Scorecard, Why};
 use crate::snapshot::Phase;
 
 /// What a migration is about: what was decided when it began.

@@ -17,7 +17,7 @@ use crate::state::{
 
 /// Promise 9: no collection in the state or the outcome exceeds its bound. What was larger before may still be, where
 /// the cluster has shrunk; it does not grow.
-pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Bounded);
     let Round { before, after, snapshot, outcome, .. } = *round;
     let before_sizes: BTreeMap<_, _> = before.sizes().into_iter().collect();

@@ -223,7 +223,7 @@ impl Budgets {
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;
-            let leaves = command.action.ends().is_some_and(|(from, _)| from.is_some());
+            let leaves = command.action.begins().is_some_and(|(from, _)| from.is_some());
             let interrupts = leaves && !matches!(command.action, Action::RequeueFor { .. });
             findings.need(!interrupts || most.is_none_or(|most| moves <= most), || {
                 format!("{command}: {moves} at once, {most:?} by what became of the last ones")
@@ -283,7 +283,7 @@ impl Budgets {
         if !self.known.insert(command.migration) {
             return;
         }
-        let (Some((from, to)), Some(reason)) = (command.action.ends(), command.reason()) else {
+        let (Some((from, to)), Some(reason)) = (command.action.begins(), command.reason()) else {
             return;
         };
         // What is queued again interrupts nothing.

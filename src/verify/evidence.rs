@@ -20,7 +20,7 @@ use crate::snapshot::Worker;
 /// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
 /// refusal a name, a reach and a remedy; advice is true; the loads, the thresholds and the verdict follow from each
 /// other.
-pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn evidence(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Evidence);
     decisions(round, &mut findings);
     refusals(round.outcome, &mut findings);
@@ -306,7 +306,7 @@ fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut F
 
 /// Promise 10, as far as one round shows it: no decision rests on a record that was set aside, the outcome tells
 /// of them, and no number in it is not one. (To empty a worker no figure of it need be known, only that it drains.)
-pub fn bad_input(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn bad_input(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::BadInput);
     let Round { snapshot, outcome, .. } = *round;
     for step in &Facts::new(round).steps {

@@ -35,7 +35,7 @@ pub(super) fn repays(
     };
     priced(account, section, step, said, findings);
     let [times, left, ahead] = terms(account, section, step, from, target);
-    let told = [said.times, said.left_secs, said.horizon_secs];
+    let told = [said.times, said.left.as_secs_f64(), said.horizon.as_secs_f64()];
     let holds =
         told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b), 1e-6));
     findings.need(holds, || {
@@ -48,7 +48,7 @@ pub(super) fn repays(
     findings.need(!is_clear(round) || near(said.gain, gain, 1e-6), || {
         format!("{command}: gains {:?} a second, it says; {gain:?}", said.gain)
     });
-    let price = said.downtime_secs.zip(said.lost_secs).map(|(down, lost)| down + lost);
+    let price = secs(said.downtime).zip(secs(said.lost)).map(|(down, lost)| down + lost);
     let repaid = said.gain.zip(price).is_some_and(|(gain, price)| price <= about(gain * left));
     findings.need(repaid, || format!("{command}: does not repay {price:?} s: {said}"));
 }
@@ -83,15 +83,14 @@ fn priced(
     let (command, task) = (step.command, step.task);
     let stays = task.mobility != Mobility::Checkpoint;
     let least = if stays { Some(0.0) } else { carried(account, section, step) };
-    let told = match (said.transfer_secs, least) {
+    let transfer = secs(said.transfer);
+    let told = match (transfer, least) {
         (Some(said), Some(0.0)) => said.to_bits() == 0,
         (Some(said), Some(least)) => least <= about(said),
         (None, None) => true,
         _ => false,
     };
-    findings.need(told, || {
-        format!("{command}: a transfer of {:?} s, at least {least:?}", said.transfer_secs)
-    });
+    findings.need(told, || format!("{command}: a transfer of {transfer:?} s, at least {least:?}"));
     let mut around = Duration::ZERO;
     if task.mobility != Mobility::Queued {
         around += section.restart;
@@ -101,15 +100,19 @@ fn priced(
     }
     let down = match command.action {
         Action::Start { .. } => Some(0.0),
-        _ => said.transfer_secs.map(|secs| secs + around.as_secs_f64()),
+        _ => transfer.map(|secs| secs + around.as_secs_f64()),
     };
-    findings.need(near(said.downtime_secs, down, 1e-6), || {
-        format!("{command}: still for {:?} s, it would be {down:?}", said.downtime_secs)
+    findings.need(near(secs(said.downtime), down, 1e-6), || {
+        format!("{command}: still for {:?}, it would be {down:?} s", said.downtime)
     });
     let lost = lost(task);
-    findings.need(near(said.lost_secs, lost, 1e-6), || {
-        format!("{command}: loses {:?} s, it would be {lost:?}", said.lost_secs)
+    findings.need(near(secs(said.lost), lost, 1e-6), || {
+        format!("{command}: loses {:?}, it would be {lost:?} s", said.lost)
     });
+}
+
+fn secs(span: Option<Duration>) -> Option<f64> {
+    span.map(|span| span.as_secs_f64())
 }
 
 /// The work that is lost: since the last checkpoint, or all.

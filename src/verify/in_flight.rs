@@ -16,7 +16,7 @@ use crate::state::{Migration, Transport};
 
 /// Promise 6: the reported loads are what the records say, and the projected ones are those with everything under
 /// way added and taken away, as far as measurements cannot have seen it.
-pub fn in_flight(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn in_flight(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::InFlight);
     let facts = Facts::new(round);
     let account = Account::open(&facts);

@@ -3,18 +3,18 @@
 //! The verifier recomputes from the snapshot, by arithmetic of its own, what the engine claims; it shares no code with
 //! the rules it judges. Scenarios, property tests and shadow runs use it alike. It needs no feature.
 //!
-//! | promise | judged from one [`Round`] | judged over many, by [`Watch`] |
+//! | promise | judged from one [`Round`], by [`check`] or [`Promise::judge`] | judged over many, by [`Watch`] |
 //! |---|---|---|
-//! | [`Determinism`](Promise::Determinism) | [`determinism`] | – |
-//! | [`HardConstraints`](Promise::HardConstraints) | [`hard_constraints`], [`scope`] | – |
-//! | [`OneMove`](Promise::OneMove) | [`one_move`], [`mode`] | ids, ends, places, nothing lost, [budgets](Budgets) |
-//! | [`NoWorsening`](Promise::NoWorsening) | [`no_worsening`] | – |
-//! | [`NoPingPong`](Promise::NoPingPong) | [`no_ping_pong`] | no return, silence |
-//! | [`InFlight`](Promise::InFlight) | [`in_flight`] | – |
-//! | [`Evidence`](Promise::Evidence) | [`evidence`] | – |
+//! | [`Determinism`](Promise::Determinism) | run again, the round says the same | – |
+//! | [`HardConstraints`](Promise::HardConstraints) | at every prefix of the plan, and in scope | – |
+//! | [`OneMove`](Promise::OneMove) | of each task, within every budget, as the mode allows | ids, ends, places, nothing lost, [budgets](Budgets) |
+//! | [`NoWorsening`](Promise::NoWorsening) | of the measure that the plan acts on | – |
+//! | [`NoPingPong`](Promise::NoPingPong) | no task moves while it cools down | no return, silence |
+//! | [`InFlight`](Promise::InFlight) | loads as projected | – |
+//! | [`Evidence`](Promise::Evidence) | every figure that is told | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
-//! | [`Bounded`](Promise::Bounded) | [`bounded`] | – |
-//! | [`BadInput`](Promise::BadInput) | [`bad_input`] | – |
+//! | [`Bounded`](Promise::Bounded) | state and outcome | – |
+//! | [`BadInput`](Promise::BadInput) | bad records decide nothing | – |
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -59,14 +59,9 @@ use crate::engine::{Engine, Stale};
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 
-pub use bounds::bounded;
 pub use budgets::Budgets;
 #[cfg(feature = "testkit")]
 pub(crate) use budgets::{Interruption, limit};
-pub use evidence::{bad_input, evidence};
-pub use in_flight::in_flight;
-pub use mode::scope;
-pub use plan::{hard_constraints, no_ping_pong, no_worsening, one_move};
 pub use promise::{Promise, Violation};
 pub use round::Round;
 pub use watch::Watch;
@@ -75,26 +70,33 @@ use promise::Findings;
 
 /// Judges every promise that the configuration keeps and that one round can show.
 pub fn check(round: &Round<'_>) -> Vec<Violation> {
-    const RULES: [fn(&Round<'_>) -> Vec<Violation>; 11] = [
-        determinism,
-        hard_constraints,
-        one_move,
-        no_worsening,
-        no_ping_pong,
-        in_flight,
-        evidence,
-        bounded,
-        bad_input,
-        mode,
-        scope,
-    ];
-    let kept = |violation: &Violation| violation.promise.is_kept_by(round.config);
-    RULES.iter().flat_map(|rule| rule(round)).filter(kept).collect()
+    let kept = |promise: &Promise| promise.is_kept_by(round.config);
+    Promise::ALL.into_iter().filter(kept).flat_map(|promise| promise.judge(round)).collect()
+}
+
+impl Promise {
+    /// Judges one round by this promise alone, whether or not the configuration keeps it. Empty of
+    /// [`Calibration`](Self::Calibration): no single round shows it.
+    pub fn judge(self, round: &Round<'_>) -> Vec<Violation> {
+        let rules: &[fn(&Round<'_>) -> Vec<Violation>] = match self {
+            Self::Determinism => &[determinism],
+            Self::HardConstraints => &[plan::hard_constraints, mode::scope],
+            Self::OneMove => &[plan::one_move, kept_to_its_mode],
+            Self::NoWorsening => &[plan::no_worsening],
+            Self::NoPingPong => &[plan::no_ping_pong],
+            Self::InFlight => &[in_flight::in_flight],
+            Self::Evidence => &[evidence::evidence],
+            Self::Calibration => &[],
+            Self::Bounded => &[bounds::bounded],
+            Self::BadInput => &[evidence::bad_input],
+        };
+        rules.iter().flat_map(|rule| rule(round)).collect()
+    }
 }
 
 /// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
 /// proposes is what it would have commanded, and would have kept every promise.
-pub fn mode(round: &Round<'_>) -> Vec<Violation> {
+fn kept_to_its_mode(round: &Round<'_>) -> Vec<Violation> {
     mode::kept(round, check)
 }
 
@@ -112,7 +114,7 @@ pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Vi
 }
 
 /// Promise 1: an engine that resumes from the state before the round says the same, and remembers the same.
-pub fn determinism(round: &Round<'_>) -> Vec<Violation> {
+fn determinism(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Determinism);
     let epoch = round.before.epoch();
     let Ok(mut engine) = Engine::resume(round.config.clone(), round.before.clone(), epoch) else {

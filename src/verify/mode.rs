@@ -85,7 +85,7 @@ fn as_acted(
 }
 
 /// Promise 2, by scope: nothing is begun with a task that is out of scope.
-pub fn scope(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
         let (task, id) = (step.command.task, step.command.migration);

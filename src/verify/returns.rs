@@ -79,7 +79,7 @@ impl Returns {
     ) -> Option<Violation> {
         let to = match command.action {
             Action::Assign { to, .. } => to,
-            action => action.ends()?.1,
+            action => action.begins()?.1,
         };
         let (worker, until) = self.left.get(&command.task)?;
         let goes_back = config.stability.is_some() && *worker == to && *until > at;
@@ -92,7 +92,7 @@ impl Returns {
 
 /// What is said of hosts that evict.
 fn eviction(config: &Config) -> Eviction {
-    config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
+    config.migration.as_ref().and_then(|limits| limits.host.eviction()).unwrap_or_default()
 }
 
 /// How long a task is left alone that came back so many times in a row.

@@ -9,7 +9,7 @@ use super::life::{Life, Past};
 use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
 use super::returns::Returns;
-use crate::config::Config;
+use crate::config::{Config, HostAbility};
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -125,7 +125,7 @@ impl Watch {
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
         let acts = self.config.mode.is_act();
-        let interrupts = |it: &&Command| it.action.ends().is_some_and(|(from, _)| from.is_some());
+        let interrupts = |it: &&Command| it.action.begins().is_some_and(|(from, _)| from.is_some());
         for command in outcome.commands.iter().filter(interrupts).filter(|_| !acts) {
             findings.add(format!("{command}: the mode is {}", self.config.mode));
         }
@@ -237,7 +237,7 @@ impl Watch {
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
-            command.action.ends().is_some() && !self.open.contains_key(&command.migration)
+            command.action.begins().is_some() && !self.open.contains_key(&command.migration)
         };
         let (begun, rest): (Vec<_>, Vec<_>) = commands.iter().copied().partition(begins);
         for command in rest {
@@ -299,7 +299,8 @@ impl Watch {
         });
         self.newest = self.newest.max(Some(id));
         self.forget_release(command.task);
-        let (from, to) = command.action.ends().map_or((None, None), |(from, to)| (from, Some(to)));
+        let (from, to) =
+            command.action.begins().map_or((None, None), |(from, to)| (from, Some(to)));
         let evicted = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
         let copied = matches!(command.action, Action::Start { .. });
         let told = to.filter(|_| copied || from.is_none());
@@ -397,7 +398,11 @@ impl Watch {
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
-        let overlaps = self.config.migration.as_ref().is_some_and(|limits| limits.overlap);
+        let overlaps = self
+            .config
+            .migration
+            .as_ref()
+            .is_some_and(|limits| limits.host == HostAbility::Overlap);
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,

@@ -1,5 +1,6 @@
 //! Every rule can fail, and none takes comments, strings or tests for code.
 
+use super::records::{closed_structs, unset_fields};
 use super::source::Source;
 use super::{
     Fault, banned_words, closed_enums, layer_faults, long_files, long_functions, long_lines,
@@ -26,6 +27,7 @@ fn run(rule: Rule, path: &str, text: &str) -> Vec<String> {
 #[rustfmt::skip] // one row, one line
 fn every_rule_flags_a_bad_snippet() {
     let enums: Rule = |files| closed_enums(files, &[]);
+    let unset: Rule = |files| unset_fields(files, &["Out"]);
     let table: &[(Rule, &str, &str, &str)] = &[
         (banned_words, "src/a.rs", "fn f() {\n  x.unwrap() }", "src/a.rs:2: `unwrap()`"),
         (banned_words, "src/a.rs", "use std::fmt;", "src/a.rs:1: `std::`"),
@@ -81,6 +83,10 @@ fn every_rule_flags_a_bad_snippet() {
         (purity_faults, "src/lib.rs", "#![deny(clippy::disallowed_methods)]", "clippy::disallowed_types is not denied"),
         (purity_faults, "src/lib.rs", "#![no_std]\nextern crate std;", "lib.rs:2: `std` is linked"),
         (workflow_words, "tests/a.txt", concat!("# TO", "DO: more"), "tests/a.txt:1:"),
+        (closed_structs, "src/a.rs", "#[derive(Clone)]\npub struct A { a: u8, pub b: u8 }", "a.rs:2: struct A"),
+        (unset, "src/config/a.rs", "pub struct A { pub a: u8 }", "A::a has no setter"),
+        (unset, "src/snapshot/a.rs", "pub struct A { pub a: u8, pub b: u8 }\nsetters! { A { some with_a(a: u8); } }", "A::b has"),
+        (unset, "src/snapshot/a.rs", "pub struct A { pub a: u8 }\nimpl B { fn new(a: u8) -> Self { a } }", "A::a has"),
         (workflow_words, "src/a.rs", concat!("\n// FIX", "ME"), "src/a.rs:2:"),
         (workflow_words, "src/a.rs", concat!("let a = 1; //XX", "X"), "src/a.rs:1:"),
     ];
@@ -95,6 +101,7 @@ fn every_rule_flags_a_bad_snippet() {
 #[rustfmt::skip] // one row, one line
 fn no_rule_flags_a_good_snippet() {
     let enums: Rule = |files| closed_enums(files, &[]);
+    let unset: Rule = |files| unset_fields(files, &["Out"]);
     let table: &[(Rule, &str, &str)] = &[
         (banned_words, "src/a.rs", "/// x.unwrap()\n//! std::fs\n/* todo!() */ fn f() {}"),
         (banned_words, "src/a.rs", "let a = \"HashMap\"; let b = r##\"std::\"##; let c = b\"todo!\";"),
@@ -119,6 +126,11 @@ fn no_rule_flags_a_good_snippet() {
         (long_functions, "src/a.rs", &format!("#[cfg(test)]\n#[test]\nfn f() {{\n{}}}", lines(99))),
         (long_files, "src/a.rs", &lines(500)),
         (purity_faults, "src/a.rs", "fn f() {}"),
+        (closed_structs, "src/a.rs", "#[non_exhaustive]\npub struct A { pub b: u8 }\npub struct B { b: u8 }\npub struct C(pub u8);"),
+        (unset, "src/config/a.rs", "pub struct A { pub a: u8, b: u8 }\nsetters! { A { some with_a(a: u8); } }"),
+        (unset, "src/config/a.rs", "pub struct A { pub a: u8 }\nimpl A { pub fn new(a: u8) -> Self { Self { a } } }"),
+        (unset, "src/outcome/a.rs", "pub struct A { pub a: u8 }"),
+        (unset, "src/config/a.rs", "pub struct Out { pub a: u8 }"),
         (workflow_words, "src/a.rs", "// todo lists and XXXL sizes"),
     ];
     for (rule, path, text) in table {

@@ -14,6 +14,7 @@ const RULE: &str = "----";
 
 /// What came of a story.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Played {
     /// The story with what the engine says now.
     pub text: String,
@@ -25,6 +26,7 @@ pub struct Played {
 
 /// Something wrong with a story, and the line that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
     /// Counted from 1.
     pub line: usize,
@@ -40,6 +42,7 @@ impl fmt::Display for Fault {
 
 /// A block that no longer prints what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// The first line of what was expected, counted from 1.
     pub line: usize,

@@ -45,7 +45,7 @@ impl Host {
     /// An interruption begins: no line of the table is exceeded by it. (To a host that hides tasks on their way this
     /// cannot be promised: one that is missing before its release is told of is taken to be finished.)
     pub(super) fn charge(&mut self, command: &Command) {
-        let (Some((Some(from), to)), Some(reason)) = (command.action.ends(), command.reason())
+        let (Some((Some(from), to)), Some(reason)) = (command.action.begins(), command.reason())
         else {
             return;
         };
