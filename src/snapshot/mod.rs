@@ -64,6 +64,9 @@ pub struct Snapshot {
     classes: Vec<TargetClass>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
+    /// The ids of `workers`, row by row: a search in these reads no records.
+    #[serde(skip)]
+    worker_ids: Vec<WorkerId>,
     /// Rows of `workers` that a bad record spoils, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
@@ -182,7 +185,7 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        self.workers.binary_search_by_key(&id, |worker| worker.id).ok().map(WorkerRow::at)
+        self.worker_ids.binary_search(&id).ok().map(WorkerRow::at)
     }
 
     pub(crate) fn task_row(&self, id: TaskId) -> Option<TaskRow> {
@@ -380,6 +383,7 @@ impl SnapshotBuilder {
         let (unusable, frozen) = (check::rows(&bad, worker), check::rows(&bad, task));
         let doubtful = check::rows(&bad, |bad| worker(bad).filter(|_| !check::is_figure(bad)));
         let bad_records = bad;
+        let worker_ids = workers.iter().map(|worker| worker.id).collect();
         Snapshot {
             at,
             coverage,
@@ -390,6 +394,7 @@ impl SnapshotBuilder {
             classes,
             reports,
             bad_records,
+            worker_ids,
             unusable,
             doubtful,
             frozen,

@@ -55,6 +55,11 @@ impl InFlight {
         self.get(self.tasks_by_id.get(&id)?)
     }
 
+    /// The tasks that migrations are under way of, in order.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.migrations.keys().copied()
+    }
+
     /// All of them, by task.
     pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &Migration> + Clone {
         self.migrations.values().map(AsRef::as_ref)
