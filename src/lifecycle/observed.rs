@@ -60,10 +60,15 @@ impl Lifecycle<'_> {
             (!is_fine).then_some((own.migration.task(), ends))
         });
         let ends: BTreeMap<TaskId, Ends> = ends.collect();
-        self.observe_workers(snapshot, (ends, &sent), &mut rooms);
-        let at = snapshot.at();
-        let overdue = self.state.in_flight.values().filter_map(|migration| {
-            Some((migration.id(), self.of_time(snapshot, migration, holds_back)?, at))
+        let all = if ends.is_empty() {
+            all
+        } else {
+            self.observe_workers(snapshot, (ends, &sent), &mut rooms);
+            under_way(&self.state.in_flight, snapshot)
+        };
+        let overdue = all.iter().filter_map(|own| {
+            let event = self.of_time(snapshot, own, holds_back)?;
+            Some((own.migration.id(), event, snapshot.at()))
         });
         let overdue: Vec<Observation> = overdue.collect();
         self.apply_all(overdue);
@@ -77,8 +82,8 @@ impl Lifecycle<'_> {
 
     /// What the snapshot shows of the task.
     fn of_task(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Observation> {
-        let UnderWay { migration, task, .. } = *own;
-        let (id, mut at, since) = (migration.id(), snapshot.at(), migration.since());
+        let UnderWay { migration, task, phase: expected, since, .. } = *own;
+        let (id, mut at) = (migration.id(), snapshot.at());
         let Some(row) = task else {
             let is_missing = snapshot.coverage() == Coverage::Complete;
             return is_missing.then_some((id, Event::Missing, at));
@@ -104,7 +109,7 @@ impl Lifecycle<'_> {
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
             // The host is where the engine takes it to be.
-            Placement::Moving { phase, .. } if phase == migration.phase() => return None,
+            Placement::Moving { phase, .. } if phase == expected => return None,
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
             {
@@ -168,8 +173,8 @@ impl Lifecycle<'_> {
     ) -> Option<Ends> {
         let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
-        let source_gone = migration.from().is_some() && is_gone(snapshot, own.from);
-        if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
+        let source_gone = is_gone(snapshot, own.from) && migration.from().is_some();
+        if source_gone && own.is_at_its_source && !broken!("dead_source") {
             let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
             let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
             return Some(Ends::Known(Event::SourceGone {
@@ -182,7 +187,7 @@ impl Lifecycle<'_> {
             return Some(Ends::Known(Event::TargetGone { unfit }));
         }
         let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
-        if !just_assigned && !migration.is_at_its_source() {
+        if !just_assigned && !own.is_at_its_source {
             return None;
         }
         let soon = self.config.soon(snapshot.at());
@@ -204,25 +209,21 @@ impl Lifecycle<'_> {
     }
 
     /// Whether the course has taken too long.
-    fn of_time(
-        &self,
-        snapshot: &Snapshot,
-        migration: &Migration,
-        holds_back: bool,
-    ) -> Option<Event> {
-        let (id, phase, since) = (migration.id(), migration.phase(), migration.since());
+    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
+        let UnderWay { migration, task, phase, since, .. } = *own;
         let timeout = self.config.timeout();
         let is_in_time = snapshot.at().since(since).is_none_or(|waited| waited <= timeout);
         if is_in_time || broken!("time_out") {
             return None;
         }
-        let unseen = holds_back && is_out_of_sight(snapshot, migration);
+        let unseen = holds_back && is_out_of_sight(own);
         if unseen && !broken!("mass_disappearance_stops_the_clock") {
             return None;
         }
-        let placement = snapshot.task(migration.task()).map(|record| record.placement);
+        let (id, from) = (migration.id(), migration.from());
+        let placement = task.map(|row| snapshot.tasks()[row.position()].placement);
         let shown = match placement {
-            Some(Placement::On(worker)) if migration.from() == Some(worker) => Shown::AtSource,
+            Some(Placement::On(worker)) if from == Some(worker) => Shown::AtSource,
             Some(Placement::On(_)) => Shown::Elsewhere,
             Some(Placement::Moving { migration, phase: Phase::Releasing, .. })
                 if migration == id && !broken!("stopping_is_not_stopped") =>
@@ -272,9 +273,8 @@ fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
 }
 
 /// Whether an end of a migration is not in the snapshot.
-fn is_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
-    let mut ends = migration.from().into_iter().chain([migration.to()]);
-    ends.any(|worker| snapshot.worker(worker).is_none())
+fn is_out_of_sight(own: &UnderWay<'_>) -> bool {
+    own.to.is_none() || (own.from.is_none() && own.migration.from().is_some())
 }
 
 /// Why a target does not take what was on its way there.
@@ -293,7 +293,7 @@ fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
 
 /// Why a target must not have the task any more, whatever else is on its way there.
 fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cause> {
-    let (migration, worker) = (own.migration, own.migration.to());
+    let worker = own.migration.to();
     let target = &snapshot.workers()[own.to?.position()];
     if target.stance != Stance::Accept && !broken!("target_closed") {
         return Some(Cause::TargetClosed { worker, stance: target.stance });
@@ -304,8 +304,11 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
     {
         return Some(Cause::TargetLeaves { worker, at });
     }
+    if snapshot.classes().is_empty() {
+        return None;
+    }
     let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?));
-    let has_left = !migration.is_at_its_source() && broken!("class_closes_with_the_release");
+    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
     let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
 }
@@ -372,7 +375,7 @@ fn full(
 fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
     let mut rooms = Column::filled(None, snapshot.workers().len());
     // Room is asked for while the task is at its source.
-    let leaving = all.iter().filter(|own| own.migration.is_at_its_source());
+    let leaving = all.iter().filter(|own| own.is_at_its_source);
     for to in leaving.filter_map(|own| own.to) {
         rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
     }
@@ -399,7 +402,7 @@ fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
     for room in rooms.iter_mut().flatten() {
         room.most_promised = Some(Amounts::new());
     }
-    for own in all.iter().filter(|own| own.migration.is_bound()) {
+    for own in all.iter().filter(|own| own.is_bound()) {
         let room = own.to.and_then(|to| rooms[to].as_mut());
         let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
         let claim = own.migration.claim();

@@ -185,7 +185,12 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        self.worker_ids.binary_search(&id).ok().map(WorkerRow::at)
+        // No row is further than its id is from the first one, and most hosts number their workers without gaps.
+        let ids = &self.worker_ids;
+        let far = id.raw().checked_sub(ids.first()?.raw())?;
+        let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);
+        let found = if ids[last] == id { Some(last) } else { ids[..last].binary_search(&id).ok() };
+        found.map(WorkerRow::at)
     }
 
     pub(crate) fn task_row(&self, id: TaskId) -> Option<TaskRow> {

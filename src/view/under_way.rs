@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::Place;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Row, TaskRow, WorkerRow};
+use crate::model::time::Timestamp;
 use crate::snapshot::{Phase, Snapshot, Task};
 use crate::state::{InFlight, Migration};
 
@@ -18,19 +19,36 @@ pub(crate) struct UnderWay<'a> {
     pub(crate) task: Option<TaskRow>,
     pub(crate) from: Option<WorkerRow>,
     pub(crate) to: Option<WorkerRow>,
+    // What every round asks of every migration, so that most answers are found without reading on.
+    pub(crate) phase: Phase,
+    pub(crate) since: Timestamp,
+    pub(crate) is_at_its_source: bool,
 }
 
 impl<'a> UnderWay<'a> {
     /// A migration under way whose task is in this row.
     pub(crate) fn of(migration: &'a Migration, task: Option<TaskRow>, snapshot: &Snapshot) -> Self {
         let row = |worker: WorkerId| snapshot.worker_row(worker);
-        Self { migration, task, from: migration.from().and_then(row), to: row(migration.to()) }
+        Self {
+            migration,
+            task,
+            from: migration.from().and_then(row),
+            to: row(migration.to()),
+            phase: migration.phase(),
+            since: migration.since(),
+            is_at_its_source: migration.is_at_its_source(),
+        }
+    }
+
+    /// Whether some worker has been asked to run the task, or will be when the source lets go.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.phase != Phase::Released
     }
 
     /// Where the task is.
     pub(crate) fn place(&self) -> Place {
         let migration = self.migration.id();
-        if self.migration.phase() == Phase::Released {
+        if self.phase == Phase::Released {
             return Place::Stranded { migration };
         }
         Place::Moving { migration, from: self.from, to: self.to }

@@ -37,14 +37,19 @@ pub(super) fn claims(
             claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
         }
         if let Some(worker) = here {
-            add_claims(ledger, as_here, (worker, workers[worker].kinds), &mut scratch);
+            ledger.footprint_into(as_here, workers[worker].kinds, &mut scratch);
+            add_claims(ledger, &scratch, worker);
         }
         if let Some(worker) = arriving {
             let kinds = workers[worker].kinds;
             let stated = migration.and_then(Migration::alternative);
             let taken = stated.or_else(|| alternative(task, kinds));
             let as_there = variants.and_then(|variants| variants.nth(taken)).unwrap_or(task);
-            claim_where_it_arrives(ledger, as_there, migration, (worker, kinds), &mut scratch);
+            let is_same = variants.is_none() && here.is_some_and(|it| workers[it].kinds == kinds);
+            if !is_same {
+                ledger.footprint_into(as_there, kinds, &mut scratch);
+            }
+            claim_where_it_arrives(ledger, as_there, migration, (worker, kinds), &scratch);
         }
         if let Some(worker) = here {
             reserve(ledger, as_here, task.device, (worker, workers[worker].kinds));
@@ -104,7 +109,8 @@ fn claim_where_it_stops(
     let nth = alternative_elsewhere(task, kinds);
     let as_before = variants.and_then(|variants| variants.nth(nth)).unwrap_or(task);
     if !broken!("stopping_keeps_its_room") {
-        add_claims(ledger, as_before, (worker, kinds), scratch);
+        ledger.footprint_into(as_before, kinds, scratch);
+        add_claims(ledger, scratch, worker);
     }
     if !broken!("stopping_keeps_its_device") {
         reserve(ledger, as_before, None, (worker, kinds));
@@ -117,12 +123,12 @@ fn claim_where_it_arrives(
     as_there: &Task,
     migration: Option<&Migration>,
     (worker, kinds): (WorkerRow, HardwareSet),
-    scratch: &mut Footprint,
+    footprint: &Footprint,
 ) {
     if broken!("in_flight_claims") {
         return;
     }
-    add_claims(ledger, as_there, (worker, kinds), scratch);
+    add_claims(ledger, footprint, worker);
     if let Some(migration) = migration {
         // A migration that was taken over from an earlier life has no device of its own.
         let device = match migration.device() {
@@ -154,15 +160,9 @@ fn stated_claims(ledger: &mut Ledger, snapshot: &Snapshot, under_way: &[UnderWay
 }
 
 /// Adds what a task claims of a worker's capacity.
-fn add_claims(
-    ledger: &mut Ledger,
-    task: &Task,
-    (worker, kinds): (WorkerRow, HardwareSet),
-    scratch: &mut Footprint,
-) {
-    ledger.footprint_into(task, kinds, scratch);
-    for (column, cell) in ledger.row_mut(worker).iter_mut().enumerate() {
-        cell.claimed += scratch.claim[column].unwrap_or(0.0);
+fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
+    for (cell, claim) in ledger.row_mut(worker).iter_mut().zip(&footprint.claim) {
+        cell.claimed += claim.unwrap_or(0.0);
     }
 }
 
@@ -204,8 +204,9 @@ fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
 fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) -> Vec<f64> {
     let width = ledger.columns.len();
     let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
-    for UnderWay { migration, task, to, .. } in under_way {
-        let Some(to) = to.filter(|_| migration.is_bound()) else { continue };
+    for own in under_way.iter().filter(|own| own.is_bound()) {
+        let UnderWay { migration, task, to, .. } = *own;
+        let Some(to) = to else { continue };
         let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
         let is_there = shown == Some(Placement::On(migration.to()));
         let is_twice = broken!("stated_room_is_taken_twice") && migration.from().is_some();
