@@ -4,12 +4,14 @@
 //! migrations is newer. And what no state knows, the snapshot shows: the task must not be moved a
 //! second time.
 
+use alloc::vec::Vec;
+
 use crate::config::Config;
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
 use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
-use crate::state::{Course, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
+use crate::state::{Course, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
 use crate::view;
 
 use super::apply::Lifecycle;
@@ -59,9 +61,8 @@ impl Lifecycle<'_> {
 
     /// Takes over migrations that the host carries out and this state does not know.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
-        for task in snapshot.tasks() {
-            let Some(shown) = Shown::of(task) else { continue };
-            if !is_unknown(self.state, task.id, shown.id) {
+        for (task, shown) in unknown(&self.state.in_flight, snapshot) {
+            if !is_to_be_adopted(self.state, shown.id) {
                 continue;
             }
             // Issued by this life, and lost with a state that was not saved: not to be issued again.
@@ -82,9 +83,20 @@ impl Lifecycle<'_> {
     }
 }
 
-/// Whether a migration that a host shows is to be taken over.
-fn is_unknown(state: &State, task: TaskId, id: MigrationId) -> bool {
-    let known = state.in_flight.contains_key(&task) || state.in_flight.by_id(id).is_some();
+/// The moves that a host shows of tasks of which no migration is under way. Both lists are in the order of tasks.
+fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, Shown)> {
+    let mut moved = in_flight.tasks().peekable();
+    let shown = snapshot.tasks().iter().filter_map(|task| Some((task, Shown::of(task)?)));
+    let unknown = shown.filter(|(task, _)| {
+        while moved.next_if(|moved| *moved < task.id).is_some() {}
+        moved.peek() != Some(&task.id)
+    });
+    unknown.collect()
+}
+
+/// Whether a migration that a host shows of a task that is otherwise at rest is to be taken over.
+fn is_to_be_adopted(state: &State, id: MigrationId) -> bool {
+    let known = state.in_flight.by_id(id).is_some();
     // An id of this life that is not in flight is over, whatever the host still shows.
     let is_over = || {
         let issued = id.epoch() == state.epoch && id.number() <= state.issued;

@@ -57,12 +57,12 @@ impl<'a> Accounts<'a> {
         limits: &'a MigrationLimits,
         simultaneous: usize,
     ) -> Self {
-        let migrations = || round.state.in_flight.values();
+        let in_flight = &round.state.in_flight;
         Self {
             limits,
             simultaneous,
-            interrupted: migrations().filter(|migration| migration.interrupts()).count(),
-            moving: migrations().filter(|migration| !migration.is_placement()).count(),
+            interrupted: in_flight.interrupting(),
+            moving: in_flight.moving(),
             table: Table::open(limits, round),
             fair: Fair::open(limits, round.state, round.view),
         }

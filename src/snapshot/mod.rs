@@ -66,6 +66,9 @@ pub struct Snapshot {
     classes: Vec<TargetClass>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
+    /// The ids of `workers`, row by row: a search in these reads no records.
+    #[serde(skip)]
+    worker_ids: Vec<WorkerId>,
     /// Rows of `workers` that a bad record spoils, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
@@ -172,7 +175,12 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        self.workers.binary_search_by_key(&id, |worker| worker.id).ok().map(WorkerRow::at)
+        // No row is further than its id is from the first one, and most hosts number their workers without gaps.
+        let ids = &self.worker_ids;
+        let far = id.raw().checked_sub(ids.first()?.raw())?;
+        let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);
+        let found = if ids[last] == id { Some(last) } else { ids[..last].binary_search(&id).ok() };
+        found.map(WorkerRow::at)
     }
 
     pub(crate) fn task_row(&self, id: TaskId) -> Option<TaskRow> {
@@ -361,6 +369,7 @@ impl SnapshotBuilder {
         let (unusable, frozen) = (check::rows(&bad, worker), check::rows(&bad, task));
         let doubtful = check::rows(&bad, |bad| worker(bad).filter(|_| !check::is_figure(bad)));
         let bad_records = bad;
+        let worker_ids = workers.iter().map(|worker| worker.id).collect();
         Snapshot {
             at,
             coverage,
@@ -371,6 +380,7 @@ impl SnapshotBuilder {
             classes,
             reports,
             bad_records,
+            worker_ids,
             unusable,
             doubtful,
             frozen,
