@@ -131,7 +131,6 @@ impl Migration {
         self.course = match (self.from(), self.released()) {
             // Its source is the best of all targets: it goes home, as if its source had taken it back.
             (Some(from), released) if from == to && !broken!("home_as_a_target") => {
-                self.terms.freed_at_source = None;
                 Course::Returning { from, released, fate: Fate::Failed, called_off: false }
             }
             (Some(from), released) => Course::Assigned { from, released },

@@ -199,14 +199,15 @@ impl<'a> Account<'a> {
             let adrift =
                 flight.phase() == Phase::Released || self.facts.retargeted.contains(&flight.id());
             // On its way home it counts where it was: taken away and added again.
-            if let Some(from) = left.filter(|_| !flight.is_returning()) {
+            let returns = flight.is_returning() && !adrift;
+            if let Some(from) = left.filter(|_| !returns) {
                 self.change_all(from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
             }
             // A copy that runs while its source stops is measured where it runs.
             let stops = flight.transport() == Transport::StartThenStop
                 && flight.phase() == Phase::Releasing;
             let shown = stops && seen(flight.to(), flight.since());
-            if !adrift && !shown && (!flight.is_returning() || left.is_none()) {
+            if !adrift && !shown && (!returns || left.is_none()) {
                 self.change_all(flight.to(), flight.load(), 1.0);
             }
         }
