@@ -1,6 +1,9 @@
 //! What makes no sense is said in one line: the record, the field, the value, and what it must be. The rest goes on.
 #![forbid(unsafe_code)]
 
+#[path = "setup/records.rs"]
+mod records;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -18,22 +21,13 @@ use evenkeel::{
     Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
     Timestamp, Worker, WorkerId, verify,
 };
+use records::{cpu, task};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
 /// The move that must happen whatever else the snapshot holds.
 const DECISION: &str = "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850";
-
-fn cpu(id: u64, used: f64) -> Worker {
-    Worker::new(WorkerId::new(id))
-        .with_capacity(ResourceId::CPU, 10.0)
-        .with_used(ResourceId::CPU, used)
-}
-
-fn task(id: u64, worker: u64, cores: f64) -> Task {
-    Task::new(TaskId::new(id)).on(WorkerId::new(worker)).with_demand(ResourceId::CPU, cores)
-}
 
 /// A hot worker and an idle one.
 fn sound() -> SnapshotBuilder {

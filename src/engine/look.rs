@@ -222,7 +222,8 @@ impl<'a> Look<'a> {
             Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
         let scorecard = Scorer::new(&round).map(|scorer| {
-            let led = led_as_in_rounds(set);
+            // The first task leads a set in a round.
+            let led = led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()));
             scorer.scorecard(&led, to, judge.fit_of(led.lead()))
         });
         let handover = set.from.and_then(|from| {
@@ -287,9 +288,4 @@ fn led_by(set: &MoveSet, row: TaskRow) -> Cow<'_, MoveSet> {
     let mut rows = alloc::vec![row];
     rows.extend(set.rows.iter().copied().filter(|other| *other != row));
     Cow::Owned(MoveSet { rows, ..set.clone() })
-}
-
-/// A set with its first task first, which leads it in a round.
-fn led_as_in_rounds(set: &MoveSet) -> Cow<'_, MoveSet> {
-    led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()))
 }

@@ -57,12 +57,6 @@ impl SystemLoad {
     pub fn spread(&self) -> f64 {
         self.max - self.min
     }
-
-    /// The population's standard deviation, which the original's statistics call gives.
-    pub fn population_deviation(&self) -> f64 {
-        let count = f64::from(self.workers.max(1));
-        self.deviation * libm::sqrt((count - 1.0) / count)
-    }
 }
 
 impl fmt::Display for SystemLoad {

@@ -94,7 +94,7 @@ impl SetJudge {
     ) -> Result<(), Rejection> {
         let kinds = round.view.workers[to].kinds;
         if let Some(whole) = self.whole.get(&kinds) {
-            return rules::headroom(round, to, whole);
+            return rules::headroom_for(round, to, whole);
         }
         let (mut sum, mut varies) = (Footprint::default(), false);
         for row in set.rows.iter().copied() {
@@ -108,7 +108,7 @@ impl SetJudge {
             round.ledger.footprint_at(round.view, row, to, alternative, &mut self.footprint);
             sum.add(&self.footprint);
         }
-        let answer = rules::headroom(round, to, &sum);
+        let answer = rules::headroom_for(round, to, &sum);
         if !varies {
             self.whole.insert(kinds, sum);
         }

@@ -33,7 +33,7 @@ pub(crate) use payback::{handover, leaving_time};
 pub(crate) use rule::{Effect, Pair};
 pub(crate) use target::is_frozen_somewhere;
 pub(crate) use task::source_is_certain;
-pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
+pub(crate) use variant::{could_hold, has_hardware, headroom_for, meets_requirements};
 
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;
@@ -302,11 +302,6 @@ fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
     // These hold for every purpose.
     let mut rules = holding(VARIANT, round.config, Purpose::Recover);
     rules.try_for_each(|rule| (rule.ask)(round, variant))
-}
-
-/// Does the worker have room for this footprint, of one task or of several?
-pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
-    variant::headroom_for(round, to, footprint)
 }
 
 /// Does the move do to the loads what it is meant to do? Asked of a candidate, of the only move of a plan, or of

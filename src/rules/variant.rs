@@ -115,7 +115,7 @@ fn leaves_a_drained_worker(round: &Round<'_>, task: &Task) -> bool {
     }
 }
 
-pub(super) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
+pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
     for (column, cell) in round.ledger.row(to).iter().enumerate() {
         let Some(needed) = footprint.claim[column].filter(|claim| *claim > 0.0) else { continue };
         // A capacity that is unknown counts as none.

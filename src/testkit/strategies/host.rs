@@ -151,13 +151,6 @@ impl Host {
         })
     }
 
-    /// What a snapshot of this moment shows, measured now.
-    pub fn sees(&self, at: Timestamp) -> Snapshot {
-        let mut host = Self { now: at, ..self.clone() };
-        host.measure();
-        host.snapshot(Sight::All, None)
-    }
-
     /// One turn; whether the engine had nothing under way after it.
     pub(super) fn take(
         &mut self,
