@@ -192,14 +192,6 @@ fn the_library_is_pure_by_construction() {
 }
 
 #[test]
-fn every_scenario_is_run() {
-    let stories = names_in(&root().join("tests/scenarios"), ".txt");
-    let runner = fs::read_to_string(root().join("tests/scenarios.rs")).unwrap_or_default();
-    println!("{} stories", stories.len());
-    hold(&unlisted_stories(&stories, &Source::new("tests/scenarios.rs", &runner)));
-}
-
-#[test]
 fn the_readme_names_its_commands() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
     hold(&missing_commands(&Source::new("README.md", &readme)));
@@ -481,25 +473,6 @@ fn purity_faults(files: &[Source]) -> Vec<Fault> {
         }
     }
     faults
-}
-
-/// A story counts as run if its name stands in the runner's code, as a word or in a string, or if the runner
-/// goes through the directory itself.
-fn unlisted_stories(stories: &[String], runner: &Source) -> Vec<Fault> {
-    if runner.code.iter().any(|token| token.text == "read_dir") {
-        return Vec::new();
-    }
-    let listed = |story: &str| {
-        runner.code.iter().any(|token| {
-            let words = token.text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'));
-            words.map(|word| word.replace('-', "_")).any(|word| word == story.replace('-', "_"))
-        })
-    };
-    stories
-        .iter()
-        .filter(|story| !listed(story.strip_suffix(".txt").unwrap_or(story)))
-        .map(|story| fault(format!("tests/scenarios/{story}:1"), "no test runs this story"))
-        .collect()
 }
 
 /// The commands stand in code blocks, at the beginning of a line.

@@ -356,8 +356,8 @@ impl SetJudge {
         Ok(fit)
     }
 
-    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads. How
-    /// the task that leads the set would run there.
+    /// How the task that leads the set would run there, if each task of the set may go there and there is room for
+    /// all of them. What the move does to the loads is not asked.
     pub(crate) fn fit(
         &mut self,
         round: &Round<'_>,

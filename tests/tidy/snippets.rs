@@ -4,8 +4,7 @@ use super::records::{closed_structs, unset_fields};
 use super::source::Source;
 use super::{
     Fault, banned_words, closed_enums, layer_faults, long_files, long_functions, long_lines,
-    missing_commands, purity_faults, stage_faults, strangers, unlisted_stories, workflow_words,
-    writer_faults,
+    missing_commands, purity_faults, stage_faults, strangers, workflow_words, writer_faults,
 };
 
 type Rule = fn(&[Source]) -> Vec<Fault>;
@@ -154,19 +153,6 @@ fn an_exception_that_nobody_needs_is_a_fault() {
     assert!(closed_enums(&files, &[("Side", "there is no third")]).is_empty());
     assert_eq!(closed_enums(&files, &[("Side", "")]).len(), 1);
     assert_eq!(closed_enums(&files, &[("Side", "two"), ("Gone", "no more")]).len(), 1);
-}
-
-#[test]
-fn a_story_that_nobody_runs_is_a_fault() {
-    let stories = ["all-hot.txt".to_string(), "idle.txt".to_string()];
-    let faults =
-        |runner: &str| unlisted_stories(&stories, &Source::new("tests/scenarios.rs", runner)).len();
-    assert_eq!(faults(""), 2);
-    assert_eq!(faults("// all-hot idle\nscenario!(all_hot);"), 1);
-    assert_eq!(faults("scenarios![all_hot, idle_again];"), 1);
-    assert_eq!(faults("scenarios![all_hot, idle];"), 0);
-    assert_eq!(faults("story(\"scenarios/all-hot.txt\"); story(\"idle\");"), 0);
-    assert_eq!(faults("for entry in fs::read_dir(path) {}"), 0);
 }
 
 #[test]
