@@ -281,8 +281,13 @@ impl Engine {
 
     /// The commands that the host should be carrying out now; repeat them after a restart of the host. After a
     /// [resume](Self::resume), run one round first: migrations of the saved state may have ended since.
+    ///
+    /// The last orders about a migration that has ended are among them (to forget a task, to stop it, to give it back
+    /// to the scheduler) until a later snapshot shows the task at rest or by another migration.
     pub fn outstanding(&self) -> Vec<Command> {
-        self.state.in_flight.values().filter_map(crate::state::Migration::command).collect()
+        let under_way = self.state.in_flight.values().filter_map(crate::state::Migration::command);
+        let over = self.state.ended.iter().flat_map(crate::state::EndedMigration::commands);
+        under_way.chain(over).collect()
     }
 
     /// Digests of what the round over this snapshot is decided from: the settings, the state before

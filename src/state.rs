@@ -23,7 +23,7 @@ use crate::model::hardware::Hardware;
 use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Counts, SystemLoad};
+use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
 
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
@@ -193,6 +193,7 @@ impl State {
     pub(crate) fn forget_release(&mut self, task: TaskId) {
         let forget = |ended: &mut EndedMigration| {
             (ended.source_still_holds, ended.placement_unknown_since_leaving) = (false, None);
+            ended.last_orders.clear();
         };
         self.ended.replace_where(|ended| ended.task == task, forget);
     }
@@ -256,10 +257,20 @@ pub(crate) struct EvictionBackoff {
 }
 
 /// A migration that is over, remembered for reports that come late.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EndedMigration {
     pub(crate) id: MigrationId,
     pub(crate) task: TaskId,
+    /// When it ended.
+    pub(crate) at: Timestamp,
+    /// Whether the task arrived somewhere, or finished.
+    pub(crate) is_settled: bool,
+    /// What the host was told when it ended, as long as no later snapshot shows that it was done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) last_orders: Vec<(Action, Cause)>,
+    /// The moment of the last snapshot since that showed the task at rest: on a living worker, or in a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown_at_rest: Option<Timestamp>,
     /// Whether it ended before its source let go: if the source lets go after all, nobody has the task.
     pub(crate) source_still_holds: bool,
     /// The worker that the task left, if the host's scheduler had yet to say where it put the task, and under
@@ -269,6 +280,22 @@ pub(crate) struct EndedMigration {
     /// When the migration was begun, if it ended before its source let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) requested_at: Option<Timestamp>,
+}
+
+impl EndedMigration {
+    /// What the host should be doing about it still.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
+        let (migration, task) = (self.id, self.task);
+        self.last_orders.iter().map(move |(action, cause)| Command {
+            migration,
+            task,
+            action: *action,
+            why: Why::Follows(*cause),
+            scorecard: None,
+            alternative: None,
+            handover: None,
+        })
+    }
 }
 
 /// What outcomes taught.

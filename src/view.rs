@@ -34,7 +34,7 @@ pub(crate) use domains::Domains;
 pub(crate) use footprint::{Footprint, claims, loads, runs_on_device, suits};
 pub(crate) use groups::{Elsewhere, GroupIndexes};
 pub(crate) use ledger::{Arrival, Ledger};
-pub(crate) use under_way::{UnderWay, under_way};
+pub(crate) use under_way::{UnderWay, Walk, under_way};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 
 /// No worker counts as loaded higher than this, so that sums of loads stay finite: an overload of a

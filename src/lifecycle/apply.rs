@@ -52,6 +52,7 @@ impl<'a> Lifecycle<'a> {
             return false;
         }
         let before = migration.clone();
+        let told = self.out.commands.len();
         let all = &mut self.state.in_flight;
         match next {
             Next::Stay => {}
@@ -68,6 +69,9 @@ impl<'a> Lifecycle<'a> {
         }
         for effect in effects {
             self.carry_out(effect, &before, at);
+        }
+        if matches!(next, Next::End { .. }) {
+            self.remember_orders(id, told);
         }
         next != Next::Stay
     }
@@ -93,6 +97,18 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
+    /// What has been told since of a migration that has just ended stays to be done.
+    fn remember_orders(&mut self, id: MigrationId, since: usize) {
+        let told = &self.out.commands[since..];
+        let told = told.iter().filter(|command| command.migration == id);
+        let orders: Vec<(Action, Cause)> =
+            told.filter_map(|command| Some((command.action, command.cause()?))).collect();
+        if !orders.is_empty() && !broken!("last_orders") {
+            let remember = |ended: &mut EndedMigration| ended.last_orders.clone_from(&orders);
+            self.state.ended.replace_where(|ended| ended.id == id, remember);
+        }
+    }
+
     fn tell(&mut self, migration: &Migration, action: Action, cause: Cause) {
         self.out.commands.push(migration.note(action, Why::Follows(cause)));
     }
@@ -107,7 +123,7 @@ impl<'a> Lifecycle<'a> {
         at: Timestamp,
     ) {
         self.state.in_flight.remove(migration.task());
-        self.state.ended.push(remembered(migration, fate));
+        self.state.ended.push(remembered(migration, fate, at));
         let completed = u64::from(well);
         let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };
         self.state.counters.add(at, counts);
@@ -255,7 +271,7 @@ impl<'a> Lifecycle<'a> {
     /// A task has turned up after its migration was given up: it was interrupted all the same.
     pub(super) fn found_late(
         &mut self,
-        ended: EndedMigration,
+        ended: &EndedMigration,
         (worker, task): (WorkerId, TaskId),
         at: Timestamp,
     ) {
@@ -281,7 +297,7 @@ impl<'a> Lifecycle<'a> {
 }
 
 /// What of a migration is remembered for reports that come late.
-fn remembered(migration: &Migration, fate: Fate) -> EndedMigration {
+fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigration {
     let arrived = matches!(fate, Fate::Completed | Fate::Diverted);
     // What its source evicts late is in the scheduler's hands.
     let by_scheduler = migration.transport().is_by_scheduler();
@@ -290,6 +306,10 @@ fn remembered(migration: &Migration, fate: Fate) -> EndedMigration {
     EndedMigration {
         id: migration.id(),
         task: migration.task(),
+        at,
+        is_settled: arrived || fate == Fate::Finished,
+        last_orders: Vec::new(),
+        shown_at_rest: migration.shown_at_rest(),
         source_still_holds: still_holds,
         placement_unknown_since_leaving: migration.from().filter(|_| by_scheduler && !arrived),
         requested_at: stays.then_some(migration.started()),

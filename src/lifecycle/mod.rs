@@ -11,6 +11,8 @@
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
 //! | `name` | what the transitions are called in the printed table and in tests |
 //! | [`observed`] | turns what a snapshot shows into events |
+//! | [`news`] | whether a report is news, or overtaken by what is known already |
+//! | [`ended`] | what is heard and seen of migrations that are over |
 //! | [`inherited`] | what a later life finds under way |
 //! | [`gang`] | calls off the rest of a gang of which one stays |
 //!
@@ -37,21 +39,22 @@
 
 mod apply;
 mod course;
+mod ended;
 mod event;
 mod gang;
 mod inherited;
 #[cfg(any(test, feature = "mutants"))]
 mod name;
+mod news;
 mod observed;
 #[cfg(test)]
 mod table;
 
-use crate::config::Config;
 use crate::math::average::Average;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause, Command, Fate, Reply, Why};
-use crate::snapshot::{self, Phase, Placement, Report, Snapshot};
-use crate::state::{Concurrency, EndedMigration, Migration, State, Transport};
+use crate::outcome::{Action, Cause, Command, Fate, Reply};
+use crate::snapshot::{self, Phase, Report, Snapshot};
+use crate::state::{Concurrency, State};
 
 pub(crate) use apply::{Lifecycle, Settled};
 
@@ -63,7 +66,7 @@ impl Lifecycle<'_> {
         if let Some(bad) = report.flaw() {
             return Reply { bad: Some(bad), ..Reply::default() };
         }
-        let latest = latest(self.config, self.state, None);
+        let latest = news::latest(self.config, self.state, None);
         self.read(report, latest);
         let Settled { commands, ended, ignored } = self.out;
         Reply { commands, ended, ignored: ignored > 0, bad: None }
@@ -72,19 +75,17 @@ impl Lifecycle<'_> {
     /// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
     /// too long. While the engine holds back, what goes on out of sight has not taken too long.
     pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
-        let latest = latest(self.config, self.state, Some(snapshot.at()));
+        let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         if self.state.is_resumed() {
             self.catch_up(snapshot);
         }
+        self.note_at_rest(snapshot);
         for report in snapshot.reports() {
-            if is_overtaken(self.state, snapshot, report) && !broken!("answered_release") {
-                self.out.ignored += 1;
-            } else {
-                self.read(report, latest);
-            }
+            self.read(report, latest);
         }
         self.notice_workers(snapshot);
         self.adopt(snapshot);
+        self.see_ended(snapshot);
         self.observe(snapshot, holds_back);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
@@ -107,8 +108,8 @@ impl Lifecycle<'_> {
         };
         // Not before its migration entered its course, and not later than can be believed.
         let at = report.at.min(latest).max(migration.since());
-        let stale = is_stale(migration, report) || is_doubtful(self.state, migration, report);
-        let changed = !stale && event_of(report).is_some_and(|event| self.apply(id, event, at));
+        let changed = news::is_news(self.state, migration, report, latest)
+            && event_of(report).is_some_and(|event| self.apply(id, event, at));
         self.out.ignored += u32::from(!changed);
     }
 
@@ -123,46 +124,6 @@ impl Lifecycle<'_> {
             let prior = section.table.profile(hardware, None).performance;
             let average = kinds.entry(hardware).or_insert(Average::starting_at(prior));
             average.learn(speed, section.learning_rate);
-        }
-    }
-
-    /// Reads a report on a migration that is over, or that never was.
-    fn read_late(&mut self, report: &Report, latest: Timestamp) {
-        let State { ended, in_flight, .. } = &*self.state;
-        let known = ended.iter().find(|ended| Some(ended.id) == report.event.migration());
-        let known = known.filter(|ended| !in_flight.contains_key(&ended.task));
-        let Some(ended) = known.copied() else {
-            self.out.ignored += 1;
-            return;
-        };
-        match report.event {
-            // The source let go although the migration was over: nobody has the task. Once.
-            snapshot::Event::Released { .. }
-                if ended.source_still_holds && !broken!("late_release_is_not_lost") =>
-            {
-                let gone = |other: &mut EndedMigration| {
-                    other.source_still_holds = false;
-                    if !broken!("gang_follows_who_was_let_go_late") {
-                        other.requested_at = None;
-                    }
-                };
-                self.state.ended.replace_where(|other| other.id == ended.id, gone);
-                self.out.commands.push(Command {
-                    migration: ended.id,
-                    task: ended.task,
-                    action: Action::Requeue,
-                    why: Why::Follows(Cause::Late),
-                    scorecard: None,
-                    alternative: None,
-                    handover: None,
-                });
-            }
-            snapshot::Event::Diverted { worker, task, .. }
-                if ended.placement_unknown_since_leaving.is_some() && !broken!("heard_of_late") =>
-            {
-                self.found_late(ended, (worker, task), report.at.min(latest));
-            }
-            _ => self.out.ignored += 1,
         }
     }
 
@@ -186,61 +147,6 @@ const fn event_of(report: &Report) -> Option<Event> {
         snapshot::Event::Diverted { worker, task, .. } => Event::Diverted { worker, task },
         snapshot::Event::Performance { .. } => return None,
     })
-}
-
-/// Whether a report speaks of an assignment that was over when the present one was made. Taken for
-/// news, a failure would have the task run in two places, and a success would have it in none.
-fn is_stale(migration: &Migration, report: &Report) -> bool {
-    migration.is_assigned_again()
-        && match report.event {
-            snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. } => {
-                report.at <= migration.since()
-            }
-            snapshot::Event::Running { .. } => report.at < migration.since(),
-            _ => false,
-        }
-}
-
-/// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
-/// that it goes on from may be older than the release, and then it is not the source that failed.
-/// Taken for the source's, the end of the migration would leave the task to nobody. Or older than the
-/// moment when the copy began to run, and then it is not the copy that failed.
-fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
-    let failed =
-        matches!(report.event, snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. });
-    let ends = failed || matches!(report.event, snapshot::Event::Aborted { .. });
-    let may_run = migration.transport() == Transport::StartThenStop
-        && failed
-        && !broken!("failure_of_a_copy_in_doubt");
-    ends && (migration.phase() == Phase::Releasing || may_run) && state.is_resumed()
-}
-
-/// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,
-/// though the task is at its source again, or of a failure, though its target runs it. The state is
-/// older than that; taken for news, the task would run in two places.
-fn is_overtaken(state: &State, snapshot: &Snapshot, report: &Report) -> bool {
-    let migration = report.event.migration().filter(|_| state.is_resumed());
-    let Some(migration) = migration.and_then(|id| state.in_flight.by_id(id)) else { return false };
-    let shown = snapshot.task(migration.task()).map(|task| task.placement);
-    let is_on = |worker| shown == Some(Placement::On(worker));
-    match report.event {
-        snapshot::Event::Released { .. } => {
-            report.at < snapshot.at() && migration.from().is_some_and(is_on)
-        }
-        snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. } => {
-            migration.phase() == Phase::Assigned && is_on(migration.to())
-        }
-        _ => false,
-    }
-}
-
-/// The latest moment at which a report can be believed to have happened: not so long after the last
-/// snapshot that time-outs and cooldowns counted from there would never end.
-fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
-    // A later life has seen no snapshot yet; what it took over has its moments.
-    let taken_over = || state.in_flight.values().map(Migration::since).max();
-    let last = state.last.max(now).or_else(taken_over);
-    last.map_or(Timestamp::default(), |last| last.after(config.timeout()))
 }
 
 /// Whether a command is still to be carried out, after all that followed in the same snapshot.

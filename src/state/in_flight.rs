@@ -159,6 +159,19 @@ impl InFlight {
         }
     }
 
+    /// Notes of which migrations a snapshot shows the task at rest; they are asked in the order of their tasks.
+    pub(crate) fn note_at_rest(
+        &mut self,
+        at: Timestamp,
+        mut is_at_rest: impl FnMut(&Migration) -> bool,
+    ) {
+        for migration in self.migrations.values_mut() {
+            if is_at_rest(migration) {
+                migration.set_shown_at_rest(at);
+            }
+        }
+    }
+
     /// Writes down what migrations count to that began without a budget.
     pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
         let uncharged = |migration: &&mut Box<Migration>| migration.charge().is_none();

@@ -57,6 +57,9 @@ pub(crate) struct Migration {
     /// When it entered its course.
     since: Timestamp,
     started: Timestamp,
+    /// The moment of the last snapshot that showed the task at rest: on a living worker, or in a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown_at_rest: Option<Timestamp>,
     /// Releases and assignments that were asked for.
     attempts: u32,
     /// What it counts to, as it was when it began; `None` where no budget was in force.
@@ -68,7 +71,8 @@ pub(crate) struct Migration {
 impl Migration {
     /// A migration that begins, or is found to be under way, in `course` at `since`.
     pub(crate) fn begin(terms: Terms, course: Course, since: Timestamp) -> Self {
-        Self { terms, course, since, started: since, attempts: 1, charge: None }
+        let shown_at_rest = None;
+        Self { terms, course, since, started: since, shown_at_rest, attempts: 1, charge: None }
     }
 
     /// A migration that a host is found to carry out: releases and assignments before are not known.
@@ -137,6 +141,11 @@ impl Migration {
             (None, _) => Course::Placing,
         };
         self.since = at;
+    }
+
+    /// A snapshot shows the task on a living worker, or in a queue.
+    pub(crate) fn set_shown_at_rest(&mut self, at: Timestamp) {
+        self.shown_at_rest = Some(at);
     }
 
     /// Writes down what it counts to.
@@ -236,6 +245,11 @@ impl Migration {
     /// Whether it is a placement of a task that has lost its worker.
     pub(crate) const fn is_placement(&self) -> bool {
         self.from().is_none()
+    }
+
+    /// The moment of the last snapshot that showed the task at rest; `None` if no snapshot has.
+    pub(crate) const fn shown_at_rest(&self) -> Option<Timestamp> {
+        self.shown_at_rest
     }
 
     /// Whether it takes a task from where it runs: those are what the budgets are for.

@@ -63,19 +63,19 @@ pub(crate) fn under_way<'a>(in_flight: &'a InFlight, snapshot: &Snapshot) -> Vec
 }
 
 /// Finds tasks that are asked for in the order of their ids.
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     tasks: &'a [Task],
     /// All tasks before are of lower ids than any that is asked for from now on.
     next: usize,
 }
 
 impl<'a> Walk<'a> {
-    const fn new(tasks: &'a [Task]) -> Self {
+    pub(crate) const fn new(tasks: &'a [Task]) -> Self {
         Self { tasks, next: 0 }
     }
 
     /// The row of a task; `None` if there is no such task. Passing over `n` tasks takes O(log n).
-    fn row(&mut self, id: TaskId) -> Option<TaskRow> {
+    pub(crate) fn row(&mut self, id: TaskId) -> Option<TaskRow> {
         let rest = &self.tasks[self.next..];
         let is_before = |task: &Task| task.id < id;
         let mut reach = 0;
