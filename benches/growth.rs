@@ -3,8 +3,8 @@
 //! Each shape stands beside its floor: the same round without groups, or without migrations under way, taken in
 //! the same run. The ratio of the two is asserted, and so are two exponents of growth: they belong to the code and
 //! hardly to the machine. With t(n) the time for n workers, the exponent is `log4(t(4n) / t(n))`: 1 is linear. The
-//! floor's own is asserted, and that of the ratio on top of 1: what a machine loses as records outgrow its caches,
-//! both lose.
+//! exponent of a shape is asserted beside that of its floor, and the floor's beside that of one comparison of all
+//! its records with their like: what a machine loses as the records outgrow its caches, both lose.
 //!
 //! Rounds of all sizes of a shape and of its floor take turns, and the fastest of each counts, in time that the
 //! thread has run: what else runs on the machine slows some rounds down, and speeds none up.
@@ -40,7 +40,7 @@ const TASKS_PER_WORKER: u64 = 2;
 const ROUNDS: Range<usize> = 15..500;
 /// How long a shape is measured, in time that the thread has run, once it has had the least number of rounds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No floor grows faster than this, and no shape faster beside its floor.
+/// No floor grows faster than this beside a comparison of its records, and no shape beside its floor.
 const MOST_EXPONENT: f64 = 1.15;
 
 /// The records of a moment, in seconds, for so many workers.
@@ -221,6 +221,9 @@ struct Ready {
     engine: Engine,
     next: Snapshot,
     fastest: f64,
+    /// The same records once more, and how long it takes to find that they are the same.
+    twin: Snapshot,
+    fastest_comparison: f64,
 }
 
 impl Ready {
@@ -228,7 +231,13 @@ impl Ready {
         let config = Config::default();
         let mut engine = Engine::in_epoch(config, Epoch::new(1)).expect("the default is valid");
         let _ = engine.tick(&before(270, count)).expect("the first snapshot is new");
-        Self { engine, next: next(300, count), fastest: f64::INFINITY }
+        Self {
+            engine,
+            next: next(300, count),
+            twin: next(300, count),
+            fastest: f64::INFINITY,
+            fastest_comparison: f64::INFINITY,
+        }
     }
 
     fn run(&mut self) {
@@ -237,11 +246,15 @@ impl Ready {
         let outcome = black_box(engine.tick(black_box(&self.next)));
         self.fastest = self.fastest.min((clock() - start).as_secs_f64());
         let _ = outcome.expect("the snapshot is new");
+        let start = clock();
+        assert!(black_box(&self.next) == black_box(&self.twin), "they are the same");
+        self.fastest_comparison = self.fastest_comparison.min((clock() - start).as_secs_f64());
     }
 }
 
-/// The fastest rounds of a shape and of its floor, in seconds, size by size.
-fn measure(shape: &Shape, sizes: u32, rounds: Range<usize>) -> Vec<(u64, [f64; 2])> {
+/// The fastest rounds of a shape and of its floor, and the fastest comparison of the floor's records with their like, in seconds, size by
+/// size.
+fn measure(shape: &Shape, sizes: u32, rounds: Range<usize>) -> Vec<(u64, [f64; 3])> {
     let counts = (0..sizes).map(|size| shape.smallest << size);
     let mut pairs: Vec<(u64, [Ready; 2])> = counts
         .map(|count| {
@@ -256,7 +269,9 @@ fn measure(shape: &Shape, sizes: u32, rounds: Range<usize>) -> Vec<(u64, [f64; 2
         }
         pairs.iter_mut().flat_map(|(_, pair)| pair).for_each(Ready::run);
     }
-    pairs.into_iter().map(|(count, pair)| (count, pair.map(|round| round.fastest))).collect()
+    let times =
+        |[round, floor]: [Ready; 2]| [round.fastest, floor.fastest, floor.fastest_comparison];
+    pairs.into_iter().map(|(count, pair)| (count, times(pair))).collect()
 }
 
 /// How time grows with size, from the smallest size to the largest: 1 is linear. `None` for one size alone.
@@ -270,7 +285,7 @@ fn judge(shape: &Shape, sizes: u32, rounds: Range<usize>) -> Vec<String> {
     let Shape { name, most_ratio, .. } = shape;
     let mut faults = Vec::new();
     let rows = measure(shape, sizes, rounds);
-    for (count, [took, floor]) in &rows {
+    for (count, [took, floor, _]) in &rows {
         let ratio = took / floor;
         println!(
             "{name:<36} {count:>5} workers: {:>8.2} ms, floor {:>8.2} ms, ratio {ratio:>5.2}",
@@ -281,11 +296,13 @@ fn judge(shape: &Shape, sizes: u32, rounds: Range<usize>) -> Vec<String> {
             faults.push(format!("{name}: ratio {ratio:.2} above {most_ratio}"));
         }
     }
-    let of = |which: usize| exponent(rows.iter().map(move |(count, pair)| (*count, pair[which])));
-    if let (Some(own), Some(floor)) = (of(0), of(1)) {
-        let beside = 1.0 + own - floor;
-        println!("{name:<36} exponent {own:.2}, of the floor {floor:.2}, beside it {beside:.2}");
-        for (what, exponent) in [("of the floor", floor), ("beside the floor", beside)] {
+    let of = |which: usize| exponent(rows.iter().map(move |(count, times)| (*count, times[which])));
+    if let (Some(own), Some(floor), Some(bare)) = (of(0), of(1), of(2)) {
+        println!(
+            "{name:<36} exponent {own:.2}, of the floor {floor:.2}, of a comparison {bare:.2}"
+        );
+        for (what, beside) in [("beside the floor", own - floor), ("of the floor", floor - bare)] {
+            let exponent = 1.0 + beside;
             if exponent > MOST_EXPONENT {
                 faults.push(format!("{name}: exponent {what} {exponent:.2} above {MOST_EXPONENT}"));
             }

@@ -42,8 +42,8 @@ use budget::Taking;
 use rule::Asked::{AfterOthers, Again, Once, WhenTaken};
 use rule::Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
 use rule::{
-    Answer, AskEffect, AskJoin, AskPair, AskPayback, AskTarget, AskTask, AskVariant, AskWorth,
-    Purposes, Rule, Variant, rule,
+    ALL, Answer, AskEffect, AskJoin, AskPair, AskPayback, AskTarget, AskTask, AskVariant, AskWorth,
+    FORCED, MOVES, REBALANCE, Rule, UPGRADE, VOLUNTARY, Variant, rule,
 };
 
 type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
@@ -77,103 +77,79 @@ const COMPANIONS: &str = "companions may move";
 // ---------------------------------------------------------------- the table
 
 const TASK: &[Rule<AskTask>] = &[
-    rule("source is certain", Purposes::FORCED, Always, Once, task::leaves_a_certain_source),
-    rule("within scope", Purposes::ALL, Scope, Once, task::within_scope),
-    rule("record is sound", Purposes::ALL, Always, Once, task::record_is_sound),
-    rule("not in flight", Purposes::ALL, Always, Once, task::not_in_flight),
-    rule("has a worker", Purposes::MOVES, Always, Once, task::has_a_worker),
-    rule("place is known", Purposes::ALL, Always, Once, task::place_is_known),
-    rule("not frozen", Purposes::ALL, Always, Once, task::not_frozen),
-    rule("not pinned", Purposes::MOVES, Always, Once, task::not_pinned),
-    rule("not before its time", Purposes::MOVES, Always, Once, task::not_before_its_time),
-    rule("disruption budget", Purposes::MOVES, Always, Again, group::disruption_budget),
-    rule("gang stays whole", Purposes::VOLUNTARY, Always, Again, group::gang_stays_whole),
-    rule("eviction back-off", Purposes::MOVES, Always, Once, task::eviction_back_off),
-    rule("cooldown", Purposes::VOLUNTARY, Stability, Once, task::cooldown),
-    rule("not long running", Purposes::VOLUNTARY, CostBenefit, Once, task::not_long_running),
-    rule("not nearly done", Purposes::VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
-    rule(COMPANIONS, Purposes::ALL, Always, Once, companions_may_move),
+    rule("source is certain", FORCED, Always, Once, task::leaves_a_certain_source),
+    rule("within scope", ALL, Scope, Once, task::within_scope),
+    rule("record is sound", ALL, Always, Once, task::record_is_sound),
+    rule("not in flight", ALL, Always, Once, task::not_in_flight),
+    rule("has a worker", MOVES, Always, Once, task::has_a_worker),
+    rule("place is known", ALL, Always, Once, task::place_is_known),
+    rule("not frozen", ALL, Always, Once, task::not_frozen),
+    rule("not pinned", MOVES, Always, Once, task::not_pinned),
+    rule("not before its time", MOVES, Always, Once, task::not_before_its_time),
+    rule("disruption budget", MOVES, Always, Again, group::disruption_budget),
+    rule("gang stays whole", VOLUNTARY, Always, Again, group::gang_stays_whole),
+    rule("eviction back-off", MOVES, Always, Once, task::eviction_back_off),
+    rule("cooldown", VOLUNTARY, Stability, Once, task::cooldown),
+    rule("not long running", VOLUNTARY, CostBenefit, Once, task::not_long_running),
+    rule("not nearly done", VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
+    rule(COMPANIONS, ALL, Always, Once, companions_may_move),
 ];
 
 const TARGET: &[Rule<AskTarget>] = &[
-    rule("target accepts", Purposes::ALL, Always, Once, target::accepts),
-    rule("target's load is known", Purposes::ALL, Always, Once, target::load_is_known),
+    rule("target accepts", ALL, Always, Once, target::accepts),
+    rule("target's load is known", ALL, Always, Once, target::load_is_known),
 ];
 
 const PAIR: &[Rule<AskPair>] = &[
-    rule("not there already", Purposes::ALL, Always, Again, target::not_there_already),
-    rule("target not frozen", Purposes::ALL, Always, Again, target::not_frozen),
-    rule("within target class", Purposes::ALL, Always, Again, target::within_class),
+    rule("not there already", ALL, Always, Again, target::not_there_already),
+    rule("target not frozen", ALL, Always, Again, target::not_frozen),
+    rule("within target class", ALL, Always, Again, target::within_class),
 ];
 
 const VARIANT: &[Rule<AskVariant>] = &[
-    rule("has all hardware", Purposes::ALL, Always, Again, variant::has_all_hardware),
-    rule("has any hardware", Purposes::ALL, Always, Again, variant::has_any_hardware),
-    rule("has labels", Purposes::ALL, Always, Again, variant::has_labels),
-    rule("has no forbidden label", Purposes::ALL, Always, Again, variant::has_no_forbidden_label),
-    rule("memory is large enough", Purposes::ALL, Always, Again, variant::memory_is_large_enough),
-    rule("compute capability", Purposes::ALL, Always, Again, variant::compute_capability),
-    rule("room on a device", Purposes::ALL, Always, Again, variant::room_on_a_device),
-    rule("headroom", Purposes::ALL, Always, Again, variant::headroom),
+    rule("has all hardware", ALL, Always, Again, variant::has_all_hardware),
+    rule("has any hardware", ALL, Always, Again, variant::has_any_hardware),
+    rule("has labels", ALL, Always, Again, variant::has_labels),
+    rule("has no forbidden label", ALL, Always, Again, variant::has_no_forbidden_label),
+    rule("memory is large enough", ALL, Always, Again, variant::memory_is_large_enough),
+    rule("compute capability", ALL, Always, Again, variant::compute_capability),
+    rule("room on a device", ALL, Always, Again, variant::room_on_a_device),
+    rule("headroom", ALL, Always, Again, variant::headroom),
 ];
 
 const JOIN: &[Rule<AskJoin>] = &[
-    rule("target stays long enough", Purposes::ALL, Always, Again, target::stays_long_enough),
-    rule("affinity", Purposes::ALL, Always, Again, group::affinity),
-    rule("anti-affinity", Purposes::ALL, Always, Again, group::anti_affinity),
-    rule("spread over domains", Purposes::VOLUNTARY, Always, Again, group::spread_over_domains),
-    rule("not left recently", Purposes::ALL, Always, Again, target::not_left_recently),
+    rule("target stays long enough", ALL, Always, Again, target::stays_long_enough),
+    rule("affinity", ALL, Always, Again, group::affinity),
+    rule("anti-affinity", ALL, Always, Again, group::anti_affinity),
+    rule("spread over domains", VOLUNTARY, Always, Again, group::spread_over_domains),
+    rule("not left recently", ALL, Always, Again, target::not_left_recently),
 ];
 
 const EFFECT: &[Rule<AskEffect>] = &[
-    rule(
-        "source still donates",
-        Purposes::REBALANCE,
-        Always,
-        AfterOthers,
-        load::source_still_donates,
-    ),
-    rule(
-        "target still accepts",
-        Purposes::REBALANCE,
-        Always,
-        AfterOthers,
-        load::target_still_accepts,
-    ),
-    rule("ceiling", Purposes::REBALANCE, Stability, Again, load::ceiling),
-    rule("ceiling of an upgrade", Purposes::UPGRADE, Always, WhenTaken, load::ceiling),
-    rule("relief", Purposes::REBALANCE, Stability, Again, load::relief),
-    rule("gain", Purposes::REBALANCE, Stability, Again, load::gain),
-    rule(
-        "spread does not grow",
-        Purposes::REBALANCE,
-        Stability,
-        WhenTaken,
-        load::spread_does_not_grow,
-    ),
-    rule("loads stay even", Purposes::UPGRADE, Always, WhenTaken, load::loads_stay_even),
+    rule("source still donates", REBALANCE, Always, AfterOthers, load::source_still_donates),
+    rule("target still accepts", REBALANCE, Always, AfterOthers, load::target_still_accepts),
+    rule("ceiling", REBALANCE, Stability, Again, load::ceiling),
+    rule("ceiling of an upgrade", UPGRADE, Always, WhenTaken, load::ceiling),
+    rule("relief", REBALANCE, Stability, Again, load::relief),
+    rule("gain", REBALANCE, Stability, Again, load::gain),
+    rule("spread does not grow", REBALANCE, Stability, WhenTaken, load::spread_does_not_grow),
+    rule("loads stay even", UPGRADE, Always, WhenTaken, load::loads_stay_even),
 ];
 
 const PAYBACK: &[Rule<AskPayback>] =
-    &[rule("pays off", Purposes::VOLUNTARY, Transfer, Again, payback::pays_off)];
+    &[rule("pays off", VOLUNTARY, Transfer, Again, payback::pays_off)];
 
 const WORTH: &[Rule<AskWorth>] =
-    &[rule("worth its cost", Purposes::VOLUNTARY, CostBenefit, Once, worth::worth_its_cost)];
+    &[rule("worth its cost", VOLUNTARY, CostBenefit, Once, worth::worth_its_cost)];
 
 const BUDGET: &[Rule<AskBudget>] = &[
-    rule(
-        "placements per worker",
-        Purposes::ALL,
-        Migration,
-        WhenTaken,
-        budget::placements_per_worker,
-    ),
-    rule("simultaneous moves", Purposes::MOVES, Migration, WhenTaken, budget::simultaneous_moves),
-    rule("moves per source", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_source),
-    rule("moves per target", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_target),
-    rule("memory of moves", Purposes::MOVES, Migration, WhenTaken, budget::memory_of_moves),
-    rule("table of budgets", Purposes::MOVES, Migration, WhenTaken, budget::table_of_budgets),
-    rule("fairness", Purposes::VOLUNTARY, Fairness, WhenTaken, budget::fairness),
+    rule("placements per worker", ALL, Migration, WhenTaken, budget::placements_per_worker),
+    rule("simultaneous moves", MOVES, Migration, WhenTaken, budget::simultaneous_moves),
+    rule("moves per source", MOVES, Migration, WhenTaken, budget::moves_per_source),
+    rule("moves per target", MOVES, Migration, WhenTaken, budget::moves_per_target),
+    rule("memory of moves", MOVES, Migration, WhenTaken, budget::memory_of_moves),
+    rule("table of budgets", MOVES, Migration, WhenTaken, budget::table_of_budgets),
+    rule("fairness", VOLUNTARY, Fairness, WhenTaken, budget::fairness),
 ];
 
 // ---------------------------------------------------------------- who asks

@@ -78,20 +78,21 @@ impl Section {
 pub(super) struct Purposes(u8);
 
 impl Purposes {
-    pub(super) const ALL: Self = Self(0b11111);
-    /// Whatever takes a task from a worker.
-    pub(super) const MOVES: Self = Self(0b11110);
-    /// What must leave its worker.
-    pub(super) const FORCED: Self = Self(0b00110);
-    /// What nothing forces.
-    pub(super) const VOLUNTARY: Self = Self(0b11000);
-    pub(super) const REBALANCE: Self = Self(0b01000);
-    pub(super) const UPGRADE: Self = Self(0b10000);
-
     pub(super) const fn contains(self, purpose: Purpose) -> bool {
         self.0 >> (purpose as u8) & 1 == 1
     }
 }
+
+/// Every purpose.
+pub(super) const ALL: Purposes = Purposes(0b11111);
+/// Whatever takes a task from a worker.
+pub(super) const MOVES: Purposes = Purposes(0b11110);
+/// What must leave its worker.
+pub(super) const FORCED: Purposes = Purposes(0b00110);
+/// What nothing forces.
+pub(super) const VOLUNTARY: Purposes = Purposes(0b11000);
+pub(super) const REBALANCE: Purposes = Purposes(0b01000);
+pub(super) const UPGRADE: Purposes = Purposes(0b10000);
 
 /// One condition that a move must meet.
 #[derive(Clone, Copy, Debug)]
