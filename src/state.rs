@@ -27,7 +27,7 @@ use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
 
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use migration::{Migration, Target, Terms};
+pub(crate) use migration::{AtRest, Migration, Target, Terms};
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
@@ -268,9 +268,9 @@ pub(crate) struct EndedMigration {
     /// What the host was told when it ended, as long as no later snapshot shows that it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_orders: Vec<(Action, Cause)>,
-    /// The moment of the last snapshot since that showed the task at rest: on a living worker, or in a queue.
+    /// The last snapshot that showed the task at rest; `None` if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) shown_at_rest: Option<Timestamp>,
+    pub(crate) shown_at_rest: Option<AtRest>,
     /// Whether it ended before its source let go: if the source lets go after all, nobody has the task.
     pub(crate) source_still_holds: bool,
     /// The worker that the task left, if the host's scheduler had yet to say where it put the task, and under

@@ -9,10 +9,10 @@ use crate::model::ids::MigrationId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{self, Coverage, Phase, Placement, Report, Snapshot};
-use crate::state::{EndedMigration, State};
+use crate::state::{AtRest, EndedMigration, State};
 
 use super::apply::Lifecycle;
-use super::news::{is_at_rest, is_later};
+use super::news::{at_rest, is_later};
 
 impl Lifecycle<'_> {
     /// Reads a report on a migration that is over, or that never was.
@@ -68,12 +68,10 @@ impl Lifecycle<'_> {
         }
         for (id, left_to_do) in left {
             match left_to_do {
-                LeftToDo::Nothing { at_rest } => {
+                LeftToDo::Nothing(shown) => {
                     let done = |ended: &mut EndedMigration| {
                         ended.last_orders.clear();
-                        if at_rest {
-                            ended.shown_at_rest = Some(snapshot.at());
-                        }
+                        ended.shown_at_rest = shown.or(ended.shown_at_rest);
                     };
                     self.state.ended.replace_where(|ended| ended.id == id, done);
                 }
@@ -90,7 +88,7 @@ impl Lifecycle<'_> {
 /// What a snapshot shows to be left of a migration that is over.
 enum LeftToDo {
     /// The task is at rest, or gone, or moves by another migration.
-    Nothing { at_rest: bool },
+    Nothing(Option<AtRest>),
     /// The host still carries it out: what it was told last is not done yet.
     LastOrders,
     /// Nobody has the task.
@@ -101,10 +99,10 @@ enum LeftToDo {
 fn left_to_do(state: &State, snapshot: &Snapshot, ended: &EndedMigration) -> Option<LeftToDo> {
     let Some(task) = snapshot.task(ended.task) else {
         let is_complete = snapshot.coverage() == Coverage::Complete;
-        return is_complete.then_some(LeftToDo::Nothing { at_rest: false });
+        return is_complete.then_some(LeftToDo::Nothing(None));
     };
     if state.in_flight.contains_key(&ended.task) {
-        return Some(LeftToDo::Nothing { at_rest: false });
+        return Some(LeftToDo::Nothing(None));
     }
     match task.placement {
         Placement::Moving { migration, phase, .. } if migration == ended.id => {
@@ -117,6 +115,6 @@ fn left_to_do(state: &State, snapshot: &Snapshot, ended: &EndedMigration) -> Opt
             }
             (!ended.last_orders.is_empty()).then_some(LeftToDo::LastOrders)
         }
-        _ => Some(LeftToDo::Nothing { at_rest: is_at_rest(snapshot, task) }),
+        _ => Some(LeftToDo::Nothing(at_rest(snapshot, task))),
     }
 }

@@ -108,8 +108,12 @@ impl Lifecycle<'_> {
         };
         // Not before its migration entered its course, and not later than can be believed.
         let at = report.at.min(latest).max(migration.since());
+        let task = migration.task();
         let changed = news::is_news(self.state, migration, report, latest)
             && event_of(report).is_some_and(|event| self.apply(id, event, at));
+        if changed {
+            self.state.in_flight.update(task, |migration| migration.set_heard(report.at));
+        }
         self.out.ignored += u32::from(!changed);
     }
 

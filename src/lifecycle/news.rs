@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::snapshot::{Event as Told, Phase, Placement, Report, Snapshot, Stance, Task};
-use crate::state::{Course, Migration, State, Transport};
+use crate::state::{AtRest, Course, Migration, State, Transport};
 use crate::view::Walk;
 
 use super::apply::Lifecycle;
@@ -18,27 +18,29 @@ impl Lifecycle<'_> {
     /// on.
     pub(super) fn note_at_rest(&mut self, snapshot: &Snapshot) {
         let mut walk = Walk::new(snapshot.tasks());
-        self.state.in_flight.note_at_rest(snapshot.at(), |migration| {
-            let row = walk.row(migration.task());
-            row.is_some_and(|row| is_at_rest(snapshot, &snapshot.tasks()[row.position()]))
+        self.state.in_flight.note_at_rest(|migration| {
+            let row = walk.row(migration.task())?;
+            at_rest(snapshot, &snapshot.tasks()[row.position()])
         });
     }
 }
 
-/// Whether a snapshot shows a task on a living worker, or in a queue.
-pub(super) fn is_at_rest(snapshot: &Snapshot, task: &Task) -> bool {
+/// Where a snapshot shows a task at rest: on a living worker, or in a queue; `None` if it does not.
+pub(super) fn at_rest(snapshot: &Snapshot, task: &Task) -> Option<AtRest> {
+    let at = snapshot.at();
     match task.placement {
-        Placement::On(worker) => {
-            snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
+        Placement::On(id) => {
+            let is_living = snapshot.worker(id)?.stance != Stance::Offline;
+            is_living.then_some(AtRest { at, on: Some(id) })
         }
-        Placement::Unplaced => true,
-        Placement::Orphaned | Placement::Moving { .. } => false,
+        Placement::Unplaced => Some(AtRest { at, on: None }),
+        Placement::Orphaned | Placement::Moving { .. } => None,
     }
 }
 
 /// Whether something reported of this moment happened after what a snapshot has shown, if one has.
-pub(super) fn is_later(at: Timestamp, shown: Option<Timestamp>) -> bool {
-    shown.is_none_or(|shown| at >= shown) || broken!("older_than_the_snapshot")
+pub(super) fn is_later(at: Timestamp, shown: Option<AtRest>) -> bool {
+    shown.is_none_or(|shown| at >= shown.at) || broken!("older_than_the_snapshot")
 }
 
 /// Whether a report on a migration under way says more than is known.
@@ -48,26 +50,33 @@ pub(super) fn is_news(
     report: &Report,
     latest: Timestamp,
 ) -> bool {
+    let shown = migration.shown_at_rest();
     let has_task_run = match (report.event, migration.course()) {
-        (Told::Released { .. }, Course::Releasing { .. } | Course::Copying { .. }) => true,
+        // On its target it is only because its source has let go.
+        (Told::Released { .. }, Course::Releasing { .. } | Course::Copying { .. }) => {
+            shown.is_some_and(|shown| shown.on != Some(migration.to()))
+        }
         (Told::Failed { .. } | Told::Refused { .. }, course) => {
             course.phase() == Phase::Assigned && !matches!(course, Course::Copying { .. })
         }
         _ => false,
     };
-    let is_overtaken = has_task_run && !is_later(report.at, migration.shown_at_rest());
+    let is_overtaken = has_task_run && !is_later(report.at, shown);
     !is_overtaken && !is_stale(migration, report, latest) && !is_doubtful(state, migration, report)
 }
 
 /// Whether a report speaks of an assignment that was over when the present one was made. Taken for
 /// news, a failure would have the task run in two places, and a success would have it in none.
 fn is_stale(migration: &Migration, report: &Report, latest: Timestamp) -> bool {
-    let at = if broken!("clock_that_is_ahead") { report.at } else { report.at.min(latest) };
-    let (since, again) = (migration.since(), migration.is_assigned_again());
+    let (at, since) = (report.at.min(latest), migration.since());
+    let again = migration.is_assigned_again();
     match report.event {
         Told::Failed { .. } | Told::Refused { .. } => {
             let before = migration.phase() == Phase::Assigned && at < since;
-            (before && !broken!("failure_before_the_assignment")) || (again && at <= since)
+            // A clock that is ahead tells of the moment of the assignment as of one to come.
+            let is_told = migration.heard() == Some(report.at) && !broken!("clock_that_is_ahead");
+            (before && !broken!("failure_before_the_assignment"))
+                || (again && (at <= since || is_told))
         }
         Told::Running { .. } => again && at < since,
         _ => false,

@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Charge, Migration, Target};
+use super::{AtRest, Charge, Migration, Target};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Cause, Command, Why};
@@ -160,14 +160,10 @@ impl InFlight {
     }
 
     /// Notes of which migrations a snapshot shows the task at rest; they are asked in the order of their tasks.
-    pub(crate) fn note_at_rest(
-        &mut self,
-        at: Timestamp,
-        mut is_at_rest: impl FnMut(&Migration) -> bool,
-    ) {
+    pub(crate) fn note_at_rest(&mut self, mut shown: impl FnMut(&Migration) -> Option<AtRest>) {
         for migration in self.migrations.values_mut() {
-            if is_at_rest(migration) {
-                migration.set_shown_at_rest(at);
+            if let Some(shown) = shown(migration) {
+                migration.set_shown_at_rest(shown);
             }
         }
     }

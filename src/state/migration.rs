@@ -49,6 +49,15 @@ pub(crate) struct Target {
     pub(crate) load: Amounts,
 }
 
+/// A snapshot that shows a task at rest: on a living worker, or in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AtRest {
+    /// The moment of the snapshot.
+    pub(crate) at: Timestamp,
+    /// The worker; `None` if it is in a queue.
+    pub(crate) on: Option<WorkerId>,
+}
+
 /// A migration under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Migration {
@@ -57,9 +66,12 @@ pub(crate) struct Migration {
     /// When it entered its course.
     since: Timestamp,
     started: Timestamp,
-    /// The moment of the last snapshot that showed the task at rest: on a living worker, or in a queue.
+    /// The last snapshot that showed the task at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    shown_at_rest: Option<Timestamp>,
+    shown_at_rest: Option<AtRest>,
+    /// The moment that the last report stated which changed the course, by the clock of whoever reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heard: Option<Timestamp>,
     /// Releases and assignments that were asked for.
     attempts: u32,
     /// What it counts to, as it was when it began; `None` where no budget was in force.
@@ -71,8 +83,9 @@ pub(crate) struct Migration {
 impl Migration {
     /// A migration that begins, or is found to be under way, in `course` at `since`.
     pub(crate) fn begin(terms: Terms, course: Course, since: Timestamp) -> Self {
-        let shown_at_rest = None;
-        Self { terms, course, since, started: since, shown_at_rest, attempts: 1, charge: None }
+        let (shown_at_rest, heard) = (None, None);
+        let started = since;
+        Self { terms, course, since, started, shown_at_rest, heard, attempts: 1, charge: None }
     }
 
     /// A migration that a host is found to carry out: releases and assignments before are not known.
@@ -88,6 +101,8 @@ impl Migration {
         let copied = self.transport() == Transport::StartThenStop;
         if copied && course.from().is_none() {
             self.terms.reason = Reason::Recover;
+            // Its target is asked once more: the order begins nothing.
+            self.attempts += u32::from(!broken!("overlap_begins_once"));
         }
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
@@ -143,9 +158,14 @@ impl Migration {
         self.since = at;
     }
 
-    /// A snapshot shows the task on a living worker, or in a queue.
-    pub(crate) fn set_shown_at_rest(&mut self, at: Timestamp) {
-        self.shown_at_rest = Some(at);
+    /// A snapshot shows the task at rest.
+    pub(crate) fn set_shown_at_rest(&mut self, shown: AtRest) {
+        self.shown_at_rest = Some(shown);
+    }
+
+    /// A report of this moment has changed the course.
+    pub(crate) fn set_heard(&mut self, at: Timestamp) {
+        self.heard = Some(at);
     }
 
     /// Writes down what it counts to.
@@ -247,9 +267,14 @@ impl Migration {
         self.from().is_none()
     }
 
-    /// The moment of the last snapshot that showed the task at rest; `None` if no snapshot has.
-    pub(crate) const fn shown_at_rest(&self) -> Option<Timestamp> {
+    /// The last snapshot that showed the task at rest; `None` if none has.
+    pub(crate) const fn shown_at_rest(&self) -> Option<AtRest> {
         self.shown_at_rest
+    }
+
+    /// The moment that the last report stated which changed the course; `None` if none has.
+    pub(crate) const fn heard(&self) -> Option<Timestamp> {
+        self.heard
     }
 
     /// Whether it takes a task from where it runs: those are what the budgets are for.

@@ -14,7 +14,7 @@ use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Ended, Fate, Outcome, Reply};
-use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot, Stance};
+use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
@@ -45,6 +45,8 @@ pub struct Watch {
     newest: Option<MigrationId>,
     open: BTreeMap<MigrationId, Life>,
     over: BTreeMap<MigrationId, Past>,
+    /// When a snapshot last showed each task on a worker that is there, or in a queue.
+    at_rest: BTreeMap<TaskId, Timestamp>,
     returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
@@ -66,6 +68,8 @@ struct Shown {
     gone: BTreeSet<WorkerId>,
     /// What diverted tasks are called now, and where they are, by migration.
     diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
+    /// Migrations that records show under way.
+    moving: BTreeMap<MigrationId, Phase>,
     /// Tasks that may run twice at once.
     overlapping: BTreeSet<TaskId>,
 }
@@ -78,6 +82,7 @@ impl Watch {
             newest: None,
             open: BTreeMap::new(),
             over: BTreeMap::new(),
+            at_rest: BTreeMap::new(),
             returns: Returns::default(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
@@ -118,6 +123,18 @@ impl Watch {
 
     /// Takes in one balancing round.
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
+        for task in snapshot.tasks() {
+            let rests = match task.placement {
+                Placement::On(worker) => {
+                    snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
+                }
+                Placement::Unplaced => true,
+                _ => false,
+            };
+            if rests {
+                self.at_rest.insert(task.id, snapshot.at());
+            }
+        }
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();
         self.records(snapshot, outcome.held.is_some(), &mut shown);
@@ -140,7 +157,9 @@ impl Watch {
 
     /// Takes in one report.
     pub fn report(&mut self, report: &Report, reply: &Reply) -> Vec<Violation> {
-        let shown = self.reports(core::slice::from_ref(report));
+        // What changed nothing is not believed: a snapshot may show more.
+        let believed = if reply.ignored { &[] } else { core::slice::from_ref(report) };
+        let shown = self.reports(believed);
         self.reply(&shown, &reply.commands, &reply.ended)
     }
 
@@ -167,13 +186,18 @@ impl Watch {
             shown.at = shown.at.max(report.at);
             let Some(id) = report.event.migration() else { continue };
             match report.event {
-                Event::Released { .. } => match (self.open.get_mut(&id), self.over.get(&id)) {
-                    (Some(life), _) => life.released = true,
-                    (None, Some(past)) if !past.released => {
-                        shown.late.insert(id);
+                Event::Released { .. } => {
+                    let at_rest = |task: TaskId| self.at_rest.get(&task).copied();
+                    match (self.open.get_mut(&id), self.over.get(&id)) {
+                        (Some(life), _) => life.released |= at_rest(life.task) <= Some(report.at),
+                        (None, Some(past)) if !past.released => {
+                            if at_rest(past.task) <= Some(report.at) {
+                                shown.late.insert(id);
+                            }
+                        }
+                        _ => {}
                     }
-                    _ => {}
-                },
+                }
                 Event::Running { .. } => {
                     shown.running.insert(id);
                     self.open.entry(id).and_modify(Life::runs);
@@ -222,6 +246,7 @@ impl Watch {
                     shown.orphaned.insert(task.id);
                 }
                 Placement::Moving { migration, phase, .. } => {
+                    shown.moving.insert(migration, phase);
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
                     if !self.open.contains_key(&migration) && !self.over.contains_key(&migration) {
                         self.forget_release(task.id);
@@ -325,10 +350,17 @@ impl Watch {
         let id = command.migration;
         if let Some(past) = self.over.get(&id) {
             let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
-            findings.need(late, || format!("{command}: {id} is over ({:?})", past.fate));
+            // What is shown under way has yet to be told what it was told last.
+            let last = matches!(
+                command.action,
+                Action::Requeue | Action::Abort { .. } | Action::Stop { .. }
+            );
+            findings.need(late || (last && shown.moving.contains_key(&id)), || {
+                format!("{command}: {id} is over ({:?})", past.fate)
+            });
             return;
         }
-        let adopted = Life::adopted(command.task);
+        let adopted = Life::adopted(command.task, shown.moving.get(&id).copied());
         let life = self.open.entry(id).or_insert(adopted);
         findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
         let to = match command.action {
@@ -387,7 +419,8 @@ impl Watch {
         }
         // Of a copy that runs on the target nothing is lost when its source stops late.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
-        let released = life.as_ref().is_none_or(|life| life.released || stays(life));
+        let is_leaving = shown.moving.get(&id) == Some(&Phase::Releasing);
+        let released = life.as_ref().map_or(!is_leaving, |life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
         // place it anew.

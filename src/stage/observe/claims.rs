@@ -199,23 +199,26 @@ fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
     }
 }
 
-/// The claims that are on their way to each worker and not in its own statement of what it has promised, worker by
-/// worker and column by column: the statement has the claims of the tasks that are shown there.
+/// The claims that are on their way to each worker, or may come back to it, and are not in its own statement of what
+/// it has promised, worker by worker and column by column: the statement has the claims of the tasks that are shown
+/// there.
 fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) -> Vec<f64> {
     let width = ledger.columns.len();
     let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
     for own in under_way.iter().filter(|own| own.is_bound()) {
-        let UnderWay { migration, task, to, .. } = *own;
-        let Some(to) = to else { continue };
+        let UnderWay { migration, task, from, to, is_at_its_source, .. } = *own;
         let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
         let is_there = shown == Some(Placement::On(migration.to()));
         let is_twice = broken!("stated_room_is_taken_twice") && migration.from().is_some();
-        if is_there && !is_twice {
-            continue;
-        }
-        let row = to.position() * width;
-        for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
-            *sum += migration.claim().known(*resource).unwrap_or(0.0);
+        let comes = to.filter(|_| !is_there || is_twice);
+        // If its target fails, the task goes home.
+        let has_left = !is_at_its_source && !is_there && from != to;
+        let returns = from.filter(|_| has_left && !broken!("room_to_return"));
+        for worker in comes.into_iter().chain(returns) {
+            let row = worker.position() * width;
+            for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
+                *sum += migration.claim().known(*resource).unwrap_or(0.0);
+            }
         }
     }
     sums
