@@ -22,10 +22,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Of an earlier life of the engine, and shown in this phase if a record shows it.
-    pub(super) fn adopted(task: TaskId, shown: Option<Phase>) -> Self {
+    /// Of an earlier life of the engine.
+    pub(super) const fn adopted(task: TaskId, released: bool) -> Self {
         let (from, to, told, copy) = (None, None, None, None);
-        let released = shown != Some(Phase::Releasing);
         Self { task, from, to, released, told, evicted: false, copy }
     }
 

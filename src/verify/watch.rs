@@ -47,6 +47,8 @@ pub struct Watch {
     over: BTreeMap<MigrationId, Past>,
     /// When a snapshot last showed each task on a worker that is there, or in a queue.
     at_rest: BTreeMap<TaskId, Timestamp>,
+    /// Migrations that a record has shown as let go by their source.
+    let_go: BTreeSet<MigrationId>,
     returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
@@ -83,6 +85,7 @@ impl Watch {
             open: BTreeMap::new(),
             over: BTreeMap::new(),
             at_rest: BTreeMap::new(),
+            let_go: BTreeSet::new(),
             returns: Returns::default(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
@@ -247,6 +250,9 @@ impl Watch {
                 }
                 Placement::Moving { migration, phase, .. } => {
                     shown.moving.insert(migration, phase);
+                    if phase != Phase::Releasing {
+                        self.let_go.insert(migration);
+                    }
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
                     if !self.open.contains_key(&migration) && !self.over.contains_key(&migration) {
                         self.forget_release(task.id);
@@ -302,6 +308,11 @@ impl Watch {
             findings.list.extend(back);
         }
         findings.list
+    }
+
+    /// Whether all that is known of a migration of an earlier life is that its source has yet to let go.
+    fn is_leaving(&self, shown: &Shown, id: MigrationId) -> bool {
+        shown.moving.get(&id) == Some(&Phase::Releasing) && !self.let_go.contains(&id)
     }
 
     fn is_moving(&self, task: TaskId) -> bool {
@@ -360,7 +371,7 @@ impl Watch {
             });
             return;
         }
-        let adopted = Life::adopted(command.task, shown.moving.get(&id).copied());
+        let adopted = Life::adopted(command.task, !self.is_leaving(shown, id));
         let life = self.open.entry(id).or_insert(adopted);
         findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
         let to = match command.action {
@@ -419,7 +430,7 @@ impl Watch {
         }
         // Of a copy that runs on the target nothing is lost when its source stops late.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
-        let is_leaving = shown.moving.get(&id) == Some(&Phase::Releasing);
+        let is_leaving = self.is_leaving(shown, id);
         let released = life.as_ref().map_or(!is_leaving, |life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
