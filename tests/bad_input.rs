@@ -302,7 +302,7 @@ fn a_task_on_a_worker_that_never_was_stays_and_says_why() {
     let snapshot = sound().task(task(9, 77, 1.0)).build();
     let outcome = Engine::new(Config::default()).unwrap().tick(&snapshot).unwrap();
     assert_eq!(outcome.commands[0].to_string(), DECISION);
-    let line = "\nrefused    t9: said to be on w77, which is unknown";
+    let line = "\nrefused    t9: reported on w77, which is unknown";
     assert!(outcome.to_string().contains(line), "{outcome}");
 }
 
@@ -322,7 +322,7 @@ fn said_of_third(stances: &[Stance], unread: Option<&str>, used: f64) -> Outcome
 #[test]
 fn a_draining_worker_is_emptied_unless_its_record_as_a_whole_is_in_doubt() {
     let drains = "t9 w3 -> w2: w3 is draining";
-    let stays = "t9: the record of w3 is in doubt";
+    let stays = "t9: the record of w3 is duplicate or unreadable";
     for (stances, unread, expected) in [
         (&[Stance::Drain][..], None, drains),
         (&[Stance::Drain], Some("used.cpu"), drains),
@@ -491,7 +491,7 @@ fn limits() -> Vec<(Config, &'static str)> {
                 let limits = it.migration.as_mut().unwrap();
                 (limits.eviction, limits.overlap) = (Some(Eviction::default()), true);
             }),
-            "migration.overlap is true; it must be false where migration.eviction is set: who evicts starts nothing first",
+            "migration.overlap is true; it must be false while migration.eviction is set: an evicted task is not started first",
         ),
     ]
 }

@@ -1,4 +1,4 @@
-//! How long would a move keep its task still, what would it lose, and when would that be repaid?
+//! How long does a move stop its task, how much work does it lose, and when is that repaid?
 
 use core::fmt;
 use core::time::Duration;
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::Span;
 
-/// The price of a move in time, and what it gains; carried by the commands of a move where
-/// [`Config::transfer`](crate::Config::transfer) is on. What is unknown is absent, never zero.
+/// What a move costs and gains in time. The commands of a move carry it if
+/// [`Config::transfer`](crate::Config::transfer) is on. An unknown figure is `None`, never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Handover {
-    /// How long its state is under way, in seconds.
+    /// How long the transfer of the task's state takes, in seconds.
     pub transfer_secs: Option<f64>,
-    /// How long it stands still, in seconds: saving its state, the transfer, and the restart; 0 if
-    /// it starts there before it stops here.
+    /// How long the task stops, in seconds: saving its state, the transfer, and the restart; 0 if
+    /// it starts on the target before it stops at the source.
     pub downtime_secs: Option<f64>,
-    /// How much of its work is lost, in seconds: what it has done since its last checkpoint, or
-    /// all.
+    /// How much of the task's work is lost, in seconds: all since its last checkpoint, or since its
+    /// beginning.
     pub lost_secs: Option<f64>,
-    /// What is gained there per second, in seconds of its work.
+    /// How much the task gains on the target per second, in seconds of its work.
     pub gain: Option<f64>,
-    /// How many times as fast it runs there; part of the gain.
+    /// How many times as fast the task runs on the target; part of the gain.
     pub times: f64,
-    /// For how long, in seconds: until it would end there, or up to the horizon if that is nearer or
-    /// nobody knows; 1 at least.
+    /// How long the gain lasts, in seconds: until the task would end on the target, or up to the
+    /// horizon if that is nearer or the end is unknown; at least 1.
     pub left_secs: f64,
     /// How far ahead gains are counted, in seconds.
     pub horizon_secs: f64,
@@ -41,16 +41,16 @@ impl Handover {
 impl fmt::Display for Handover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (down, lost) = (Known(self.downtime_secs), Known(self.lost_secs));
-        write!(f, "still for {down} (transfer {}), loses {lost}", Known(self.transfer_secs))?;
+        write!(f, "stops for {down} (transfer {}), loses {lost}", Known(self.transfer_secs))?;
         let span = Secs(self.left_secs);
         match self.gain {
-            Some(gain) => write!(f, "; gains {gain:.2} a second for {span}"),
-            None => f.write_str("; gains what nobody knows"),
+            Some(gain) => write!(f, " of work; gains {gain:.2}s a second for {span}"),
+            None => f.write_str(" of work; its gain is unknown"),
         }
     }
 }
 
-/// Prints seconds as a span; what does not fit one is very long.
+/// Prints seconds as a span; a value too large for one prints as the longest.
 pub(super) struct Secs(pub(super) f64);
 
 impl fmt::Display for Secs {

@@ -1,7 +1,7 @@
-//! Everything a round has to say: what to do, and why; what is not done, and why not.
+//! What does a round decide? What the host must do, and why; what is not done, and why not.
 //!
-//! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a
-//! sentence an operator can read, and serialises.
+//! These are plain values: nothing is logged, and the host keeps what it wants. Every type
+//! serialises, and prints as a sentence that an operator can read.
 
 mod advice;
 mod command;
@@ -44,14 +44,14 @@ use crate::model::ratio::Utilization;
 use crate::model::time::{Span, Timestamp, as_seconds};
 use crate::snapshot::BadRecord;
 
-/// What one balancing round decided, and on what grounds.
+/// What one round decided, with the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct Outcome {
     /// Version of this format: 1.
     pub version: u32,
-    /// The life of the engine.
+    /// The epoch of the engine: which of its lives this is.
     pub epoch: Epoch,
     /// The number of this round within that life, from 1.
     pub tick: u64,
@@ -62,63 +62,66 @@ pub struct Outcome {
     pub mode: Mode,
     /// What the host is to do, in this order.
     pub commands: Vec<Command>,
-    /// Under [`Mode::Advise`] what would be begun, in this order, under the ids it would have had.
-    /// Not for the host to carry out: no report on it is understood, and in the next round the same
-    /// ids may stand for other migrations.
+    /// The commands that would begin migrations under [`Mode::Act`], in this order, with the ids that
+    /// they would have had; empty in other modes than [`Mode::Advise`]. The host must not carry them
+    /// out: reports on them are ignored, and the next round may use the same ids for other migrations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposed: Vec<Command>,
-    /// The migrations that came to their end in this round.
+    /// The migrations that ended in this round.
     pub ended: Vec<Ended>,
-    /// Migrations begun in this round, and those that ended since the round before, by reports in
-    /// between too.
+    /// How many migrations began in this round, and how many ended since the round before, in this
+    /// round or by reports in between.
     pub counts: Counts,
     /// Migrations under way when the round was over.
     pub in_flight: u32,
     /// Every worker's load, by id.
     pub workers: Vec<WorkerLoad>,
-    /// The loads taken together; nothing if none is known.
+    /// The loads of all workers together; `None` if no load is known.
     pub load: Option<SystemLoad>,
-    /// How free device memory is cut up, where that is asked for
-    /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
+    /// How free device memory is cut up; `None` if
+    /// [`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation) is off, or no worker
+    /// states its device memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragmentation: Option<Fragmentation>,
-    /// Where the system's load is heading, once there is enough history.
+    /// Where the system's load is heading; `None` until there is enough history.
     pub trend: Option<Trend>,
     /// The thresholds in force.
     pub thresholds: Thresholds,
-    /// How highly the system is loaded, which sets the pace.
+    /// How highly the system is loaded; this sets the pace.
     pub band: LoadBand,
-    /// What is coming, as far as it can be told.
+    /// The loads that are expected at the end of the prediction window; `None` if there is no
+    /// forecast.
     pub forecast: Option<Forecast>,
-    /// Even or uneven.
+    /// Whether the cluster is even or uneven.
     pub balance: Balance,
-    /// Why the engine refused to act in this round, if it did
-    /// ([`Config::safeguard`](crate::Config::safeguard)).
+    /// Why the engine held back in this round ([`Config::safeguard`](crate::Config::safeguard));
+    /// `None` if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
-    /// Every pair of task and worker that was scored, whatever became of it; empty where
-    /// cost-benefit analysis is off. One per task and worker at most, and under
-    /// [`Config::stability`](crate::Config::stability) not more than [`Outcome::CANDIDATES`] per task.
+    /// Every pair of task and worker that was scored, chosen or not; empty if
+    /// [`Config::cost_benefit`](crate::Config::cost_benefit) is off. Each pair appears at most once; under
+    /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task.
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
-    /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
+    /// The tasks that will still be on a worker when it leaves, unless something changes; by deadline
+    /// and id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<Late>,
-    /// What no move can mend, and what would; nothing unless
-    /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
+    /// What no move can mend, and what would mend it; empty if
+    /// [`Config::advice`](crate::Config::advice) is off. At most [`Outcome::ADVICE`] of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<Advice>,
-    /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
+    /// Invalid records, at most [`Outcome::BAD_RECORDS`].
     pub bad_records: Vec<BadRecord>,
 }
 
 impl Outcome {
     /// The present version of the format.
     pub const VERSION: u32 = 1;
-    /// So many bad records are shown at most; the snapshot has them all.
+    /// At most this many bad records are shown; the snapshot has them all.
     pub const BAD_RECORDS: usize = 32;
-    /// So many workers are weighed for one task, at most, under
+    /// At most this many workers are scored for one task, under
     /// [`Config::stability`](crate::Config::stability).
     pub const CANDIDATES: usize = 8;
 
@@ -182,8 +185,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Too many workers are missing at once to be believed: nothing is begun in this round, and what is
-/// missing is unknown, not gone.
+/// So many workers are missing at once that the engine does not believe it: it begins nothing in this
+/// round, and takes the missing workers for unknown, not for gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Held {
@@ -191,9 +194,9 @@ pub struct Held {
     pub missing: u32,
     /// Workers that were there when a snapshot was last believed.
     pub known: u32,
-    /// Since when.
+    /// Since when they have been missing.
     pub since: Timestamp,
-    /// If they are still missing by then, they are believed to be gone.
+    /// If they are still missing at this moment, they count as gone.
     pub until: Timestamp,
 }
 
@@ -201,24 +204,24 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { missing, known, since, until } = self;
         write!(f, "{missing} of {known} known workers are missing since {since}")?;
-        write!(f, "; believed from {until} on")
+        write!(f, "; they count as gone from {until} on")
     }
 }
 
-/// What follows from one report.
+/// The engine's answer to one report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct Reply {
-    /// What the host is to do at once, in this order.
+    /// What the host must do at once, in this order.
     pub commands: Vec<Command>,
-    /// The migration that came to its end by it, if any.
+    /// The migrations that the report ended.
     pub ended: Vec<Ended>,
-    /// Whether the report said nothing new: of a migration that is unknown or over, or told before. (Some
-    /// words on one that is over are news: that its source let go after all, that an evicted task has turned
-    /// up.)
+    /// Whether the report said nothing new: it repeats an earlier one, or its migration is unknown or has
+    /// ended. (Two reports about an ended migration are news: that its source released the task after all,
+    /// and where an evicted task runs now.)
     pub ignored: bool,
-    /// The report, if it made no sense.
+    /// The report, if it is invalid; `None` otherwise.
     pub bad: Option<BadRecord>,
 }
 
@@ -245,16 +248,16 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Migrations by what became of them.
+/// How many migrations began, and how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Begun.
+    /// How many began.
     pub initiated: u64,
-    /// Ended well. Where the host's scheduler chooses the target, what was diverted has, too, unless
+    /// How many completed. If the host's scheduler chooses the target, a diverted task counts too, unless
     /// it came back to its source.
     pub completed: u64,
-    /// Ended otherwise.
+    /// How many ended in any other way.
     pub failed: u64,
 }
 
@@ -265,7 +268,7 @@ impl Counts {
         self.failed += other.failed;
     }
 
-    /// Completed migrations out of those that have ended; nothing before any has.
+    /// The share of completed migrations among those that have ended; `None` if none has.
     pub fn success_rate(&self) -> Option<f64> {
         let ended = self.completed + self.failed;
         (ended > 0).then(|| self.completed as f64 / ended as f64)
@@ -279,17 +282,17 @@ impl fmt::Display for Counts {
     }
 }
 
-/// 64-bit digests of what a round is decided from: see
+/// 64-bit digests of everything that a round is decided from: see
 /// [`Engine::fingerprints`](crate::Engine::fingerprints). They depend on the names of fields and
-/// variants, and on no order among them.
+/// variants, not on their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprints {
-    /// Of the configuration.
+    /// The digest of the configuration.
     pub config: u64,
-    /// Of the state, as it is before the round.
+    /// The digest of the state before the round.
     pub state: u64,
-    /// Of the snapshot.
+    /// The digest of the snapshot.
     pub snapshot: u64,
 }
 
@@ -299,9 +302,9 @@ pub struct Fingerprints {
 pub struct WorkerLoad {
     /// The worker.
     pub worker: WorkerId,
-    /// As reported; nothing if unknown.
+    /// The load as reported; `None` if unknown.
     pub reported: Option<Utilization>,
-    /// With everything that was on its way before this round, as if it had arrived.
+    /// The load as if every move that began before this round had arrived; `None` if unknown.
     pub projected: Option<Utilization>,
 }
 
@@ -323,9 +326,9 @@ impl fmt::Display for WorkerLoad {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SystemLoad {
-    /// When.
+    /// The moment of the snapshot.
     pub at: Timestamp,
-    /// Workers whose load is known.
+    /// How many workers have a known load.
     pub workers: u32,
     /// Mean load.
     pub mean: f64,
@@ -343,7 +346,7 @@ impl SystemLoad {
         self.max - self.min
     }
 
-    /// The population's standard deviation, which the original's statistics call gives.
+    /// The population standard deviation, as the specification's original computes it.
     pub fn population_deviation(&self) -> f64 {
         let count = f64::from(self.workers.max(1));
         self.deviation * libm::sqrt((count - 1.0) / count)
@@ -364,7 +367,7 @@ impl fmt::Display for SystemLoad {
 pub struct Trend {
     /// Up, down, or neither.
     pub direction: Direction,
-    /// Change of the mean load per round, signed: the slope of the least-squares line.
+    /// Change of the mean load per round, with its sign: the slope of the least-squares line.
     pub slope: f64,
     /// How well the line explains the load (R squared), 0 to 1.
     pub confidence: f64,
@@ -414,28 +417,29 @@ impl fmt::Display for Direction {
 pub enum LoadBand {
     /// Above the upper bound (75 %).
     High,
-    /// Between the bounds, or not adapted to.
+    /// Between the bounds, or anywhere if adaptation is off.
     #[default]
     Normal,
     /// Below the lower bound (30 %).
     Low,
 }
 
-/// What is coming: loads at the end of the prediction window.
+/// The loads that are expected at the end of the prediction window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Forecast {
-    /// How far ahead.
+    /// How far ahead the forecast looks.
     #[serde(with = "as_seconds")]
     pub horizon: Duration,
     /// Predicted mean load.
     pub mean: f64,
     /// Predicted spread: highest less lowest load.
     pub spread: f64,
-    /// Mean of the workers' confidences, 0 to 1, as it is acted upon.
+    /// Mean of the workers' confidences, 0 to 1: the figure that must pass
+    /// [`Prediction::confidence`](crate::config::Prediction::confidence).
     pub confidence: f64,
-    /// How accurate past forecasts turned out: a moving average of max(0, 1 - 2 x mean absolute
-    /// error); nothing before the first one was due.
+    /// How accurate past forecasts were: a moving average of max(0, 1 - 2 x mean absolute error);
+    /// `None` until the first one is due.
     pub accuracy: Option<f64>,
     /// Each worker that has enough history, by id.
     pub workers: Vec<WorkerForecast>,
@@ -463,29 +467,29 @@ pub struct WorkerForecast {
     pub load: f64,
     /// Lower end of its [prediction interval](Self::LEVEL), from 0 to `load`.
     pub low: f64,
-    /// Upper end of its prediction interval, from `load` up; above 1 where more may be wanted than
-    /// there is.
+    /// Upper end of its prediction interval, from `load` up; above 1 if demand may exceed capacity.
     pub high: f64,
-    /// How well a line explains its recent loads, less where there are few: R squared x min(1,
+    /// How well a line explains its recent loads, reduced while there are few: R squared x min(1,
     /// samples / 10).
     pub confidence: f64,
 }
 
 impl WorkerForecast {
-    /// So often the load is meant to fall between `low` and `high`: 80 %.
+    /// The share of loads that should fall between `low` and `high`: 80 %.
     ///
-    /// The interval begins as the one of least squares for a new observation: `load` plus or minus
+    /// The interval starts as the least-squares interval for a new observation: `load` plus or minus
     /// `t x s x sqrt(1 + 1 / n + (x - mean x)^2 / sum (x_i - mean x)^2)`, with `s^2` the sum of squared
     /// residuals over `n - 2` and `t` Student's 90 % point at `n - 2` degrees of freedom
     /// (NIST/SEMATECH e-Handbook of Statistical Methods, 4.5.2.1). A perfect line has no width; one
     /// through three points has `t` = 3.08 and is wide. It would hold 80 % if the load went on along
     /// its line with independent, normal residuals, which loads do not.
     ///
-    /// Where forecasts are [judged](crate::config::Prediction::judged), the margins of all workers
-    /// are therefore multiplied by one factor from 1 to 16 that is learned: with a share `m` of the
-    /// workers outside their interval, it grows by 0.1 x (`m` - 0.2) of itself. It begins at 1.5; with
-    /// all workers outside it is 1.62 the next time, with none 1.47. 0.02 is added to a margin before
-    /// and taken away after, so that perfect lines that turn out wrong get a width too.
+    /// If forecasts are [judged](crate::config::Prediction::judged), the margins of all workers are
+    /// therefore multiplied by one learned factor from 1 to 16. If a share `m` of the workers falls
+    /// outside its intervals, the factor is multiplied by 1 + 0.1 x (`m` - 0.2). It starts at 1.5; after
+    /// a round with all workers outside it is 1.62, after one with none 1.47. 0.02 is added to a margin
+    /// before the multiplication and subtracted after it, so that a perfect line that turns out wrong
+    /// gets a width too.
     pub const LEVEL: f64 = 0.8;
 }
 
@@ -496,17 +500,17 @@ impl WorkerForecast {
 pub enum Balance {
     /// The loads of fewer than two workers are known: there is nothing to compare.
     Unknown,
-    /// Nothing to be done about it.
+    /// No move is needed to even out the loads.
     Even {
         /// Highest less lowest load.
         spread: f64,
     },
-    /// Something is to be done about it.
+    /// Moves are needed to even out the loads.
     Uneven(Imbalance),
 }
 
 impl Balance {
-    /// Whether something is to be done about it.
+    /// Whether moves are needed to even out the loads.
     pub const fn is_uneven(&self) -> bool {
         matches!(self, Self::Uneven(_))
     }
@@ -526,7 +530,7 @@ impl fmt::Display for Balance {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Imbalance {
-    /// Whether it is there or coming.
+    /// Whether the imbalance is present or predicted.
     pub sight: Sight,
     /// The most loaded worker.
     pub hottest: WorkerId,
@@ -542,7 +546,7 @@ pub struct Imbalance {
     pub under: bool,
     /// Highest less lowest load.
     pub spread: f64,
-    /// The spread that had to be exceeded.
+    /// The spread that must be exceeded.
     pub needed: f64,
 }
 
@@ -559,14 +563,14 @@ impl fmt::Display for Imbalance {
     }
 }
 
-/// Whether an imbalance is there or coming.
+/// Whether an imbalance is present or predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sight {
-    /// It is there.
+    /// The measured loads are uneven.
     Present,
-    /// It is coming.
+    /// The predicted loads are uneven.
     Predicted {
         /// The forecast's confidence, 0 to 1.
         confidence: f64,

@@ -214,7 +214,7 @@ impl Stance {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accept => "accepting",
-            Self::Hold => "holding",
+            Self::Hold => "cordoned",
             Self::Drain => "draining",
             Self::Offline => "offline",
         }
