@@ -1,9 +1,14 @@
 //! Which conditions must a move meet? All of them, in one table.
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
-//! configuration that switches it on, and a function that asks it. Rounds, the questions of
-//! [`Look`](crate::engine::Look) and advice ask through the functions below; no other module knows a rule. The first
-//! rule that says no is the answer; within a depth, rules that are cheap and reach far come first.
+//! configuration that switches it on, and a function that answers it. Rounds, the questions of
+//! [`Look`](crate::engine::Look), and advice ask through the functions below; no other module knows a rule. The first
+//! rule that refuses gives the answer; within a depth, cheap rules and rules that refuse many pairs at once come
+//! first.
+//!
+//! To add a rule: write its function in the file of its subject, add a row to the table of its depth below, and add
+//! its [`Rejection`](crate::outcome::Rejection) (name, reach, sentence, remedy) in `outcome/refusal`. With
+//! `UPDATE=1`, `cargo test --test documents` prints the table anew.
 //!
 #![doc = include_str!("table.md")]
 
@@ -37,8 +42,8 @@ pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;
 
-/// What a rule looks at, from what is cheapest to ask and reaches furthest to what can only be asked of a move
-/// that is about to be taken.
+/// What a rule looks at. The first depths are the cheapest to ask and refuse the most pairs at once; the last can only
+/// be asked of a move that is about to be taken.
 #[cfg(feature = "testkit")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
@@ -65,13 +70,13 @@ pub(crate) enum Depth {
 /// When a rule is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// Of every candidate; the plan does not change the answer.
+    /// For every candidate; the plan does not change the answer.
     Once,
-    /// Of every candidate, and again when it is taken.
+    /// For every candidate, and again when the candidate is taken.
     Again,
     /// Only when a candidate is taken.
     WhenTaken,
-    /// Only when a candidate is taken, since it looks at what earlier moves of the plan have done.
+    /// Only when a candidate is taken after others, since the rule looks at what earlier moves of the plan did.
     AfterOthers,
 }
 
@@ -103,17 +108,17 @@ impl Section {
     }
 }
 
-/// Purposes for which a rule holds.
+/// The purposes for which a rule holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Purposes(u8);
 
 impl Purposes {
     const ALL: Self = Self(0b11111);
-    /// Whatever takes a task from a worker.
+    /// Every purpose that takes a task from a worker.
     const MOVES: Self = Self(0b11110);
-    /// What must leave its worker.
+    /// The purposes for which a task must leave its worker.
     const FORCED: Self = Self(0b00110);
-    /// What nothing forces.
+    /// The purposes for which nothing forces a move.
     const VOLUNTARY: Self = Self(0b11000);
     const REBALANCE: Self = Self(0b01000);
     const UPGRADE: Self = Self(0b10000);
@@ -186,7 +191,7 @@ pub(crate) struct Variant<'a> {
     footprint: &'a Footprint,
 }
 
-/// What a move, or several that go together, would do to the loads of two workers.
+/// What a move of one task or a set would do to the loads of two workers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effect<'a> {
     pub(crate) from: Option<WorkerRow>,
@@ -195,7 +200,7 @@ pub(crate) struct Effect<'a> {
     pub(crate) footprint: &'a Footprint,
 }
 
-/// A set of tasks that is about to be taken, and what was spent before.
+/// A set of tasks that is about to be taken, and what is spent of the budgets before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taking<'a> {
     set: &'a MoveSet,
@@ -339,7 +344,7 @@ pub(crate) enum TaskRules {
     All,
     /// All but the one about companions.
     Alone,
-    /// All but the scope and the one about companions: the scope limits what the engine begins, not where a
+    /// All but the scope and the one about companions: the scope limits which moves the engine begins, not where a
     /// task could go.
     AloneInScope,
     /// Those whose answer changes as the plan grows.
@@ -368,8 +373,8 @@ pub(crate) fn target(round: &Round<'_>, to: WorkerRow) -> Answer {
     holding(TARGET, round.config, Purpose::Recover).try_for_each(|rule| (rule.ask)(round, to))
 }
 
-/// May this task go to this worker, as the ledger stands? If so, how it would run there; `footprint` is then
-/// what it takes of the worker.
+/// May this task go to this worker, with the moves that the ledger holds? If so, returns how it would run there, and
+/// sets `footprint` to what it takes of the worker.
 pub(crate) fn pair(
     round: &Round<'_>,
     pair: &Pair,
@@ -386,8 +391,8 @@ pub(crate) fn pair(
     Ok(fit)
 }
 
-/// How a task would run on a worker: by the fastest of its variants for which the worker has the hardware, a
-/// device and room. If there is none, what the worker lacks for the fastest variant whose hardware it has.
+/// How a task would run on a worker: as the fastest of its variants for which the worker has the hardware, a device
+/// and room. If there is none: what the worker lacks for the fastest variant whose hardware it has.
 pub(crate) fn fit(
     round: &Round<'_>,
     row: TaskRow,
@@ -443,8 +448,8 @@ pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) 
     variant::headroom_for(round, to, footprint)
 }
 
-/// Does the move do to the loads what it is meant to do? Asked of a candidate, of the only move of a plan, or of
-/// one among others.
+/// Does the move improve the loads as its purpose asks? The move is a candidate, the only move of a plan, or one
+/// among others.
 pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> Answer {
     for rule in holding(EFFECT, round.config, effect.purpose) {
         let is_due = match rule.asked {
