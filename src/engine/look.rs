@@ -27,8 +27,8 @@ use crate::view::{Footprint, Ledger, Place, placed_with};
 /// ([`GroupRule::Affinity`](crate::snapshot::GroupRule::Affinity)) that are on the same worker, or that have no worker
 /// either. A question about such a task judges the whole set: if a companion may not move, or may not go to the
 /// worker, the answer is no, and the refusal names the companion
-/// ([`Companion`](crate::outcome::refusal::GroupRefusal::Companion),
-/// [`CompanionTarget`](crate::outcome::refusal::GroupRefusal::CompanionTarget)). Room, loads and cost are those of the
+/// ([`Companion`](crate::outcome::GroupRefusal::Companion),
+/// [`CompanionTarget`](crate::outcome::GroupRefusal::CompanionTarget)). Room, loads and cost are those of the
 /// whole set too.
 ///
 /// ```

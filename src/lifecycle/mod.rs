@@ -1,18 +1,18 @@
-//! What becomes of the migrations under way? Reports first, then what the snapshot itself shows.
+//! What happened to the migrations under way? Reports are read first, then what the snapshot itself shows.
 //!
-//! One of the two writers of State. Whatever fails, in whatever order reports come, twice or never:
-//! a migration ends exactly once, and a task that its source let go is assigned, brought back, or
-//! given back.
+//! This is one of the two writers of State. Whatever fails, and in whatever order reports come, twice or
+//! never: a migration ends exactly once, and a task that its source has released is assigned to a target,
+//! returned to its source, or given back to the scheduler.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`event`] | what can become known of a migration |
+//! | [`event`] | what can happen to a migration |
 //! | [`course`] | the transition table: course and event in, next course and effects out |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
-//! | `name` | what the transitions are called in the printed table and in tests |
+//! | `name` | the names of the transitions, for the printed table and for tests |
 //! | [`observed`] | turns what a snapshot shows into events |
-//! | [`inherited`] | what a later life finds under way |
-//! | [`gang`] | calls off the rest of a gang of which one stays |
+//! | [`inherited`] | what the engine finds under way after a restart |
+//! | [`gang`] | calls off the rest of a gang of which one task stays |
 //!
 //! | step fails | then |
 //! |---|---|
@@ -21,19 +21,20 @@
 //! | assigned, source gone | another target in the next round |
 //! | after four attempts, or too long | back to the scheduler |
 //!
-//! Of a move that starts a copy on its target before it stops its source:
+//! In a move that starts a copy on its target before it stops its source:
 //!
 //! | what happens | then |
 //! |---|---|
-//! | the target fails to start it | the source runs it as before; the migration is over |
-//! | its copy runs | the source is told to stop |
-//! | the source has stopped | the migration is complete |
-//! | the source does not stop, or the target is gone | the copy stops, the source keeps the task |
-//! | the source is gone | what is left is a placement on the target |
+//! | the target fails to start the copy | the source runs the task as before; the migration is over |
+//! | the copy runs | the source is told to stop the task |
+//! | the source has stopped the task | the migration is complete |
+//! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
+//! | the source is gone | the move becomes a placement on the target |
 //!
-//! Where the host's own scheduler chooses the target (by eviction, or by queuing again), a migration
-//! ends where the task turns up, under whatever name: completed on the target, which was a hint,
-//! diverted elsewhere. A task that comes back to where it was is left alone, twice as long each time.
+//! If the host's own scheduler chooses the target (by eviction, or by queuing again), a migration ends
+//! when the task is found on a worker, under whatever id: completed if that is the target, which was a
+//! hint, and diverted otherwise. A task that comes back to its source is left alone for a while, twice as
+//! long each time.
 
 mod apply;
 mod course;
@@ -58,7 +59,7 @@ pub(crate) use apply::{Lifecycle, Settled};
 use event::Event;
 
 impl Lifecycle<'_> {
-    /// Settles one report the moment the host knows of it.
+    /// Settles one report.
     pub(crate) fn on_report(mut self, report: &Report) -> Reply {
         if let Some(bad) = report.flaw() {
             return Reply { bad: Some(bad), ..Reply::default() };
@@ -69,8 +70,8 @@ impl Lifecycle<'_> {
         Reply { commands, ended, ignored: ignored > 0, bad: None }
     }
 
-    /// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
-    /// too long. While the engine holds back, what goes on out of sight has not taken too long.
+    /// Settles a snapshot: its reports, what its placements show, and what has taken too long. While the
+    /// engine holds back, migrations of workers that are out of sight do not time out.
     pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
         let latest = latest(self.config, self.state, Some(snapshot.at()));
         if self.state.is_resumed() {
@@ -88,8 +89,8 @@ impl Lifecycle<'_> {
         self.observe(snapshot, holds_back);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
-        // Reports and placements of one snapshot overtake each other: what a later one has settled is
-        // not to be carried out any more.
+        // A later report or placement in the same snapshot may have settled what an earlier one asked for: such
+        // commands are dropped.
         let Self { state, mut out, .. } = self;
         out.commands.retain(|command| is_current(state, command));
         out
@@ -105,15 +106,15 @@ impl Lifecycle<'_> {
             self.read_late(report, latest);
             return;
         };
-        // Not before its migration entered its course, and not later than can be believed.
+        // Not before the migration entered its course, and not later than is plausible.
         let at = report.at.min(latest).max(migration.since());
         let stale = is_stale(migration, report) || is_doubtful(self.state, migration, report);
         let changed = !stale && event_of(report).is_some_and(|event| self.apply(id, event, at));
         self.out.ignored += u32::from(!changed);
     }
 
-    /// How fast a worker's hardware really is. Of unknown workers nothing is kept: what is kept is
-    /// forgotten with their track.
+    /// Learns how fast a worker's hardware really is. Nothing is kept about unknown workers, since it would never be
+    /// forgotten.
     fn learn_speed(&mut self, report: &Report) {
         let snapshot::Event::Performance { worker, hardware, speed } = report.event else { return };
         if !self.state.tracks.contains_key(&worker) {
@@ -126,7 +127,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// Reads a report on a migration that is over, or that never was.
+    /// Reads a report on a migration that is over or unknown.
     fn read_late(&mut self, report: &Report, latest: Timestamp) {
         let State { ended, in_flight, .. } = &*self.state;
         let known = ended.iter().find(|ended| Some(ended.id) == report.event.migration());
@@ -136,7 +137,7 @@ impl Lifecycle<'_> {
             return;
         };
         match report.event {
-            // The source let go although the migration was over: nobody has the task. Once.
+            // The source released the task although the migration was over: no worker has the task. This counts once.
             snapshot::Event::Released { .. }
                 if ended.source_still_holds && !broken!("late_release_is_not_lost") =>
             {
@@ -188,8 +189,8 @@ const fn event_of(report: &Report) -> Option<Event> {
     })
 }
 
-/// Whether a report speaks of an assignment that was over when the present one was made. Taken for
-/// news, a failure would have the task run in two places, and a success would have it in none.
+/// Whether a report is about an assignment that ended before the present one. Read as news, such a failure would run
+/// the task in two places, and such a success in none.
 fn is_stale(migration: &Migration, report: &Report) -> bool {
     migration.is_assigned_again()
         && match report.event {
@@ -201,10 +202,10 @@ fn is_stale(migration: &Migration, report: &Report) -> bool {
         }
 }
 
-/// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
-/// that it goes on from may be older than the release, and then it is not the source that failed.
-/// Taken for the source's, the end of the migration would leave the task to nobody. Or older than the
-/// moment when the copy began to run, and then it is not the copy that failed.
+/// Whether, after a restart and before the first snapshot, the engine cannot know who reports a failure. The state may
+/// be older than the release; then it is the target that failed, and to end the migration as if the source had would
+/// leave the task with no worker. Or the state is older than the start of the copy; then it is not the copy that
+/// failed.
 fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
     let failed =
         matches!(report.event, snapshot::Event::Failed { .. } | snapshot::Event::Refused { .. });
@@ -215,9 +216,9 @@ fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
     ends && (migration.phase() == Phase::Releasing || may_run) && state.is_resumed()
 }
 
-/// Whether a later life hears in its first snapshot of what that itself shows to be over: of a release,
-/// though the task is at its source again, or of a failure, though its target runs it. The state is
-/// older than that; taken for news, the task would run in two places.
+/// Whether the first snapshot after a restart reports something that its own placements show to be over: a release,
+/// though the task is on its source again, or a failure, though the target runs the task. Read as news, such a report
+/// would run the task in two places.
 fn is_overtaken(state: &State, snapshot: &Snapshot, report: &Report) -> bool {
     let migration = report.event.migration().filter(|_| state.is_resumed());
     let Some(migration) = migration.and_then(|id| state.in_flight.by_id(id)) else { return false };
@@ -234,16 +235,16 @@ fn is_overtaken(state: &State, snapshot: &Snapshot, report: &Report) -> bool {
     }
 }
 
-/// The latest moment at which a report can be believed to have happened: not so long after the last
-/// snapshot that time-outs and cooldowns counted from there would never end.
+/// The latest plausible moment of a report: not so long after the last snapshot that time-outs and cooldowns counted
+/// from it would never end.
 fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
-    // A later life has seen no snapshot yet; what it took over has its moments.
+    // After a restart there is no snapshot yet; the migrations taken over give a moment.
     let taken_over = || state.in_flight.values().map(Migration::since).max();
     let last = state.last.max(now).or_else(taken_over);
     last.map_or(Timestamp::default(), |last| last.after(config.timeout()))
 }
 
-/// Whether a command is still to be carried out, after all that followed in the same snapshot.
+/// Whether a command must still be carried out, after everything else in the same snapshot.
 fn is_current(state: &State, command: &Command) -> bool {
     let migration = || state.in_flight.by_id(command.migration);
     match command.action {

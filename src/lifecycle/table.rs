@@ -39,7 +39,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
 |---|---|---|---|---|
 ";
 
-    /// The courses, and what the docs call each.
+    /// The courses, each with its name in the docs.
     fn courses() -> Vec<(&'static str, Course)> {
         let (from, released) = (SOURCE, Some(Timestamp::from_millis(1_000)));
         let fate = Fate::Failed;
@@ -68,7 +68,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         .into()
     }
 
-    /// What can become known of a migration in this course, and what the docs call each.
+    /// The events of a migration in this course, each with its name in the docs.
     fn events(course: Course) -> Vec<(&'static str, Event)> {
         let to = target(course);
         let mut events: Vec<Event> = [
@@ -111,7 +111,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         ] {
             events.push(Event::Overdue { shown, late });
         }
-        // A placement has no source, and what returns goes to its source.
+        // A placement has no source, and a returning task goes to its source.
         let is_of_source = |event: &Event| match event {
             Event::Diverted { worker, .. } => *worker == SOURCE,
             Event::AssignedTo { to } => *to == SOURCE,
@@ -130,12 +130,12 @@ the engine does not know whether the source has let go; `called off`) has rows o
         named
     }
 
-    /// Where a migration in this course goes.
+    /// The target of a migration in this course.
     fn target(course: Course) -> WorkerId {
         if matches!(course, Course::Returning { .. }) { SOURCE } else { TARGET }
     }
 
-    /// One question that a transition may depend on: its answers, each with the facts that it stands for.
+    /// One question that a transition may depend on: each answer with the change to the facts that it stands for.
     type Question = Vec<(&'static str, fn(Facts) -> Facts)>;
 
     fn questions() -> Vec<Question> {
@@ -175,10 +175,10 @@ the engine does not know whether the source has let go; `called off`) has rows o
         [exhausted, inherited, target, takes_back].into()
     }
 
-    /// Conditions, and what comes of an event under each.
+    /// Conditions, and what follows from an event under each.
     type Answers = Vec<(String, Step)>;
 
-    /// What comes of an event, by the answers to the questions on which that depends.
+    /// What follows from an event, by the answers to the questions that matter.
     fn answers(facts: Facts, left: &[Question], ask: &dyn Fn(Facts) -> Step) -> Answers {
         let Some((question, left)) = left.split_first() else {
             return [(String::new(), ask(facts))].into();
@@ -251,10 +251,10 @@ the engine does not know whether the source has let go; `called off`) has rows o
         .replace("the that", "that")
     }
 
-    /// Condition, what comes of it, and what else is done.
+    /// Condition, next course or end, and effects.
     type Rows = Vec<[String; 3]>;
 
-    /// What comes of one event in one course, as the last columns have it.
+    /// What follows from one event in one course: the last three columns.
     fn rows(course: Course, event: Event) -> Rows {
         let facts = Facts {
             at: NOW,
@@ -275,7 +275,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         rows.collect()
     }
 
-    /// Events that have the same rows share them; a variant of a course has those that differ.
+    /// The table. Events with the same rows share them; a variant of a course lists only the rows that differ.
     fn printed() -> String {
         let mut text = String::from(HEAD);
         let mut base = Vec::new();

@@ -1,7 +1,6 @@
-//! Which migrations are under way: by task, by id, and by the worker that is to take the task.
+//! Which migrations are under way, by task, by id, and by the worker that should take the task?
 //!
-//! The indexes are not saved: they follow from the migrations. A question costs O(log n), whatever
-//! else is under way.
+//! The indexes are not saved: they follow from the migrations. A lookup costs O(log n).
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -21,12 +20,12 @@ pub(crate) struct InFlight {
     migrations: BTreeMap<TaskId, Box<Migration>>,
     #[serde(skip)]
     tasks_by_id: BTreeMap<MigrationId, TaskId>,
-    /// Those of which somebody has the task, or is to have it.
+    /// The tasks that some worker has or should have, by target.
     #[serde(skip)]
     tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
 }
 
-/// What is read back is indexed anew.
+/// The indexes are rebuilt after reading.
 impl<'de> Deserialize<'de> for InFlight {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut read = Self::default();
@@ -60,7 +59,7 @@ impl InFlight {
         self.migrations.values().map(AsRef::as_ref)
     }
 
-    /// Those whose task is to run on `worker`, by task.
+    /// The migrations whose target is `worker`, by task.
     pub(crate) fn bound_for(&self, worker: WorkerId) -> impl Iterator<Item = &Migration> {
         let tasks = self.tasks_by_target.get(&worker).into_iter().flatten();
         tasks.filter_map(|task| self.get(task))
@@ -92,7 +91,7 @@ impl InFlight {
         Some(changed)
     }
 
-    /// Another worker is asked to run a task that nobody has.
+    /// Gives another target to a migration whose task no worker has.
     pub(crate) fn retarget(
         &mut self,
         task: TaskId,
@@ -130,7 +129,7 @@ impl InFlight {
         }
     }
 
-    /// Writes down what migrations count to that began without a budget.
+    /// Records the charge of migrations that began while no budget was in force.
     pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
         let uncharged = |migration: &&mut Box<Migration>| migration.charge().is_none();
         for migration in self.migrations.values_mut().filter(uncharged) {
