@@ -1,4 +1,4 @@
-//! What was it like before? The most recent values, at most so many.
+//! What were the most recent values? A queue of bounded length.
 
 use alloc::collections::VecDeque;
 

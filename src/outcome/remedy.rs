@@ -27,7 +27,7 @@ use crate::model::time::Timestamp;
 /// let Remedy::Free(resource, amount) = no.remedy() else { panic!("it lacks room") };
 /// assert_eq!(resource, ResourceId::CPU);
 /// assert!(amount >= 1.5 && amount < 1.500_001);
-/// assert_eq!(no.remedy().to_string(), "free 1.50 cores of cpu on the target, or add as much");
+/// assert_eq!(no.remedy().to_string(), "free 1.50 cores of cpu, or add as much");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,47 +212,30 @@ impl fmt::Display for Remedy {
             Self::FreeDevice { device, bytes } => {
                 write!(f, "free {} on device {device} of the target", Gib(bytes))
             }
-            Self::AddDevice(bytes) => {
-                write!(f, "add a suitable device of {} to the target", Gib(bytes))
-            }
-            Self::AddCompute(compute) => {
-                write!(f, "add a device of compute capability {compute} to the target")
-            }
+            Self::AddDevice(bytes) => write!(f, "add a suitable device of {}", Gib(bytes)),
+            Self::AddCompute(compute) => write!(f, "add a device of compute capability {compute}"),
             Self::AddLabel(label) => write!(f, "put label {label} on the target"),
             Self::RemoveLabel(label) => write!(f, "take label {label} from the target"),
             Self::Free(resource, amount) => {
-                write!(
-                    f,
-                    "free {} of {resource} on the target, or add as much",
-                    Quantity(resource, amount)
-                )
+                write!(f, "free {} of {resource}, or add as much", Quantity(resource, amount))
             }
-            Self::LowerUse(resource, by) => {
-                write!(f, "lower the target's load of {resource} by {by:.3}")
-            }
+            Self::LowerUse(resource, by) => write!(f, "lower the target's {resource} by {by:.3}"),
             Self::Enlarge(resource, times) => {
                 write!(f, "choose a target with {times:.2} times as much {resource}")
             }
             Self::WidenGap(by) => {
-                write!(f, "the source's load would have to be {by:.3} higher")?;
-                write!(f, ", or the target's {by:.3} lower")
+                write!(f, "it needs a source load {by:.3} higher, or a target load {by:.3} lower")
             }
-            Self::NarrowSpread(by) => {
-                write!(f, "the spread after the move would have to be {by:.3} smaller")
-            }
-            Self::RaiseSource(by) => {
-                write!(f, "the source's load would have to be {by:.3} higher")
-            }
-            Self::LowerTarget(by) => write!(f, "lower the target's load by {by:.3}"),
+            Self::NarrowSpread(by) => write!(f, "it needs a spread {by:.3} smaller after the move"),
+            Self::RaiseSource(by) => write!(f, "it needs a source load {by:.3} higher"),
+            Self::LowerTarget(by) => write!(f, "it needs a target load {by:.3} lower"),
             Self::Gain { benefit, cost: Some(cost) } => {
-                write!(f, "it would need {benefit:.2} points more benefit, or {cost:.2} less cost")
+                write!(f, "it needs {benefit:.2} points more benefit, or {cost:.2} less cost")
             }
             Self::Gain { benefit, cost: None } => {
-                write!(f, "it would need {benefit:.2} points more benefit")
+                write!(f, "it needs {benefit:.2} points more benefit")
             }
-            Self::CarryFullest => {
-                f.write_str("it would have to use the resource that its worker is short of")
-            }
+            Self::CarryFullest => f.write_str("it would have to use what its worker is short of"),
         }
     }
 }

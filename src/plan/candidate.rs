@@ -1,9 +1,9 @@
 //! Which workers could take each set of tasks? Every rule that needs no plan is asked here; every refusal goes into
 //! the tally.
 //!
-//! Under the rules of stability, cost grows linearly with the snapshot: per set, targets are asked
-//! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
-//! pair is asked, as the specification has it.
+//! Under [`Config::stability`](crate::Config::stability) the cost grows linearly with the snapshot: per set, targets
+//! are asked coldest first until [`TARGETS`] have accepted or [`QUESTIONS`] were asked. Without that section every pair
+//! is asked, as the specification does.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -55,12 +55,12 @@ pub(crate) fn candidates(
     pairs
 }
 
-/// The search for targets, with what need not be worked out twice.
+/// The search for targets, with the results that need not be computed twice.
 struct Search<'r> {
     round: &'r Round<'r>,
-    /// Workers that accept, coldest first.
+    /// Workers that accept tasks, coldest first.
     takers: Order,
-    /// The first `cold` of them accept tasks that move to even out loads.
+    /// How many of them, from the first, accept tasks that move to even out loads.
     cold: usize,
     /// The takers that have the hardware, per purpose, class, and hardware asked for.
     equipped: BTreeMap<Asked, Equipped>,
@@ -71,21 +71,21 @@ struct Search<'r> {
     judge: SetJudge,
 }
 
-/// Whether loads are evened out, the class, all of this hardware, and any of that.
+/// Whether the purpose is to even out loads; the class; the hardware of which all is needed; that of which any is.
 type Asked = (bool, Option<ClassId>, HardwareSet, HardwareSet);
 
 /// Workers with the hardware that a task asks for.
 #[derive(Clone, Debug)]
 struct Equipped {
-    /// Coldest first.
+    /// The workers, coldest first.
     workers: Vec<WorkerRow>,
-    /// The first that has not been offered to many.
+    /// The position of the first that has not been offered to many sets.
     fresh: usize,
     /// Takers of its class that lack the hardware, coldest first.
     lacking: Vec<WorkerRow>,
     /// Takers that the class does not allow, coldest first.
     outside: Vec<WorkerRow>,
-    /// Those of either kind that a freeze names: a freeze may be what refuses them first.
+    /// The lacking and outside ones that a freeze covers: the freeze may be the first refusal.
     frozen: Vec<WorkerRow>,
 }
 
@@ -97,7 +97,7 @@ impl<'r> Search<'r> {
             .worker_rows()
             .filter(|worker| rules::target(round, *worker).is_ok())
             .collect();
-        // Of several as cold, one that departs soon is asked last.
+        // Among equally cold workers, one that departs soon is asked last.
         let warm = |worker: &WorkerRow| level(worker) >= round.bands.accept_below;
         let departs = |worker: &WorkerRow| round.view.workers[*worker].stance != Stance::Accept;
         open.sort_by(|a, b| {
@@ -133,10 +133,10 @@ impl<'r> Search<'r> {
         pairs: &mut Vec<Candidate>,
     ) -> Result<(), Option<Rejection>> {
         let round = self.round;
-        // Members of a gang that keep apart need a target each.
+        // Members of a gang that keep apart need one target each.
         let gang = set.gang.and_then(|gang| self.gang_sizes.get(&gang.index));
         let enough = gang.map_or(TARGETS, |size| TARGETS.max(*size));
-        // A task that has no worker, or must leave it, is worth asking everybody.
+        // For a task that has no worker, or must leave it, every worker is asked.
         let (targets, questions) = match (&round.config.stability, set.purpose) {
             (None, _) => (usize::MAX, usize::MAX),
             (Some(_), Purpose::Rebalance | Purpose::Upgrade) => (enough, QUESTIONS),
@@ -221,7 +221,7 @@ impl<'r> Search<'r> {
         (set.purpose == Purpose::Rebalance, lead.class, needs.all_of, needs.any_of)
     }
 
-    /// The takers that have the hardware which a set asks for.
+    /// The accepting workers that have the hardware which a set needs.
     fn equipped(&mut self, set: &MoveSet) -> &mut Equipped {
         let key @ (rebalances, class, ..) = self.key(set);
         let count = if rebalances { self.cold } else { self.takers.workers.len() };
@@ -291,7 +291,7 @@ fn others(set: &MoveSet, workers: &[WorkerRow]) -> Option<(WorkerRow, u32)> {
 }
 
 impl Search<'_> {
-    /// What refuses the takers that lack the hardware or are outside of the class, and that a freeze names.
+    /// Notes what refuses the takers that lack the hardware or are outside of the class and that a freeze covers.
     fn note_frozen(&mut self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
         let frozen = core::mem::take(&mut self.equipped(set).frozen);
         let (round, mut first) = (self.round, None);
@@ -313,25 +313,25 @@ fn count(workers: &[WorkerRow]) -> u32 {
     u32::try_from(workers.len()).unwrap_or(u32::MAX)
 }
 
-/// Asks the rules for sets of tasks, with buffers that serve again and again.
+/// Asks the rules about sets of tasks, with buffers that are reused.
 #[derive(Debug, Default)]
 pub(crate) struct SetJudge {
     footprint: Footprint,
     /// The footprint of all of the set that was asked about last, and how each of its tasks would run.
     sum: Footprint,
     fits: Vec<(TaskRow, Fit)>,
-    /// The footprint of the whole present set, per hardware of the worker; of sets without variants.
+    /// The footprint of the whole present set, per hardware of the worker; only for sets without variants.
     whole: BTreeMap<HardwareSet, Footprint>,
 }
 
 impl SetJudge {
-    /// Another set is asked about from here on.
+    /// Prepares for questions about another set.
     pub(crate) fn forget(&mut self) {
         self.whole.clear();
     }
 
-    /// Asks every rule that needs no plan: of each task of the set whether it may go there and repays itself, and of
-    /// all of them together what they do to the loads. How the task that leads the set would run there.
+    /// Asks every rule that needs no plan: for each task of the set, whether it may go there and whether its move pays
+    /// off; for the whole set, what it does to the loads. Returns how the task that leads the set would run there.
     pub(crate) fn candidate(
         &mut self,
         round: &Round<'_>,
@@ -356,8 +356,8 @@ impl SetJudge {
         Ok(fit)
     }
 
-    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads. How
-    /// the task that leads the set would run there.
+    /// Asks whether each task of the set may go there, and whether there is room for all of them; not what they do to
+    /// the loads. Returns how the task that leads the set would run there.
     pub(crate) fn fit(
         &mut self,
         round: &Round<'_>,
@@ -381,7 +381,7 @@ impl SetJudge {
         Ok(self.fit_of(set.lead()))
     }
 
-    /// How a task of the set would run where [`Self::fit`] was asked last.
+    /// How a task of the set would run on the worker that [`Self::fit`] was asked about last.
     pub(crate) fn fit_of(&self, row: TaskRow) -> Fit {
         let mut fits = self.fits.iter();
         fits.find(|(other, _)| *other == row).map(|(_, fit)| *fit).unwrap_or_default()
@@ -418,12 +418,12 @@ impl SetJudge {
     }
 }
 
-/// Whether a task may go to a worker, but perhaps for want of room.
+/// Whether a task may go to a worker, or only lack of room prevents it.
 fn lacks_at_most_room(answer: Result<Fit, Rejection>) -> bool {
     matches!(answer, Ok(_) | Err(Rejection::Fit(FitRefusal::NoHeadroom { .. })))
 }
 
-/// What stops one task of a set stops its companions. The answer is for the task that leads the set.
+/// The refusal of one task of a set, as told to the task that leads the set: what stops one stops all.
 pub(super) fn told_to_lead(
     round: &Round<'_>,
     set: &MoveSet,

@@ -1,9 +1,9 @@
-//! Which candidates are taken, and in which order? The most pressing first, then the best, as far as the
-//! budgets go.
+//! Which candidates are taken, and in which order? The most pressing first, then the best, as long as the
+//! budgets last.
 //!
-//! Each candidate is judged again as the ledger stands by then: the second-best task for an idle
-//! worker may be the worst once the first has been promised. A set of several tasks is taken whole
-//! or not at all, and so are all the sets of a gang.
+//! Each candidate is judged again on the ledger that holds the moves taken before: once the best task for
+//! an idle worker is taken, the second-best may be the worst. A set of several tasks is taken whole or not
+//! at all, and so are all sets of a gang.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -72,8 +72,7 @@ pub(crate) fn select(
     note_out_of_budget(sets, &stopped, plan);
 }
 
-/// Notes the tasks that are to leave their workers and that the table of budgets stops, wherever they would
-/// go.
+/// Notes the tasks that must leave their workers and that the table of budgets stops, whatever their target.
 fn note_out_of_budget(sets: &[MoveSet], stopped: &[Option<Rejection>], plan: &mut Plan) {
     let is_out_of_budget = |no: &Rejection| match no {
         Rejection::Budget(BudgetRefusal::UnknownSize) => !broken!("late_of_unknown_size"),
@@ -122,7 +121,7 @@ fn pressing(sets: &[MoveSet], pairs: &[Candidate]) -> BTreeMap<usize, Vec<Candid
     pressing
 }
 
-/// What has become of the sets so far.
+/// Which sets were taken or stopped so far.
 struct Fates<'v, 'p> {
     done: Vec<bool>,
     /// What stopped a set that is done; `None` if the set was taken.
@@ -145,7 +144,7 @@ impl<'v, 'p> Fates<'v, 'p> {
         }
     }
 
-    /// Notes why a pair is not chosen, unless that is known; nothing where moves are not scored.
+    /// Notes why a pair is not chosen, unless that is noted already or moves are not scored.
     fn refuse_pair(&mut self, pair: Candidate, rejection: Option<Rejection>) {
         if let Some(considered) = self.plan.considered.get_mut(pair.position) {
             considered.refused = considered.refused.or(rejection);
@@ -161,7 +160,7 @@ impl<'v, 'p> Fates<'v, 'p> {
         self.refuse_pair(pair, Some(rejection));
     }
 
-    /// A set stays because another one of its gang does.
+    /// Notes that a set stays because another set of its gang stays.
     fn leave(&mut self, index: usize, set: &MoveSet, rejection: Rejection) {
         self.done[index] = true;
         self.stopped[index] = Some(rejection);
@@ -169,7 +168,7 @@ impl<'v, 'p> Fates<'v, 'p> {
     }
 }
 
-/// Migrations that may be under way at once.
+/// How many migrations may be under way at once.
 fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     let workers = round.view.snapshot.workers().iter();
     let live = workers.filter(|worker| worker.stance != Stance::Offline).count();
@@ -178,12 +177,12 @@ fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     limits.at_once(live, donors)
 }
 
-/// Best first. Ties end in ids, so that no order of the input shows.
+/// Sorts candidates, best first. Ties are broken by id, so that the order of the input does not matter.
 fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let scored = round.config.cost_benefit.is_some();
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // Sets that follow gangs are taken a gang at a time.
+    // Sets that follow gangs are taken one gang at a time.
     let pressing = |set: &MoveSet| (set.purpose, set.follows());
     let due = |set: &MoveSet| {
         let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
@@ -210,7 +209,7 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
         if broken!("upgrade_comes_last") {
             order = Ordering::Equal;
         }
-        // Of the sets that must leave, the one whose worker departs first goes first.
+        // Among the sets that must leave, the one whose worker departs first goes first.
         let mut urgent = due(first).cmp(&due(second));
         if broken!("first_gone_first") {
             urgent = urgent.reverse();
@@ -235,7 +234,7 @@ fn size(round: &Round<'_>, set: &MoveSet) -> f64 {
     shares.fold(0.0, f64::max)
 }
 
-/// Judges sets as the ledger stands, and carries them in it.
+/// Judges sets on the present ledger, and enters them into it.
 #[derive(Debug)]
 pub(crate) struct Taker<'c> {
     context: Context<'c>,
@@ -247,8 +246,8 @@ impl<'c> Taker<'c> {
         Self { context: *context, footprint: Footprint::default() }
     }
 
-    /// Takes a candidate: the moves of its tasks, which the ledger then carries; or says why not, and the ledger
-    /// is as it was. Budgets are not asked.
+    /// Takes a candidate and returns the moves of its tasks, which are entered into the ledger; or returns why not, and
+    /// leaves the ledger as it was. Budgets are not asked.
     pub(crate) fn take(
         &mut self,
         ledger: &mut Ledger,
@@ -279,7 +278,7 @@ impl<'c> Taker<'c> {
                         Rejection::Group(_) => {
                             told_to_lead(&self.context.with(ledger), set, *row, rejection)
                         }
-                        // Alone it may go there: the set is what there is no room for.
+                        // The task alone may go there: there is no room for the whole set.
                         _ => rejection,
                     });
                 }
@@ -291,7 +290,7 @@ impl<'c> Taker<'c> {
         Ok(moves)
     }
 
-    /// By which alternative each task of a set would run: the first as its candidate has it.
+    /// The alternative by which each task of a set would run; the first task runs by that of its candidate.
     fn variants(&mut self, ledger: &Ledger, set: &MoveSet, pair: Candidate) -> Vec<Option<u16>> {
         let round = self.context.with(ledger);
         let mut variants = alloc::vec![pair.fit.alternative];
@@ -305,7 +304,7 @@ impl<'c> Taker<'c> {
         variants
     }
 
-    /// What the tasks of a set take of a worker together.
+    /// The footprint of the whole set on a worker.
     fn whole(
         &mut self,
         round: &Round<'_>,
@@ -321,8 +320,8 @@ impl<'c> Taker<'c> {
         sum
     }
 
-    /// What forbids a set that must go somewhere its target, if it went below the ceiling; `None` if it would stay
-    /// below. Above the ceiling it goes only where there is nowhere else.
+    /// Why a set that must move would push its target above the ceiling; `None` if it would not. Above the ceiling a
+    /// set goes only if there is no other target.
     pub(crate) fn above_ceiling(
         &mut self,
         ledger: &Ledger,
@@ -338,7 +337,7 @@ impl<'c> Taker<'c> {
         rules::is_above_ceiling(&round, pair.to, &footprint)
     }
 
-    /// Judges a set as if it were the only one to be taken, on a ledger that stays as it is.
+    /// Judges a set as if it were the only one to be taken, and leaves the ledger as it was.
     pub(crate) fn would_take(
         &mut self,
         ledger: &Ledger,
@@ -354,7 +353,7 @@ impl<'c> Taker<'c> {
         self.judge(ledger, set, pair, step).map(|_| ())
     }
 
-    /// Whether a voluntary move does to the loads what it is meant to do.
+    /// Whether a voluntary move improves the loads as its purpose asks.
     fn effect(
         &mut self,
         ledger: &Ledger,
@@ -371,7 +370,7 @@ impl<'c> Taker<'c> {
         rules::effect(&round, &Effect { from, to, purpose, footprint }, moment)
     }
 
-    /// Judges one task as the ledger stands: the move, and what the ledger is to carry.
+    /// Judges one task on the present ledger. Returns the move, and the entry for the ledger.
     fn judge(
         &mut self,
         ledger: &Ledger,
@@ -391,7 +390,7 @@ impl<'c> Taker<'c> {
         let handover =
             from.and_then(|from| rules::handover(&round, row, [from, to], fit, &self.footprint));
         let bytes = round.view.task_by(row, fit.alternative).requirements.gpu_memory_bytes;
-        // The id that the migration will have; only that it is one matters here.
+        // Any id will do here; `record` issues the real one.
         let migration = match ledger.places[row] {
             Place::Stranded { migration } => migration,
             _ => self.context.state.migration(nth),
@@ -420,12 +419,12 @@ struct Step {
     nth: u64,
 }
 
-/// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
+/// Which variants a set may take: for a voluntary move only the one whose effect on the loads was judged.
 fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
     if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
 }
 
-/// Takes candidates as far as the budgets go.
+/// Takes candidates as long as the budgets last.
 struct Chooser<'c, 'a> {
     taker: Taker<'c>,
     accounts: Accounts<'a>,
@@ -433,7 +432,7 @@ struct Chooser<'c, 'a> {
 }
 
 impl Chooser<'_, '_> {
-    /// Takes a candidate, or says why not; then nothing has changed.
+    /// Takes a candidate; or returns why not, and changes nothing.
     fn take(
         &mut self,
         ledger: &mut Ledger,
@@ -449,7 +448,7 @@ impl Chooser<'_, '_> {
         Ok(())
     }
 
-    /// Takes every set of a gang move, each to the first of its candidates that is admitted, or none.
+    /// Takes every set of a gang move, each with the first of its candidates that is admitted; or takes none.
     fn take_gang(
         &mut self,
         ledger: &mut Ledger,
@@ -485,8 +484,8 @@ impl Chooser<'_, '_> {
         chosen.into_iter().for_each(|pair| fates.take(pair));
     }
 
-    /// Takes the first candidate of a set that is admitted: what must go somewhere goes above the ceiling
-    /// where there is nowhere else.
+    /// Takes the first candidate of a set that is admitted. A set that must move goes above the ceiling if there is no
+    /// other target.
     fn take_first(
         &mut self,
         ledger: &mut Ledger,

@@ -1,8 +1,8 @@
 //! Which workers are not needed?
 //!
-//! The idlest are emptied first, onto the fullest that stay below the level the section asks for. Six
-//! workers of 16 cores with two tasks of one core each: the twelve fit on two at 0.7 (eleven on the
-//! first), so four could go.
+//! The idlest workers are emptied first, onto the fullest that stay below the configured level. For six workers of 16
+//! cores with two tasks of one core each: the twelve tasks fit on two workers at 0.7 (eleven on the first), so four
+//! workers could go.
 
 use alloc::vec::Vec;
 
