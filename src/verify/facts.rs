@@ -1,4 +1,4 @@
-//! What was the case when the round made its plan? Worked out from the snapshot and the states around the round.
+//! What was true when the round made its plan? Computed from the snapshot and the states before and after the round.
 
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub(super) enum Stay {
 }
 
 impl Stay {
-    /// The workers it counts on.
+    /// The workers that the task counts on.
     pub(super) fn ends(self) -> impl Iterator<Item = WorkerId> {
         let ends = match self {
             Self::On(worker) => [Some(worker), None],
@@ -36,7 +36,7 @@ impl Stay {
         ends.into_iter().flatten()
     }
 
-    /// Where it will be.
+    /// The worker that the task will be on; `None` if that is unknown.
     pub(super) const fn destination(self) -> Option<WorkerId> {
         match self {
             Self::On(worker) | Self::Between(_, worker) => Some(worker),
@@ -63,7 +63,7 @@ impl Step<'_> {
         matches!(self.purpose, Purpose::Rebalance | Purpose::Upgrade)
     }
 
-    /// Whether it takes a task from where it runs.
+    /// Whether the step takes a task from a worker.
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
     }
@@ -78,7 +78,7 @@ pub(super) struct Facts<'a> {
     pub(super) strays: Vec<&'a Command>,
     /// Migrations under way before the plan, by task.
     pub(super) flights: BTreeMap<TaskId, &'a Migration>,
-    /// Those of them that nobody held and the plan gave another target.
+    /// Those of them whose task no worker had and to which the plan gave another target.
     pub(super) retargeted: BTreeSet<MigrationId>,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// What the plan decided by this command; nothing if it only follows from a report.
+    /// What the plan decided by this command; `None` if the command only follows from a report.
     fn step(
         &mut self,
         command: &'a Command,
@@ -148,13 +148,13 @@ impl<'a> Facts<'a> {
         Some(Ok(Step { command, task, from, to, device, purpose, scorecard }))
     }
 
-    /// Whether an assignment was the plan's choice, and not the answer to its source's having let go.
+    /// Whether an assignment was the plan's choice, and not the answer to a release by its source.
     fn is_retarget(&self, command: &Command, answered: &mut BTreeSet<TaskId>) -> bool {
         if command.cause() == Some(Cause::Return) {
             return false;
         }
         let before = self.round.before.in_flight.get(&command.task);
-        // Or to its being lost while its copy was started.
+        // Nor the answer to the loss of its source while its copy was started.
         let releasing = before.is_some_and(|flight| {
             let overlaps = flight.transport() == Transport::StartThenStop;
             flight.id() == command.migration && (flight.phase() == Phase::Releasing || overlaps)
@@ -235,8 +235,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Tasks that a report of this snapshot says to have turned up elsewhere, by the names they had and those that they
-    /// have there.
+    /// Tasks that a report of this snapshot names on another worker, each with the old id and the new one.
     pub(super) fn renamed(&self) -> Vec<(TaskId, TaskId)> {
         let Round { snapshot, before, .. } = *self.round;
         let flown = |id: MigrationId| before.in_flight.by_id(id);
@@ -255,7 +254,7 @@ impl<'a> Facts<'a> {
         before.arrivals.iter().chain(fresh).collect()
     }
 
-    /// What the forecast adds to a worker's load, where the plan acts on what is coming.
+    /// What the forecast adds to a worker's load, if the plan acts on the forecast.
     pub(super) fn shift(&self, worker: WorkerId) -> f64 {
         let outcome = self.round.outcome;
         let Balance::Uneven(found) = &outcome.balance else { return 0.0 };
@@ -278,7 +277,7 @@ pub(super) fn is_new(round: &Round<'_>, migration: MigrationId) -> bool {
     migration.epoch() == round.before.epoch && issued.contains(&migration.number())
 }
 
-/// Whether the snapshot has a worker, and not out of reach.
+/// Whether the snapshot lists a worker and the worker is not out of reach.
 pub(super) fn is_live(snapshot: &Snapshot, worker: WorkerId) -> bool {
     snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
 }
@@ -289,8 +288,8 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
     snapshot.bad_records().iter().all(|bad| bad.record != record)
 }
 
-/// Whether a worker's record can be relied on as far as a step leaves it: to empty it no figure of it need be known
-/// (what it has, uses, and has promised, its heat, its power and its link).
+/// Whether a worker's record can be relied on as the source of a step. To empty the worker no figure of it is needed
+/// (capacity, use, reservations, temperature, power, bandwidth).
 pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, purpose: Purpose) -> bool {
     let record = crate::snapshot::Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
@@ -328,14 +327,14 @@ fn device_sum(worker: &Worker, bytes: impl Fn(&Device) -> Option<u64>) -> Option
     Some(sum)
 }
 
-/// What a worker has of a resource.
+/// A worker's capacity of a resource.
 pub(super) fn capacity(worker: &Worker, resource: ResourceId) -> Option<f64> {
     let devices = || device_sum(worker, |device| device.memory_bytes);
     let stated = possible(worker.capacity.get(resource));
     stated.or_else(|| (resource == ResourceId::GPU_MEMORY).then(devices).flatten())
 }
 
-/// What is measured to be in use.
+/// The measured use of a resource.
 pub(super) fn used(worker: &Worker, resource: ResourceId) -> Option<f64> {
     let devices = || device_sum(worker, |device| device.used_bytes);
     let stated = possible(worker.used.get(resource));
@@ -351,7 +350,7 @@ pub(super) fn resources(worker: &Worker) -> Vec<ResourceId> {
     resources
 }
 
-/// A worker's load, given what is in use of each resource; nothing counts as loaded more than a thousand times over.
+/// A worker's load, given the use of each resource; at most 1,000.
 pub(super) fn load(
     rule: LoadRule,
     worker: &Worker,
@@ -379,14 +378,14 @@ pub(super) fn load(
     }
 }
 
-/// By which of its alternatives a task runs on a worker: as its record says, or the fastest that the worker is equipped
-/// for, or the first; none of a task that has none.
+/// The alternative by which a task runs on a worker: as its record states, or the fastest that the worker has the
+/// hardware for, or the first; `None` if it has no alternatives.
 pub(super) fn runs_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let said = task.alternative.map(usize::from).filter(|nth| *nth < task.alternatives.len());
     said.or_else(|| could_run_by(task, worker))
 }
 
-/// The same on a worker of which nobody says by which.
+/// Like [`runs_by`], for a worker that the record says nothing about.
 pub(super) fn could_run_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let equipped = |nth: &usize| {
         let has = |kind| worker.is_some_and(|worker| worker.kinds().contains(kind));
@@ -398,7 +397,7 @@ pub(super) fn could_run_by(task: &Task, worker: Option<&Worker>) -> Option<usize
     able.or((!task.alternatives.is_empty()).then_some(0))
 }
 
-/// By which of its alternatives a task runs now.
+/// The alternative by which a task runs now; `None` if it has none.
 pub(super) fn runs_now(snapshot: &Snapshot, task: &Task) -> Option<usize> {
     let home = match task.placement {
         Placement::On(worker) => Some(worker),
@@ -408,7 +407,7 @@ pub(super) fn runs_now(snapshot: &Snapshot, task: &Task) -> Option<usize> {
     runs_by(task, home.and_then(|home| snapshot.worker(home)))
 }
 
-/// A task as it runs by one of its alternatives. What it uses is known of the one it runs by now.
+/// A task as it runs by one of its alternatives. Its measured use is known only for the present one.
 pub(super) fn run<'a>(snapshot: &Snapshot, task: &'a Task, nth: Option<usize>) -> Cow<'a, Task> {
     let Some(way) = nth.and_then(|nth| task.alternatives.get(nth)) else {
         return Cow::Borrowed(task);
@@ -433,7 +432,7 @@ pub(super) fn run_now<'a>(snapshot: &Snapshot, task: &'a Task) -> Cow<'a, Task> 
 }
 
 impl Step<'_> {
-    /// The task as it is to run on the target.
+    /// The task as it will run on the target.
     pub(super) fn there(&self, snapshot: &Snapshot) -> Cow<'_, Task> {
         run(snapshot, self.task, self.command.alternative.map(usize::from))
     }
@@ -454,7 +453,7 @@ pub(super) fn accelerated(task: &Task, worker: &Worker) -> bool {
         || needs.min_cuda_compute.is_some()
 }
 
-/// Whether a resource of an accelerator is out of the question for a task on this worker.
+/// Whether a task on this worker does not use a resource because the worker has no accelerator for the task.
 fn spared(task: &Task, worker: &Worker, resource: ResourceId) -> bool {
     let needs = &task.requirements;
     let names_hardware = !needs.all_of.is_empty() || !needs.any_of.is_empty();
@@ -472,7 +471,7 @@ pub(super) fn claim(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
     asked.or(possible(task.used.get(resource))).unwrap_or(0.0)
 }
 
-/// What a task takes of a worker's use.
+/// The use that a task adds to a worker.
 pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
     if spared(task, worker, resource) {
         return 0.0;
@@ -481,7 +480,7 @@ pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 
     measured.or(possible(task.demand.get(resource))).unwrap_or(0.0)
 }
 
-/// Everything a task asks for or uses.
+/// The resources that a task asks for or uses.
 pub(super) fn asked(task: &Task) -> BTreeSet<ResourceId> {
     let mut resources: BTreeSet<ResourceId> = task.demand.iter().map(|(id, _)| id).collect();
     resources.extend(task.used.iter().map(|(id, _)| id));

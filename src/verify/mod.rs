@@ -1,7 +1,7 @@
-//! Did the engine keep its word? Every promise by name, and a plain function that judges it.
+//! Did the engine keep its promises? Every promise has a name, and a plain function that judges it.
 //!
-//! The verifier recomputes from the snapshot, by arithmetic of its own, what the engine claims; it shares no code with
-//! the rules it judges. Scenarios, property tests and shadow runs use it alike. It needs no feature.
+//! The verifier computes from the snapshot, with arithmetic of its own, what the engine claims; it shares no code with
+//! the rules that it judges. Scenarios, property tests and shadow runs use it alike. It needs no feature.
 //!
 //! | promise | judged from one [`Round`] | judged over many, by [`Watch`] |
 //! |---|---|---|
@@ -75,13 +75,13 @@ pub enum Promise {
     Determinism,
     /// 2. Hard constraints hold after the plan and in transit, at every prefix of the batch.
     HardConstraints,
-    /// 3. One move at a time per task, budgets, cooldowns, no task lost.
+    /// 3. At most one move at a time per task; budgets and cooldowns hold; no task is lost.
     OneMove,
     /// 4. A plan never raises the imbalance it acts on and pushes no resource over its high threshold.
     NoWorsening,
-    /// 5. No task returns to a worker it has just left; constant load falls silent.
+    /// 5. No task returns to a worker it has just left; under constant load the engine falls silent.
     NoPingPong,
-    /// 6. Effects in flight count on both ends until telemetry must have seen them.
+    /// 6. A task in flight counts on its source and its target until telemetry must have seen the move.
     InFlight,
     /// 7. Every decision carries its evidence, every refusal its reason and remedy.
     Evidence,
@@ -89,7 +89,7 @@ pub enum Promise {
     Calibration,
     /// 9. Every collection is bounded.
     Bounded,
-    /// 10. Bad input spoils no good input, changes no state, and panics nowhere.
+    /// 10. Bad input spoils no good input, changes no state, and causes no panic.
     BadInput,
 }
 
@@ -108,7 +108,7 @@ impl Promise {
         Self::BadInput,
     ];
 
-    /// Its name in print.
+    /// The name of the promise.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Determinism => "determinism",
@@ -124,8 +124,8 @@ impl Promise {
         }
     }
 
-    /// Whether an engine with this configuration keeps it: the rules of `fixed` and `reference` contradict four of
-    /// the ten, which stand with the [`stability`](Config::stability) section; no configuration promises calibrated
+    /// Whether an engine with this configuration keeps the promise. The rules of `fixed` and `reference` contradict
+    /// four of the ten, which need the [`stability`](Config::stability) section; no configuration promises calibrated
     /// forecasts yet.
     pub const fn is_kept_by(self, config: &Config) -> bool {
         match self {
@@ -142,7 +142,7 @@ impl fmt::Display for Promise {
     }
 }
 
-/// A promise that was broken, and by what.
+/// A promise that was broken, and what broke it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {
@@ -158,24 +158,24 @@ impl fmt::Display for Violation {
     }
 }
 
-/// One balancing round: what went in and what came out.
+/// One round: what went in and what came out.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Round<'a> {
     /// The settings in force.
     pub config: &'a Config,
-    /// The state before it.
+    /// The state before the round.
     pub before: &'a State,
-    /// What it read.
+    /// The snapshot that the round read.
     pub snapshot: &'a Snapshot,
-    /// What it said.
+    /// The outcome of the round.
     pub outcome: &'a Outcome,
-    /// The state after it.
+    /// The state after the round.
     pub after: &'a State,
 }
 
 impl<'a> Round<'a> {
-    /// One round, ready to be judged.
+    /// A round with these inputs and results.
     pub const fn new(
         config: &'a Config,
         before: &'a State,
@@ -210,7 +210,7 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
 ///
 /// # Errors
 ///
-/// [`Stale`] as [`Engine::tick`] gives it.
+/// [`Stale`], like [`Engine::tick`].
 pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Violation>), Stale> {
     let before = engine.state().clone();
     let outcome = engine.tick(snapshot)?;
@@ -219,7 +219,7 @@ pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Vi
     Ok((outcome, violations))
 }
 
-/// Promise 1: an engine that resumes from the state before the round says the same, and remembers the same.
+/// Promise 1: an engine that resumes from the state before the round returns the same outcome and remembers the same.
 pub fn determinism(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Determinism);
     let epoch = round.before.epoch();
@@ -267,7 +267,7 @@ impl Findings {
     }
 }
 
-/// Forgives the rounding of sums taken in another order: one part in a thousand million.
+/// Tolerates the rounding of sums taken in another order: one part in a thousand million.
 fn about(limit: f64) -> f64 {
     limit + 1e-9 * limit.abs().max(1.0)
 }

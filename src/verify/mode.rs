@@ -1,4 +1,4 @@
-//! Did it go as far as it may, and no further: by its mode, and by the scope it was given?
+//! Did the engine keep within its mode and its scope?
 
 use alloc::format;
 use alloc::string::String;
@@ -12,8 +12,8 @@ use crate::model::ids::{MigrationId, TaskId};
 use crate::outcome::Command;
 use crate::snapshot::{Placement, Task};
 
-/// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
-/// proposes is what it would have commanded, and would have kept every promise.
+/// Promise 3, by mode: an engine that does not act begins no move and leaves no trace of one; it proposes exactly what
+/// it would have commanded, and that would have kept every promise.
 pub fn mode(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::OneMove);
     let Round { config, after, outcome, .. } = *round;
@@ -43,7 +43,7 @@ fn is_shown(round: &Round<'_>, task: TaskId, id: MigrationId) -> bool {
     matches!(placement, Some(Placement::Moving { migration, .. }) if migration == id)
 }
 
-/// The same round by an engine that acts: together, commands and proposals are its commands.
+/// The same round by an engine that acts commands exactly the commands and the proposals together.
 fn as_acted(round: &Round<'_>, findings: &mut Findings) {
     let mut config = round.config.clone();
     config.mode = Mode::Act;
@@ -77,7 +77,7 @@ fn as_acted(round: &Round<'_>, findings: &mut Findings) {
     findings.list.extend(check(&act));
 }
 
-/// Promise 2, by scope: nothing is begun with a task that is out of scope.
+/// Promise 2, by scope: no move begins for a task that is out of scope.
 pub fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
@@ -93,7 +93,7 @@ pub fn scope(round: &Round<'_>) -> Vec<Violation> {
 /// One more than the largest word.
 const WORD: u128 = 1 << 64;
 
-/// Whether a task carries one of the labels, if any are asked for, and belongs to the share.
+/// Whether a task carries one of the scope's labels, if it has any, and is in its share.
 fn is_in_scope(config: &Config, task: &Task) -> bool {
     let Some(scope) = &config.scope else { return true };
     let labelled = scope.labels.is_empty()

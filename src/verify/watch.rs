@@ -1,4 +1,4 @@
-//! Did the engine keep its word over many rounds? What no single round can show.
+//! Did the engine keep its promises over many rounds? Judges what no single round can show.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -17,14 +17,19 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
-/// Every migration id is issued once; every migration ends exactly once, and says no more after; no task is in
-/// two migrations, nor told to run in two places (unless it declares that it can, and then no source is stopped
-/// before its copy runs); nothing that its source let go is lost; nothing returns to a worker it left within the
-/// cooldown; nothing that came back is evicted again too soon, each time for longer; under constant load (and
-/// without a telemetry lag) no arrangement of tasks comes back once it was left, so that the engine must fall silent;
-/// no line of the table of [budgets](Budgets) is exceeded.
+/// It checks that
 ///
-/// It remembers every migration it has seen: about 50 bytes each.
+/// * every migration id is issued once, and every migration ends exactly once, with no command afterwards;
+/// * no task is in two migrations, or told to run in two places (unless it declares that it can; then no source is told
+///   to stop it before the copy runs);
+/// * no task that its source released is lost;
+/// * no task returns within the cooldown to a worker that it left;
+/// * no task that came back after an eviction is evicted again too soon, with a longer wait each time;
+/// * under constant load (and without a telemetry lag) no arrangement of tasks comes back, so that the engine must fall
+///   silent;
+/// * no line of the table of [budgets](Budgets) is exceeded.
+///
+/// It remembers every migration that it has seen, in about 50 bytes each.
 ///
 /// ```
 /// use evenkeel::{Config, Engine, Snapshot, Timestamp};
@@ -44,7 +49,7 @@ pub struct Watch {
     newest: Option<MigrationId>,
     open: BTreeMap<MigrationId, Life>,
     over: BTreeMap<MigrationId, Past>,
-    /// Where each task came from, and until when it may not go back.
+    /// The worker that each task left, and until when it may not go back.
     left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
     /// How often evicted tasks came back in a row, and until when each is left alone.
     returned: BTreeMap<TaskId, (u32, Timestamp)>,
@@ -57,31 +62,31 @@ pub struct Watch {
 struct Life {
     task: TaskId,
     from: Option<WorkerId>,
-    /// Where it was to go last; nothing for a migration of an earlier life.
+    /// Its last target; `None` for a migration of an earlier life.
     to: Option<WorkerId>,
-    /// Its source is known to have let go.
+    /// Whether its source is known to have released the task.
     released: bool,
-    /// Who was told to run it, and has not been heard to have failed.
+    /// The worker that was told to run the task and has not reported a failure.
     told: Option<WorkerId>,
-    /// It was evicted, or queued again: the host's scheduler has it.
+    /// Whether the task was evicted or queued again, so that the host's scheduler has it.
     evicted: bool,
-    /// A copy of it was started before its source was to stop; whether it is known to run.
+    /// Whether the copy is known to run, if one was started before the source stops; `None` otherwise.
     copy: Option<bool>,
 }
 
 impl Life {
-    /// Of an earlier life of the engine.
+    /// A migration of an earlier life of the engine.
     const fn adopted(task: TaskId) -> Self {
         let (from, to, told, copy) = (None, None, None, None);
         Self { task, from, to, released: true, told, evicted: false, copy }
     }
 
-    /// It runs on its target.
+    /// Notes that the task runs on its target.
     fn runs(&mut self) {
         self.copy = self.copy.map(|_| true);
     }
 
-    /// A record shows how far it has got.
+    /// Notes the phase that a record shows.
     fn shown(&mut self, phase: Phase) {
         match (self.copy, phase) {
             (Some(_), Phase::Releasing) => self.copy = Some(true),
@@ -91,12 +96,12 @@ impl Life {
     }
 }
 
-/// What is said of hosts that evict.
+/// The settings for hosts that evict.
 fn eviction(config: &Config) -> Eviction {
     config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
 }
 
-/// How long a task is left alone that came back so many times in a row.
+/// How long a task is left alone that came back this many times in a row.
 fn back_off(section: Eviction, times: u32) -> Duration {
     let doubled = (1..times.min(64)).fold(section.back_off, |span, _| span.saturating_mul(2));
     doubled.min(section.back_off_most)
@@ -107,7 +112,7 @@ fn back_off(section: Eviction, times: u32) -> Duration {
 struct Past {
     task: TaskId,
     released: bool,
-    /// The host's scheduler has it, whenever its source let it go.
+    /// Whether the host's scheduler has the task once its source has released it.
     evicted: bool,
     fate: Fate,
 }
@@ -116,17 +121,17 @@ struct Past {
 #[derive(Debug, Default)]
 struct Shown {
     at: Timestamp,
-    /// Failures heard of, by migration.
+    /// Reported failures, by migration.
     failures: BTreeMap<MigrationId, u32>,
     running: BTreeSet<MigrationId>,
-    /// Migrations whose source let go after they had ended.
+    /// Migrations whose source released the task after they had ended.
     late: BTreeSet<MigrationId>,
-    /// Where records show tasks, on workers in reach.
+    /// The workers in reach on which records show tasks.
     held: BTreeMap<TaskId, WorkerId>,
     /// Tasks shown without a worker.
     orphaned: BTreeSet<TaskId>,
     gone: BTreeSet<WorkerId>,
-    /// What diverted tasks are called now, and where they are, by migration.
+    /// The present id and worker of diverted tasks, by migration.
     diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
     /// Tasks that may run twice at once.
     overlapping: BTreeSet<TaskId>,
@@ -147,15 +152,15 @@ impl Watch {
         }
     }
 
-    /// Watches a later life, which has begun from where this watch stands, and counts to its budgets what
-    /// was begun since in the life that is over.
+    /// Watches a later life that was resumed from the state at this point. Migrations that the earlier life, `over`,
+    /// began since then count to its budgets too.
     #[must_use]
     pub fn after(mut self, over: &Self) -> Self {
         self.budgets.inherit(&over.budgets);
         self
     }
 
-    /// Takes in one input and what came of it.
+    /// Takes in one input and its output.
     pub fn see(&mut self, input: &Input, output: &Output) -> Vec<Violation> {
         match (input, output) {
             (Input::Tick(snapshot), Output::Outcome(outcome)) => self.round(snapshot, outcome),
@@ -179,7 +184,7 @@ impl Watch {
         }
     }
 
-    /// Takes in one balancing round.
+    /// Takes in one round.
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();
@@ -194,7 +199,7 @@ impl Watch {
         }
         violations.extend(findings.list);
         self.quiet.ended(&outcome.ended);
-        // A telemetry lag that is set too long has moves counted twice: what looks constant is not.
+        // With a telemetry lag that is set too long, moves count twice, so a constant load does not look constant.
         if self.config.stability.is_some_and(|section| section.telemetry_lag.is_zero()) {
             violations.extend(self.quiet.round(snapshot, outcome));
         }
@@ -207,7 +212,7 @@ impl Watch {
         self.reply(&shown, &reply.commands, &reply.ended)
     }
 
-    /// What is said between the rounds.
+    /// Takes in an answer between two rounds.
     fn reply(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         self.quiet.ended(ended);
         let violations = self.answer(shown, commands, ended);
@@ -215,7 +220,7 @@ impl Watch {
         violations
     }
 
-    /// Migrations that have not ended: after a host has come to rest, there are none.
+    /// The migrations that have not ended; there must be none after the host has come to rest.
     pub fn unfinished(&self) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         for (id, life) in &self.open {
@@ -253,11 +258,11 @@ impl Watch {
         shown
     }
 
-    /// What its records show; from a snapshot that is not believed nothing is gone.
+    /// Takes in the records of a snapshot; in a snapshot that is not believed, no worker counts as gone.
     fn records(&mut self, snapshot: &Snapshot, doubted: bool, shown: &mut Shown) {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
-        // A task that nobody lists any more is over: what has its name later is another one.
+        // A task that is no longer listed is over: a later task with its id is another one.
         let at = snapshot.at();
         let section = eviction(&self.config);
         self.returned.retain(|task, (times, until)| {
@@ -300,8 +305,8 @@ impl Watch {
         }
     }
 
-    /// Judges what the engine says to what it was shown: first what follows from migrations under way, then their
-    /// ends, then what begins.
+    /// Judges the engine's answer to its input: first the steps of migrations under way, then their ends, then the
+    /// migrations that begin.
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
@@ -335,7 +340,7 @@ impl Watch {
                 life.told = None;
             }
         }
-        // Who is gone carries nothing out any more, and need not be told.
+        // A worker that is gone carries out no command and need not be told.
         for life in self.open.values_mut() {
             life.told = life.told.filter(|told| !shown.gone.contains(told));
         }
@@ -352,13 +357,13 @@ impl Watch {
         self.open.values().any(|life| life.task == task)
     }
 
-    /// A task that moves again is not lost by what an earlier migration's source lets go late.
+    /// Forgets earlier migrations of a task that moves again: a late release by their source does not lose it.
     fn forget_release(&mut self, task: TaskId) {
         let remembered = self.over.values_mut().rev().take(crate::state::ENDED);
         remembered.filter(|past| past.task == task).for_each(|past| past.released = true);
     }
 
-    /// A new migration.
+    /// Judges a command that begins a migration.
     fn begin(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
         let fresh = self.newest.is_none_or(|newest| newest < id) && !self.over.contains_key(&id);
@@ -388,7 +393,7 @@ impl Watch {
         self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
     }
 
-    /// A command of a migration under way, or taken over from an earlier life.
+    /// Judges a command of a migration under way, or taken over from an earlier life.
     fn follow(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
         if let Some(past) = self.over.get(&id) {
@@ -423,7 +428,7 @@ impl Watch {
         };
         let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from))
             || shown.orphaned.contains(&command.task);
-        // A source that is told to run what it runs still does no harm: a later life cannot know.
+        // A source may be told to run a task that it still runs: after a restart the engine cannot know.
         let may = life.released || source_lost || (to.is_some() && to == life.from);
         findings.need(may, || format!("{command}: its source has not let go"));
         let silent = life.told.filter(|told| {
@@ -431,7 +436,7 @@ impl Watch {
             Some(*told) != to && !gone && !shown.failures.contains_key(&id)
         });
         findings.need(silent.is_none(), || format!("{command}: {silent:?} was told to run it"));
-        // Of what overlapped and has lost its source, nothing more is to be let go.
+        // In an overlapping move that has lost its source, there is nothing left to release.
         life.released |= source_lost && life.copy.is_some();
         (life.told, life.copy) = (to, None);
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
@@ -443,7 +448,7 @@ impl Watch {
         }
     }
 
-    /// The end of a migration.
+    /// Judges the end of a migration.
     fn end(&mut self, shown: &Shown, ended: &Ended, requeued: bool, findings: &mut Findings) {
         let id = ended.migration;
         if let Some(past) = self.over.get(&id) {
@@ -452,19 +457,19 @@ impl Watch {
         }
         let life = self.open.remove(&id);
         if ended.fate == Fate::Finished {
-            // The task is over; what has its name later is another one.
+            // The task is over; a later task with its id is another one.
             self.left.remove(&ended.task);
         }
-        // Of a copy that runs on the target nothing is lost when its source stops late.
+        // If the copy runs on the target, a late stop at the source loses nothing.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
         let released = life.as_ref().is_none_or(|life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
-        // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
-        // place it anew.
+        // A task that is an orphan, or was one when its placement began, is known to have no worker: rounds place it
+        // again.
         let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
-        // Of a migration of an earlier life it is not known how it is carried out.
+        // How a migration of an earlier life is carried out is unknown.
         let evicted = life.as_ref().is_none_or(|life| life.evicted);
-        // Of what has arrived it is known that its source let go.
+        // If the task has arrived, its source has released it.
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
@@ -472,7 +477,7 @@ impl Watch {
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
-            // Who evicts has a scheduler that finds it a place.
+            // After an eviction the host's scheduler places the task.
             _ if evicted => false,
             Fate::Finished => released && life.is_some(),
             _ => released && life.is_some() && !requeued && !home && !orphaned,
@@ -486,17 +491,17 @@ impl Watch {
         }
     }
 
-    /// A task has turned up: it does not go back where it came from, or has gone back there.
+    /// Takes in a task that has arrived on a worker: it may not go back to its source, or has gone back there.
     fn arrived(&mut self, shown: &Shown, ended: &Ended, evicted: bool) {
         let told = shown.diverted.get(&ended.migration).copied();
         let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
-        // What was reported comes before what is shown.
+        // Reports are read before records.
         let (task, worker) = told.or(held).unwrap_or((ended.task, ended.to));
         let before = self.returned.remove(&ended.task).filter(|_| evicted);
         if evicted && ended.from == Some(worker) {
             self.budgets.came_back(ended.migration);
             let section = eviction(&self.config);
-            // As long again after its end it is forgotten.
+            // The count is forgotten after as long again without an eviction.
             let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);
             let times = fresh.map_or(1, |(times, _)| times + 1);
             self.returned.insert(task, (times, ended.at.after(back_off(section, times))));
@@ -508,7 +513,7 @@ impl Watch {
         }
     }
 
-    /// Nothing goes back where it came from within the cooldown.
+    /// Judges that no task goes back within the cooldown to a worker that it left.
     fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let to = match command.action {
             Action::Assign { to, .. } => Some(to),
