@@ -86,7 +86,7 @@ pub struct State {
     /// The thresholds in force after the last round.
     pub(crate) thresholds: Option<Thresholds>,
     /// Whether the last round moved something to even out the loads.
-    pub(crate) evening: bool,
+    pub(crate) rebalancing: bool,
     pub(crate) forecasts: Window<Pending, FORECASTS>,
     /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
@@ -122,7 +122,7 @@ impl State {
             tracks: BTreeMap::new(),
             system: Window::default(),
             thresholds: None,
-            evening: false,
+            rebalancing: false,
             forecasts: Window::default(),
             accuracy: None,
             factor: None,

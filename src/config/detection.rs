@@ -44,7 +44,7 @@ pub struct Detection {
     /// this, from 0 to 1 and at most [`sufficient`](Self::sufficient): 0.15 in `Config::default`. A
     /// smaller value leaves loads more even, at the price of more moves. To start, the spread of the
     /// means of the last five samples must be large enough too, so that one stray sample starts
-    /// nothing. `None` if `sufficient` decides both, by the latest sample alone.
+    /// nothing. `None` if `sufficient` decides both, by the present loads alone.
     pub settled: Option<f64>,
     /// While a worker is overloaded, workers whose load is more than this above the mean give tasks
     /// too, from 0 to 1: 0.1 in `Config::default`. With the mean at 0.55 and the high threshold at

@@ -142,7 +142,7 @@ pub struct Eviction {
     #[serde(with = "as_seconds")]
     pub back_off: Duration,
     /// The longest that such a task stays, in seconds: 4,800; at least
-    /// [`back_off`](field@Self::back_off). A smaller value never gives up on it for long.
+    /// [`back_off`](field@Self::back_off). A smaller value tries again sooner after many returns.
     #[serde(with = "as_seconds")]
     pub back_off_most: Duration,
 }

@@ -37,7 +37,7 @@ pub(super) fn survey<'a>(
     let forecast =
         prediction.and_then(|section| forecast::predict(section, state, &view, calibration));
     let detect::Detected { balance, bands } =
-        detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
+        detect::detect(config, state.rebalancing, &view, &adapted, forecast.as_ref());
     ledger.index_levels(&view, &bands.shift);
     Survey {
         view,

@@ -33,7 +33,7 @@ mod tests {
 <!-- Written by the test `the_printed_table_is_what_the_transitions_do` with UPDATE=1. -->
 
 A pair of course and event that has no row changes nothing. A variant of a course (`release unknown`:
-the engine does not know whether the source has let go; `called off`) has rows only where it differs.
+the engine does not know whether the source has released the task; `called off`) has rows only where it differs.
 
 | course | event | if | then | and |
 |---|---|---|---|---|

@@ -69,7 +69,7 @@ impl Line {
         loop {
             let same = rest.clone().enumerate().take_while(|(nth, it)| *nth == 0 || !it.2);
             let part = same.map(|(_, (x, y, _))| (x, y));
-            // What is left of the points begins with the next part.
+            // The remaining points begin with the next part.
             if rest.by_ref().nth(part.clone().count().saturating_sub(1)).is_none() {
                 break;
             }

@@ -71,7 +71,7 @@ impl Command {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// The first half of a move: ask `from` to save the task's state and let it go. Answer with
+    /// The first half of a move: ask `from` to save the task's state and release the task. Answer with
     /// [`Event::Released`](crate::Event::Released); the second half follows.
     Release {
         /// The worker that the task runs on.

@@ -20,7 +20,7 @@ pub struct Handover {
     /// How much of the task's work is lost, in seconds: all since its last checkpoint, or since its
     /// beginning.
     pub lost_secs: Option<f64>,
-    /// How much the task gains on the target per second, in seconds of its work.
+    /// What the move gains per second, in seconds of the task's work.
     pub gain: Option<f64>,
     /// How many times as fast the task runs on the target; part of the gain.
     pub times: f64,

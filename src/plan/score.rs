@@ -118,7 +118,7 @@ impl<'r> Scorer<'r> {
         // A task that must leave its worker is scored as if it had none: how full the worker is does not matter.
         let evens = set.purpose.is_voluntary() || broken!("drain_by_its_own_load");
         let evens = if evens { from } else { None };
-        let mut benefit = self.evening(evens, to, &sum);
+        let mut benefit = self.balancing(evens, to, &sum);
         benefit.hardware = self.hardware((here, from), (there, to));
         benefit.memory = self.memory(from, to, &sum);
         (benefit.energy, benefit.thermal) = self.efficiency((here, from), (there, to));
@@ -179,7 +179,7 @@ impl<'r> Scorer<'r> {
 
     /// The benefit of evening out the two workers and of relieving the source. A task without a worker counts as if it
     /// left a full one.
-    fn evening(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
+    fn balancing(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
         let BenefitWeights { utilization, relief, full_size, .. } = self.section.benefit;
         let round = self.round;
         let source = from.map_or(Some(1.0), |from| round.level(from)).unwrap_or(0.0);

@@ -60,7 +60,7 @@ named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId,
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamesError {
-    /// The map is full: forget the names of what is gone.
+    /// The map is full: forget the names of workers and tasks that are gone.
     #[error("there is room for {room} names, and {name:?} is one more")]
     Full {
         /// The name.

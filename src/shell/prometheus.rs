@@ -119,7 +119,7 @@ impl Page {
         }
         for (row, value) in rows {
             self.say(format_args!("evenkeel_{name}{{{label}=\""));
-            // What is said of a label is escaped on the way.
+            // The row becomes the value of a label, and is escaped.
             let _always = write!(Label(&mut self.0), "{row}");
             self.say(format_args!("\"}} {value}\n"));
         }

@@ -1,5 +1,5 @@
-//! A scenario: everything a run needs but its size, its policy and its seed. Plain data, made to be
-//! written by hand as a file.
+//! What does a scenario describe? Everything that a run needs except its size, its policy and its seed. It is
+//! plain data, meant to be written by hand as a file.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -19,7 +19,7 @@ use crate::model::hardware::{ComputeCapability, Hardware};
 pub struct Scenario {
     /// What happens, in one sentence.
     pub title: String,
-    /// How long it lasts, in seconds; at most so long where it ends by itself.
+    /// How long it lasts, in seconds; at most this long if it ends by itself.
     pub duration: f64,
     /// Whether it ends when nothing is left to do.
     #[serde(default)]

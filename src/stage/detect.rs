@@ -76,8 +76,7 @@ impl Judge<'_> {
         needed: f64,
         sight: Sight,
     ) -> Option<Imbalance> {
-        let known =
-            || levels.iter().enumerate().filter_map(|(seat, level)| Some((seat, (*level)?)));
+        let known = || levels.iter().enumerate().filter_map(|(row, level)| Some((row, (*level)?)));
         if known().count() < 2 {
             return None;
         }

@@ -215,7 +215,7 @@ fn domains(
     domains
 }
 
-/// How many members of each group with a disruption budget are unavailable, whoever caused it.
+/// How many members of each group with a disruption budget are unavailable, whatever the cause.
 fn count_unavailable(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
     let known = snapshot.coverage() == Coverage::Complete;
     for (index, group) in snapshot.groups().iter().enumerate() {

@@ -76,7 +76,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
     let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
-    state.evening = config.mode.is_act() && plan.moves.iter().any(evens);
+    state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;

@@ -107,7 +107,7 @@ pub(crate) struct Charge {
 /// Until when an earlier life may have begun interruptions that this life does not know of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Blind {
+pub(crate) enum UnknownSpending {
     #[default]
     No,
     /// Until the first snapshot of this life, which has not come yet.
@@ -119,7 +119,7 @@ pub(crate) enum Blind {
 /// The interruptions that began within the windows of the budgets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spending {
-    pub(crate) blind: Blind,
+    pub(crate) blind: UnknownSpending,
     /// The accounts, in the order of window and key.
     accounts: Vec<Account>,
 }
@@ -170,7 +170,7 @@ impl Spending {
     pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
         let looks_back = limits.is_some_and(|limits| windows(limits).next().is_some());
         if looks_back && !broken!("budget_line_in_doubt") {
-            self.blind = Blind::Waiting;
+            self.blind = UnknownSpending::Waiting;
         }
     }
 
@@ -182,9 +182,9 @@ impl Spending {
     /// Until when a window may contain unknown interruptions of an earlier life; `None` if it contains none.
     pub(crate) fn closed(&self, per: Duration, now: Timestamp) -> Option<Timestamp> {
         let from = match self.blind {
-            Blind::No => return None,
-            Blind::Waiting => now,
-            Blind::Before(from) => from,
+            UnknownSpending::No => return None,
+            UnknownSpending::Waiting => now,
+            UnknownSpending::Before(from) => from,
         };
         Some(from.after(per)).filter(|until| *until > now)
     }
@@ -302,15 +302,23 @@ impl Spending {
         let longest = limits.and_then(|limits| windows(limits).map(|(_, per)| per).max());
         self.blind = match (self.blind, longest) {
             // While migration is off there are no windows: the moment is kept for later.
-            (Blind::Waiting, _) if limits.is_none() => Blind::Before(now),
-            (Blind::Before(from), _) if limits.is_none() => Blind::Before(from.min(now)),
-            (Blind::No, _) | (_, None) => Blind::No,
-            (Blind::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => Blind::No,
-            (Blind::Waiting, Some(_)) => Blind::Before(now),
+            (UnknownSpending::Waiting, _) if limits.is_none() => UnknownSpending::Before(now),
+            (UnknownSpending::Before(from), _) if limits.is_none() => {
+                UnknownSpending::Before(from.min(now))
+            }
+            (UnknownSpending::No, _) | (_, None) => UnknownSpending::No,
+            (UnknownSpending::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => {
+                UnknownSpending::No
+            }
+            (UnknownSpending::Waiting, Some(_)) => UnknownSpending::Before(now),
             // After a restart the clock may be earlier.
-            (Blind::Before(from), Some(longest)) => {
+            (UnknownSpending::Before(from), Some(longest)) => {
                 let from = from.min(now);
-                if from.after(longest) > now { Blind::Before(from) } else { Blind::No }
+                if from.after(longest) > now {
+                    UnknownSpending::Before(from)
+                } else {
+                    UnknownSpending::No
+                }
             }
         };
         self.accounts.retain_mut(|account| {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::calendar::is_balanced;
 use super::facts::{
-    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, could_run_by, has_seen,
+    Facts, Stay, Step, accelerated, added_use, asked, capacity, claim, could_run_by, has_seen,
     is_sound_worker, load, resources, run, run_now, runs_by, runs_now, used,
 };
 use super::{Findings, Promise, Round, Violation};
@@ -249,7 +249,7 @@ impl<'a> Account<'a> {
             if task.running > Duration::ZERO && task.running < worker.metric_age {
                 let task = run_now(snapshot, task);
                 for resource in asked(&task) {
-                    self.change(id, resource, burden(&task, worker, resource));
+                    self.change(id, resource, added_use(&task, worker, resource));
                 }
             }
         }
@@ -321,14 +321,14 @@ impl<'a> Account<'a> {
             return;
         }
         for resource in asked(&there) {
-            self.change(step.to, resource, burden(&there, target, resource));
+            self.change(step.to, resource, added_use(&there, target, resource));
         }
         let Some(from) = step.from else { return };
         // A task without alternatives frees at its source what it takes at its target.
         let source = snapshot.worker(from).filter(|_| !task.alternatives.is_empty());
         let here = run_now(snapshot, task);
         for resource in asked(&here) {
-            let amount = burden(&here, source.unwrap_or(target), resource);
+            let amount = added_use(&here, source.unwrap_or(target), resource);
             self.change(from, resource, -amount);
         }
     }

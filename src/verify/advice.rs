@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::calendar::is_leaving;
 use super::facts::{
-    accelerated, asked, burden, capacity, claim, is_sound_task, is_sound_worker, load,
+    accelerated, added_use, asked, capacity, claim, is_sound_task, is_sound_worker, load,
 };
 use super::{Findings, Round, about};
 use crate::model::hardware::Hardware;
@@ -85,7 +85,7 @@ fn splits(
     };
     let mut workers = snapshot.workers().iter();
     let alone = |worker: &Worker| {
-        load(round.config.load, worker, |resource| Some(burden(task, worker, resource)))
+        load(round.config.load, worker, |resource| Some(added_use(task, worker, resource)))
     };
     let nobody_helps = workers.all(|worker| {
         let open = matches!(worker.stance, Stance::Accept | Stance::Hold);

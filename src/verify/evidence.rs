@@ -219,9 +219,9 @@ fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
     };
     match section.settled {
         Some(_) if section.sufficient.is_none() => {
-            round.before.evening && exceeds(levels, section.settled)
+            round.before.rebalancing && exceeds(levels, section.settled)
         }
-        Some(_) if round.before.evening => exceeds(levels, section.settled),
+        Some(_) if round.before.rebalancing => exceeds(levels, section.settled),
         Some(_) => {
             let means = loads(round, Basis::RecentMean);
             exceeds(levels, section.sufficient) && exceeds(&means, section.sufficient)

@@ -472,7 +472,7 @@ pub(super) fn claim(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
 }
 
 /// The use that a task adds to a worker.
-pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
+pub(super) fn added_use(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
     if spared(task, worker, resource) {
         return 0.0;
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::account::{Account, is_clear};
-use super::facts::{Step, accelerated, burden, load, run, runs_now};
+use super::facts::{Step, accelerated, added_use, load, run, runs_now};
 use super::{Findings, Round, about};
 use crate::config::Transfer;
 use crate::model::hardware::Hardware;
@@ -158,7 +158,7 @@ fn gain(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker)
     let source = round.snapshot.worker(from)?;
     let there = step.there(round.snapshot);
     let arrived = load(round.config.load, target, |resource| {
-        Some(account.in_use(target.id, resource)? + burden(&there, target, resource))
+        Some(account.in_use(target.id, resource)? + added_use(&there, target, resource))
     });
     let calmer = account.level(source)? - (arrived? + account.facts.shift(target.id));
     Some(calmer + times(account, step, from, target) - 1.0)

@@ -30,7 +30,7 @@ pub fn mode(round: &Round<'_>) -> Vec<Violation> {
     findings.need(outcome.counts.initiated == 0, || {
         format!("{} migrations are counted as begun", outcome.counts.initiated)
     });
-    findings.need(!after.evening, || String::from("remembers moves that were not made"));
+    findings.need(!after.rebalancing, || String::from("remembers moves that were not made"));
     if proposes {
         as_acted(round, &mut findings);
     }

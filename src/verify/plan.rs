@@ -10,7 +10,7 @@ use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
 use super::devices::hides_devices;
 use super::evidence::pace;
 use super::facts::{
-    Facts, Stay, Step, accelerated, asked, burden, capacity, claim, is_live, is_sound_source,
+    Facts, Stay, Step, accelerated, added_use, asked, capacity, claim, is_live, is_sound_source,
     is_sound_task, is_sound_worker, load, run, used,
 };
 use super::handover::repays;
@@ -385,7 +385,7 @@ fn within_ceiling(
         // Device memory is limited by room, device by device.
         let task = step.there(round.snapshot);
         for resource in asked(&task).into_iter().filter(|it| *it != ResourceId::GPU_MEMORY) {
-            let added = burden(&task, target, resource);
+            let added = added_use(&task, target, resource);
             let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
             let used = account.in_use(target.id, resource);
             let after = room.zip(used).map(|(room, used)| used / room);

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::facts::{asked, burden, run_now};
+use super::facts::{added_use, asked, run_now};
 use super::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
@@ -118,7 +118,7 @@ fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
         let task = run_now(snapshot, task);
         for resource in asked(&task) {
             if let Some(used) = base.get_mut(&resource) {
-                *used -= burden(&task, worker, resource);
+                *used -= added_use(&task, worker, resource);
             }
         }
     }

@@ -142,7 +142,7 @@ impl<'t, 'a> Search<'t, 'a> {
             let to = self.order[at];
             let mark = self.trial.ledger.mark();
             if self.trial.put(row, to, Purpose::Rebalance, true) {
-                // The ceiling looks at what is added to; the load counts what else there is, too.
+                // The ceiling looks only at the resources that the task uses; the load counts all of them.
                 if self.trial.ledger.load(to).is_some_and(|load| load <= self.most) {
                     self.trial.ledger.commit(mark);
                     return Some((at, core::mem::replace(&mut self.given[at], true)));
