@@ -207,7 +207,7 @@ pub enum Arrivals {
     /// As many as keep the level if every task ran at the mean speed of the workers it could run
     /// on: the same tasks at the same moments under every policy.
     Keep,
-    /// At random, so many a second.
+    /// At random, this many a second.
     Poisson(f64),
 }
 
@@ -266,10 +266,10 @@ pub enum What {
     Crash,
     /// The workers are to be emptied.
     Drain,
-    /// So many workers more, empty, of the cluster's classes; after `until` they are gone as if they
+    /// This many more workers, empty, of the cluster's classes; after `until` they are gone as if they
     /// had crashed.
     Join,
-    /// The air around them gets warmer, by so many degrees.
+    /// The air around them gets warmer by this many degrees.
     Ambient(f64),
 }
 
@@ -313,7 +313,7 @@ pub struct Physics {
     pub heat_seconds: f64,
     /// Degrees Celsius when idle and at peak.
     pub celsius: [f64; 2],
-    /// Above so many degrees ...
+    /// Above this many degrees ...
     pub throttle_celsius: f64,
     /// ... everything runs at this share of its speed.
     pub throttle_speed: f64,

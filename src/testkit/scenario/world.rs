@@ -23,7 +23,7 @@ use crate::snapshot::{Event, Report};
 use crate::state::State;
 use crate::verify::Watch;
 
-/// So many workers' loads are printed per round.
+/// The loads of at most this many workers are printed per round.
 const SHOWN_WORKERS: usize = 12;
 
 /// Everything that lasts from one command of a story to the next.
