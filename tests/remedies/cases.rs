@@ -9,7 +9,7 @@ use evenkeel::config::{
     Thresholds, Trigger, Unit,
 };
 use evenkeel::outcome::Rejection;
-use evenkeel::snapshot::{GroupRule, Placement, Stance};
+use evenkeel::snapshot::{Placement, Stance};
 use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{Config, ResourceId, Task, TaskId, Timestamp, Worker, WorkerId};
 use proptest::collection::vec;
@@ -51,7 +51,7 @@ fn pairs(case: &Case) -> Vec<(Case, Rejection)> {
     let snapshot = case.cluster.snapshot(case.at);
     let mut found = Vec::new();
     let look = engine.look(&snapshot);
-    for task in snapshot.tasks().iter() {
+    for task in snapshot.tasks() {
         for worker in snapshot.workers() {
             let verdict = look.consider(task.id, worker.id);
             if let Some(no) = verdict.and_then(|it| it.admission.rejection().copied()) {
