@@ -35,7 +35,7 @@ const ROUND: u64 = 30;
 const CORES: f64 = 16.0;
 /// The cluster's first second: 2026-11-21 00:00:00 UTC. A host whose timestamps are Unix time
 /// already says 0.
-const CLOCK: WallClock = WallClock { epoch_unix_millis: 1_795_219_200_000 };
+const CLOCK: WallClock = WallClock::new(1_795_219_200_000);
 
 fn main() -> ExitCode {
     match Arguments::read(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {

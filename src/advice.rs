@@ -25,10 +25,10 @@ pub(crate) fn advise(section: &AdviceRules, context: &Context<'_>, ledger: &Ledg
     let Context { config, state, view, .. } = *context;
     let whole = view.snapshot.coverage() == Coverage::Complete;
     if whole {
-        split::huge(&context.with(ledger), &mut found);
+        gravest(split::huge(&context.with(ledger)), &mut found);
         scale::scale(section, context, ledger, &mut found);
     }
-    slow::suspects(section, config, state, view, &mut found);
+    gravest(slow::suspects(section, config, state, view), &mut found);
     tell(section, state, view, whole, &found)
 }
 
@@ -83,8 +83,8 @@ const fn topic(advice: &Advice) -> Topic {
 }
 
 /// Appends the gravest, at most [`Outcome::ADVICE`] of them.
-fn gravest(found: &mut [(f64, Advice)], out: &mut Vec<Advice>) {
+fn gravest(mut found: Vec<(f64, Advice)>, out: &mut Vec<Advice>) {
     // The advice comes in the order of ids; the sort is stable.
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    out.extend(found.iter().take(Outcome::ADVICE).map(|(_, advice)| *advice));
+    out.extend(found.into_iter().take(Outcome::ADVICE).map(|(_, advice)| advice));
 }

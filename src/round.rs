@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use crate::config::{Config, Pace, Thresholds};
 use crate::math::average::Average;
@@ -31,21 +32,23 @@ impl<'a> Context<'a> {
     where
         'a: 'r,
     {
-        let Self { config, state, view, bands, companions, pace } = *self;
-        Round { config, state, view, ledger, bands, companions, pace }
+        Round { context: *self, ledger }
     }
 }
 
 /// Everything that a rule, a score or a search may read, with the moves that the ledger holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) state: &'a State,
-    pub(crate) view: &'a View<'a>,
+    pub(crate) context: Context<'a>,
     pub(crate) ledger: &'a Ledger,
-    pub(crate) bands: &'a Bands,
-    pub(crate) companions: &'a Companions,
-    pub(crate) pace: Pace,
+}
+
+impl<'a> Deref for Round<'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
 }
 
 impl Round<'_> {

@@ -4,6 +4,7 @@
 //! State is data: it serialises, and an engine that is resumed from it goes on as if nothing had
 //! happened. Only two modules write it: `lifecycle` first in a round, `stage::record` last.
 
+mod course;
 mod in_flight;
 mod migration;
 mod spending;
@@ -24,23 +25,18 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Counts, SystemLoad};
 
+pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use migration::{Course, Migration, Target, Terms, Transport};
-pub(crate) use spending::{Charge, Concurrency, Key, Spending, Spent};
-pub(crate) use track::{Pending, Sample, Track};
+pub(crate) use migration::{Migration, Target, Terms};
+pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
+pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
 /// At most this many records of the system load history are kept: 100, as in the original.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
-/// How many samples are in the mean that detection may look at: five, as in the original.
-pub(crate) const RECENT: usize = 5;
-/// At most this many samples are kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
-pub(crate) const SAMPLES: usize = 64;
 /// At most this many forecasts wait for their outcome.
 pub(crate) const FORECASTS: usize = 16;
 /// At most this many placements are on their way to one worker at once.
 pub(crate) const PLACEMENTS_PER_WORKER: usize = 16;
-/// At most this many recent moves are remembered per worker.
-pub(crate) const MEMORY_PER_WORKER: usize = 64;
 /// At most this many ended migrations are remembered for late reports: 100, as in the original.
 pub(crate) const ENDED: usize = 100;
 

@@ -3,13 +3,16 @@
 //! The view does not change during a round. The [`Ledger`] changes as the plan grows: it starts with the reported loads
 //! and the moves in flight, and each chosen move is entered, so that the second move of a round sees the first.
 
+mod cells;
 mod charge;
 mod companions;
+mod domains;
 mod extremes;
 mod footprint;
 mod groups;
 mod ledger;
 mod measure;
+mod under_way;
 mod variants;
 
 use alloc::borrow::Cow;
@@ -24,11 +27,14 @@ use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
 use crate::snapshot::{Snapshot, Stance, Task, Topology, Worker};
 
+pub(crate) use cells::DeviceCell;
 pub(crate) use charge::{Interruption, charge, charge_of};
 pub(crate) use companions::{Companions, placed_with};
+pub(crate) use domains::Domains;
 pub(crate) use footprint::{Footprint, claims, loads, runs_on_device, suits};
-pub(crate) use groups::{Domains, Elsewhere, GroupIndexes};
-pub(crate) use ledger::{Arrival, DeviceCell, Ledger};
+pub(crate) use groups::{Elsewhere, GroupIndexes};
+pub(crate) use ledger::{Arrival, Ledger};
+pub(crate) use under_way::{UnderWay, under_way};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 
 /// The highest load that counts, so that sums of loads stay finite: a load of a thousand is broken telemetry.

@@ -1,12 +1,15 @@
 //! What makes no sense is said in one line: the record, the field, the value, and what it must be. The rest goes on.
 #![forbid(unsafe_code)]
 
+#[path = "setup/records.rs"]
+mod records;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, Options, Safeguard, Scope,
-    Transfer, Unit,
+    AdaptiveConcurrency, BenefitRule, Budget, Eviction, Fairness, HostAbility, Options, Safeguard,
+    Scope, Transfer, Unit,
 };
 use evenkeel::hardware::{Hardware, HardwareTable, PROFILES};
 use evenkeel::id::{ClassId, GroupId, LabelId};
@@ -18,22 +21,13 @@ use evenkeel::{
     Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId,
     Timestamp, Worker, WorkerId, verify,
 };
+use records::{cpu, task};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
 /// The move that must happen whatever else the snapshot holds.
 const DECISION: &str = "m0.1 t1 w1 -> w2: w1 at 0.950 above 0.850";
-
-fn cpu(id: u64, used: f64) -> Worker {
-    Worker::new(WorkerId::new(id))
-        .with_capacity(ResourceId::CPU, 10.0)
-        .with_used(ResourceId::CPU, used)
-}
-
-fn task(id: u64, worker: u64, cores: f64) -> Task {
-    Task::new(TaskId::new(id)).on(WorkerId::new(worker)).with_demand(ResourceId::CPU, cores)
-}
 
 /// A hot worker and an idle one.
 fn sound() -> SnapshotBuilder {
@@ -291,7 +285,10 @@ fn absurd_hand_overs_are_refused_and_their_figures_are_numbers() {
         let text = serde_json::to_string(&(&outcome, &verdict)).unwrap();
         let (read, asked): (Outcome, Verdict) = serde_json::from_str(&text).unwrap();
         assert_eq!((read, asked), (outcome, verdict));
-        if verdict.handover.is_none_or(|it| it.price_secs().is_none_or(|price| price > 600.0)) {
+        if verdict
+            .handover
+            .is_none_or(|it| it.price().is_none_or(|price| price > Duration::from_secs(600)))
+        {
             assert!(verdict.admission.rejection().is_some(), "{verdict}");
         }
     }
@@ -439,7 +436,7 @@ fn evicting(spoil: impl Fn(&mut Eviction)) -> Config {
     spoilt(|config| {
         let mut eviction = Eviction::default();
         spoil(&mut eviction);
-        config.migration.as_mut().unwrap().eviction = Some(eviction);
+        config.migration.as_mut().unwrap().host = HostAbility::Evict(eviction);
     })
 }
 
@@ -480,23 +477,32 @@ fn limits() -> Vec<(Config, &'static str)> {
         ),
         (
             evicting(|it| it.back_off = Duration::ZERO),
-            "migration.eviction.back_off is 0s; it must be longer than 0s",
+            "migration.host.evict.back_off is 0s; it must be longer than 0s",
         ),
         (
             evicting(|it| it.back_off_most = Duration::from_secs(60)),
-            "migration.eviction.back_off_most is 1m; it must be at least migration.eviction.back_off (5m)",
-        ),
-        (
-            spoilt(|it| {
-                let limits = it.migration.as_mut().unwrap();
-                (limits.eviction, limits.overlap) = (Some(Eviction::default()), true);
-            }),
-            "migration.overlap is true; it must be false while migration.eviction is set: an evicted task is not started first",
+            "migration.host.evict.back_off_most is 1m; it must be at least migration.host.evict.back_off (5m)",
         ),
     ]
 }
 
-/// Every hostile configuration, and the one line that is said of it.
+/// A file that states what the host can do in the words of old is refused, and the word that holds is among those named.
+#[test]
+fn what_the_host_can_do_has_one_word() {
+    for old in [r#"{"overlap": true}"#, r#"{"eviction": {}}"#] {
+        let file = format!(r#"{{"migration": {old}}}"#);
+        let refused = serde_json::from_str::<Config>(&file).unwrap_err().to_string();
+        assert!(refused.contains("unknown field") && refused.contains("`host`"), "{refused}");
+    }
+    let read = |file| serde_json::from_str::<Config>(file).unwrap().migration.unwrap().host;
+    assert_eq!(read(r#"{"migration": {"host": "overlap"}}"#), HostAbility::Overlap);
+    assert_eq!(
+        read(r#"{"migration": {"host": {"evict": {"back_off": 60}}}}"#),
+        HostAbility::Evict(Eviction::default().with_back_off(Duration::from_secs(60)))
+    );
+    assert_eq!(read("{}"), HostAbility::Release);
+}
+
 /// Settings that nothing reads, and what they would need.
 fn unread() -> Vec<(Config, &'static str)> {
     vec![

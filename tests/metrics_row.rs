@@ -181,7 +181,7 @@ fn what_is_not_known_is_null_and_every_key_is_there_all_the_same() {
 fn figures_are_those_of_the_outcome() {
     let (engine, outcomes) = run(Config::reference());
     let outcome = outcomes.last().unwrap();
-    let clock = WallClock { epoch_unix_millis: 1_795_251_073_000 };
+    let clock = WallClock::new(1_795_251_073_000);
     let row = MetricsRow::new(outcome, engine.config(), clock).unwrap();
     let load = outcome.load.unwrap();
     assert_eq!(row.id, 20);

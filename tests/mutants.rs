@@ -5,8 +5,7 @@
 //! or panic. With `MUTANT=word` only the rules whose names contain the word are broken.
 //!
 //! A transition of the life of a migration is broken under the name `course x event`, by the words of
-//! `src/lifecycle/table.md`: the event then changes nothing. Those that no story notices stand in
-//! `tests/mutants_unnoticed.txt`, each with the reason.
+//! `src/lifecycle/table.md`: the event then changes nothing.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +67,7 @@ fn every_broken_rule_is_noticed() {
     let faults: Vec<String> = mutants.iter().filter_map(fault).collect();
     println!("{} of {} broken rules noticed", mutants.len() - faults.len(), mutants.len());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-    assert!(!word.is_empty() || mutants.len() >= 421, "only {} rules are listed", mutants.len());
+    assert!(!word.is_empty() || mutants.len() >= 600, "only {} rules are listed", mutants.len());
 }
 
 #[test]
@@ -133,23 +132,16 @@ fn transitions() -> BTreeSet<String> {
     names.collect()
 }
 
-/// Every transition is noticed by a story, or it is known why none does.
+/// Every transition stands in the list, and what the list calls a transition is one.
 #[test]
-fn every_transition_is_listed_once() {
-    let noticed: BTreeSet<String> = mutants().into_iter().map(|mutant| mutant.name).collect();
-    let text = fs::read_to_string(root().join("tests/mutants_unnoticed.txt")).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    let unnoticed: BTreeMap<&str, &str> =
-        lines.map(|line| line.split_once(" | ").expect("name | reason")).collect();
+fn every_transition_is_listed() {
+    let names = mutants().into_iter().map(|mutant| mutant.name);
+    let listed: BTreeSet<String> = names.filter(|name| name.contains(" x ")).collect();
     let transitions = transitions();
-    for name in &transitions {
-        let is_unnoticed = unnoticed.contains_key(name.as_str());
-        assert!(
-            noticed.contains(name) != is_unnoticed,
-            "{name} must stand in one of the two lists"
-        );
-    }
-    let gone: Vec<&&str> = unnoticed.keys().filter(|name| !transitions.contains(**name)).collect();
+    assert!(transitions.len() > 200, "the table has {} transitions only", transitions.len());
+    let missing: Vec<&String> = transitions.difference(&listed).collect();
+    assert!(missing.is_empty(), "transitions that tests/mutants.txt does not list: {missing:?}");
+    let gone: Vec<&String> = listed.difference(&transitions).collect();
     assert!(gone.is_empty(), "no row of the table: {gone:?}");
 }
 

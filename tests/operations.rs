@@ -1,6 +1,9 @@
 //! Operated like any service: killed and resumed, told to advise, reconfigured at any moment.
 #![forbid(unsafe_code)]
 
+#[path = "setup/cases.rs"]
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::config::{Mode, Scope, TaskScope};
@@ -15,20 +18,9 @@ use evenkeel::{Action, Command, Config, Engine, Outcome, Snapshot, TaskId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{
-    Config as Runs, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner,
-};
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 
-fn cases(cases: u32) -> ProptestConfig {
-    let failure_persistence: Option<Box<dyn proptest::test_runner::FailurePersistence>> =
-        Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")));
-    ProptestConfig {
-        cases,
-        max_shrink_iters: 5_000,
-        failure_persistence,
-        ..ProptestConfig::default()
-    }
-}
+use cases::cases;
 
 // ---------------------------------------------------------------- advise equals act
 
@@ -107,7 +99,7 @@ fn advise_equals_act_on_ten_thousand_random_ticks() {
 fn deeds(outcome: &Outcome) -> (BTreeMap<TaskId, Command>, Vec<Command>) {
     let all = outcome.commands.iter().chain(&outcome.proposed).copied();
     let (begins, follows): (Vec<_>, Vec<_>) =
-        all.partition(|command| command.action.ends().is_some());
+        all.partition(|command| command.action.begins().is_some());
     (begins.into_iter().map(|command| (command.task, command)).collect(), follows)
 }
 

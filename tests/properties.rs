@@ -4,10 +4,17 @@
 //! `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
 #![forbid(unsafe_code)]
 
+#[path = "setup/cases.rs"]
+mod cases;
+#[path = "setup/records.rs"]
+mod records;
+#[path = "setup/settings.rs"]
+mod settings;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
+use cases::cases;
 use evenkeel::config::Mode;
 use evenkeel::engine::{Input, Output};
 use evenkeel::hardware::Hardware;
@@ -29,28 +36,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{FailurePersistence, FileFailurePersistence, TestRunner};
-
-fn cases() -> ProptestConfig {
-    let failure_persistence: Option<Box<dyn FailurePersistence>> =
-        Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")));
-    ProptestConfig {
-        cases: 2_000,
-        max_shrink_iters: 5_000,
-        failure_persistence,
-        ..ProptestConfig::default()
-    }
-}
-
-/// Settings, printed as JSON.
-#[derive(Clone)]
-struct Settings(Config);
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
-    }
-}
+use proptest::test_runner::TestRunner;
+use records::{cpu, task};
+use settings::Settings;
 
 fn settings() -> impl Strategy<Value = Settings> {
     prop_oneof![strategies::configs(), strategies::any_config()].prop_map(Settings)
@@ -63,7 +51,7 @@ fn secs(secs: u64) -> Timestamp {
 // ---------------------------------------------------------------- the verifier and the watch
 
 /// Plays a history and judges every round of it by one rule.
-fn judge(history: &History, rule: fn(&Round<'_>) -> Vec<Violation>) -> Vec<Violation> {
+fn judge(history: &History, rule: impl Fn(&Round<'_>) -> Vec<Violation>) -> Vec<Violation> {
     let mut engine = Engine::new(history.config.clone()).unwrap();
     let mut violations = Vec::new();
     history.play(&mut |input| {
@@ -81,33 +69,31 @@ fn judge(history: &History, rule: fn(&Round<'_>) -> Vec<Violation>) -> Vec<Viola
 
 /// A property per promise that one round shows.
 macro_rules! kept {
-    ($($name:ident: $rule:path;)+) => {
+    ($($name:ident: $promise:ident;)+) => {
         proptest! {
-            #![proptest_config(cases())]
+            #![proptest_config(cases(2_000))]
             $(#[test]
             fn $name(history in strategies::histories()) {
-                prop_assert_eq!(judge(&history, $rule), vec![]);
+                prop_assert_eq!(judge(&history, |round| Promise::$promise.judge(round)), vec![]);
             })+
         }
     };
 }
 
 kept! {
-    determinism_holds_in_every_round: verify::determinism;
-    hard_constraints_hold_at_every_prefix_of_every_plan: verify::hard_constraints;
-    one_move_at_a_time_within_every_budget: verify::one_move;
-    no_plan_makes_things_worse: verify::no_worsening;
-    no_task_is_moved_while_it_cools_down: verify::no_ping_pong;
-    effects_in_flight_count_on_both_ends: verify::in_flight;
-    every_decision_carries_its_evidence: verify::evidence;
-    everything_is_bounded: verify::bounded;
-    bad_records_decide_nothing: verify::bad_input;
-    what_does_not_act_leaves_no_trace: verify::mode;
-    nothing_out_of_scope_is_touched: verify::scope;
+    determinism_holds_in_every_round: Determinism;
+    hard_constraints_hold_at_every_prefix_of_every_plan: HardConstraints;
+    one_move_at_a_time_within_every_budget: OneMove;
+    no_plan_makes_things_worse: NoWorsening;
+    no_task_is_moved_while_it_cools_down: NoPingPong;
+    effects_in_flight_count_on_both_ends: InFlight;
+    every_decision_carries_its_evidence: Evidence;
+    everything_is_bounded: Bounded;
+    bad_records_decide_nothing: BadInput;
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn any_single_round_keeps_every_promise(
@@ -432,7 +418,7 @@ fn gist(output: &Output, worker: fn(WorkerId) -> WorkerId, task: fn(TaskId) -> T
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn the_order_of_records_never_matters(
@@ -547,7 +533,7 @@ fn commands(config: &Config, cluster: &Cluster) -> Vec<Command> {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn a_task_with_a_bad_record_stays_and_the_others_fare_as_if_it_were_pinned(
@@ -619,7 +605,7 @@ fn has_what_it_needs(task: &Task, worker: &Worker) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn no_verdict_allows_what_a_requirement_forbids(
@@ -694,7 +680,7 @@ fn is_hard(admission: Admission) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn what_rank_approves_of_rounds_do_and_nothing_else(
@@ -748,23 +734,29 @@ fn most_moves(history: &History) -> f64 {
     squares / (2.0 * least * dead_band)
 }
 
+/// Plays a history under the rules of stability: what the watch finds, and how many moves each round begins.
+fn played(history: &mut History) -> (Vec<Violation>, Vec<usize>) {
+    history.config.stability = Config::default().stability;
+    let mut engine = Engine::new(history.config.clone()).unwrap();
+    let mut watch = Watch::new(&history.config);
+    let (mut violations, mut begun) = (Vec::new(), Vec::new());
+    history.play(&mut |input| {
+        let output = engine.apply(&input);
+        if let Output::Outcome(outcome) = &output {
+            begun.push(outcome.begun().count());
+        }
+        violations.extend(watch.see(&input, &output));
+        output
+    });
+    (violations, begun)
+}
+
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn under_constant_load_the_engine_falls_silent(mut history in strategies::constant_histories()) {
-        history.config.stability = Config::default().stability;
-        let mut engine = Engine::new(history.config.clone()).unwrap();
-        let mut watch = Watch::new(&history.config);
-        let (mut violations, mut begun) = (Vec::new(), Vec::new());
-        history.play(&mut |input| {
-            let output = engine.apply(&input);
-            if let Output::Outcome(outcome) = &output {
-                begun.push(outcome.begun().count());
-            }
-            violations.extend(watch.see(&input, &output));
-            output
-        });
+        let (violations, begun) = played(&mut history);
         prop_assert_eq!(violations, vec![]);
         let moves: usize = begun.iter().sum();
         prop_assert!(moves as f64 <= most_moves(&history), "{} moves", moves);
@@ -775,22 +767,11 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn wishes_for_faster_hardware_come_to_rest_too(mut history in strategies::constant_wishes()) {
-        history.config.stability = Config::default().stability;
-        let mut engine = Engine::new(history.config.clone()).unwrap();
-        let mut watch = Watch::new(&history.config);
-        let (mut violations, mut begun) = (Vec::new(), Vec::new());
-        history.play(&mut |input| {
-            let output = engine.apply(&input);
-            if let Output::Outcome(outcome) = &output {
-                begun.push(outcome.begun().count());
-            }
-            violations.extend(watch.see(&input, &output));
-            output
-        });
+        let (violations, begun) = played(&mut history);
         prop_assert_eq!(violations, vec![]);
         // The last twenty minutes are four cooldowns and twice what a forecast looks back on.
         let late: usize = begun[40..].iter().sum();
@@ -840,7 +821,7 @@ fn without_room(config: &Config, cluster: &Cluster) -> Vec<(usize, usize, Resour
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn what_is_said_to_be_free_fits_and_nothing_more(
@@ -882,18 +863,8 @@ fn ticks(engine: &mut Engine, snapshots: &[Snapshot]) -> Outcome {
     outcomes.last().expect("a snapshot at least")
 }
 
-fn cpu(id: u64, used: f64) -> Worker {
-    Worker::new(WorkerId::new(id))
-        .with_capacity(ResourceId::CPU, 10.0)
-        .with_used(ResourceId::CPU, used)
-}
-
 fn of(id: u64, cores: f64) -> Task {
     Task::new(TaskId::new(id)).with_demand(ResourceId::CPU, cores)
-}
-
-fn on(worker: u64, task: Task) -> Task {
-    task.on(WorkerId::new(worker))
 }
 
 fn event(engine: &mut Engine, at: u64, event: Event) -> Vec<Command> {
@@ -905,7 +876,7 @@ fn under_way() -> (Engine, MigrationId) {
     let mut engine = Engine::new(Config::default()).unwrap();
     let snapshot = Snapshot::builder(secs(30))
         .workers([cpu(1, 9.5), cpu(2, 1.0)])
-        .tasks([on(1, of(1, 4.0)), on(1, of(2, 5.5)).with_mobility(Mobility::Pinned)])
+        .tasks([task(1, 1, 4.0), task(2, 1, 5.5).with_mobility(Mobility::Pinned)])
         .build();
     let migration = ticks(&mut engine, &[snapshot]).commands[0].migration;
     let assigned = event(&mut engine, 31, Event::Released { migration });
@@ -953,7 +924,7 @@ fn a_task_missing_from_snapshots_is_given_back_when_its_target_never_answers() {
     let (mut engine, _) = under_way();
     let missing = Snapshot::builder(secs(700))
         .workers([cpu(1, 5.5), cpu(2, 1.0)])
-        .task(on(1, of(2, 5.5)).with_mobility(Mobility::Pinned))
+        .task(task(2, 1, 5.5).with_mobility(Mobility::Pinned))
         .build();
     let outcome = ticks(&mut engine, &[missing]);
     let actions: Vec<Action> = outcome.commands.iter().map(|command| command.action).collect();
@@ -981,7 +952,7 @@ fn a_member_on_its_way_here_keeps_its_group_here() {
     // t1 runs; t2 is still on its way to w1, which stands at 0.88 with it. t1 must not leave.
     let second = Snapshot::builder(secs(60))
         .workers([cpu(1, 4.4), cpu(2, 0.0)])
-        .tasks([on(1, of(1, 4.4)), orphaned(2)])
+        .tasks([task(1, 1, 4.4), orphaned(2)])
         .group(group())
         .build();
     assert_eq!(ticks(&mut engine, &[second]).begun().count(), 0);
@@ -1012,8 +983,8 @@ fn what_is_adrift_and_listed_nowhere_leaves_its_source_free() {
     // Neither will have t1. What it asked for at w1 is free for another, which has room nowhere else.
     let orphan = of(3, 4.0).with_placement(Placement::Orphaned);
     let without = Snapshot::builder(secs(60)).workers([cpu(1, 5.5), cpu(2, 9.0)]).tasks([
-        on(1, of(2, 5.5)),
-        on(2, of(4, 9.0)),
+        task(2, 1, 5.5),
+        task(4, 2, 9.0),
         orphan,
     ]);
     let outcome = ticks(&mut engine, &[without.build()]);
@@ -1028,7 +999,7 @@ fn an_orphan_weighs_on_its_new_worker_until_measurements_show_it() {
     let migration = ticks(&mut engine, &[lost]).commands[0].migration;
     assert_eq!(event(&mut engine, 50, Event::Running { migration }), []);
     let worker = cpu(1, 0.0).with_metric_age(Duration::from_secs(20));
-    let stale = Snapshot::builder(secs(60)).worker(worker).task(on(1, of(1, 4.0))).build();
+    let stale = Snapshot::builder(secs(60)).worker(worker).task(task(1, 1, 4.0)).build();
     let outcome = ticks(&mut engine, &[stale]);
     assert!((outcome.workers[0].projected.unwrap().get() - 0.4).abs() < 1e-9);
 }
@@ -1057,7 +1028,7 @@ fn workers_that_only_pass_by_in_partial_snapshots_are_forgotten() {
     let learned = engine.state().sizes().into_iter().find(|(name, _)| *name == "learned");
     assert_eq!(learned, Some(("learned", 21)));
     // Who was in the complete snapshot is remembered: its task is without a worker once one comes without it.
-    let last = Snapshot::builder(secs(40_000)).worker(cpu(2, 1.0)).task(on(1, of(1, 1.0))).build();
+    let last = Snapshot::builder(secs(40_000)).worker(cpu(2, 1.0)).task(task(1, 1, 1.0)).build();
     let outcome = ticks(&mut engine, &[last]);
     assert_eq!(outcome.commands[0].to_string(), "m0.1 t1 placed on w2: its worker is gone");
     assert_eq!(tracked(&engine), 2);

@@ -5,8 +5,12 @@
 //! allows. Budgets are not asked in questions. Each property runs 2,000 cases.
 #![forbid(unsafe_code)]
 
-use std::fmt;
+#[path = "setup/cases.rs"]
+mod cases;
+#[path = "setup/settings.rs"]
+mod settings;
 
+use cases::cases;
 use evenkeel::config::Mode;
 use evenkeel::outcome::{BudgetRefusal, Rejection, Tally};
 use evenkeel::snapshot::{GroupRule, Mobility};
@@ -14,23 +18,7 @@ use evenkeel::testkit::strategies::{self, Cluster};
 use evenkeel::{Config, Engine, Outcome, Snapshot, TaskId, Timestamp, WorkerId};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
-
-fn cases() -> ProptestConfig {
-    let failure_persistence: Option<Box<dyn FailurePersistence>> =
-        Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")));
-    ProptestConfig { cases: 2_000, failure_persistence, ..ProptestConfig::default() }
-}
-
-/// Settings, printed as JSON.
-#[derive(Clone)]
-struct Settings(Config);
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
-    }
-}
+use settings::Settings;
 
 fn settings() -> impl Strategy<Value = Settings> {
     let configs = prop_oneof![strategies::configs(), strategies::any_config()];
@@ -117,12 +105,13 @@ fn disagreements(
 }
 
 fn begun(outcome: &Outcome) -> Vec<(TaskId, WorkerId)> {
-    let ends = outcome.begun().filter_map(|command| Some((command.task, command.action.ends()?.1)));
+    let ends =
+        outcome.begun().filter_map(|command| Some((command.task, command.action.begins()?.1)));
     ends.collect()
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn the_only_move_of_a_round_is_judged_as_consider_judges_it(

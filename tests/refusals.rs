@@ -1,7 +1,8 @@
 //! Is every refusal written, read and told as `refusals.txt` has it? Hosts and their logs name refusals by these words.
 //!
 //! Each block of `refusals.txt` is one refusal: its serialised form, its name and its reach, its sentence, and the
-//! sentence of its remedy.
+//! sentence of its remedy. The blocks stand in the order in which the rules are asked; those between two empty lines
+//! are asked together. `tests/remedies.rs` reads the order from there.
 
 use std::{env, fs};
 
@@ -19,8 +20,11 @@ fn block(json: &str) -> String {
 fn every_refusal_is_written_read_and_told_as_before() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/refusals.txt");
     let blocks = fs::read_to_string(path).unwrap();
-    let forms = blocks.lines().filter(|line| !line.starts_with(' '));
-    let found: String = forms.map(block).collect();
+    let found: String = blocks
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| if line.is_empty() { "\n".to_owned() } else { block(line) })
+        .collect();
     if env::var_os("UPDATE").is_some_and(|value| value == "1") {
         fs::write(path, &found).unwrap();
     }

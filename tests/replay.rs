@@ -1,6 +1,9 @@
 //! The log is the whole truth: played again, it gives the same answers, bit by bit.
 #![forbid(unsafe_code)]
 
+#[path = "setup/records.rs"]
+mod records;
+
 use std::collections::BTreeSet;
 
 use evenkeel::engine::{Input, Output, ResumeError};
@@ -8,11 +11,12 @@ use evenkeel::id::{Epoch, MigrationId};
 use evenkeel::state::State;
 use evenkeel::testkit::strategies::{self, History};
 use evenkeel::{
-    Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, Task, TaskId,
-    Timestamp, Worker, WorkerId,
+    Action, Command, Config, Engine, Event, Outcome, Report, Snapshot, Task, Timestamp, Worker,
+    WorkerId,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
+use records::{cpu, task};
 
 const HISTORIES: usize = 200;
 
@@ -131,16 +135,6 @@ fn is_placement(output: &Output, id: MigrationId) -> bool {
 }
 
 // ---------------------------------------------------------------- one small cluster
-
-fn cpu(id: u64, used: f64) -> Worker {
-    Worker::new(WorkerId::new(id))
-        .with_capacity(ResourceId::CPU, 10.0)
-        .with_used(ResourceId::CPU, used)
-}
-
-fn task(id: u64, worker: u64, cores: f64) -> Task {
-    Task::new(TaskId::new(id)).on(WorkerId::new(worker)).with_demand(ResourceId::CPU, cores)
-}
 
 fn hot_and_idle(at: u64) -> Snapshot {
     Snapshot::builder(Timestamp::from_secs(at))

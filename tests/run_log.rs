@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::engine::Input;
 use evenkeel::id::MigrationId;
 use evenkeel::outcome::{Ended, Fate};
-use evenkeel::shell::run_log::{Line, Migration, Round, Stay};
+use evenkeel::shell::run_log::{Line, MigrationLine, RoundLine, StayLine};
 use evenkeel::shell::{MetricsSink, Recorder, WallClock};
 use evenkeel::sim::{Policy, Scenario, simulate_with};
 use evenkeel::snapshot::{Coverage, Phase, Placement};
@@ -80,22 +80,22 @@ fn recorded(config: Config, seed: u64) -> Recorded {
 }
 
 impl Recorded {
-    fn rounds(&self) -> impl Iterator<Item = &Round> {
+    fn rounds(&self) -> impl Iterator<Item = &RoundLine> {
         self.lines.iter().filter_map(|line| match line {
             Line::Round(round) => Some(&**round),
             _ => None,
         })
     }
 
-    fn migrations(&self) -> impl Iterator<Item = &Migration> {
+    fn migrations(&self) -> impl Iterator<Item = &MigrationLine> {
         self.lines.iter().filter_map(|line| match line {
             Line::Migration(migration) => Some(&**migration),
             _ => None,
         })
     }
 
-    fn stays(&self) -> BTreeMap<TaskId, Vec<Stay>> {
-        let mut stays: BTreeMap<TaskId, Vec<Stay>> = BTreeMap::new();
+    fn stays(&self) -> BTreeMap<TaskId, Vec<StayLine>> {
+        let mut stays: BTreeMap<TaskId, Vec<StayLine>> = BTreeMap::new();
         for line in &self.lines {
             if let Line::Stay(stay) = line {
                 stays.entry(stay.task).or_default().push(*stay);
@@ -110,10 +110,6 @@ impl Recorded {
             _ => None,
         })
     }
-}
-
-fn seconds(at: Timestamp) -> f64 {
-    at.as_millis() as f64 / 1e3
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -132,7 +128,7 @@ fn all(judge: impl Fn(&Recorded)) {
 fn rounds_and_migrations_add_up_to_what_the_outcomes_say() {
     all(|run| {
         assert_eq!(run.rounds().count(), run.outcomes.len());
-        let sum = |of: fn(&Round) -> u64| run.rounds().map(of).sum::<u64>();
+        let sum = |of: fn(&RoundLine) -> u64| run.rounds().map(of).sum::<u64>();
         let begun: BTreeMap<MigrationId, TaskId> = run
             .outcomes
             .iter()
@@ -147,15 +143,15 @@ fn rounds_and_migrations_add_up_to_what_the_outcomes_say() {
         assert_eq!(run.migrations().count(), told.len(), "one line each");
 
         // What ended after the last round is in no round's figures.
-        let last = seconds(run.outcomes.last().unwrap().at);
+        let last = run.outcomes.last().unwrap().at;
         let counted = |fate: fn(Fate) -> bool| {
-            let ends = run.ended.iter().filter(|it| fate(it.fate) && seconds(it.at) <= last);
+            let ends = run.ended.iter().filter(|it| fate(it.fate) && it.at <= last);
             ends.count() as u64
         };
         assert_eq!(sum(|round| round.completed), counted(|fate| fate == Fate::Completed));
         assert_eq!(sum(|round| round.failed), counted(|fate| fate != Fate::Completed));
-        let ended: BTreeMap<MigrationId, (Fate, f64)> =
-            run.ended.iter().map(|it| (it.migration, (it.fate, seconds(it.at)))).collect();
+        let ended: BTreeMap<MigrationId, (Fate, Timestamp)> =
+            run.ended.iter().map(|it| (it.migration, (it.fate, it.at))).collect();
         for line in run.migrations() {
             let end = line.outcome.zip(line.ended);
             assert_eq!(end, ended.get(&line.migration).copied(), "{line:?}");
@@ -178,7 +174,7 @@ fn every_task_that_a_snapshot_shows_on_a_worker_stays_there_then() {
         let last = run.snapshots().last().unwrap().at();
         let mut shown = 0;
         for snapshot in run.snapshots().filter(|snapshot| snapshot.at() < last) {
-            let at = seconds(snapshot.at());
+            let at = snapshot.at();
             for task in snapshot.tasks() {
                 let there = stays.get(&task.id).into_iter().flatten();
                 let there: Vec<_> = there.filter(|it| it.from <= at && at < it.until).collect();
@@ -202,8 +198,8 @@ fn figures_of_a_round_are_those_of_its_snapshot() {
         let mut joules = 0.0;
         let mut before: BTreeMap<WorkerId, (f64, f64)> = BTreeMap::new();
         for (round, snapshot) in run.rounds().zip(run.snapshots()) {
-            let at = seconds(snapshot.at());
-            assert!(close(round.at, at));
+            assert_eq!(round.at, snapshot.at());
+            let at = snapshot.at().as_secs_f64();
             let mut watts = 0.0;
             for (line, record) in round.workers.iter().zip(snapshot.workers()) {
                 assert_eq!((line.worker, line.stance), (record.id, Some(record.stance)));
@@ -298,7 +294,7 @@ fn of_too_many_candidates_those_that_were_chosen_are_kept() {
     let all = recorded(config, 1);
     let mut cut = 0;
     for (round, full) in rounds.zip(all.rounds()) {
-        let chosen = |round: &Round| round.candidates.iter().filter(|it| it.taken).count();
+        let chosen = |round: &RoundLine| round.candidates.iter().filter(|it| it.taken).count();
         assert_eq!((round.scored, chosen(round)), (full.scored, chosen(full)));
         assert!(round.candidates.len() <= 5 + chosen(round));
         assert!(round.candidates.iter().all(|it| full.candidates.contains(it)));
@@ -310,13 +306,13 @@ fn of_too_many_candidates_those_that_were_chosen_are_kept() {
 #[test]
 fn judged_forecasts_are_those_that_were_made_beside_what_came() {
     let run = recorded(Config::default(), 2);
-    let rounds: Vec<&Round> = run.rounds().collect();
+    let rounds: Vec<&RoundLine> = run.rounds().collect();
     let (mut judged, mut inside) = (0, 0);
     for round in &rounds {
         for it in &round.judged {
-            let made = rounds.iter().find(|other| close(other.at, it.made)).unwrap();
+            let made = rounds.iter().find(|other| other.at == it.made).unwrap();
             let made = made.forecast.as_ref().unwrap();
-            assert!(close(it.due, it.made + made.horizon.as_secs_f64()));
+            assert_eq!(it.due, it.made.after(made.horizon));
             assert!(it.due <= round.at);
             let foreseen = made.workers.iter().find(|other| other.worker == it.worker).unwrap();
             assert!(close(foreseen.load, it.load) && close(foreseen.high, it.high));
@@ -358,7 +354,9 @@ fn stays(inputs: &[Input]) -> Vec<(u64, u64, f64, f64)> {
     }
     recorder.finish();
     let stays = lines.iter().filter_map(|line| match line {
-        Line::Stay(it) => Some((it.task.raw(), it.worker.raw(), it.from, it.until)),
+        Line::Stay(it) => {
+            Some((it.task.raw(), it.worker.raw(), it.from.as_secs_f64(), it.until.as_secs_f64()))
+        }
         _ => None,
     });
     stays.collect()
@@ -400,4 +398,18 @@ fn lines_of_a_later_version_are_read_as_unknown() {
     assert_eq!(serde_json::from_str::<Line>(line).unwrap(), Line::Unknown);
     let line = r#"{"line":"stay","task":1,"worker":2,"from":1.0,"until":2.0,"mood":"good"}"#;
     assert!(matches!(serde_json::from_str::<Line>(line).unwrap(), Line::Stay(_)));
+}
+
+#[test]
+fn a_moment_is_whole_milliseconds_and_not_before_the_epoch() {
+    let stay = |from: &str| {
+        let line = format!(
+            r#"{{"line":"stay","task":1,"worker":2,"from":{from},"until":1795251073.513}}"#
+        );
+        serde_json::from_str::<Line>(&line)
+    };
+    let Line::Stay(read) = stay("0.001").unwrap() else { panic!("a stay") };
+    assert_eq!(read.from, Timestamp::from_millis(1));
+    assert_eq!(read.until, Timestamp::from_millis(1_795_251_073_513));
+    assert!(stay("-1.0").unwrap_err().to_string().contains("-1 is not a moment in seconds"));
 }

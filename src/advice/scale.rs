@@ -17,7 +17,7 @@ mod trial;
 
 use alloc::vec::Vec;
 
-use self::class::{Class, classes};
+use self::class::{CLASSES, Class, classes};
 use self::trial::{Guest, Packed, Trial};
 use crate::config::AdviceRules;
 use crate::model::hardware::Hardware;
@@ -27,9 +27,6 @@ use crate::round::{Bands, Context, Round};
 use crate::rules::{self, TaskRules};
 use crate::snapshot::Stance;
 use crate::view::{Footprint, Ledger, Place};
-
-/// At most this many classes are advised in one round.
-const CLASSES: usize = 4;
 
 /// Tries out what more workers, or fewer, would do.
 pub(super) fn scale(

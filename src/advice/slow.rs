@@ -7,7 +7,6 @@
 
 use alloc::vec::Vec;
 
-use super::gravest;
 use crate::config::{AdviceRules, Config};
 use crate::model::hardware::Hardware;
 use crate::outcome::Advice;
@@ -17,16 +16,15 @@ use crate::view::View;
 /// A worker needs at least this many peers to be compared.
 const PEERS: usize = 2;
 
-/// Finds workers whose hardware runs far below its peers.
+/// Workers whose hardware runs far below its peers, each with how far.
 pub(super) fn suspects(
     section: &AdviceRules,
     config: &Config,
     state: &State,
     view: &View<'_>,
-    out: &mut Vec<Advice>,
-) {
-    let Some(hardware) = &config.hardware else { return };
+) -> Vec<(f64, Advice)> {
     let mut found = Vec::new();
+    let Some(hardware) = &config.hardware else { return found };
     for kind in Hardware::ALL {
         let known = view.worker_rows().filter_map(|worker| {
             let average = state.learned.speed.get(&view.worker_id(worker))?.get(&kind)?;
@@ -56,7 +54,7 @@ pub(super) fn suspects(
             }
         }
     }
-    gravest(&mut found, out);
+    found
 }
 
 /// The median of sorted values with one occurrence of `left_out` taken out.

@@ -5,7 +5,6 @@
 
 use alloc::vec::Vec;
 
-use super::gravest;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::outcome::Advice;
 use crate::round::Round;
@@ -17,8 +16,8 @@ use crate::view::{Footprint, Place};
 /// many tasks are large.
 const QUESTIONS: [usize; 2] = [8, 1_024];
 
-/// Finds tasks that alone overload every worker that could have them.
-pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
+/// Tasks that alone overload every worker that could have them, each with how grave that is.
+pub(super) fn huge(round: &Round<'_>) -> Vec<(f64, Advice)> {
     let (view, ledger) = (round.view, round.ledger);
     let stays =
         |worker: &WorkerRow| matches!(view.worker(*worker).stance, Stance::Accept | Stance::Hold);
@@ -45,7 +44,7 @@ pub(super) fn huge(round: &Round<'_>, out: &mut Vec<Advice>) {
         }
         found.extend(alone(round, row, &workers, &mut footprint, &mut questions));
     }
-    gravest(&mut found, out);
+    found
 }
 
 /// Advice to split a task, with the least load that it alone would put on a worker; `None` if some worker could

@@ -6,7 +6,7 @@ use crate::model::setters::setters;
 
 /// Thresholds and pace follow the load of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_adaptation", deny_unknown_fields)]
+#[serde(default = "Adaptation::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Adaptation {
     /// What thresholds do between the load bands: [`AdaptRule::Relax`] in `Config::default`,
@@ -120,6 +120,9 @@ impl Default for Pace {
     }
 }
 
-fn partial_adaptation() -> Adaptation {
-    super::Config::default().adaptation.unwrap_or_default()
+impl Adaptation {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self { rule: AdaptRule::Relax, ..Self::default() }
+    }
 }

@@ -99,15 +99,32 @@ impl Faults {
     }
 }
 
-pub(super) fn config(config: &Config) -> Result<(), ConfigErrors> {
-    let mut faults = Faults::default();
-    core_fields(config, &mut faults);
-    adaptation(config, &mut faults);
-    prediction(config, &mut faults);
-    cost_benefit(config, &mut faults);
-    other_sections(config, &mut faults);
-    unread(config, &mut faults);
-    if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
+impl Config {
+    /// Checks every number and every pair of numbers that could contradict each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`]: all faults at once, one sentence each.
+    ///
+    /// ```
+    /// use evenkeel::Config;
+    /// let mut config = Config::default();
+    /// config.thresholds.high = 1.5;
+    /// assert_eq!(
+    ///     config.check().unwrap_err().to_string(),
+    ///     "thresholds.high is 1.5; it must be a number from 0 to 1"
+    /// );
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        let mut faults = Faults::default();
+        core_fields(self, &mut faults);
+        adaptation(self, &mut faults);
+        prediction(self, &mut faults);
+        cost_benefit(self, &mut faults);
+        other_sections(self, &mut faults);
+        unread(self, &mut faults);
+        if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
+    }
 }
 
 fn core_fields(config: &Config, faults: &mut Faults) {
@@ -285,14 +302,11 @@ fn other_sections(config: &Config, faults: &mut Faults) {
                 faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
             }
         }
-        if let Some(eviction) = &section.eviction {
-            faults.span("migration.eviction.back_off", eviction.back_off);
+        if let Some(eviction) = section.host.eviction() {
+            faults.span("migration.host.evict.back_off", eviction.back_off);
             let (most, least) = (eviction.back_off_most, eviction.back_off);
-            let must = alloc::format!("at least migration.eviction.back_off ({})", Span(least));
-            faults.need(most >= least, "migration.eviction.back_off_most", &Span(most), &must);
-            let must =
-                "false while migration.eviction is set: an evicted task is not started first";
-            faults.need(!section.overlap, "migration.overlap", &section.overlap, must);
+            let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
+            faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
         }
     }
     if let Some(section) = &config.advice {

@@ -9,7 +9,7 @@ use crate::model::time::as_optional_seconds;
 
 /// Moves must be worth their cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_cost_benefit", deny_unknown_fields)]
+#[serde(default = "CostBenefit::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CostBenefit {
     /// How running time and utilization are weighed: [`BenefitRule::Relief`] in `Config::default`.
@@ -67,7 +67,7 @@ pub enum BenefitRule {
 
 /// What a move costs, in points; the sum is capped at 10. With larger values fewer tasks move.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_cost_weights", deny_unknown_fields)]
+#[serde(default = "CostWeights::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CostWeights {
     /// The cost of every move: 1 in `Config::default`, 2 in the specification. A larger value
@@ -186,10 +186,21 @@ impl Default for BenefitWeights {
     }
 }
 
-fn partial_cost_benefit() -> CostBenefit {
-    super::Config::default().cost_benefit.unwrap_or_default()
+impl CostBenefit {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self {
+            rule: BenefitRule::Relief,
+            max_running: None,
+            cost: CostWeights::in_default(),
+            ..Self::default()
+        }
+    }
 }
 
-fn partial_cost_weights() -> CostWeights {
-    super::Config::default().cost_benefit.unwrap_or_default().cost
+impl CostWeights {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self { base: 1.0, priority: 0.25, priority_most: 1.0, ..Self::default() }
+    }
 }

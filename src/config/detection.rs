@@ -22,7 +22,7 @@ pub enum LoadRule {
 
 /// When the cluster counts as uneven.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_detection", deny_unknown_fields)]
+#[serde(default = "Detection::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Detection {
     /// Which load is compared: [`Basis::Projected`] in `Config::default`, [`Basis::RecentMean`] in the
@@ -103,6 +103,16 @@ pub enum Trigger {
     Either,
 }
 
-fn partial_detection() -> Detection {
-    super::Config::default().detection
+impl Detection {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self {
+            basis: Basis::Projected,
+            trigger: Trigger::Either,
+            imbalance: 0.2,
+            sufficient: Some(0.3),
+            settled: Some(0.15),
+            give_margin: Some(0.1),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::model::time::as_seconds;
 
 /// Tasks are moved, within these limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_migration_limits", deny_unknown_fields)]
+#[serde(default = "MigrationLimits::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MigrationLimits {
     /// The most migrations under way at once: 2. A larger value evens out loads sooner and disturbs
@@ -53,17 +53,9 @@ pub struct MigrationLimits {
     /// fields above give the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConcurrency>,
-    /// The host's own scheduler chooses the target of every move: the engine only evicts the task
-    /// ([`Action::Evict`](crate::Action::Evict)), and names its own choice as a hint. `None` if the
-    /// engine chooses. Excludes [`overlap`](Self::overlap).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eviction: Option<Eviction>,
-    /// Whether the host can start a task on its target before it stops the task at its source:
-    /// `false`. If `true`, tasks that declare it ([`Task::overlaps`](crate::Task::overlaps)) move that
-    /// way ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)). The trap: a
-    /// task that does not declare it is stopped first. Excludes [`eviction`](Self::eviction).
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub overlap: bool,
+    /// How the host can move a task: [`HostAbility::Release`].
+    #[serde(default, skip_serializing_if = "HostAbility::is_release")]
+    pub host: HostAbility,
     /// Whether the host has a queue of its own: `false`. If `true`, a task that has not begun
     /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) moves by being queued again for its
     /// target ([`Action::RequeueFor`](crate::Action::RequeueFor)). This interrupts nothing and counts
@@ -87,8 +79,7 @@ setters! {
         each with_budgets(budgets: Budget);
         some with_fairness(fairness: Fairness);
         some with_adaptive(adaptive: AdaptiveConcurrency);
-        some with_eviction(eviction: Eviction);
-        value with_overlap(overlap: bool);
+        value with_host(host: HostAbility);
         value with_requeue(requeue: bool);
     }
 }
@@ -105,8 +96,7 @@ impl Default for MigrationLimits {
             budgets: Vec::new(),
             fairness: None,
             adaptive: None,
-            eviction: None,
-            overlap: false,
+            host: HostAbility::Release,
             requeue: false,
         }
     }
@@ -130,7 +120,41 @@ impl MigrationLimits {
     }
 }
 
-/// The host's own scheduler chooses where evicted tasks go.
+/// How the host can move a task. A task that has not begun is queued again instead, if the host can do
+/// that ([`MigrationLimits::requeue`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HostAbility {
+    /// It stops the task at its source, then starts it on its target
+    /// ([`Action::Release`](crate::Action::Release), [`Action::Assign`](crate::Action::Assign)).
+    #[default]
+    Release,
+    /// It can also start a task on its target before it stops the task at its source: tasks that
+    /// declare it ([`Task::overlaps`](crate::Task::overlaps)) move that way
+    /// ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)). The trap: a
+    /// task that does not declare it is stopped first.
+    Overlap,
+    /// Its own scheduler chooses the target of every move: the engine only evicts the task
+    /// ([`Action::Evict`](crate::Action::Evict)), and names its own choice as a hint.
+    Evict(Eviction),
+}
+
+impl HostAbility {
+    /// The spacing of the host's evictions; `None` if it does not evict.
+    pub const fn eviction(self) -> Option<Eviction> {
+        match self {
+            Self::Evict(eviction) => Some(eviction),
+            Self::Release | Self::Overlap => None,
+        }
+    }
+
+    fn is_release(&self) -> bool {
+        *self == Self::Release
+    }
+}
+
+/// How long a task is left alone that the host's scheduler put back where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -169,6 +193,15 @@ impl Eviction {
     }
 }
 
-fn partial_migration_limits() -> MigrationLimits {
-    super::Config::default().migration.unwrap_or_default()
+impl MigrationLimits {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self {
+            share_of_workers: Some(0.1),
+            per_giver: NonZeroU32::new(4),
+            per_source: NonZeroU32::new(4),
+            per_target: NonZeroU32::new(4),
+            ..Self::default()
+        }
+    }
 }

@@ -43,8 +43,7 @@
 //! | [`calendar`](Config::calendar) | its default values hold: announced departures of workers always count |
 //! | [`scope`](Config::scope) | every task is in scope |
 //! | [`advice`](Config::advice) | no advice is given (as in all presets) |
-//! | [`migration.eviction`](MigrationLimits::eviction) | the engine chooses the target of a move, not the host's scheduler |
-//! | [`migration.overlap`](MigrationLimits::overlap) | a source releases a task before its target starts it, whatever the task declares |
+//! | [`migration.host`](MigrationLimits::host) | the engine chooses the target of a move, not the host's scheduler; a source releases a task before its target starts it, whatever the task declares |
 //! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves like any other, at the cost of a message |
 //! | [`transfer`](Config::transfer) | how long a move takes does not matter, nor whether it repays itself |
 
@@ -77,7 +76,7 @@ pub use check::{ConfigError, ConfigErrors};
 pub use cost_benefit::{BenefitRule, BenefitWeights, CostBenefit, CostWeights};
 pub use detection::{Basis, Detection, LoadRule, Trigger};
 pub use hardware::{Efficiency, HardwareStrategy};
-pub use migration::{Eviction, MigrationLimits};
+pub use migration::{Eviction, HostAbility, MigrationLimits};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;
 pub use prediction::Prediction;
@@ -230,34 +229,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             load: LoadRule::Dominant,
-            detection: Detection {
-                basis: Basis::Projected,
-                trigger: Trigger::Either,
-                imbalance: 0.2,
-                sufficient: Some(0.3),
-                settled: Some(0.15),
-                give_margin: Some(0.1),
-            },
-            adaptation: Some(Adaptation { rule: AdaptRule::Relax, ..Adaptation::default() }),
-            prediction: Some(Prediction { judged: true, ..Prediction::default() }),
-            cost_benefit: Some(CostBenefit {
-                rule: BenefitRule::Relief,
-                max_running: None,
-                cost: CostWeights {
-                    base: 1.0,
-                    priority: 0.25,
-                    priority_most: 1.0,
-                    ..CostWeights::default()
-                },
-                ..CostBenefit::default()
-            }),
-            migration: Some(MigrationLimits {
-                share_of_workers: Some(0.1),
-                per_giver: core::num::NonZeroU32::new(4),
-                per_source: core::num::NonZeroU32::new(4),
-                per_target: core::num::NonZeroU32::new(4),
-                ..MigrationLimits::default()
-            }),
+            detection: Detection::in_default(),
+            adaptation: Some(Adaptation::in_default()),
+            prediction: Some(Prediction::in_default()),
+            cost_benefit: Some(CostBenefit::in_default()),
+            migration: Some(MigrationLimits::in_default()),
             hardware: Some(HardwareStrategy { upgrade: Some(2.0), ..HardwareStrategy::default() }),
             stability: Some(Stability::default()),
             ..Self::reference()
@@ -340,24 +316,5 @@ impl Config {
     /// The size assumed for a state of unstated size, in bytes; `None` if it stays unknown.
     pub(crate) fn unstated_bytes(&self) -> Option<u64> {
         self.transfer.and_then(|section| section.state_bytes)
-    }
-
-    /// Checks every number and every pair of numbers that could contradict each other.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigErrors`]: all faults at once, one sentence each.
-    ///
-    /// ```
-    /// use evenkeel::Config;
-    /// let mut config = Config::default();
-    /// config.thresholds.high = 1.5;
-    /// assert_eq!(
-    ///     config.check().unwrap_err().to_string(),
-    ///     "thresholds.high is 1.5; it must be a number from 0 to 1"
-    /// );
-    /// ```
-    pub fn check(&self) -> Result<(), ConfigErrors> {
-        check::config(self)
     }
 }

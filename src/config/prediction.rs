@@ -11,7 +11,7 @@ use crate::model::time::as_seconds;
 /// least-squares line through its recent loads. Under [`Stability`](super::Stability) the jumps that the
 /// engine's own moves leave in the measurements do not count as a trend.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default = "partial_prediction", deny_unknown_fields)]
+#[serde(default = "Prediction::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Prediction {
     /// How far ahead the forecast looks, in seconds: 180. A larger value acts earlier and errs more. The
@@ -62,6 +62,9 @@ impl Default for Prediction {
     }
 }
 
-fn partial_prediction() -> Prediction {
-    super::Config::default().prediction.unwrap_or_default()
+impl Prediction {
+    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    pub(super) fn in_default() -> Self {
+        Self { judged: true, ..Self::default() }
+    }
 }

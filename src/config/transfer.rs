@@ -38,8 +38,8 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 ///     .build();
 /// let engine = Engine::new(config)?;
 /// let to = |id| engine.look(&snapshot).consider(TaskId::new(1), WorkerId::new(id)).expect("both are there");
-/// let price = to(2).handover.and_then(|handover| handover.price_secs());
-/// assert_eq!(price, Some(5.0 + 10.0 + 5.0 + 20.0));
+/// let price = to(2).handover.and_then(|handover| handover.price());
+/// assert_eq!(price, Some(Duration::from_secs(5 + 10 + 5 + 20)));
 /// assert!(to(2).admission.is_accepted());
 /// assert_eq!(
 ///     to(3).admission.rejection().map(|no| no.to_string()).as_deref(),

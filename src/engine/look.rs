@@ -10,10 +10,10 @@ use crate::lifecycle::Lifecycle;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::outcome::{GroupRefusal, LoadRefusal, Purpose, Rejection, Tally, Verdict};
-use crate::plan::candidate::SetJudge;
 use crate::plan::score::Scorer;
-use crate::plan::select::Taker;
+use crate::plan::set_judge::SetJudge;
 use crate::plan::sets::{Found, sets};
+use crate::plan::taker::Taker;
 use crate::round::{Candidate, Context, Fit, MoveSet, Round, Survey, VariantFilter};
 use crate::rules::{self, TaskRules};
 use crate::snapshot::{Snapshot, Stance};
@@ -232,7 +232,8 @@ impl<'a> Look<'a> {
             Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
         let scorecard = Scorer::new(&round).map(|scorer| {
-            let led = led_as_in_rounds(set);
+            // The first task leads a set in a round.
+            let led = led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()));
             scorer.scorecard(&led, to, judge.fit_of(led.lead()))
         });
         let handover = set.from.and_then(|from| {
@@ -297,9 +298,4 @@ fn led_by(set: &MoveSet, row: TaskRow) -> Cow<'_, MoveSet> {
     let mut rows = alloc::vec![row];
     rows.extend(set.rows.iter().copied().filter(|other| *other != row));
     Cow::Owned(MoveSet { rows, ..set.clone() })
-}
-
-/// The set with the task first that leads it in a round.
-fn led_as_in_rounds(set: &MoveSet) -> Cow<'_, MoveSet> {
-    led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()))
 }

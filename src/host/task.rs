@@ -133,7 +133,8 @@ impl HostedTask {
         let migration = command.migration;
         match command.action {
             Action::Release { from, to } => {
-                self.release(migration, from, to, now)?;
+                self.must_be_on(from)?;
+                self.put(moving(migration, Some(from), to, Phase::Released, now), None);
                 Ok(Some(Event::Released { migration }))
             }
             Action::Evict { from, hint: to } | Action::RequeueFor { from, to } => {
@@ -197,16 +198,10 @@ impl HostedTask {
     }
 
     /// Lets the worker of the task, which has saved its state, release the task.
-    pub(crate) fn release(
-        &mut self,
-        migration: MigrationId,
-        from: WorkerId,
-        to: WorkerId,
-        now: Timestamp,
-    ) -> Result<(), Objection> {
-        self.must_be_on(from)?;
-        self.put(moving(migration, Some(from), to, Phase::Released, now), None);
-        Ok(())
+    pub(crate) const fn release(&mut self, now: Timestamp) {
+        if let Placement::Moving { migration, from, to, .. } = self.task.placement {
+            self.put(moving(migration, from, to, Phase::Released, now), None);
+        }
     }
 
     /// Fails the step under way: a source keeps the task, a target has not started it.

@@ -221,7 +221,7 @@ impl<'a> Lifecycle<'a> {
     /// The task came back: it is left alone for a while, longer each time.
     fn back_off(&mut self, task: TaskId, at: Timestamp) {
         let limits = self.config.migration.as_ref();
-        let eviction = limits.and_then(|limits| limits.eviction).unwrap_or_default();
+        let eviction = limits.and_then(|limits| limits.host.eviction()).unwrap_or_default();
         let known = self.state.back_offs.get(&task);
         if known.is_none() && self.state.back_offs.len() >= self.room() {
             return;

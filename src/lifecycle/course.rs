@@ -102,8 +102,9 @@ impl Step {
     }
 }
 
-/// The transition table.
+/// The transition table: the rows of what [is possible](Event::is_possible).
 pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
+    debug_assert!(event.is_possible(course), "{event:?} cannot become known of {course:?}");
     match event {
         Event::Released => released(course, facts),
         Event::Running => running(course, facts),
@@ -312,9 +313,7 @@ fn missing(course: Course, facts: &Facts) -> Step {
 fn source_gone(course: Course, on_target: bool, unfit: Cause, facts: &Facts) -> Step {
     match course {
         Releasing { .. } | Leaving { .. } => end(Fate::Failed),
-        Copying { .. } | Stopping { .. } if on_target => {
-            end(Fate::Completed).and(Arrive(facts.to, facts.task))
-        }
+        Stopping { .. } if on_target => end(Fate::Completed).and(Arrive(facts.to, facts.task)),
         Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
         _ => stay(),
     }
@@ -348,11 +347,11 @@ fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts
 
 fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
     let (to, fate) = (facts.to, Fate::TimedOut);
-    // A task that is shown on a worker stays there; an orphan is placed again in this round. A task that is missing
-    // may be with no worker: the scheduler knows better.
-    let give_back =
-        |step: Step, held: bool| step.and_if(!held && !broken!("never_answered"), Requeue(late));
+    // A task that is shown on its source stays there. An orphan, and a task that is shown on a lost worker, is
+    // placed again in this round, and the scheduler must not start it too. A task that is missing may be with no
+    // worker: the scheduler knows better.
     let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned);
+    let give_back = |step: Step| step.and_if(!held && !broken!("never_answered"), Requeue(late));
     match course {
         Releasing { from } | Leaving { from, .. } => end(fate).and(Abort(from, late)),
         WithScheduler { .. } => end(fate),
@@ -368,12 +367,10 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         Returning { fate, .. } if shown == Shown::AtSource => end(fate),
         Returning { .. } | CallingOff { .. } | CallingOffPlacing => {
             let charged = broken!("operator_time_out");
-            give_back(end(fate).and_if(charged, RecordFailure).and(Abort(to, late)), held)
+            give_back(end(fate).and_if(charged, RecordFailure).and(Abort(to, late)))
         }
-        Assigned { .. } | Placing => {
-            give_back(end(fate).and(RecordFailure).and(Abort(to, late)), held)
-        }
-        Unassigned { .. } | Unplaced => give_back(end(fate), shown == Shown::Orphaned),
+        Assigned { .. } | Placing => give_back(end(fate).and(RecordFailure).and(Abort(to, late))),
+        Unassigned { .. } | Unplaced => give_back(end(fate)),
     }
 }
 

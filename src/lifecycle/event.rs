@@ -4,7 +4,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Cause, Fate};
 use crate::snapshot::Phase;
-use crate::state::{Migration, State, Track};
+use crate::state::{Course, Migration, State, Track};
 
 /// How many releases and assignments are tried before the task goes back to the scheduler.
 const ATTEMPTS: u32 = 4;
@@ -58,6 +58,38 @@ pub(super) enum Event {
     HomeAgain,
     /// The host carries the migration out, and has assigned the task to `to`.
     AssignedTo { to: WorkerId },
+}
+
+impl Event {
+    /// Whether this can become known of a migration in this course. What cannot has no row in the table.
+    ///
+    /// | impossible | because |
+    /// |---|---|
+    /// | on its source, source gone, in a course without a source | nothing is its source |
+    /// | on its target, on the way home | its target is its source |
+    /// | source gone, in a course that does not wait for its source | nobody asks |
+    /// | source gone, on its target, unless the copy there was to go on | it has arrived before that |
+    /// | target unfit, order not yet sent, before the source let go | that order begins another course |
+    /// | overdue without a worker, before the source let go, or with the scheduler | that has ended the course |
+    /// | overdue, leaving its source, while the copy is to start | that shows that the copy runs |
+    pub(super) fn is_possible(self, course: Course) -> bool {
+        let is_copying = matches!(course, Course::Copying { .. });
+        let is_stopping = matches!(course, Course::Stopping { .. });
+        let waits_for_source = is_copying || course.phase() == Phase::Releasing;
+        let is_with_scheduler = matches!(course, Course::WithScheduler { .. });
+        match self {
+            Self::ShownAtSource
+            | Self::HomeAgain
+            | Self::Overdue { shown: Shown::AtSource, .. } => course.from().is_some(),
+            Self::ShownAtTarget => !matches!(course, Course::Returning { .. }),
+            Self::SourceGone { on_target: false, .. } => waits_for_source,
+            Self::SourceGone { on_target: true, .. } => is_stopping,
+            Self::TargetUnfit { just_assigned: true, .. } => !waits_for_source,
+            Self::Overdue { shown: Shown::Orphaned, .. } => !waits_for_source && !is_with_scheduler,
+            Self::Overdue { shown: Shown::LeavingSource, .. } => !is_copying,
+            _ => true,
+        }
+    }
 }
 
 /// Where a snapshot shows a task whose migration is overdue.

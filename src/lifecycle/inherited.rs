@@ -4,12 +4,14 @@
 //! newer. The snapshot may also show migrations that the state does not know; their tasks must not be
 //! moved a second time.
 
+use alloc::vec::Vec;
+
 use crate::config::Config;
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
 use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
-use crate::state::{Course, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
+use crate::state::{Course, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
 use crate::view;
 
 use super::apply::Lifecycle;
@@ -59,9 +61,8 @@ impl Lifecycle<'_> {
 
     /// Takes over migrations that the host carries out and this state does not know.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
-        for task in snapshot.tasks() {
-            let Some(shown) = Shown::of(task) else { continue };
-            if !is_unknown(self.state, task.id, shown.id) {
+        for (task, shown) in unknown(&self.state.in_flight, snapshot) {
+            if !is_to_be_adopted(self.state, shown.id) {
                 continue;
             }
             // This life issued the id and lost it with a state that was not saved: it must not be issued again.
@@ -82,9 +83,20 @@ impl Lifecycle<'_> {
     }
 }
 
-/// Whether the engine must take over a migration that the host shows.
-fn is_unknown(state: &State, task: TaskId, id: MigrationId) -> bool {
-    let known = state.in_flight.contains_key(&task) || state.in_flight.by_id(id).is_some();
+/// The moves that a host shows of tasks of which no migration is under way. Both lists are in the order of tasks.
+fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, Shown)> {
+    let mut moved = in_flight.tasks().peekable();
+    let shown = snapshot.tasks().iter().filter_map(|task| Some((task, Shown::of(task)?)));
+    let unknown = shown.filter(|(task, _)| {
+        while moved.next_if(|moved| *moved < task.id).is_some() {}
+        moved.peek() != Some(&task.id)
+    });
+    unknown.collect()
+}
+
+/// Whether the engine must take over a migration that the host shows for a task without another migration.
+fn is_to_be_adopted(state: &State, id: MigrationId) -> bool {
+    let known = state.in_flight.by_id(id).is_some();
     // A migration of this life that is not in flight is over, whatever the host still shows.
     let is_over = || {
         let issued = id.epoch() == state.epoch && id.number() <= state.issued;

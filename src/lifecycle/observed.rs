@@ -8,13 +8,14 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::model::ids::{MigrationId, WorkerId};
-use crate::model::resource::Amounts;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::rows::{Column, Row, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task, Worker};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
 use crate::state::{Course, Migration, State, Track};
-use crate::view;
+use crate::view::{self, UnderWay, under_way};
 
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
@@ -42,22 +43,36 @@ impl Lifecycle<'_> {
     /// Observes all migrations under way. The event of one migration changes no other one, except that it
     /// may make room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
-        let mut rooms = rooms(self.state, snapshot);
-        let shown = with_tasks(self.migrations(), snapshot)
-            .filter_map(|(migration, task)| self.of_task(snapshot, migration, task));
+        let all = under_way(&self.state.in_flight, snapshot);
+        let mut rooms = rooms(&all, snapshot);
+        let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
         let shown: Vec<Observation> = shown.collect();
-        self.apply_all(shown);
-        self.observe_workers(snapshot, &mut rooms);
-        let at = snapshot.at();
-        let overdue = self.migrations().filter_map(|migration| {
-            Some((migration.id(), self.of_time(snapshot, migration, holds_back)?, at))
+        let all = if shown.is_empty() {
+            all
+        } else {
+            self.apply_all(shown);
+            under_way(&self.state.in_flight, snapshot)
+        };
+        promise(&all, &mut rooms);
+        let sent = self.just_assigned();
+        let ends = all.iter().filter_map(|own| {
+            let ends = self.of_workers(snapshot, &sent, own)?;
+            let is_fine = matches!(ends, Ends::HasRoom { .. }) && has_room(snapshot, &rooms, own);
+            (!is_fine).then_some((own.migration.task(), ends))
+        });
+        let ends: BTreeMap<TaskId, Ends> = ends.collect();
+        let all = if ends.is_empty() {
+            all
+        } else {
+            self.observe_workers(snapshot, (ends, &sent), &mut rooms);
+            under_way(&self.state.in_flight, snapshot)
+        };
+        let overdue = all.iter().filter_map(|own| {
+            let event = self.of_time(snapshot, own, holds_back)?;
+            Some((own.migration.id(), event, snapshot.at()))
         });
         let overdue: Vec<Observation> = overdue.collect();
         self.apply_all(overdue);
-    }
-
-    fn migrations(&self) -> impl Iterator<Item = &Migration> {
-        self.state.in_flight.values()
     }
 
     fn apply_all(&mut self, observations: Vec<Observation>) {
@@ -67,17 +82,14 @@ impl Lifecycle<'_> {
     }
 
     /// What the snapshot shows of the task.
-    fn of_task(
-        &self,
-        snapshot: &Snapshot,
-        migration: &Migration,
-        task: Option<&Task>,
-    ) -> Option<Observation> {
-        let (id, mut at, since) = (migration.id(), snapshot.at(), migration.since());
-        let Some(task) = task else {
+    fn of_task(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Observation> {
+        let UnderWay { migration, task, phase: expected, since, .. } = *own;
+        let (id, mut at) = (migration.id(), snapshot.at());
+        let Some(row) = task else {
             let is_missing = snapshot.coverage() == Coverage::Complete;
             return is_missing.then_some((id, Event::Missing, at));
         };
+        let task = &snapshot.tasks()[row.position()];
         let event = match task.placement {
             Placement::On(worker) if migration.from() == Some(worker) => {
                 // The snapshot follows the release so soon that it may show the task before the release.
@@ -98,7 +110,7 @@ impl Lifecycle<'_> {
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
             // The host is in the phase that the engine assumes.
-            Placement::Moving { phase, .. } if phase == migration.phase() => return None,
+            Placement::Moving { phase, .. } if phase == expected => return None,
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
             {
@@ -114,29 +126,41 @@ impl Lifecycle<'_> {
         Some((id, event, at))
     }
 
-    /// Observes the source and the target of all migrations. A migration that is called off makes room for
-    /// those that are asked after it.
-    fn observe_workers(&mut self, snapshot: &Snapshot, rooms: &mut BTreeMap<WorkerId, Room>) {
-        promise(self.state, rooms);
-        let sent = self.just_assigned();
-        let ends = with_tasks(self.migrations(), snapshot).filter_map(|(migration, task)| {
-            Some((migration.id(), self.of_workers(snapshot, &sent, migration, task)?))
-        });
-        let ends: Vec<(MigrationId, Ends)> = ends.collect();
-        for (id, ends) in ends {
-            let Some(migration) = self.state.in_flight.by_id(id) else { continue };
-            let event = match ends {
+    /// Observes the source and the target of migrations, in the order of tasks. `ends` has the migrations for which
+    /// they matter, if all promised tasks have room. A migration that is called off makes room for those that are
+    /// asked after it.
+    fn observe_workers(
+        &mut self,
+        snapshot: &Snapshot,
+        (mut ends, sent): (BTreeMap<TaskId, Ends>, &BTreeSet<(MigrationId, WorkerId)>),
+        rooms: &mut Column<WorkerRow, Option<Room>>,
+    ) {
+        while let Some((task, shown)) = ends.pop_first() {
+            let Some(migration) = self.state.in_flight.get(&task) else { continue };
+            let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
+            let event = match shown {
                 Ends::Known(event) => event,
-                Ends::HasRoom { just_assigned } => {
-                    match full(self.state, snapshot, rooms, migration) {
-                        Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
-                        None => continue,
-                    }
-                }
+                Ends::HasRoom { just_assigned } => match full(self.state, snapshot, rooms, &own) {
+                    Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
+                    None => continue,
+                },
             };
             // The task may go back there, so how much the source has promised is no longer known.
-            let back = migration.from().and_then(|from| rooms.get_mut(&from));
-            back.into_iter().for_each(|room| room.most_promised = None);
+            let back = own.from.and_then(|from| rooms[from].as_mut());
+            if let Some(from) = migration.from()
+                && back.is_some_and(|room| room.most_promised.take().is_some())
+            {
+                let later =
+                    self.state.in_flight.bound_for(from).filter(|other| other.task() > task);
+                for other in later {
+                    let row = snapshot.task_row(other.task());
+                    let own = UnderWay::of(other, row, snapshot);
+                    if let Some(shown) = self.of_workers(snapshot, sent, &own) {
+                        ends.entry(other.task()).or_insert(shown);
+                    }
+                }
+            }
+            let id = migration.id();
             self.apply(id, event, snapshot.at());
         }
     }
@@ -146,28 +170,30 @@ impl Lifecycle<'_> {
         &self,
         snapshot: &Snapshot,
         sent: &BTreeSet<(MigrationId, WorkerId)>,
-        migration: &Migration,
-        task: Option<&Task>,
+        own: &UnderWay<'_>,
     ) -> Option<Ends> {
+        let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
-        let source_gone = migration.from().is_some_and(|from| is_gone(snapshot, from));
-        if source_gone && migration.is_at_its_source() && !broken!("dead_source") {
-            let on_target = task.is_some_and(|task| task.placement == Placement::On(to));
+        let source_gone = is_gone(snapshot, own.from) && migration.from().is_some();
+        if source_gone && own.is_at_its_source && !broken!("dead_source") {
+            let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
+            let moves = migration.from() != Some(to);
+            let on_target = moves && task.is_some_and(|task| task.placement == Placement::On(to));
             return Some(Ends::Known(Event::SourceGone {
                 on_target,
                 unfit: closure(snapshot, to),
             }));
         }
-        if is_gone(snapshot, to) && !broken!("dead_target") {
+        if is_gone(snapshot, own.to) && !broken!("dead_target") {
             let unfit = Cause::TargetGone { worker: to };
             return Some(Ends::Known(Event::TargetGone { unfit }));
         }
         let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
-        if !just_assigned && !migration.is_at_its_source() {
+        if !just_assigned && !own.is_at_its_source {
             return None;
         }
         let soon = self.config.soon(snapshot.at());
-        Some(match unfit(snapshot, soon, migration, task) {
+        Some(match unfit(snapshot, soon, own) {
             Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
             None => Ends::HasRoom { just_assigned },
         })
@@ -185,25 +211,21 @@ impl Lifecycle<'_> {
     }
 
     /// Whether the course has taken too long.
-    fn of_time(
-        &self,
-        snapshot: &Snapshot,
-        migration: &Migration,
-        holds_back: bool,
-    ) -> Option<Event> {
-        let (id, phase, since) = (migration.id(), migration.phase(), migration.since());
+    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
+        let UnderWay { migration, task, phase, since, .. } = *own;
         let timeout = self.config.timeout();
         let is_in_time = snapshot.at().since(since).is_none_or(|waited| waited <= timeout);
         if is_in_time || broken!("time_out") {
             return None;
         }
-        let unseen = holds_back && is_out_of_sight(snapshot, migration);
+        let unseen = holds_back && is_out_of_sight(own);
         if unseen && !broken!("mass_disappearance_stops_the_clock") {
             return None;
         }
-        let placement = snapshot.task(migration.task()).map(|record| record.placement);
+        let (id, from) = (migration.id(), migration.from());
+        let placement = task.map(|row| snapshot.tasks()[row.position()].placement);
         let shown = match placement {
-            Some(Placement::On(worker)) if migration.from() == Some(worker) => Shown::AtSource,
+            Some(Placement::On(worker)) if from == Some(worker) => Shown::AtSource,
             Some(Placement::On(_)) => Shown::Elsewhere,
             Some(Placement::Moving { migration, phase: Phase::Releasing, .. })
                 if migration == id && !broken!("stopping_is_not_stopped") =>
@@ -229,6 +251,7 @@ enum Ends {
 }
 
 /// How much of a target's capacity is claimed.
+#[derive(Clone, Debug)]
 struct Room {
     /// The claims of the tasks that are on the target.
     taken: Amounts,
@@ -236,43 +259,24 @@ struct Room {
     most_promised: Option<Amounts>,
 }
 
-/// Migrations by task, each with the record of its task. Both are in the same order, so if the task of the next
-/// migration is the next task, no search is needed.
-fn with_tasks<'a>(
-    migrations: impl Iterator<Item = &'a Migration>,
-    snapshot: &'a Snapshot,
-) -> impl Iterator<Item = (&'a Migration, Option<&'a Task>)> {
-    let mut rest = snapshot.tasks();
-    migrations.map(move |migration| {
-        let id = migration.task();
-        if rest.first().is_some_and(|first| first.id < id) {
-            rest = &rest[rest.partition_point(|task| task.id < id)..];
-        }
-        let Some((task, after)) = rest.split_first().filter(|(task, _)| task.id == id) else {
-            return (migration, None);
-        };
-        rest = after;
-        (migration, Some(task))
-    })
-}
-
 /// Whether a worker is gone, or was gone when it was last listed.
 fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
     let was_gone = || state.tracks.get(&worker).is_some_and(|track| track.gone);
-    is_gone(snapshot, worker) || (snapshot.worker(worker).is_none() && was_gone())
+    let row = snapshot.worker_row(worker);
+    is_gone(snapshot, row) || (row.is_none() && was_gone())
 }
 
-fn is_gone(snapshot: &Snapshot, worker: WorkerId) -> bool {
-    match snapshot.worker(worker) {
-        Some(worker) => worker.stance == Stance::Offline,
+/// Whether a worker is gone that is in this row, or in none.
+fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
+    match row {
+        Some(row) => snapshot.workers()[row.position()].stance == Stance::Offline,
         None => snapshot.coverage() == Coverage::Complete,
     }
 }
 
 /// Whether the source or the target of a migration is not in the snapshot.
-fn is_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
-    let mut ends = migration.from().into_iter().chain([migration.to()]);
-    ends.any(|worker| snapshot.worker(worker).is_none())
+fn is_out_of_sight(own: &UnderWay<'_>) -> bool {
+    own.to.is_none() || (own.from.is_none() && own.migration.from().is_some())
 }
 
 /// Why a target does not take the task that is on its way there.
@@ -290,14 +294,9 @@ fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
 }
 
 /// Why a target may no longer have the task, whatever else is on its way there; `None` if it may.
-fn unfit(
-    snapshot: &Snapshot,
-    soon: Timestamp,
-    migration: &Migration,
-    task: Option<&Task>,
-) -> Option<Cause> {
-    let worker = migration.to();
-    let target = snapshot.worker(worker)?;
+fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cause> {
+    let worker = own.migration.to();
+    let target = &snapshot.workers()[own.to?.position()];
     if target.stance != Stance::Accept && !broken!("target_closed") {
         return Some(Cause::TargetClosed { worker, stance: target.stance });
     }
@@ -307,10 +306,42 @@ fn unfit(
     {
         return Some(Cause::TargetLeaves { worker, at });
     }
-    let class = task.and_then(|task| snapshot.class(task.class?));
-    let has_left = !migration.is_at_its_source() && broken!("class_closes_with_the_release");
+    if snapshot.classes().is_empty() {
+        return None;
+    }
+    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?));
+    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
     let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
+}
+
+/// Whether there is room on the target for all that are on their way to it: then there is room for this one, whoever
+/// was earlier.
+fn has_room(
+    snapshot: &Snapshot,
+    rooms: &Column<WorkerRow, Option<Room>>,
+    own: &UnderWay<'_>,
+) -> bool {
+    let Some(to) = own.to else { return true };
+    let Some(room) = &rooms[to] else { return false };
+    let Some(most) = &room.most_promised else { return false };
+    let mut claim = own.migration.claim().iter();
+    claim.all(|(resource, amount)| {
+        let promised = most.get(resource).unwrap_or(0.0);
+        !lacks(&snapshot.workers()[to.position()], Some(room), (resource, amount), promised)
+    })
+}
+
+/// Whether a target lacks an amount of a resource, with this much promised to others.
+fn lacks(
+    target: &Worker,
+    room: Option<&Room>,
+    (resource, amount): (ResourceId, f64),
+    promised: f64,
+) -> bool {
+    let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
+    let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
+    free.is_some_and(|free| amount > free) && !broken!("target_full")
 }
 
 /// The resource that the target has run out of; `None` if there is room. Migrations that began earlier get room first;
@@ -318,25 +349,14 @@ fn unfit(
 fn full(
     state: &State,
     snapshot: &Snapshot,
-    rooms: &BTreeMap<WorkerId, Room>,
-    migration: &Migration,
+    rooms: &Column<WorkerRow, Option<Room>>,
+    own: &UnderWay<'_>,
 ) -> Option<Cause> {
-    let worker = migration.to();
-    let target = snapshot.worker(worker)?;
-    let room = rooms.get(&worker);
-    let lacks = |resource, amount: f64, promised: f64| {
-        let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
-        let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
-        free.is_some_and(|free| amount > free) && !broken!("target_full")
-    };
-    // If there is room for all tasks on their way, there is room for the earlier ones.
-    if let Some(most) = room.and_then(|room| room.most_promised.as_ref()) {
-        let promised = |resource| most.get(resource).unwrap_or(0.0);
-        let mut claim = migration.claim().iter();
-        if !claim.any(|(resource, amount)| lacks(resource, amount, promised(resource))) {
-            return None;
-        }
+    let (migration, worker, to) = (own.migration, own.migration.to(), own.to?);
+    if has_room(snapshot, rooms, own) {
+        return None;
     }
+    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
     let is_there = |other: &Migration| {
         let task = snapshot.task(other.task());
         task.is_some_and(|task| task.placement == Placement::On(worker))
@@ -347,50 +367,49 @@ fn full(
         bound.filter(|other| other.id() < migration.id() && !is_there(other)).collect();
     let lacking = migration.claim().iter().find(|(resource, amount)| {
         let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
-        lacks(*resource, *amount, promised.sum())
+        lacks(target, room, (*resource, *amount), promised.sum())
     });
     lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
 }
 
 /// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
 /// else the sum of the tasks' own.
-fn rooms(state: &State, snapshot: &Snapshot) -> BTreeMap<WorkerId, Room> {
-    let mut rooms: BTreeMap<WorkerId, Room> = BTreeMap::new();
-    for migration in state.in_flight.values() {
-        // Room matters only while the task is still on its source.
-        if migration.is_at_its_source() {
-            let room = Room { taken: Amounts::new(), most_promised: None };
-            rooms.entry(migration.to()).or_insert(room);
-        }
+fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
+    let mut rooms = Column::filled(None, snapshot.workers().len());
+    // Room matters only while the task is still on its source.
+    let leaving = all.iter().filter(|own| own.is_at_its_source);
+    for to in leaving.filter_map(|own| own.to) {
+        rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
     }
-    if rooms.is_empty() {
+    if rooms.iter().all(Option::is_none) {
         return rooms;
     }
     for task in snapshot.tasks() {
         let Placement::On(worker) = task.placement else { continue };
-        let Some(room) = rooms.get_mut(&worker) else { continue };
-        let kinds = snapshot.worker(worker).map(Worker::kinds).unwrap_or_default();
+        let Some(row) = snapshot.worker_row(worker) else { continue };
+        let Some(room) = &mut rooms[row] else { continue };
+        let kinds = snapshot.workers()[row.position()].kinds();
         let now = view::alternative(task, kinds);
         add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
     }
-    for (id, room) in &mut rooms {
-        let stated = snapshot.worker(*id).map(|worker| &worker.reserved);
-        let stated = stated.into_iter().flat_map(Amounts::iter);
-        stated.for_each(|(resource, amount)| room.taken.set(resource, amount));
+    for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
+        let Some(room) = room else { continue };
+        worker.reserved.iter().for_each(|(resource, amount)| room.taken.set(resource, amount));
     }
     rooms
 }
 
 /// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
-fn promise(state: &State, rooms: &mut BTreeMap<WorkerId, Room>) {
-    for room in rooms.values_mut() {
+fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
+    for room in rooms.iter_mut().flatten() {
         room.most_promised = Some(Amounts::new());
     }
-    for migration in state.in_flight.values().filter(|migration| migration.is_bound()) {
-        let room = rooms.get_mut(&migration.to());
+    for own in all.iter().filter(|own| own.is_bound()) {
+        let room = own.to.and_then(|to| rooms[to].as_mut());
         let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
-        for (resource, _) in migration.claim().iter() {
-            let more = migration.claim().known(resource).unwrap_or(0.0);
+        let claim = own.migration.claim();
+        for (resource, _) in claim.iter() {
+            let more = claim.known(resource).unwrap_or(0.0);
             promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
         }
     }

@@ -111,17 +111,16 @@ the engine does not know whether the source has released the task; `called off`)
         ] {
             events.push(Event::Overdue { shown, late });
         }
-        // A placement has no source, and a returning task goes to its source.
-        let is_of_source = |event: &Event| match event {
+        events.retain(|event| event.is_possible(course));
+        // To a placement, which has no source, that worker is one like any other.
+        let names_source = |event: &Event| match event {
             Event::Diverted { worker, .. } => *worker == SOURCE,
             Event::AssignedTo { to } => *to == SOURCE,
-            Event::ShownAtSource | Event::SourceGone { .. } | Event::HomeAgain => true,
             _ => false,
         };
+        events.retain(|event| course.from().is_some() || !names_source(event));
         let mut named: Vec<(&str, Event)> = Vec::new();
-        for event in
-            events.into_iter().filter(|event| course.from().is_some() || !is_of_source(event))
-        {
+        for event in events {
             let name = name::event(event, course, to);
             if named.iter().all(|(other, _)| *other != name) {
                 named.push((name, event));

@@ -123,6 +123,12 @@ impl HardwareSet {
     }
 }
 
+impl From<Hardware> for HardwareSet {
+    fn from(kind: Hardware) -> Self {
+        Self::of(kind)
+    }
+}
+
 impl FromIterator<Hardware> for HardwareSet {
     fn from_iter<I: IntoIterator<Item = Hardware>>(kinds: I) -> Self {
         kinds.into_iter().fold(Self::EMPTY, Self::with)

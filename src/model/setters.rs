@@ -10,7 +10,7 @@
 //! | `none` | none | becomes `None` |
 //! | `each` | anything iterable | grows by its items |
 //! | `one` | one item | grows by it |
-//! | `kind`, `kinds` | one kind of hardware, or anything iterable | grows by it |
+//! | `kind`, `kinds` | one kind of hardware or a set of them, or anything iterable | grows by it |
 //! | `amount` | a resource and an amount | sets the amount of this resource |
 //! | `entry` | a key and a value | sets the value of this key |
 
@@ -58,8 +58,8 @@ macro_rules! setter {
     };
     (kind $method:ident $field:ident $of:ty) => {
         $crate::model::setters::setter! {
-            "Adds one to [`", $field, $method(kind: $of),
-            |record| record.$field = record.$field.with(kind)
+            "Adds one kind, or a set of kinds, to [`", $field, $method(kinds: impl Into<$of>),
+            |record| record.$field = record.$field.union(kinds.into())
         }
     };
     (amount $method:ident $field:ident $of:ty) => {

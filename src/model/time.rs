@@ -33,6 +33,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Seconds since the host's epoch.
+    pub const fn as_secs_f64(self) -> f64 {
+        Duration::from_millis(self.0).as_secs_f64()
+    }
+
     /// How long after `earlier` this moment is; `None` if it is not later.
     ///
     /// ```
@@ -87,6 +92,11 @@ pub(crate) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
+/// A span of so many seconds; the longest one where they do not fit.
+pub(crate) fn from_seconds(secs: f64) -> Duration {
+    Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+}
+
 /// Prints a span for an operator: `90s` as `1m30s`, `1500ms` as `1.5s`.
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -121,6 +131,50 @@ pub(crate) mod as_seconds {
         }
         Duration::try_from_secs_f64(secs)
             .map_err(|_| D::Error::custom(format_args!("{secs} is not a span in seconds")))
+    }
+}
+
+/// Serde: a moment as seconds since the host's epoch.
+pub(crate) mod at_seconds {
+    use super::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::model::resource::whole;
+
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(at.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let secs = f64::deserialize(from)?;
+        if secs.is_finite() && secs >= 0.0 {
+            return Ok(Timestamp::from_millis(whole(libm::round(secs * 1e3))));
+        }
+        Err(D::Error::custom(format_args!("{secs} is not a moment in seconds")))
+    }
+}
+
+/// Serde: an optional moment as seconds since the host's epoch.
+pub(crate) mod at_optional_seconds {
+    use super::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Seconds(#[serde(with = "super::at_seconds")] Timestamp);
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(crate) fn serialize<S: Serializer>(
+        at: &Option<Timestamp>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.map(Seconds).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::<Seconds>::deserialize(from)?.map(|seconds| seconds.0))
     }
 }
 

@@ -4,7 +4,6 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{TaskId, WorkerId};
 
@@ -75,11 +74,6 @@ pub enum Advice {
         /// How many reports its observed speed rests on.
         reports: u32,
     },
-}
-
-impl Outcome {
-    /// At most this many pieces of advice of each kind are given, the gravest first.
-    pub const ADVICE: usize = 8;
 }
 
 impl fmt::Display for Advice {

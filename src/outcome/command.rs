@@ -143,7 +143,7 @@ pub enum Action {
 impl Action {
     /// The source (`None` if the task has lost its worker) and the target, if the action begins a
     /// migration; `None` for a later step.
-    pub const fn ends(&self) -> Option<(Option<WorkerId>, WorkerId)> {
+    pub const fn begins(&self) -> Option<(Option<WorkerId>, WorkerId)> {
         match *self {
             Self::Release { from, to }
             | Self::RequeueFor { from, to }

@@ -225,7 +225,7 @@ impl Outcome {
 
 /// The target of a command that begins a migration; `None` for other commands.
 fn target(command: &Command) -> Option<WorkerId> {
-    command.action.ends().map(|(_, to)| to)
+    command.action.begins().map(|(_, to)| to)
 }
 
 impl Difference {

@@ -6,9 +6,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
-use super::handover::Secs;
 use crate::model::ids::{TaskId, WorkerId};
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Span, Timestamp, as_optional_seconds};
 
 /// A task that will still be on its worker when the worker leaves, unless something changes.
 ///
@@ -28,35 +27,39 @@ pub struct Late {
     pub gone: Option<Timestamp>,
     /// What stops a task that cannot go; `None` if it can go, or if no worker accepts tasks.
     pub stopped: Option<Rejection>,
-    /// The least time that handing the task over takes, in seconds; `None` if unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs_secs: Option<f64>,
+    /// The least time that handing the task over takes; `None` if unknown. In files it is `needs_secs`, in seconds.
+    #[serde(
+        default,
+        rename = "needs_secs",
+        with = "as_optional_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub needs: Option<Duration>,
 }
 
 impl Late {
     /// The task, if its release begins at `began`: it is gone when it has been handed over, and not before `now`.
     pub(crate) fn begun(mut self, began: Timestamp, now: Timestamp) -> Self {
-        let takes_none = self.needs_secs.is_none() || broken!("late_by_the_hand_over");
-        let secs = if takes_none { 0.0 } else { self.needs_secs.unwrap_or_default() };
-        let handover = Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX);
+        let takes_none = broken!("late_by_the_hand_over");
+        let handover = if takes_none { Duration::ZERO } else { self.needs.unwrap_or_default() };
         self.gone = Some(began.after(handover).max(now));
         self
     }
 
     pub(crate) const fn new(task: TaskId, worker: WorkerId, deadline: Timestamp) -> Self {
-        Self { task, worker, deadline, gone: None, stopped: None, needs_secs: None }
+        Self { task, worker, deadline, gone: None, stopped: None, needs: None }
     }
 }
 
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { task, worker, deadline, gone, stopped, needs_secs } = self;
+        let Self { task, worker, deadline, gone, stopped, needs } = self;
         match (gone, stopped) {
             (Some(gone), _) => {
                 let by = Span(gone.since(*deadline).unwrap_or_default());
                 write!(f, "{task} leaves {worker} at {gone} or later, {by} after {deadline}")?;
-                match needs_secs {
-                    Some(secs) => write!(f, " (handing it over takes {})", Secs(*secs)),
+                match needs {
+                    Some(needs) => write!(f, " (handing it over takes {})", Span(*needs)),
                     None => Ok(()),
                 }
             }

@@ -5,15 +5,15 @@
 //! added, so that rounding cannot undo the change.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::handover::Secs;
 use crate::config::Unit;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::{ClassId, GroupId, LabelId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::{GIB, Quantity, ResourceId};
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp, as_seconds, from_seconds};
 
 /// The smallest change that would lift a [`Rejection`](super::Rejection): an amount, or a fact that would have to
 /// change.
@@ -59,10 +59,10 @@ pub enum Remedy {
     ReportSize,
     /// Wait until this many recent moves are forgotten.
     ForgetMoves(u32),
-    /// Raise [`CostBenefit::max_running`](crate::config::CostBenefit::max_running) by this many seconds.
-    AllowRunning(f64),
-    /// The task would have to run this many seconds longer.
-    RunLonger(f64),
+    /// Raise [`CostBenefit::max_running`](crate::config::CostBenefit::max_running) by this much.
+    AllowRunning(#[serde(with = "as_seconds")] Duration),
+    /// The task would have to run this much longer.
+    RunLonger(#[serde(with = "as_seconds")] Duration),
     /// Correct the task's record.
     CorrectRecord,
     /// Let the scheduler place the task.
@@ -164,8 +164,8 @@ pub(super) fn enough<const N: usize>(gap: f64, figures: [f64; N]) -> f64 {
 }
 
 /// Like [`enough`], for seconds that come from whole nanoseconds.
-pub(super) fn whole_nanos(gap: f64, secs: f64) -> f64 {
-    enough(gap, [secs]) + 1e-9
+pub(super) fn whole_nanos(gap: f64, secs: f64) -> Duration {
+    from_seconds(enough(gap, [secs]) + 1e-9)
 }
 
 impl fmt::Display for Remedy {
@@ -187,8 +187,8 @@ impl fmt::Display for Remedy {
             Self::AllowSlack(count) => write!(f, "raise the slack of fairness by {count}"),
             Self::ReportSize => f.write_str("report its state_bytes"),
             Self::ForgetMoves(by) => write!(f, "wait until {by} of the recent moves are forgotten"),
-            Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Secs(by)),
-            Self::RunLonger(by) => write!(f, "it would have to run {} longer", Secs(by)),
+            Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Span(by)),
+            Self::RunLonger(by) => write!(f, "it would have to run {} longer", Span(by)),
             Self::CorrectRecord => f.write_str("correct its record"),
             Self::Place => f.write_str("let the scheduler place it"),
             Self::Report(worker) => write!(f, "report {worker}, or report that it is gone"),

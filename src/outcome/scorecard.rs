@@ -42,6 +42,27 @@ fn factors(f: &mut fmt::Formatter<'_>, factors: &[(&str, f64)]) -> fmt::Result {
     f.write_str(")")
 }
 
+/// What is done with every factor of a cost or a benefit.
+macro_rules! factors {
+    ($owner:ident[$count:literal] { $($factor:ident),+ }) => {
+        impl $owner {
+            /// Each factor by name.
+            pub const fn factors(&self) -> [(&'static str, f64); $count] {
+                [$((stringify!($factor), self.$factor)),+]
+            }
+
+            /// The sum of the factors, without its bound.
+            pub(crate) fn sum(&self) -> f64 {
+                self.factors().iter().map(|(_, points)| points).sum()
+            }
+
+            pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
+                [$(&mut self.$factor),+].into_iter().for_each(change);
+            }
+        }
+    };
+}
+
 /// The factors of cost. Their sum is capped at 10.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -76,30 +97,9 @@ impl Cost {
     pub fn total(&self) -> f64 {
         self.sum().clamp(0.0, Self::MOST)
     }
-
-    /// The sum of the factors, without its bound.
-    pub(crate) fn sum(&self) -> f64 {
-        self.factors().iter().map(|(_, points)| points).sum()
-    }
-
-    pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
-        let Self { base, running, priority, state, history, extra, target } = self;
-        [base, running, priority, state, history, extra, target].into_iter().for_each(change);
-    }
-
-    /// Each factor by name.
-    pub const fn factors(&self) -> [(&'static str, f64); 7] {
-        [
-            ("base", self.base),
-            ("running", self.running),
-            ("priority", self.priority),
-            ("state", self.state),
-            ("history", self.history),
-            ("extra", self.extra),
-            ("target", self.target),
-        ]
-    }
 }
+
+factors! { Cost[7] { base, running, priority, state, history, extra, target } }
 
 /// The factors of benefit. A factor may be negative; their sum counts as at least 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -130,31 +130,10 @@ impl Benefit {
     pub fn total(&self) -> f64 {
         self.sum().max(0.0)
     }
+}
 
-    /// The sum of the factors, without its bound.
-    pub(crate) fn sum(&self) -> f64 {
-        self.factors().iter().map(|(_, points)| points).sum()
-    }
-
-    pub(crate) fn each(&mut self, change: impl Fn(&mut f64)) {
-        let Self { utilization, relief, hardware, memory, energy, thermal, packing, .. } = self;
-        let factors = [utilization, relief, hardware, memory, energy, thermal, packing];
-        factors.into_iter().for_each(&change);
-        [&mut self.success, &mut self.health].into_iter().for_each(change);
-    }
-
-    /// Each factor by name.
-    pub const fn factors(&self) -> [(&'static str, f64); 9] {
-        [
-            ("utilization", self.utilization),
-            ("relief", self.relief),
-            ("hardware", self.hardware),
-            ("memory", self.memory),
-            ("energy", self.energy),
-            ("thermal", self.thermal),
-            ("packing", self.packing),
-            ("success", self.success),
-            ("health", self.health),
-        ]
+factors! {
+    Benefit[9] {
+        utilization, relief, hardware, memory, energy, thermal, packing, success, health
     }
 }

@@ -4,14 +4,16 @@
 //! each set ([`candidate`]); score every pair ([`score`]); take the best pairs that the rules allow, each judged on a
 //! ledger that holds the moves taken before ([`select`]).
 
-pub(crate) mod candidate;
+mod candidate;
 mod closed;
 pub(crate) mod faster;
 mod gang;
 mod order;
 pub(crate) mod score;
-pub(crate) mod select;
+mod select;
+pub(crate) mod set_judge;
 pub(crate) mod sets;
+pub(crate) mod taker;
 
 use crate::outcome::Tally;
 use crate::round::{Context, Plan};

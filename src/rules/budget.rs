@@ -7,16 +7,25 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use super::Taking;
 use super::fair::Fair;
+use super::rule::Answer;
 use crate::config::{Budget, MigrationLimits};
 use crate::model::ids::TenantId;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::outcome::{BudgetRefusal, Rejection};
+use crate::outcome::BudgetRefusal;
 use crate::round::{MoveSet, Round};
 use crate::state::{Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State};
 use crate::view::{Interruption, Place, View, charge, charge_of};
+
+/// A set of tasks that is about to be taken, and what is spent of the budgets before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taking<'a> {
+    pub(super) set: &'a MoveSet,
+    pub(super) to: WorkerRow,
+    pub(super) accounts: &'a Accounts<'a>,
+    pub(super) bill: &'a Bill,
+}
 
 /// How much of each budget is spent, by migrations under way and by the moves of the plan.
 #[derive(Clone, Debug)]
@@ -48,12 +57,12 @@ impl<'a> Accounts<'a> {
         limits: &'a MigrationLimits,
         simultaneous: usize,
     ) -> Self {
-        let migrations = || round.state.in_flight.values();
+        let in_flight = &round.state.in_flight;
         Self {
             limits,
             simultaneous,
-            interrupted: migrations().filter(|migration| migration.interrupts()).count(),
-            moving: migrations().filter(|migration| !migration.is_placement()).count(),
+            interrupted: in_flight.interrupting(),
+            moving: in_flight.moving(),
             table: Table::open(limits, round),
             fair: Fair::open(limits, round.state, round.view),
         }
@@ -119,10 +128,7 @@ fn count(count: usize) -> u32 {
 // ---------------------------------------------------------------- the rules
 
 /// Moves that interrupt nothing (of tasks without a worker, or of queued tasks) are limited per target.
-pub(super) fn placements_per_worker(
-    round: &Round<'_>,
-    taking: &Taking<'_>,
-) -> Result<(), Rejection> {
+pub(super) fn placements_per_worker(round: &Round<'_>, taking: &Taking<'_>) -> Answer {
     let free = taking.set.rows.len() - taking.bill.interrupted;
     let there = round.ledger.placements[taking.to] as usize;
     let budget = broken!("placements_are_free").then_some(taking.accounts.simultaneous);
@@ -134,7 +140,7 @@ pub(super) fn placements_per_worker(
     Ok(())
 }
 
-pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Answer {
     let accounts = taking.accounts;
     let more = taking.bill.interrupted;
     let (all, mut limit) = (accounts.interrupted + more, accounts.simultaneous);
@@ -147,7 +153,7 @@ pub(super) fn simultaneous_moves(_: &Round<'_>, taking: &Taking<'_>) -> Result<(
     Ok(())
 }
 
-pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Answer {
     let more = taking.bill.interrupted;
     let (Some(from), Some(limit)) = (taking.set.from, taking.accounts.limits.per_source) else {
         return Ok(());
@@ -159,7 +165,7 @@ pub(super) fn moves_per_source(round: &Round<'_>, taking: &Taking<'_>) -> Result
     Ok(())
 }
 
-pub(super) fn moves_per_target(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn moves_per_target(round: &Round<'_>, taking: &Taking<'_>) -> Answer {
     let Some(limit) = taking.accounts.limits.per_target else { return Ok(()) };
     if taking.bill.interrupted == 0 {
         return Ok(());
@@ -176,7 +182,7 @@ const fn beyond(limit: NonZeroU32, all: u32) -> u32 {
 }
 
 /// The state remembers a bounded number of recent moves per worker.
-pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Answer {
     if taking.set.from.is_none() {
         return Ok(());
     }
@@ -192,12 +198,12 @@ pub(super) fn memory_of_moves(round: &Round<'_>, taking: &Taking<'_>) -> Result<
 }
 
 /// Every line of the [table of budgets](crate::config::Budget) has room.
-pub(super) fn table_of_budgets(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn table_of_budgets(_: &Round<'_>, taking: &Taking<'_>) -> Answer {
     taking.accounts.table.check(&taking.bill.charges)
 }
 
 /// No tenant is interrupted beyond its share.
-pub(super) fn fairness(_: &Round<'_>, taking: &Taking<'_>) -> Result<(), Rejection> {
+pub(super) fn fairness(_: &Round<'_>, taking: &Taking<'_>) -> Answer {
     match &taking.accounts.fair {
         Some(fair) => fair.check(&taking.bill.tenants),
         None => Ok(()),
@@ -258,7 +264,7 @@ impl Table {
     }
 
     /// Whether there is room for interruptions that go together.
-    fn check(&self, charges: &[Charge]) -> Result<(), Rejection> {
+    fn check(&self, charges: &[Charge]) -> Answer {
         for line in &self.lines {
             line.check(charges)?;
         }
@@ -295,7 +301,7 @@ impl Line {
         }
     }
 
-    fn check(&self, charges: &[Charge]) -> Result<(), Rejection> {
+    fn check(&self, charges: &[Charge]) -> Answer {
         let Budget { scope, unit, limit, per } = self.budget;
         for key in charges.iter().flat_map(|charge| self.keys(charge)) {
             let mut more = Spent::default();

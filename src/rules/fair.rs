@@ -2,9 +2,10 @@
 
 use alloc::collections::BTreeMap;
 
+use super::rule::Answer;
 use crate::config::MigrationLimits;
 use crate::model::ids::TenantId;
-use crate::outcome::{BudgetRefusal, Rejection};
+use crate::outcome::BudgetRefusal;
 use crate::snapshot::Placement;
 use crate::state::State;
 use crate::view::View;
@@ -38,7 +39,7 @@ impl Fair {
     }
 
     /// Whether these tenants may be interrupted, one after the other.
-    pub(super) fn check(&self, tenants: &[TenantId]) -> Result<(), Rejection> {
+    pub(super) fn check(&self, tenants: &[TenantId]) -> Answer {
         let mut all: u64 = self.interrupted.values().sum();
         let mut worst = Ok(());
         let mut most = 0;

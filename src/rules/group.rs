@@ -1,8 +1,8 @@
 //! Do the groups of the task allow the move: affinity, anti-affinity, spread, gang and disruption budget?
 
-use super::Pair;
+use super::rule::{Answer, Pair};
 use crate::model::rows::TaskRow;
-use crate::outcome::{GroupRefusal, Purpose, Rejection};
+use crate::outcome::{GroupRefusal, Purpose};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Group, GroupRule};
 use crate::view::{Elsewhere, Place};
@@ -18,11 +18,7 @@ fn groups_of<'a>(
 }
 
 /// At most as many members are unavailable as the group allows, whatever the cause.
-pub(super) fn disruption_budget(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn disruption_budget(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     // A task without a worker is unavailable already.
     let leaves = matches!(round.ledger.places[row], Place::On(_));
     if !leaves && !broken!("disruption_spares_recovery") {
@@ -48,11 +44,7 @@ pub(super) fn disruption_budget(
 }
 
 /// A gang is interrupted together, and only to empty a worker.
-pub(super) fn gang_stays_whole(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn gang_stays_whole(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     if !matches!(round.ledger.places[row], Place::On(_)) {
         return Ok(());
     }
@@ -64,7 +56,7 @@ pub(super) fn gang_stays_whole(
 
 /// A task of a group that stays together may go to a worker where a member is, or leave with all of them: companions
 /// on the same worker move with the task, so they do not hold it back.
-pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let own = (round.task_id(pair.row), round.ledger.places[pair.row].ends()[0]);
     for (index, group) in groups_of(round, pair.row) {
         if group.rule != GroupRule::Affinity {
@@ -82,7 +74,7 @@ pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rej
 }
 
 /// No other member is on the worker, on its way there, or on its way from there.
-pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let own = round.task_id(pair.row);
     for (index, group) in groups_of(round, pair.row) {
         if group.rule != GroupRule::AntiAffinity {
@@ -97,7 +89,7 @@ pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<()
 
 /// The group is spread at most as unevenly as it may be. A group that is too uneven already may be repaired, never
 /// made worse.
-pub(super) fn spread_over_domains(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+pub(super) fn spread_over_domains(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let place = round.ledger.places[pair.row];
     for (index, group) in groups_of(round, pair.row) {
         let GroupRule::Spread { max_skew, .. } = group.rule else { continue };

@@ -4,7 +4,7 @@
 //! From a worker at 0.90 to one at 0.30, with a dead band of 0.05: a task that adds 0.40 leaves the target at 0.70,
 //! below 0.90 - 0.05 = 0.85, which is a gain. A task that adds 0.57 would leave it at 0.87, which is none.
 
-use super::Effect;
+use super::rule::{Answer, Effect};
 use crate::model::rows::WorkerRow;
 use crate::outcome::{LoadRefusal, Rejection};
 use crate::round::Round;
@@ -14,10 +14,7 @@ use crate::view::{Footprint, MOST_LOAD};
 const ROUNDING: f64 = 1e-9;
 
 /// After the moves chosen so far, the source is still loaded enough to donate.
-pub(super) fn source_still_donates(
-    round: &Round<'_>,
-    effect: &Effect<'_>,
-) -> Result<(), Rejection> {
+pub(super) fn source_still_donates(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let least = round.bands.donate_until;
     match effect.from.and_then(|from| round.level(from)) {
         Some(projected) if projected <= least => {
@@ -28,10 +25,7 @@ pub(super) fn source_still_donates(
 }
 
 /// After the moves chosen so far, the target is still loaded little enough to accept.
-pub(super) fn target_still_accepts(
-    round: &Round<'_>,
-    effect: &Effect<'_>,
-) -> Result<(), Rejection> {
+pub(super) fn target_still_accepts(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let most = round.bands.accept_below;
     match round.level(effect.to) {
         Some(projected) if projected >= most => Err(LoadRefusal::Filled { projected, most }.into()),
@@ -41,7 +35,7 @@ pub(super) fn target_still_accepts(
 
 /// No resource of the target that the task uses is pushed above the ceiling. (A resource that only limits placement is
 /// left out: the rule about headroom has judged it.)
-pub(super) fn ceiling(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejection> {
+pub(super) fn ceiling(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     ceiling_of(round, effect.to, effect.footprint)
 }
 
@@ -54,7 +48,7 @@ pub(crate) fn is_above_ceiling(
     ceiling_of(round, to, footprint).err()
 }
 
-fn ceiling_of(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Result<(), Rejection> {
+fn ceiling_of(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
     let (ledger, most) = (round.ledger, round.bands.ceiling);
     for (column, cell) in ledger.row(to).iter().enumerate() {
         let (Some(used), Some(capacity)) = (cell.used, cell.capacity) else { continue };
@@ -73,7 +67,7 @@ fn ceiling_of(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Result
 }
 
 /// The source is less loaded without the task.
-pub(super) fn relief(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejection> {
+pub(super) fn relief(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let Some(from) = effect.from else { return Ok(()) };
     let after = round.level_after_departure(from, effect.footprint);
     match (round.level(from), after) {
@@ -83,7 +77,7 @@ pub(super) fn relief(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejec
 }
 
 /// The target's load after the move is below the source's load before it, by at least the dead band.
-pub(super) fn gain(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejection> {
+pub(super) fn gain(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let source = effect.from.and_then(|from| round.level(from));
     let after = round.level_after_arrival(effect.to, effect.footprint);
     let (Some(source), Some(after)) = (source, after) else { return Ok(()) };
@@ -93,10 +87,7 @@ pub(super) fn gain(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejecti
 }
 
 /// The spread over the balanced workers does not grow.
-pub(super) fn spread_does_not_grow(
-    round: &Round<'_>,
-    effect: &Effect<'_>,
-) -> Result<(), Rejection> {
+pub(super) fn spread_does_not_grow(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let (before, after) = spreads(round, effect);
     if after > before + ROUNDING {
         Err(LoadRefusal::WiderSpread { after, before }.into())
@@ -106,7 +97,7 @@ pub(super) fn spread_does_not_grow(
 }
 
 /// The spread does not grow beyond what counts as even.
-pub(super) fn loads_stay_even(round: &Round<'_>, effect: &Effect<'_>) -> Result<(), Rejection> {
+pub(super) fn loads_stay_even(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let (before, after) = spreads(round, effect);
     let is_narrow = broken!("upgrade_may_use_what_is_even");
     let before = if is_narrow { before } else { before.max(round.bands.even_spread) };

@@ -17,6 +17,7 @@ mod fair;
 mod group;
 mod load;
 mod payback;
+mod rule;
 pub(crate) mod speed;
 #[cfg(feature = "testkit")]
 mod table;
@@ -27,126 +28,30 @@ mod worth;
 
 use crate::config::Config;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::outcome::{FitRefusal, Purpose, Rejection, Scorecard, TargetRefusal};
+use crate::outcome::{FitRefusal, GroupRefusal, Purpose, Rejection, Scorecard, TargetRefusal};
 use crate::round::{Fit, MoveSet, Round, VariantFilter};
-use crate::snapshot::Task;
 use crate::view::Footprint;
 
 pub(crate) use budget::{Accounts, Bill};
 pub(crate) use load::is_above_ceiling;
-pub(crate) use payback::{handover, leaving_secs};
+pub(crate) use payback::{handover, leaving_time};
+pub(crate) use rule::{Effect, Pair};
 pub(crate) use target::is_frozen_somewhere;
 pub(crate) use task::source_is_certain;
-pub(crate) use variant::{could_hold, has_hardware, meets_requirements};
+pub(crate) use variant::{could_hold, has_hardware, headroom_for, meets_requirements};
 
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;
 
-/// What a rule looks at. The first depths are the cheapest to ask and refuse the most pairs at once; the last can only
-/// be asked of a move that is about to be taken.
-#[cfg(feature = "testkit")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Depth {
-    /// The task alone: may it leave, or be placed?
-    Task,
-    /// The worker alone: may it take anything?
-    Target,
-    /// The task and the worker, before it is known how the task would run there.
-    Pair,
-    /// One variant of the task on the worker: hardware, labels, devices, room.
-    Variant,
-    /// The task, the worker, and how it would run there.
-    Join,
-    /// What the move does to the loads.
-    Effect,
-    /// Whether the move repays its downtime.
-    Payback,
-    /// Whether the move is worth its cost.
-    Worth,
-    /// Whether the budgets allow it, with all moves that were chosen before.
-    Budget,
-}
+use budget::Taking;
+use rule::Asked::{AfterOthers, Again, Once, WhenTaken};
+use rule::Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
+use rule::{
+    ALL, Answer, AskEffect, AskJoin, AskPair, AskPayback, AskTarget, AskTask, AskVariant, AskWorth,
+    FORCED, MOVES, REBALANCE, Rule, UPGRADE, VOLUNTARY, Variant, rule,
+};
 
-/// When a rule is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// For every candidate; the plan does not change the answer.
-    Once,
-    /// For every candidate, and again when the candidate is taken.
-    Again,
-    /// Only when a candidate is taken.
-    WhenTaken,
-    /// Only when a candidate is taken after others, since the rule looks at what earlier moves of the plan did.
-    AfterOthers,
-}
-
-/// The section of the configuration without which a rule does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    Always,
-    Scope,
-    Stability,
-    CostBenefit,
-    Transfer,
-    Migration,
-    Fairness,
-}
-
-impl Section {
-    pub(crate) fn is_on(self, config: &Config) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Scope => config.scope.is_some(),
-            Self::Stability => config.stability.is_some(),
-            Self::CostBenefit => config.cost_benefit.is_some(),
-            Self::Transfer => config.transfer.is_some(),
-            Self::Migration => config.migration.is_some(),
-            Self::Fairness => {
-                config.migration.as_ref().is_some_and(|limits| limits.fairness.is_some())
-            }
-        }
-    }
-}
-
-/// The purposes for which a rule holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Purposes(u8);
-
-impl Purposes {
-    const ALL: Self = Self(0b11111);
-    /// Every purpose that takes a task from a worker.
-    const MOVES: Self = Self(0b11110);
-    /// The purposes for which a task must leave its worker.
-    const FORCED: Self = Self(0b00110);
-    /// The purposes for which nothing forces a move.
-    const VOLUNTARY: Self = Self(0b11000);
-    const REBALANCE: Self = Self(0b01000);
-    const UPGRADE: Self = Self(0b10000);
-
-    pub(crate) const fn contains(self, purpose: Purpose) -> bool {
-        self.0 >> (purpose as u8) & 1 == 1
-    }
-}
-
-/// One condition that a move must meet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule<F> {
-    pub(crate) name: &'static str,
-    pub(crate) holds_for: Purposes,
-    pub(crate) section: Section,
-    pub(crate) asked: Asked,
-    ask: F,
-}
-
-const fn rule<F: Copy>(
-    name: &'static str,
-    holds_for: Purposes,
-    section: Section,
-    asked: Asked,
-    ask: F,
-) -> Rule<F> {
-    Rule { name, holds_for, section, asked, ask }
-}
+type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
 
 impl<F> Rule<F> {
     fn holds(&self, config: &Config, purpose: Purpose) -> bool {
@@ -174,155 +79,82 @@ impl Rule<AskTask> {
 /// The name of the rule that asks the others of a task's companions.
 const COMPANIONS: &str = "companions may move";
 
-/// One task that would go to one worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pair {
-    pub(crate) row: TaskRow,
-    pub(crate) from: Option<WorkerRow>,
-    pub(crate) to: WorkerRow,
-    pub(crate) purpose: Purpose,
-}
-
-/// One variant of a task on a worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Variant<'a> {
-    task: &'a Task,
-    to: WorkerRow,
-    footprint: &'a Footprint,
-}
-
-/// What a move of one task or a set would do to the loads of two workers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effect<'a> {
-    pub(crate) from: Option<WorkerRow>,
-    pub(crate) to: WorkerRow,
-    pub(crate) purpose: Purpose,
-    pub(crate) footprint: &'a Footprint,
-}
-
-/// A set of tasks that is about to be taken, and what is spent of the budgets before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taking<'a> {
-    set: &'a MoveSet,
-    to: WorkerRow,
-    accounts: &'a Accounts<'a>,
-    bill: &'a Bill,
-}
-
-type Answer = Result<(), Rejection>;
-type AskTask = fn(&Round<'_>, TaskRow, Purpose) -> Answer;
-type AskTarget = fn(&Round<'_>, WorkerRow) -> Answer;
-type AskPair = fn(&Round<'_>, &Pair) -> Answer;
-type AskVariant = fn(&Round<'_>, &Variant<'_>) -> Answer;
-type AskJoin = fn(&Round<'_>, &Pair, Fit) -> Answer;
-type AskEffect = fn(&Round<'_>, &Effect<'_>) -> Answer;
-type AskPayback = fn(&Round<'_>, &Pair, Fit, &Footprint) -> Answer;
-type AskWorth = fn(&Round<'_>, &Scorecard) -> Answer;
-type AskBudget = fn(&Round<'_>, &Taking<'_>) -> Answer;
-
-use Asked::{AfterOthers, Again, Once, WhenTaken};
-use Section::{Always, CostBenefit, Fairness, Migration, Scope, Stability, Transfer};
-
 // ---------------------------------------------------------------- the table
 
 const TASK: &[Rule<AskTask>] = &[
-    rule("source is certain", Purposes::FORCED, Always, Once, task::leaves_a_certain_source),
-    rule("within scope", Purposes::ALL, Scope, Once, task::within_scope),
-    rule("record is sound", Purposes::ALL, Always, Once, task::record_is_sound),
-    rule("not in flight", Purposes::ALL, Always, Once, task::not_in_flight),
-    rule("has a worker", Purposes::MOVES, Always, Once, task::has_a_worker),
-    rule("place is known", Purposes::ALL, Always, Once, task::place_is_known),
-    rule("not frozen", Purposes::ALL, Always, Once, task::not_frozen),
-    rule("not pinned", Purposes::MOVES, Always, Once, task::not_pinned),
-    rule("not before its time", Purposes::MOVES, Always, Once, task::not_before_its_time),
-    rule("disruption budget", Purposes::MOVES, Always, Again, group::disruption_budget),
-    rule("gang stays whole", Purposes::VOLUNTARY, Always, Again, group::gang_stays_whole),
-    rule("eviction back-off", Purposes::MOVES, Always, Once, task::eviction_back_off),
-    rule("cooldown", Purposes::VOLUNTARY, Stability, Once, task::cooldown),
-    rule("not long running", Purposes::VOLUNTARY, CostBenefit, Once, task::not_long_running),
-    rule("not nearly done", Purposes::VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
-    rule(COMPANIONS, Purposes::ALL, Always, Once, task::companions_may_move),
+    rule("source is certain", FORCED, Always, Once, task::leaves_a_certain_source),
+    rule("within scope", ALL, Scope, Once, task::within_scope),
+    rule("record is sound", ALL, Always, Once, task::record_is_sound),
+    rule("not in flight", ALL, Always, Once, task::not_in_flight),
+    rule("has a worker", MOVES, Always, Once, task::has_a_worker),
+    rule("place is known", ALL, Always, Once, task::place_is_known),
+    rule("not frozen", ALL, Always, Once, task::not_frozen),
+    rule("not pinned", MOVES, Always, Once, task::not_pinned),
+    rule("not before its time", MOVES, Always, Once, task::not_before_its_time),
+    rule("disruption budget", MOVES, Always, Again, group::disruption_budget),
+    rule("gang stays whole", VOLUNTARY, Always, Again, group::gang_stays_whole),
+    rule("eviction back-off", MOVES, Always, Once, task::eviction_back_off),
+    rule("cooldown", VOLUNTARY, Stability, Once, task::cooldown),
+    rule("not long running", VOLUNTARY, CostBenefit, Once, task::not_long_running),
+    rule("not nearly done", VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
+    rule(COMPANIONS, ALL, Always, Once, companions_may_move),
 ];
 
 const TARGET: &[Rule<AskTarget>] = &[
-    rule("target accepts", Purposes::ALL, Always, Once, target::accepts),
-    rule("target's load is known", Purposes::ALL, Always, Once, target::load_is_known),
+    rule("target accepts", ALL, Always, Once, target::accepts),
+    rule("target's load is known", ALL, Always, Once, target::load_is_known),
 ];
 
 const PAIR: &[Rule<AskPair>] = &[
-    rule("not there already", Purposes::ALL, Always, Again, target::not_there_already),
-    rule("target not frozen", Purposes::ALL, Always, Again, target::not_frozen),
-    rule("within target class", Purposes::ALL, Always, Again, target::within_class),
+    rule("not there already", ALL, Always, Again, target::not_there_already),
+    rule("target not frozen", ALL, Always, Again, target::not_frozen),
+    rule("within target class", ALL, Always, Again, target::within_class),
 ];
 
 const VARIANT: &[Rule<AskVariant>] = &[
-    rule("has all hardware", Purposes::ALL, Always, Again, variant::has_all_hardware),
-    rule("has any hardware", Purposes::ALL, Always, Again, variant::has_any_hardware),
-    rule("has labels", Purposes::ALL, Always, Again, variant::has_labels),
-    rule("has no forbidden label", Purposes::ALL, Always, Again, variant::has_no_forbidden_label),
-    rule("memory is large enough", Purposes::ALL, Always, Again, variant::memory_is_large_enough),
-    rule("compute capability", Purposes::ALL, Always, Again, variant::compute_capability),
-    rule("room on a device", Purposes::ALL, Always, Again, variant::room_on_a_device),
-    rule("headroom", Purposes::ALL, Always, Again, variant::headroom),
+    rule("has all hardware", ALL, Always, Again, variant::has_all_hardware),
+    rule("has any hardware", ALL, Always, Again, variant::has_any_hardware),
+    rule("has labels", ALL, Always, Again, variant::has_labels),
+    rule("has no forbidden label", ALL, Always, Again, variant::has_no_forbidden_label),
+    rule("memory is large enough", ALL, Always, Again, variant::memory_is_large_enough),
+    rule("compute capability", ALL, Always, Again, variant::compute_capability),
+    rule("room on a device", ALL, Always, Again, variant::room_on_a_device),
+    rule("headroom", ALL, Always, Again, variant::headroom),
 ];
 
 const JOIN: &[Rule<AskJoin>] = &[
-    rule("target stays long enough", Purposes::ALL, Always, Again, target::stays_long_enough),
-    rule("affinity", Purposes::ALL, Always, Again, group::affinity),
-    rule("anti-affinity", Purposes::ALL, Always, Again, group::anti_affinity),
-    rule("spread over domains", Purposes::VOLUNTARY, Always, Again, group::spread_over_domains),
-    rule("not left recently", Purposes::ALL, Always, Again, target::not_left_recently),
+    rule("target stays long enough", ALL, Always, Again, target::stays_long_enough),
+    rule("affinity", ALL, Always, Again, group::affinity),
+    rule("anti-affinity", ALL, Always, Again, group::anti_affinity),
+    rule("spread over domains", VOLUNTARY, Always, Again, group::spread_over_domains),
+    rule("not left recently", ALL, Always, Again, target::not_left_recently),
 ];
 
 const EFFECT: &[Rule<AskEffect>] = &[
-    rule(
-        "source still donates",
-        Purposes::REBALANCE,
-        Always,
-        AfterOthers,
-        load::source_still_donates,
-    ),
-    rule(
-        "target still accepts",
-        Purposes::REBALANCE,
-        Always,
-        AfterOthers,
-        load::target_still_accepts,
-    ),
-    rule("ceiling", Purposes::REBALANCE, Stability, Again, load::ceiling),
-    rule("ceiling of an upgrade", Purposes::UPGRADE, Always, WhenTaken, load::ceiling),
-    rule("relief", Purposes::REBALANCE, Stability, Again, load::relief),
-    rule("gain", Purposes::REBALANCE, Stability, Again, load::gain),
-    rule(
-        "spread does not grow",
-        Purposes::REBALANCE,
-        Stability,
-        WhenTaken,
-        load::spread_does_not_grow,
-    ),
-    rule("loads stay even", Purposes::UPGRADE, Always, WhenTaken, load::loads_stay_even),
+    rule("source still donates", REBALANCE, Always, AfterOthers, load::source_still_donates),
+    rule("target still accepts", REBALANCE, Always, AfterOthers, load::target_still_accepts),
+    rule("ceiling", REBALANCE, Stability, Again, load::ceiling),
+    rule("ceiling of an upgrade", UPGRADE, Always, WhenTaken, load::ceiling),
+    rule("relief", REBALANCE, Stability, Again, load::relief),
+    rule("gain", REBALANCE, Stability, Again, load::gain),
+    rule("spread does not grow", REBALANCE, Stability, WhenTaken, load::spread_does_not_grow),
+    rule("loads stay even", UPGRADE, Always, WhenTaken, load::loads_stay_even),
 ];
 
 const PAYBACK: &[Rule<AskPayback>] =
-    &[rule("pays off", Purposes::VOLUNTARY, Transfer, Again, payback::pays_off)];
+    &[rule("pays off", VOLUNTARY, Transfer, Again, payback::pays_off)];
 
 const WORTH: &[Rule<AskWorth>] =
-    &[rule("worth its cost", Purposes::VOLUNTARY, CostBenefit, Once, worth::worth_its_cost)];
+    &[rule("worth its cost", VOLUNTARY, CostBenefit, Once, worth::worth_its_cost)];
 
 const BUDGET: &[Rule<AskBudget>] = &[
-    rule(
-        "placements per worker",
-        Purposes::ALL,
-        Migration,
-        WhenTaken,
-        budget::placements_per_worker,
-    ),
-    rule("simultaneous moves", Purposes::MOVES, Migration, WhenTaken, budget::simultaneous_moves),
-    rule("moves per source", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_source),
-    rule("moves per target", Purposes::MOVES, Migration, WhenTaken, budget::moves_per_target),
-    rule("memory of moves", Purposes::MOVES, Migration, WhenTaken, budget::memory_of_moves),
-    rule("table of budgets", Purposes::MOVES, Migration, WhenTaken, budget::table_of_budgets),
-    rule("fairness", Purposes::VOLUNTARY, Fairness, WhenTaken, budget::fairness),
+    rule("placements per worker", ALL, Migration, WhenTaken, budget::placements_per_worker),
+    rule("simultaneous moves", MOVES, Migration, WhenTaken, budget::simultaneous_moves),
+    rule("moves per source", MOVES, Migration, WhenTaken, budget::moves_per_source),
+    rule("moves per target", MOVES, Migration, WhenTaken, budget::moves_per_target),
+    rule("memory of moves", MOVES, Migration, WhenTaken, budget::memory_of_moves),
+    rule("table of budgets", MOVES, Migration, WhenTaken, budget::table_of_budgets),
+    rule("fairness", VOLUNTARY, Fairness, WhenTaken, budget::fairness),
 ];
 
 // ---------------------------------------------------------------- who asks
@@ -362,6 +194,16 @@ pub(crate) fn task(round: &Round<'_>, row: TaskRow, purpose: Purpose, which: Tas
         };
         if !skipped {
             (rule.ask)(round, row, purpose)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tasks that move with this one may move too.
+fn companions_may_move(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
+    for (other, group) in round.companions.of(row) {
+        if task(round, other, purpose, TaskRules::Alone).is_err() {
+            return Err(GroupRefusal::Companion { group, task: round.task_id(other) }.into());
         }
     }
     Ok(())
@@ -441,11 +283,6 @@ fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
     // These hold for every purpose.
     let mut rules = holding(VARIANT, round.config, Purpose::Recover);
     rules.try_for_each(|rule| (rule.ask)(round, variant))
-}
-
-/// Does the worker have room for this footprint, of one task or of several?
-pub(crate) fn headroom(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
-    variant::headroom_for(round, to, footprint)
 }
 
 /// Does the move improve the loads as its purpose asks? The move is a candidate, the only move of a plan, or one

@@ -19,11 +19,12 @@
 
 use core::time::Duration;
 
-use super::{Pair, speed};
+use super::rule::{Answer, Pair};
+use super::speed;
 use crate::config::Transfer;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::model::time::seconds;
-use crate::outcome::{Handover, Rejection, WorthRefusal};
+use crate::model::time::{from_seconds, seconds};
+use crate::outcome::{Handover, WorthRefusal};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Mobility, Stance, StateAt, Task};
 use crate::state::Transport;
@@ -33,24 +34,19 @@ use crate::view::{Footprint, View};
 const MOST_SECS: f64 = 1e12;
 
 /// The move repays its price in the time that is left.
-pub(super) fn pays_off(
-    round: &Round<'_>,
-    pair: &Pair,
-    fit: Fit,
-    footprint: &Footprint,
-) -> Result<(), Rejection> {
+pub(super) fn pays_off(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Footprint) -> Answer {
     let Some(from) = pair.from else { return Ok(()) };
     let Some(handover) = handover(round, pair.row, [from, pair.to], fit, footprint) else {
         return Ok(());
     };
-    let (Some(price_secs), Some(gain)) = (handover.price_secs(), handover.gain) else {
+    let (Some(price), Some(gain)) = (handover.price(), handover.gain) else {
         return Err(WorthRefusal::UnknownTransfer.into());
     };
-    let Handover { times, left_secs, horizon_secs, .. } = handover;
-    if gain * left_secs >= price_secs {
+    let Handover { times, left, horizon, .. } = handover;
+    if gain * seconds(left) >= seconds(price) {
         Ok(())
     } else {
-        Err(WorthRefusal::NotRepaid { gain, times, left_secs, price_secs, horizon_secs }.into())
+        Err(WorthRefusal::NotRepaid { gain, times, left, price, horizon }.into())
     }
 }
 
@@ -66,7 +62,8 @@ pub(crate) fn handover(
     let section = round.config.transfer.as_ref()?;
     let task = round.view.task(row);
     let stated = if broken!("horizon_of_the_gain") { None } else { section.horizon };
-    let horizon_secs = seconds(stated.unwrap_or_else(|| round.config.horizon()));
+    let horizon = stated.unwrap_or_else(|| round.config.horizon());
+    let horizon_secs = seconds(horizon);
     let times = speed::speedup(round, row, [from, to], fit.alternative);
     // The faster the task runs there, the sooner it ends.
     let shortens = if broken!("ends_sooner_where_it_runs_faster") { 1.0 } else { times };
@@ -78,13 +75,13 @@ pub(crate) fn handover(
     };
     let gap = load_gap(round, [from, to], footprint);
     Some(Handover {
-        transfer_secs: transfer_secs(round, section, task, [from, to]),
-        downtime_secs: downtime_secs(round, section, task, [from, to]),
-        lost_secs: task.lost_work().map(seconds),
+        transfer: transfer_secs(round, section, task, [from, to]).map(from_seconds),
+        downtime: downtime_secs(round, section, task, [from, to]).map(from_seconds),
+        lost: task.lost_work(),
         gain: gap.map(|gap| gap + (times - 1.0)),
         times,
-        left_secs: left_secs.max(1.0),
-        horizon_secs,
+        left: from_seconds(left_secs.max(1.0)),
+        horizon,
     })
 }
 
@@ -166,7 +163,7 @@ fn downtime_secs(
 pub(super) fn downtime_or_zero(round: &Round<'_>, task: &Task, ends: [WorkerRow; 2]) -> Duration {
     let section = round.config.transfer.as_ref();
     let secs = section.and_then(|section| downtime_secs(round, section, task, ends));
-    Duration::try_from_secs_f64(secs.unwrap_or(0.0)).unwrap_or(Duration::MAX)
+    from_seconds(secs.unwrap_or(0.0))
 }
 
 fn bandwidth(section: &Transfer, view: &View<'_>, worker: WorkerRow) -> Option<f64> {
@@ -175,19 +172,20 @@ fn bandwidth(section: &Transfer, view: &View<'_>, worker: WorkerRow) -> Option<f
 }
 
 /// The least time that a source needs to release a task; `None` if unknown.
-pub(crate) fn leaving_secs(
+pub(crate) fn leaving_time(
     section: &Transfer,
     view: &View<'_>,
     task: &Task,
     from: WorkerRow,
-) -> Option<f64> {
+) -> Option<Duration> {
     if matches!(task.mobility, Mobility::Restart | Mobility::Queued) {
-        return Some(0.0);
+        return Some(Duration::ZERO);
     }
-    let (saving, source) = (seconds(section.checkpoint), view.worker(from));
+    let (saving, source) = (section.checkpoint, view.worker(from));
     if task.state_at.is_some_and(|at| at != StateAt::Worker(source.id)) {
         return Some(saving);
     }
     let bytes = task.state_bytes.or(section.state_bytes)?;
-    Some((saving + bytes as f64 / bandwidth(section, view, from)?).min(MOST_SECS))
+    let secs = seconds(saving) + bytes as f64 / bandwidth(section, view, from)?;
+    Some(from_seconds(secs.min(MOST_SECS)))
 }

@@ -4,10 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-use super::{
-    Asked, BUDGET, Depth, EFFECT, JOIN, PAIR, PAYBACK, Purposes, Rule, Section, TARGET, TASK,
-    VARIANT, WORTH,
-};
+use super::rule::{Asked, Depth, Purposes, Rule, Section};
+use super::{BUDGET, EFFECT, JOIN, PAIR, PAYBACK, TARGET, TASK, VARIANT, WORTH};
 use crate::config::Config;
 use crate::outcome::Purpose;
 

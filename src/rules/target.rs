@@ -1,31 +1,32 @@
 //! May this worker take this task, whatever the task needs?
 
+use super::rule::{Answer, Pair};
 use super::task::{covers, frozen_until};
-use super::{Pair, payback, speed};
+use super::{payback, speed};
 use crate::model::rows::WorkerRow;
-use crate::outcome::{Rejection, TargetRefusal};
+use crate::outcome::TargetRefusal;
 use crate::round::{Fit, Round};
 use crate::snapshot::Stance;
 use crate::view::Place;
 
-pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
+pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Answer {
     match round.view.worker(to).stance {
         Stance::Accept => Ok(()),
         stance => Err(TargetRefusal::NotAccepting { stance }.into()),
     }
 }
 
-pub(super) fn load_is_known(round: &Round<'_>, to: WorkerRow) -> Result<(), Rejection> {
+pub(super) fn load_is_known(round: &Round<'_>, to: WorkerRow) -> Answer {
     let known = round.view.snapshot.is_usable(to) && round.view.workers[to].reported.is_some();
     if known { Ok(()) } else { Err(TargetRefusal::UnknownLoad.into()) }
 }
 
-pub(super) fn not_there_already(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+pub(super) fn not_there_already(round: &Round<'_>, pair: &Pair) -> Answer {
     let there = round.ledger.places[pair.row] == Place::On(pair.to);
     if there { Err(TargetRefusal::AlreadyThere.into()) } else { Ok(()) }
 }
 
-pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Answer {
     let place = round.ledger.places[pair.row];
     let until = frozen_until(round, place, pair.purpose, |scope| covers(round, scope, pair.to));
     match until {
@@ -42,7 +43,7 @@ pub(crate) fn is_frozen_somewhere(round: &Round<'_>, worker: WorkerRow) -> bool 
 }
 
 /// Tasks of this class may go to the worker.
-pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Result<(), Rejection> {
+pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Answer {
     let Some(id) = round.view.task(pair.row).class else { return Ok(()) };
     let class = round.view.snapshot.class(id);
     let cost = class.and_then(|class| class.cost(round.worker_id(pair.to)));
@@ -51,7 +52,7 @@ pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Result<(), Rejecti
 
 /// The worker stays until the task, after its downtime, is done there or has saved its state; and the worker itself is
 /// not about to be emptied.
-pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Result<(), Rejection> {
+pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Answer {
     let Some(leaves) = round.view.workers[pair.to].departs_at else { return Ok(()) };
     let (task, at) = (round.view.task(pair.row), round.view.snapshot.at());
     let (arrives, speedup) = match round.ledger.places[pair.row] {
@@ -75,7 +76,7 @@ pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Res
 }
 
 /// The task did not leave this worker within the cooldown.
-pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Result<(), Rejection> {
+pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let cooldown = round.state.cooldowns.get(&round.task_id(pair.row));
     let there = round.worker_id(pair.to);
     let left = cooldown.into_iter().flat_map(|cooldown| &cooldown.left);

@@ -1,27 +1,23 @@
 //! May this task leave its worker, or be placed?
 
-use super::TaskRules;
+use super::rule::Answer;
 use crate::config::TaskScope;
 use crate::model::ids::GroupId;
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::model::time::{Timestamp, seconds};
-use crate::outcome::{GroupRefusal, Purpose, Rejection, TaskRefusal};
+use crate::model::time::Timestamp;
+use crate::outcome::{Purpose, TaskRefusal};
 use crate::round::Round;
 use crate::snapshot::{Freeze, FreezeScope, Mobility};
 use crate::state::Transport;
 use crate::view::Place;
 
 /// A worker is emptied only if its record is certain.
-pub(super) fn leaves_a_certain_source(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn leaves_a_certain_source(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     source_is_certain(round, row)
 }
 
 /// The record of the task's worker is certain: there is only one, and the host could read it.
-pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), Rejection> {
+pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Answer {
     match round.ledger.places[row] {
         Place::On(worker)
             if !round.view.snapshot.is_certain(worker) && !broken!("source is certain") =>
@@ -33,11 +29,7 @@ pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Result<(), R
 }
 
 /// The task is in scope. A migration under way goes on in any case.
-pub(super) fn within_scope(
-    round: &Round<'_>,
-    row: TaskRow,
-    purpose: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn within_scope(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     let Some(scope) = &round.config.scope else { return Ok(()) };
     let is_under_way = matches!(round.ledger.places[row], Place::Stranded { .. });
     if is_under_way && !broken!("scope_narrows") {
@@ -57,15 +49,11 @@ pub(super) fn within_scope(
     if place < share { Ok(()) } else { Err(TaskRefusal::OutOfShare { share, place }.into()) }
 }
 
-pub(super) fn record_is_sound(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn record_is_sound(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     if round.view.snapshot.is_sound(row) { Ok(()) } else { Err(TaskRefusal::BadRecord.into()) }
 }
 
-pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.ledger.places[row] {
         Place::Moving { migration, .. } => Err(TaskRefusal::InFlight { migration }.into()),
         _ => Ok(()),
@@ -73,14 +61,14 @@ pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Resu
 }
 
 /// A task that was never placed is left to the scheduler.
-pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.ledger.places[row] {
         Place::Unplaced => Err(TaskRefusal::Unplaced.into()),
         _ => Ok(()),
     }
 }
 
-pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.ledger.places[row] {
         Place::Unknown(worker) => Err(TaskRefusal::UnknownPlace { worker }.into()),
         _ => Ok(()),
@@ -89,11 +77,7 @@ pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Res
 
 /// No freeze is in force of everything, of the task's kind, of one of its groups, of its worker, or of its worker's
 /// zone.
-pub(super) fn not_frozen(
-    round: &Round<'_>,
-    row: TaskRow,
-    purpose: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn not_frozen(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     let (view, place) = (round.view, round.ledger.places[row]);
     let is_own = |scope| match scope {
         FreezeScope::All => true,
@@ -145,16 +129,12 @@ pub(super) fn covers(round: &Round<'_>, scope: FreezeScope, worker: WorkerRow) -
     }
 }
 
-pub(super) fn not_pinned(round: &Round<'_>, row: TaskRow, _: Purpose) -> Result<(), Rejection> {
+pub(super) fn not_pinned(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     let pinned = round.view.task(row).mobility == Mobility::Pinned;
     if pinned { Err(TaskRefusal::Pinned.into()) } else { Ok(()) }
 }
 
-pub(super) fn not_before_its_time(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn not_before_its_time(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.view.task(row).not_before {
         Some(until) if until > round.view.snapshot.at() => {
             Err(TaskRefusal::NotBefore { until }.into())
@@ -164,11 +144,7 @@ pub(super) fn not_before_its_time(
 }
 
 /// The host's scheduler has not just put the task back where it was evicted from.
-pub(super) fn eviction_back_off(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn eviction_back_off(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     let task = round.view.task(row);
     let Some(returned) = round.state.back_offs.get(&task.id) else { return Ok(()) };
     let evicts = Transport::of(round.config.migration.as_ref(), task).is_by_scheduler();
@@ -178,7 +154,7 @@ pub(super) fn eviction_back_off(
     Ok(())
 }
 
-pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Result<(), Rejection> {
+pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     if purpose == Purpose::Upgrade && broken!("upgrade_waits_for_the_cooldown") {
         return Ok(());
     }
@@ -191,48 +167,22 @@ pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Res
 }
 
 /// A task that has run for a long time counts as almost done.
-pub(super) fn not_long_running(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn not_long_running(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     let running = round.view.task(row).running;
     let most = round.config.cost_benefit.as_ref().and_then(|section| section.max_running);
     match most {
-        Some(most) if running > most => {
-            let (running_secs, most_secs) = (seconds(running), seconds(most));
-            Err(TaskRefusal::LongRunning { running_secs, most_secs }.into())
-        }
+        Some(most) if running > most => Err(TaskRefusal::LongRunning { running, most }.into()),
         _ => Ok(()),
     }
 }
 
 /// A task that ends before the next round could see the effect is not worth the disturbance.
-pub(super) fn not_nearly_done(
-    round: &Round<'_>,
-    row: TaskRow,
-    _: Purpose,
-) -> Result<(), Rejection> {
+pub(super) fn not_nearly_done(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     let least = round.config.check_interval;
     match round.view.task(row).expected_remaining() {
         Some(remaining) if round.config.stability.is_some() && remaining < least => {
-            let (remaining_secs, least_secs) = (seconds(remaining), seconds(least));
-            Err(TaskRefusal::NearlyDone { remaining_secs, least_secs }.into())
+            Err(TaskRefusal::NearlyDone { remaining, least }.into())
         }
         _ => Ok(()),
     }
-}
-
-/// The tasks that move with this one may move too.
-pub(super) fn companions_may_move(
-    round: &Round<'_>,
-    row: TaskRow,
-    purpose: Purpose,
-) -> Result<(), Rejection> {
-    for (other, group) in round.companions.of(row) {
-        if super::task(round, other, purpose, TaskRules::Alone).is_err() {
-            return Err(GroupRefusal::Companion { group, task: round.task_id(other) }.into());
-        }
-    }
-    Ok(())
 }

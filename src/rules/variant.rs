@@ -1,15 +1,15 @@
 //! Does the worker have what this variant of the task needs, and room for it?
 
-use super::Variant;
+use super::rule::{Answer, AskVariant, Variant};
 use crate::model::hardware::Hardware;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::rows::WorkerRow;
-use crate::outcome::{FitRefusal, Rejection};
+use crate::outcome::FitRefusal;
 use crate::round::Round;
 use crate::snapshot::{Placement, Stance, Task};
 use crate::view::{Footprint, runs_on_device, suits};
 
-pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let kinds = round.view.workers[on.to].kinds;
     let needs = on.task.requirements.all_of.without(kinds);
     if needs.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<()
     }
 }
 
-pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let (needs, kinds) = (on.task.requirements.any_of, round.view.workers[on.to].kinds);
     let met = needs.is_empty()
         || if broken!("any_of_hardware") {
@@ -30,7 +30,7 @@ pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Result<()
     if met { Ok(()) } else { Err(FitRefusal::MissingHardware { needs, all: false }.into()) }
 }
 
-pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let labels = &round.view.worker(on.to).labels;
     match on.task.requirements.labels.iter().find(|label| !labels.contains(*label)) {
         Some(label) => Err(FitRefusal::MissingLabel { label: *label }.into()),
@@ -38,7 +38,7 @@ pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Reje
     }
 }
 
-pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let labels = &round.view.worker(on.to).labels;
     match on.task.requirements.forbidden_labels.iter().find(|label| labels.contains(*label)) {
         Some(label) => Err(FitRefusal::ForbiddenLabel { label: *label }.into()),
@@ -47,7 +47,7 @@ pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Res
 }
 
 /// The worker's memory as a whole is large enough, however much of it is free.
-pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Some(needs_bytes) = on.task.requirements.min_memory_bytes else { return Ok(()) };
     let has = round.view.worker(on.to).capacity.known(ResourceId::MEMORY);
     let is_unknown_enough = broken!("memory_of_the_whole_worker");
@@ -58,7 +58,7 @@ pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Res
 }
 
 /// A device whose compute capability is unknown is not capable.
-pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let needs = &on.task.requirements;
     let Some(least) = needs.min_cuda_compute else { return Ok(()) };
     if !runs_on_device(needs, round.view.workers[on.to].kinds) {
@@ -72,7 +72,7 @@ pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Result<
 }
 
 /// Some suitable device has room, if the task needs one.
-pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Some(needs_bytes) = device_bytes(round, on.task, on.to) else { return Ok(()) };
     let tightest = round.ledger.tightest(on.to, &on.task.requirements, needs_bytes as f64);
     let Err(widest) = tightest else { return Ok(()) };
@@ -98,7 +98,7 @@ fn device_bytes(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u64> {
 }
 
 /// There is room in every resource that the task asks for: reservations never exceed capacity.
-pub(super) fn headroom(round: &Round<'_>, on: &Variant<'_>) -> Result<(), Rejection> {
+pub(super) fn headroom(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     if broken!("drains_need_room") && leaves_a_drained_worker(round, on.task) {
         return Ok(());
     }
@@ -115,11 +115,7 @@ fn leaves_a_drained_worker(round: &Round<'_>, task: &Task) -> bool {
     }
 }
 
-pub(super) fn headroom_for(
-    round: &Round<'_>,
-    to: WorkerRow,
-    footprint: &Footprint,
-) -> Result<(), Rejection> {
+pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
     for (column, cell) in round.ledger.row(to).iter().enumerate() {
         let Some(needed) = footprint.claim[column].filter(|claim| *claim > 0.0) else { continue };
         // An unknown capacity counts as zero.
@@ -138,7 +134,7 @@ pub(super) fn headroom_for(
 pub(crate) fn meets_requirements(round: &Round<'_>, task: &Task, to: WorkerRow) -> bool {
     let footprint = &Footprint::default();
     let on = Variant { task, to, footprint };
-    let asked: [super::AskVariant; 6] = [
+    let asked: [AskVariant; 6] = [
         has_all_hardware,
         has_any_hardware,
         has_labels,
@@ -150,7 +146,7 @@ pub(crate) fn meets_requirements(round: &Round<'_>, task: &Task, to: WorkerRow) 
 }
 
 /// Whether a worker has the hardware that a task needs, however much is free.
-pub(crate) fn has_hardware(round: &Round<'_>, task: &Task, to: WorkerRow) -> Result<(), Rejection> {
+pub(crate) fn has_hardware(round: &Round<'_>, task: &Task, to: WorkerRow) -> Answer {
     let footprint = &Footprint::default();
     let on = Variant { task, to, footprint };
     has_all_hardware(round, &on).and_then(|()| has_any_hardware(round, &on))

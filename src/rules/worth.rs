@@ -1,10 +1,11 @@
 //! Is the move worth its cost?
 
-use crate::outcome::{Rejection, Scorecard, WorthRefusal};
+use super::rule::Answer;
+use crate::outcome::{Scorecard, WorthRefusal};
 use crate::round::Round;
 
 /// The net benefit exceeds the least that the present pace asks for.
-pub(super) fn worth_its_cost(round: &Round<'_>, scorecard: &Scorecard) -> Result<(), Rejection> {
+pub(super) fn worth_its_cost(round: &Round<'_>, scorecard: &Scorecard) -> Answer {
     let least = if broken!("pace_of_the_net") { 0.0 } else { round.pace.least_net };
     if scorecard.net() > least {
         return Ok(());

@@ -79,6 +79,7 @@ use crate::snapshot::{Event, Report};
 /// # Ok::<(), evenkeel::config::ConfigErrors>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Driver<S, X, M> {
     /// The engine.
     pub engine: Engine,

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::run_log::{
-    Candidate, Energy, HardwareLoad, Judged, Line, Load, Migration, Refused, Round, Run, Stay,
-    Thermal, Worker,
+    CandidateLine, Energy, HardwareLoad, Judged, Line, LoadLine, MigrationLine, RefusedLine,
+    RoundLine, RunLine, StayLine, Thermal, WorkerLine,
 };
 use super::{MetricsSink, WallClock};
 use crate::config::{Config, Thresholds};
@@ -122,8 +122,8 @@ struct Pending {
 impl<F: FnMut(&Line)> Recorder<F> {
     /// A recorder that passes the first line of the log to `keep` at once.
     pub fn new(title: &str, config: &Config, clock: WallClock, mut keep: F) -> Self {
-        keep(&Line::Run(Box::new(Run {
-            version: Run::VERSION,
+        keep(&Line::Run(Box::new(RunLine {
+            version: RunLine::VERSION,
             title: title.into(),
             epoch_unix_millis: clock.epoch_unix_millis,
             config: config.clone(),
@@ -141,7 +141,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
     }
 
-    /// Keeps at most `most` [candidates](super::run_log::Round::candidates) per round, and all that were
+    /// Keeps at most `most` [candidates](super::run_log::RoundLine::candidates) per round, and all that were
     /// chosen. The default is 1,000, since a large uneven cluster scores tens of thousands.
     #[must_use]
     pub const fn with_candidates(mut self, most: usize) -> Self {
@@ -171,8 +171,8 @@ impl<F: FnMut(&Line)> Recorder<F> {
         if let Some(worker) = before.on
             && before.since < since
         {
-            let (from, until) = (in_seconds(before.since), in_seconds(since));
-            (self.keep)(&Line::Stay(Stay { task, worker, from, until }));
+            let (from, until) = (before.since, since);
+            (self.keep)(&Line::Stay(StayLine { task, worker, from, until }));
         }
     }
 
@@ -256,13 +256,13 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
         let begun = self.moving.remove(&ended.migration);
         let since = begun.map_or(ended.at.before(ended.took), |begun| begun.at);
-        (self.keep)(&Line::Migration(Box::new(Migration {
+        (self.keep)(&Line::Migration(Box::new(MigrationLine {
             migration: ended.migration,
             task: ended.task,
             from: ended.from,
             to: ended.to,
-            begun: in_seconds(since),
-            ended: Some(in_seconds(ended.at)),
+            begun: since,
+            ended: Some(ended.at),
             outcome: Some(ended.fate),
             reason: begun.map(|begun| begun.command.why.to_string()),
             scorecard: begun.and_then(|begun| begun.command.scorecard),
@@ -270,7 +270,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
     }
 
     fn begin(&mut self, command: &Command, at: Timestamp) {
-        let Some((from, to)) = command.action.ends() else { return };
+        let Some((from, to)) = command.action.begins() else { return };
         // An orphan that is placed again is still in the same migration.
         self.moving.entry(command.migration).or_insert(Begun { command: *command, from, to, at });
     }
@@ -295,18 +295,18 @@ impl<F: FnMut(&Line)> Recorder<F> {
         judged
     }
 
-    fn round(&mut self, outcome: &Outcome) -> Round {
+    fn round(&mut self, outcome: &Outcome) -> RoundLine {
         let judged = self.judge(outcome);
         let workers = self.workers(outcome);
         let watts = workers.iter().filter_map(|worker| worker.watts).reduce(|a, b| a + b);
         let celsius = Summary::of(workers.iter().filter_map(|worker| worker.celsius));
         let before = self.thresholds.replace(outcome.thresholds).unwrap_or(outcome.thresholds);
         let (now, counts) = (outcome.thresholds, outcome.counts);
-        Round {
+        RoundLine {
             epoch: outcome.epoch,
             tick: outcome.tick,
-            at: in_seconds(outcome.at),
-            load: outcome.load.map(|load| Load {
+            at: outcome.at,
+            load: outcome.load.map(|load| LoadLine {
                 mean: load.mean,
                 min: load.min,
                 max: load.max,
@@ -335,14 +335,14 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
     }
 
-    fn workers(&self, outcome: &Outcome) -> Vec<Worker> {
+    fn workers(&self, outcome: &Outcome) -> Vec<WorkerLine> {
         let mut tasks: BTreeMap<WorkerId, u32> = BTreeMap::new();
         for worker in self.places.values().filter_map(|place| place.on) {
             *tasks.entry(worker).or_default() += 1;
         }
         let line = |it: &WorkerLoad| {
             let machine = self.machines.get(&it.worker).filter(|it| it.seen == outcome.at);
-            Worker {
+            WorkerLine {
                 worker: it.worker,
                 load: it.reported.map(crate::ratio::Utilization::get),
                 projected: it.projected.map(crate::ratio::Utilization::get),
@@ -383,21 +383,17 @@ impl<F: FnMut(&Line)> MetricsSink for Recorder<F> {
     }
 }
 
-fn in_seconds(at: Timestamp) -> f64 {
-    at.as_millis() as f64 / 1e3
-}
-
 fn is_silent(seen: Timestamp, at: Timestamp) -> bool {
     at.since(seen).is_some_and(|silent| silent > SILENT)
 }
 
 fn unfinished(id: MigrationId, begun: &Begun) -> Line {
-    Line::Migration(Box::new(Migration {
+    Line::Migration(Box::new(MigrationLine {
         migration: id,
         task: begun.command.task,
         from: begun.from,
         to: begun.to,
-        begun: in_seconds(begun.at),
+        begun: begun.at,
         ended: None,
         outcome: None,
         reason: Some(begun.command.why.to_string()),
@@ -409,11 +405,11 @@ fn judge(pending: &Pending, foreseen: &WorkerForecast, outcome: &Outcome) -> Opt
     let WorkerForecast { worker, load, low, high, confidence } = *foreseen;
     let nth = outcome.workers.binary_search_by_key(&worker, |it| it.worker).ok()?;
     let came = outcome.workers[nth].reported?.get();
-    let (made, due) = (in_seconds(pending.made), in_seconds(pending.due));
+    let Pending { made, due, .. } = *pending;
     Some(Judged { worker, made, due, load, low, high, confidence, outcome: came })
 }
 
-fn hardware(workers: &[Worker]) -> Vec<HardwareLoad> {
+fn hardware(workers: &[WorkerLine]) -> Vec<HardwareLoad> {
     let kinds = Hardware::ALL.into_iter().filter_map(|kind| {
         let have = || workers.iter().filter(|worker| worker.hardware.contains(kind));
         let count = u32::try_from(have().count()).unwrap_or(u32::MAX);
@@ -424,11 +420,11 @@ fn hardware(workers: &[Worker]) -> Vec<HardwareLoad> {
 }
 
 /// The candidates that were chosen, and at most `most` of the others, evenly picked from first to last.
-fn candidates(outcome: &Outcome, most: usize) -> Vec<Candidate> {
+fn candidates(outcome: &Outcome, most: usize) -> Vec<CandidateLine> {
     let step = outcome.candidates.len().div_ceil(most.max(1)).max(1);
     let pairs = outcome.candidates.iter().enumerate();
     let pairs = pairs.filter(|(nth, it)| it.taken || most > 0 && nth % step == 0);
-    let lines = pairs.map(|(_, it)| Candidate {
+    let lines = pairs.map(|(_, it)| CandidateLine {
         task: it.task,
         from: it.from,
         to: it.to,
@@ -440,6 +436,6 @@ fn candidates(outcome: &Outcome, most: usize) -> Vec<Candidate> {
     lines.collect()
 }
 
-fn refused(refusals: &Refusals) -> Refused {
-    Refused { reason: Cow::Borrowed(refusals.name()), count: refusals.count }
+fn refused(refusals: &Refusals) -> RefusedLine {
+    RefusedLine { reason: Cow::Borrowed(refusals.name()), count: refusals.count }
 }

@@ -117,6 +117,7 @@ pub struct PredictionMetrics {
 
 /// Where the host's epoch of [`Timestamp`]s lies on the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WallClock {
     /// The epoch, in milliseconds of Unix time; 0 if the host's timestamps are Unix time already.
     pub epoch_unix_millis: u64,
@@ -224,12 +225,17 @@ const fn features(config: &Config) -> FeatureFlags {
 }
 
 impl WallClock {
+    /// The host's epoch is so many milliseconds of Unix time.
+    pub const fn new(epoch_unix_millis: u64) -> Self {
+        Self { epoch_unix_millis }
+    }
+
     /// A moment as SQL writes it, in UTC: `2026-11-21 08:51:13.000`.
     ///
     /// ```
     /// use evenkeel::Timestamp;
     /// use evenkeel::shell::WallClock;
-    /// let clock = WallClock { epoch_unix_millis: 1_795_251_073_000 };
+    /// let clock = WallClock::new(1_795_251_073_000);
     /// assert_eq!(clock.show(Timestamp::from_millis(500)), "2026-11-21 08:51:13.500");
     /// ```
     pub fn show(self, at: Timestamp) -> String {
@@ -262,7 +268,7 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let show = |unix| WallClock { epoch_unix_millis: 0 }.show(Timestamp::from_secs(unix));
+        let show = |unix| WallClock::new(0).show(Timestamp::from_secs(unix));
         assert_eq!(show(0), "1970-01-01 00:00:00.000");
         assert_eq!(show(951_782_400), "2000-02-29 00:00:00.000");
         assert_eq!(show(4_107_542_399), "2100-02-28 23:59:59.000");

@@ -1,9 +1,9 @@
 //! What does the run log contain? Everything worth showing of a run, one JSON object per line. This page
-//! is its schema, version [`Run::VERSION`].
+//! is its schema, version [`RunLine::VERSION`].
 //!
 //! [`Recorder`](super::Recorder) makes the lines, [`Line`] reads and writes them. The first line is a
-//! [`Run`]; then come [`Round`]s, [`Migration`]s and [`Stay`]s in the order in which they became known.
-//! The key `line` names the kind: `run`, `round`, `stay`, `migration`.
+//! [`RunLine`]; then come [`RoundLine`]s, [`MigrationLine`]s and [`StayLine`]s in the order in which they
+//! became known. The key `line` names the kind: `run`, `round`, `stay`, `migration`.
 //!
 //! | unit | of |
 //! |---|---|
@@ -22,15 +22,15 @@
 //!
 //! | metric | where |
 //! |---|---|
-//! | system load | [`Round::load`], [`Round::spread`], [`Round::workers`] |
-//! | threshold adjustments | [`Round::thresholds`] |
-//! | migrations | [`Migration::outcome`], [`Migration::scorecard`], [`Round::initiated`] |
-//! | prediction accuracy | [`Round::judged`], [`Forecast::accuracy`] |
-//! | decision logs | [`Migration::reason`], [`Round::candidates`], [`Round::refusals`] |
-//! | resource efficiency | [`Round::energy`], [`Round::thermal`] |
-//! | hardware utilization | [`Round::hardware`] |
-//! | trend analysis | [`Round::trend`] |
-//! | adaptation rate | [`Round::adaptation_rate`] |
+//! | system load | [`RoundLine::load`], [`RoundLine::spread`], [`RoundLine::workers`] |
+//! | threshold adjustments | [`RoundLine::thresholds`] |
+//! | migrations | [`MigrationLine::outcome`], [`MigrationLine::scorecard`], [`RoundLine::initiated`] |
+//! | prediction accuracy | [`RoundLine::judged`], [`Forecast::accuracy`] |
+//! | decision logs | [`MigrationLine::reason`], [`RoundLine::candidates`], [`RoundLine::refusals`] |
+//! | resource efficiency | [`RoundLine::energy`], [`RoundLine::thermal`] |
+//! | hardware utilization | [`RoundLine::hardware`] |
+//! | trend analysis | [`RoundLine::trend`] |
+//! | adaptation rate | [`RoundLine::adaptation_rate`] |
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -42,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Thresholds};
 use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId};
+use crate::model::time::{Timestamp, at_optional_seconds, at_seconds};
 use crate::outcome::{Fate, Forecast, LoadBand, Scorecard, Trend};
 use crate::snapshot::Stance;
 
@@ -51,13 +52,13 @@ use crate::snapshot::Stance;
 #[non_exhaustive]
 pub enum Line {
     /// The first: what ran.
-    Run(Box<Run>),
+    Run(Box<RunLine>),
     /// A balancing round.
-    Round(Box<Round>),
+    Round(Box<RoundLine>),
     /// A task was on a worker.
-    Stay(Stay),
+    Stay(StayLine),
     /// A migration, from start to end.
-    Migration(Box<Migration>),
+    Migration(Box<MigrationLine>),
     /// A line of another kind, by a later version; read, never written.
     #[serde(other)]
     Unknown,
@@ -66,8 +67,8 @@ pub enum Line {
 /// What ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Run {
-    /// Version of the schema: [`Run::VERSION`].
+pub struct RunLine {
+    /// Version of the schema: [`RunLine::VERSION`].
     pub version: u32,
     /// What the host calls the run.
     pub title: String,
@@ -78,7 +79,7 @@ pub struct Run {
     pub config: Config,
 }
 
-impl Run {
+impl RunLine {
     /// The present version of the schema.
     pub const VERSION: u32 = 1;
 }
@@ -86,15 +87,16 @@ impl Run {
 /// What one round observed, predicted and did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Round {
+pub struct RoundLine {
     /// The epoch of the engine.
     pub epoch: Epoch,
     /// The number of the round within that epoch, from 1.
     pub tick: u64,
     /// The moment of the snapshot.
-    pub at: f64,
+    #[serde(with = "at_seconds")]
+    pub at: Timestamp,
     /// The workers' loads taken together; null if none is known.
-    pub load: Option<Load>,
+    pub load: Option<LoadLine>,
     /// Highest less lowest load: the specification's imbalance score; null if no load is known.
     pub spread: Option<f64>,
     /// The thresholds in force.
@@ -119,7 +121,7 @@ pub struct Round {
     /// Earlier forecasts that came due with this round, beside the loads that came.
     pub judged: Vec<Judged>,
     /// Every worker in the snapshot, by id.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<WorkerLine>,
     /// Every kind of hardware that a worker in the snapshot has.
     pub hardware: Vec<HardwareLoad>,
     /// Power and energy.
@@ -130,9 +132,9 @@ pub struct Round {
     pub scored: u32,
     /// Those pairs. If there are more than the [recorder](super::Recorder::with_candidates) keeps: all
     /// that were chosen, and every n-th of the others.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<CandidateLine>,
     /// The refusals by reason, of scored pairs and of pairs that were refused before.
-    pub refusals: Vec<Refused>,
+    pub refusals: Vec<RefusedLine>,
     /// Migrations begun in this round.
     pub initiated: u64,
     /// Migrations completed since the round before.
@@ -146,7 +148,7 @@ pub struct Round {
 /// The workers' loads taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Load {
+pub struct LoadLine {
     /// Mean load.
     pub mean: f64,
     /// Lowest load.
@@ -165,9 +167,11 @@ pub struct Judged {
     /// The worker.
     pub worker: WorkerId,
     /// When the forecast was made.
-    pub made: f64,
+    #[serde(with = "at_seconds")]
+    pub made: Timestamp,
     /// The moment that the forecast is for. The first round from then on gives the outcome.
-    pub due: f64,
+    #[serde(with = "at_seconds")]
+    pub due: Timestamp,
     /// The predicted load.
     pub load: f64,
     /// Lower end of its interval.
@@ -183,7 +187,7 @@ pub struct Judged {
 /// One worker in one round.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Worker {
+pub struct WorkerLine {
     /// The worker.
     pub worker: WorkerId,
     /// Its load as reported; null if unknown.
@@ -239,7 +243,7 @@ pub struct Thermal {
 /// A pair of task and worker that was scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Candidate {
+pub struct CandidateLine {
     /// The task; the first, if several move together.
     pub task: TaskId,
     /// The worker that the task is on; null if it has none.
@@ -260,7 +264,7 @@ pub struct Candidate {
 /// The refusals for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Refused {
+pub struct RefusedLine {
     /// The [name of the reason](crate::outcome::Rejection::name).
     pub reason: Cow<'static, str>,
     /// How many there were.
@@ -273,21 +277,23 @@ pub struct Refused {
 /// of its reports, or else of the snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Stay {
+pub struct StayLine {
     /// The task.
     pub task: TaskId,
     /// The worker.
     pub worker: WorkerId,
     /// Since when it was there.
-    pub from: f64,
+    #[serde(with = "at_seconds")]
+    pub from: Timestamp,
     /// Until when; later than `from`.
-    pub until: f64,
+    #[serde(with = "at_seconds")]
+    pub until: Timestamp,
 }
 
 /// A migration: known once it has ended, or when the log is finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Migration {
+pub struct MigrationLine {
     /// Its id.
     #[serde(with = "as_text")]
     pub migration: MigrationId,
@@ -298,9 +304,11 @@ pub struct Migration {
     /// The target.
     pub to: WorkerId,
     /// When the migration began.
-    pub begun: f64,
+    #[serde(with = "at_seconds")]
+    pub begun: Timestamp,
     /// When the migration ended; null if it was under way when the log was finished.
-    pub ended: Option<f64>,
+    #[serde(default, with = "at_optional_seconds")]
+    pub ended: Option<Timestamp>,
     /// How the migration ended: `completed`, `failed`, `timed_out`, `refused`, `diverted`, `aborted`, or
     /// `finished` (the task finished meanwhile). Null if it was under way.
     pub outcome: Option<Fate>,

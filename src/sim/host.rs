@@ -5,17 +5,21 @@ use core::cell::RefCell;
 use core::convert::Infallible;
 use core::time::Duration;
 
-use super::machine::{Job, Machine, stamp};
+use super::agenda::Due;
+use super::machine::{Job, Machine, index_of, stamp};
 use super::plan::{Micros, micros};
 use super::probe::{Sample, exact};
 use super::scenario::What;
-use super::world::{Due, MESSAGE, World};
+use super::world::World;
 use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::ids::WorkerId;
 use crate::model::resource::{GIB, ResourceId};
 use crate::outcome::{Action, Command, Outcome};
 use crate::shell::{MetricsSink, MigrationExecutor, TelemetrySource};
 use crate::snapshot::{Device, Event, Mobility, Phase, Placement, Report, Snapshot, Task, Worker};
+
+/// A message takes so long.
+const MESSAGE: Micros = 10_000;
 
 /// A host in virtual time. Its clones are the same host.
 #[derive(Clone, Debug)]
@@ -117,10 +121,6 @@ impl World {
         let event =
             |(hardware, speed)| Event::Performance { worker, hardware, speed: speed * share };
         plain.chain(devices).map(event).collect()
-    }
-
-    pub(super) fn placement(&self, job: usize) -> Placement {
-        self.jobs[job].hosted.task.placement
     }
 
     /// Carries out one command.
@@ -257,11 +257,6 @@ impl World {
             }
         }
     }
-}
-
-/// The place of a worker among the machines.
-pub(super) fn index_of(worker: WorkerId) -> usize {
-    usize::try_from(worker.raw()).unwrap_or(usize::MAX).saturating_sub(1)
 }
 
 /// A worker's record.

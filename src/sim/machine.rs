@@ -412,6 +412,11 @@ fn interpolate(table: &[f64], share: f64) -> f64 {
     low + (high - low) * (place - step as f64)
 }
 
+/// The place of a worker among the machines.
+pub(super) fn index_of(worker: WorkerId) -> usize {
+    usize::try_from(worker.raw()).unwrap_or(usize::MAX).saturating_sub(1)
+}
+
 /// A moment as the engine's clock shows it. A run begins a second after its epoch.
 pub(super) fn stamp(at: Micros) -> Timestamp {
     Timestamp::from_millis(1_000 + at / 1_000)

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::Job;
+use super::cluster::Cluster;
+use super::machine::{Job, Machine};
 use super::plan::{Micros, Units, UsesGpu, micros};
 use super::scenario::{Metric, Scenario};
-use super::world::World;
 use crate::model::resource::GIB;
 use crate::snapshot::{Mobility, Stance};
 
@@ -170,104 +170,88 @@ impl Meter {
     }
 
     /// Looks at the cluster once per measurement.
-    pub(super) fn refresh(&mut self, world: &World) {
-        self.rebalancing(world);
-        if world.now < self.from {
+    pub(super) fn refresh(&mut self, cluster: &Cluster<'_>) {
+        self.rebalancing(cluster);
+        if cluster.now < self.from {
             return;
         }
         if !self.opened {
             self.opened = true;
-            self.before = (world.joules(), self.net(), world.throttled(), self.redone);
-            self.over_before = world.overload();
+            self.before = (cluster.joules(), self.net(), cluster.throttled(), self.redone);
+            self.over_before = cluster.overload();
         }
-        let loads = world.machines.iter().filter(|machine| machine.present);
-        let loads: Vec<f64> = loads.map(super::machine::Machine::utilization).collect();
+        let loads = cluster.machines.iter().filter(|machine| machine.present);
+        let loads: Vec<f64> = loads.map(Machine::utilization).collect();
         self.deviation += deviation(&loads);
         self.samples += 1.0;
-        let pace = world.machines.iter().map(|machine| machine.now.pace).sum::<f64>();
+        let pace = cluster.machines.iter().map(|machine| machine.now.pace).sum::<f64>();
         self.pace += pace;
         // The largest tasks first is not always best: what was done could be done.
-        self.possible += possible(world).max(pace);
+        self.possible += possible(cluster).max(pace);
     }
 
     /// Notes how the loads changed since the last round.
-    pub(super) fn round(&mut self, world: &World) {
-        let loads: Vec<f64> =
-            world.machines.iter().map(super::machine::Machine::utilization).collect();
-        if world.now >= self.from && !self.loads.is_empty() {
+    pub(super) fn round(&mut self, cluster: &Cluster<'_>) {
+        let loads: Vec<f64> = cluster.machines.iter().map(Machine::utilization).collect();
+        if cluster.now >= self.from && !self.loads.is_empty() {
             let changes = self.loads.iter().zip(&loads).map(|(was, is)| (is - was).abs());
             self.variation += changes.sum::<f64>();
         }
         self.loads = loads;
     }
 
-    fn rebalancing(&mut self, world: &World) {
-        let Some(from) = self.rebalance_from.filter(|from| *from <= world.now) else { return };
+    fn rebalancing(&mut self, cluster: &Cluster<'_>) {
+        let Some(from) = self.rebalance_from.filter(|from| *from <= cluster.now) else { return };
         if self.rebalanced.is_some() {
             return;
         }
         let seconds = |at: Micros| (at - from) as f64 / 1e6;
-        if (0..world.machines.len()).any(|seat| is_needlessly_hot(world, seat)) {
+        if (0..cluster.machines.len()).any(|seat| is_needlessly_hot(cluster, seat)) {
             self.calm = None;
             return;
         }
-        let since = *self.calm.get_or_insert(world.now);
-        if world.now - since >= CALM {
+        let since = *self.calm.get_or_insert(cluster.now);
+        if cluster.now - since >= CALM {
             self.rebalanced = Some(seconds(since));
         }
     }
 
-    pub(super) fn metrics(&self, world: &World) -> Metrics {
+    pub(super) fn metrics(&self, cluster: &Cluster<'_>) -> Metrics {
         let (joules, net, throttled, redone) = self.before;
         let work = self.net() - net;
         // Work that was lost was not useful.
         let useful = self.pace - (self.redone - redone) as f64 / 1e6 / self.step;
-        let over = world.overload();
+        let over = cluster.overload();
         let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-        let times = completion_times(world);
-        let end = world.now as f64 / 1e6;
+        let times = completion_times(cluster);
+        let end = cluster.now as f64 / 1e6;
         let timed = self.rebalance_from.map(|from| end - from as f64 / 1e6);
         Metrics {
             seconds_to_rebalance: self.rebalanced.or(timed),
             load_stddev: ratio(self.deviation, self.samples),
             useful_utilization: ratio(useful.max(0.0), self.possible),
-            energy_per_work: (work > 0.0).then(|| (world.joules() - joules) / work),
+            energy_per_work: (work > 0.0).then(|| (cluster.joules() - joules) / work),
             completion_mean: ratio(times.iter().sum(), times.len() as f64),
             completion_p95: quantile(&times, 0.95),
-            makespan: world.scenario.ends_when_done.then_some(end),
+            makespan: cluster.scenario.ends_when_done.then_some(end),
             migrations: self.migrations,
             migrations_undone: self.undone,
             migrations_failed: self.failed,
             overload_seconds: over[0] - self.over_before[0],
             memory_overload_seconds: over[1] - self.over_before[1],
-            throttled_seconds: world.throttled() - throttled,
+            throttled_seconds: cluster.throttled() - throttled,
             work_lost: self.lost_to_moves as f64 / 1e6 + self.stalled,
             variation: self.variation,
             thrash: None,
             last_move: self.last_move.map(|at| at as f64 / 1e6),
         }
     }
-}
-
-impl World {
-    fn joules(&self) -> f64 {
-        self.machines.iter().map(|machine| machine.joules).sum()
-    }
-
-    fn throttled(&self) -> f64 {
-        self.machines.iter().map(|machine| machine.throttled_seconds).sum()
-    }
-
-    fn overload(&self) -> [f64; 2] {
-        let sums = self.machines.iter().map(|machine| machine.overload_seconds);
-        sums.fold([0.0; 2], |sum, more| [sum[0] + more[0], sum[1] + more[1]])
-    }
 
     /// What became of all work.
-    pub(super) fn close(&self) -> Books {
-        let (work_redone, work_done) = (self.meter.redone, self.meter.worked);
+    pub(super) fn close(&self, cluster: &Cluster<'_>) -> Books {
+        let (work_redone, work_done) = (self.redone, self.worked);
         let mut books = Books { work_redone, work_done, ..Books::default() };
-        for job in self.jobs.iter().filter(|job| job.spec.arrives <= self.now) {
+        for job in cluster.jobs.iter().filter(|job| job.spec.arrives <= cluster.now) {
             books.tasks_arrived += 1;
             books.work_arrived += job.spec.work;
             books.work_before += job.spec.done;
@@ -292,23 +276,23 @@ fn deviation(loads: &[f64]) -> f64 {
 }
 
 /// A worker above the threshold that could be below it: what cannot move would leave it there.
-fn is_needlessly_hot(world: &World, seat: usize) -> bool {
-    let machine = &world.machines[seat];
+fn is_needlessly_hot(cluster: &Cluster<'_>, seat: usize) -> bool {
+    let machine = &cluster.machines[seat];
     if !machine.present || machine.stance != Stance::Accept || machine.utilization() <= HIGH {
         return false;
     }
-    let pinned = machine.jobs.iter().map(|job| &world.jobs[*job]);
+    let pinned = machine.jobs.iter().map(|job| &cluster.jobs[*job]);
     let pinned = pinned.filter(|job| job.spec.mobility == Mobility::Pinned);
     let stays: f64 = pinned
-        .map(|job| job.demand(&world.scenario, world.now) * job.wobble(&world.scenario))
+        .map(|job| job.demand(cluster.scenario, cluster.now) * job.wobble(cluster.scenario))
         .sum();
     stays / machine.class.cores + machine.background <= HIGH
 }
 
 /// Core-seconds that could be done in a second with every live task on its best free hardware: devices
 /// first, the fastest to the largest task that fits; then the fastest cores.
-fn possible(world: &World) -> f64 {
-    let present = || world.machines.iter().filter(|machine| machine.present);
+fn possible(cluster: &Cluster<'_>) -> f64 {
+    let present = || cluster.machines.iter().filter(|machine| machine.present);
     let mut devices: Vec<(f64, f64)> = present()
         .flat_map(|machine| machine.class.devices.iter())
         .map(|device| (device.speed, device.memory_gib * GIB))
@@ -317,7 +301,7 @@ fn possible(world: &World) -> f64 {
     let mut cores: Vec<(f64, f64)> =
         present().map(|machine| (machine.class.speed, machine.class.cores)).collect();
     cores.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut jobs: Vec<&Job> = world.live.iter().map(|job| &world.jobs[*job]).collect();
+    let mut jobs: Vec<&Job> = cluster.live.iter().map(|job| &cluster.jobs[*job]).collect();
     jobs.sort_by(|a, b| {
         b.spec.cores.total_cmp(&a.spec.cores).then(a.hosted.task.id.cmp(&b.hosted.task.id))
     });
@@ -348,13 +332,13 @@ fn possible(world: &World) -> f64 {
 }
 
 /// Seconds from arrival to completion, shortest first.
-fn completion_times(world: &World) -> Vec<f64> {
-    let arrived = world.jobs.iter().filter(|job| job.spec.arrives <= world.now);
+fn completion_times(cluster: &Cluster<'_>) -> Vec<f64> {
+    let arrived = cluster.jobs.iter().filter(|job| job.spec.arrives <= cluster.now);
     let mut times: Vec<f64> = arrived
         .map(|job| {
             let here = |at: Micros| (at - job.spec.arrives) as f64 / 1e6;
             let left = (job.spec.work - job.done) as f64 / (job.spec.cores * 1e6);
-            job.finished.map_or_else(|| here(world.now) + left, here)
+            job.finished.map_or_else(|| here(cluster.now) + left, here)
         })
         .collect();
     times.sort_by(f64::total_cmp);

@@ -32,7 +32,9 @@
     reason = "moments, bytes and work are whole, and never below 0"
 )]
 
+mod agenda;
 mod check;
+mod cluster;
 mod curve;
 mod dice;
 mod host;
@@ -61,9 +63,10 @@ pub use scenario::{
     Physics, Placer, Placing, Scenario, Size, Spread, Tasks, Telemetry, What,
 };
 
+use self::agenda::Due;
 use self::host::Host;
 use self::plan::micros;
-use self::world::{Due, World};
+use self::world::World;
 use crate::engine::{Engine, Input};
 use crate::outcome::{Ended, Outcome};
 use crate::shell::{Driver, MetricsSink};
@@ -129,7 +132,8 @@ pub fn simulate_with(
     while step(&host, &mut driver) {}
     finish(&host);
     let world = host.0.borrow();
-    Ok(Run { metrics: world.meter.metrics(&world), books: world.close() })
+    let (meter, cluster) = (&world.meter, &world.cluster());
+    Ok(Run { metrics: meter.metrics(cluster), books: meter.close(cluster) })
 }
 
 /// A host and its engine.
@@ -182,7 +186,7 @@ fn round<M: MetricsSink>(host: &Host, driver: &mut Driver<Host, Host, M>) {
     debug_assert!(turn.is_ok());
     let mut world = host.0.borrow_mut();
     let mut meter = core::mem::take(&mut world.meter);
-    meter.round(&world);
+    meter.round(&world.cluster());
     world.meter = meter;
     let next = world.now + micros(world.scenario.round);
     world.at(next, Due::Round);
@@ -286,7 +290,7 @@ mod tests {
                 .filter(on)
                 .map(|machine| machine.id.raw() as usize - 1)
                 .collect();
-            let expected = job.hosted.holder().map(host::index_of);
+            let expected = job.hosted.holder().map(machine::index_of);
             assert_eq!(holders, Vec::from_iter(expected), "{job:?} at {}", world.now);
             assert!(job.runs() || job.rate <= 0.0, "{job:?} works where it does not run");
             assert!(job.done <= job.spec.work && job.saved <= job.done, "{job:?}");
@@ -325,7 +329,7 @@ mod tests {
                 let world = host.0.borrow();
                 assert!(world.jobs.iter().any(|job| job.finished.is_some()), "seed {seed}");
                 if scenario.ends_when_done {
-                    let books = world.close();
+                    let books = world.meter.close(&world.cluster());
                     assert_eq!(books.tasks_left, 0, "seed {seed}: {books:?}");
                 }
             }
@@ -349,7 +353,7 @@ mod tests {
             job.runs() && job.spec.mobility != crate::snapshot::Mobility::Restart && job.saved > 0
         };
         let victim = world.live.iter().copied().find(long).unwrap();
-        let seat = host::index_of(world.jobs[victim].hosted.holder().unwrap());
+        let seat = machine::index_of(world.jobs[victim].hosted.holder().unwrap());
         world.catch_up(seat);
         let (saved, done, redone) =
             (world.jobs[victim].saved, world.jobs[victim].done, world.meter.redone);

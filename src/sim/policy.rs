@@ -61,6 +61,7 @@ impl Policy {
 /// A setting of the traditional balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Setting {
     /// Threshold above which a worker gives.
     pub high: f64,

@@ -52,6 +52,7 @@ pub struct Scenario {
 /// A number of workers and a number of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Size {
     /// Workers.
     pub workers: u32,
@@ -106,6 +107,7 @@ pub struct Accelerator {
 /// A log-normal distribution, cut off at the top.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Spread {
     /// Half of all draws are smaller.
     pub median: f64,
@@ -165,6 +167,7 @@ pub struct Tasks {
 /// Tasks that can use a GPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Gpu {
     /// Share of all tasks that can, over time.
     pub share: Curve,
@@ -177,6 +180,7 @@ pub struct Gpu {
 /// How many tasks there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Load {
     /// CPU demand as a share of the cluster's cores, over time.
     pub level: Curve,
@@ -214,6 +218,7 @@ pub enum Arrivals {
 /// Where tasks start.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Placing {
     /// Those that are there at the start.
     pub initial: Placer,

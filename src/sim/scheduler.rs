@@ -3,10 +3,10 @@
 
 use alloc::vec::Vec;
 
+use super::cluster::Cluster;
 use super::machine::{Job, Machine};
 use super::plan::UsesGpu;
 use super::scenario::{Placer, Placing};
-use super::world::World;
 use crate::model::hardware::Hardware;
 use crate::model::resource::GIB;
 use crate::snapshot::Stance;
@@ -27,19 +27,19 @@ impl Scheduler {
     }
 
     /// A worker for a task; none if no worker could run it now.
-    pub(super) fn choose(&self, world: &World, job: usize, initial: bool) -> Option<usize> {
-        let job = &world.jobs[job];
-        let waits = world.scenario.tasks.wait;
-        let able = |seat: &usize| can_take(&world.machines[*seat], job, waits);
-        let able: Vec<usize> = (0..world.machines.len()).filter(able).collect();
+    pub(super) fn choose(&self, cluster: &Cluster<'_>, job: usize, initial: bool) -> Option<usize> {
+        let job = &cluster.jobs[job];
+        let waits = cluster.scenario.tasks.wait;
+        let able = |seat: &usize| can_take(&cluster.machines[*seat], job, waits);
+        let able: Vec<usize> = (0..cluster.machines.len()).filter(able).collect();
         let placer = if initial { self.placing.initial } else { self.placing.arrivals };
         match placer {
-            Placer::LeastLoaded => least_loaded(world, job, &able),
+            Placer::LeastLoaded => least_loaded(cluster, job, &able),
             Placer::Proportional => {
-                pick(job.spec.luck, &able, |seat| world.machines[seat].class.cores)
+                pick(job.spec.luck, &able, |seat| cluster.machines[seat].class.cores)
             }
             Placer::Skewed(exponent) => pick(job.spec.luck, &able, |seat| {
-                let rank = self.rank.get(seat).map_or(world.machines.len(), |rank| rank + 1);
+                let rank = self.rank.get(seat).map_or(cluster.machines.len(), |rank| rank + 1);
                 libm::pow(rank as f64, -exponent)
             }),
             Placer::RoundRobin => {
@@ -72,17 +72,17 @@ fn can_take(machine: &Machine, job: &Job, waits: bool) -> bool {
 }
 
 /// The least loaded worker that fits by demand; if none does, the least loaded.
-fn least_loaded(world: &World, job: &Job, able: &[usize]) -> Option<usize> {
+fn least_loaded(cluster: &Cluster<'_>, job: &Job, able: &[usize]) -> Option<usize> {
     let promised = |seat: usize| {
-        let machine = &world.machines[seat];
-        let jobs = machine.jobs.iter().map(|job| &world.jobs[*job]);
+        let machine = &cluster.machines[seat];
+        let jobs = machine.jobs.iter().map(|job| &cluster.jobs[*job]);
         let (cores, memory) = jobs.fold((0.0, 0.0), |(cores, memory), job| {
-            (cores + job.demand(&world.scenario, world.now), memory + job.spec.memory)
+            (cores + job.demand(cluster.scenario, cluster.now), memory + job.spec.memory)
         });
-        (cores + job.demand(&world.scenario, world.now), memory + job.spec.memory)
+        (cores + job.demand(cluster.scenario, cluster.now), memory + job.spec.memory)
     };
     let rows = able.iter().map(|seat| {
-        let machine = &world.machines[*seat];
+        let machine = &cluster.machines[*seat];
         let (cores, memory) = promised(*seat);
         let fits = cores <= machine.class.cores && memory <= machine.memory_bytes();
         (!fits, cores / machine.class.cores, *seat)

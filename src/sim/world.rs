@@ -4,9 +4,10 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use super::agenda::{Agenda, Due};
+use super::cluster::Cluster;
 use super::dice::{Dice, Stream};
-use super::host::index_of;
-use super::machine::{Job, Machine, stamp};
+use super::machine::{Job, Machine, index_of, stamp};
 use super::measure::Meter;
 use super::plan::{Incident, Micros, Plan, micros};
 use super::probe::Probe;
@@ -16,41 +17,6 @@ use super::transfer::Transfers;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::snapshot::{Event as Told, Mobility, Phase, Placement, Report, Stance};
-
-/// A message takes so long.
-pub(super) const MESSAGE: Micros = 10_000;
-
-/// Something that is due.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Due {
-    /// A task of the plan arrives.
-    Arrival(usize),
-    /// Something of the plan happens, or is over.
-    Incident(usize),
-    Over(usize),
-    /// Noise, heat and measurements move on.
-    Refresh,
-    /// A worker is measured.
-    Measure(usize),
-    /// A worker can start a task that came back to it.
-    Ready(usize),
-    /// A balancing round.
-    Round,
-    /// A task is complete, unless its worker has changed since.
-    Completion {
-        seat: usize,
-        generation: u64,
-    },
-    /// State has arrived, unless transfers have changed since.
-    Transfer {
-        generation: u64,
-    },
-    /// A step of a migration is done, unless it was called off.
-    Step {
-        job: usize,
-        token: u64,
-    },
-}
 
 /// The cluster.
 #[derive(Debug)]
@@ -82,8 +48,7 @@ pub(super) struct World {
     arrived: usize,
     specs: usize,
     scheduler: Scheduler,
-    agenda: BTreeMap<(Micros, u64), Due>,
-    entries: u64,
+    agenda: Agenda,
 }
 
 impl World {
@@ -114,8 +79,7 @@ impl World {
             balanced,
             oracle: false,
             scheduler: Scheduler::new(rank, scenario.placement),
-            agenda: BTreeMap::new(),
-            entries: 0,
+            agenda: Agenda::default(),
             changed: BTreeMap::new(),
             initial,
             arrived: initial,
@@ -144,14 +108,23 @@ impl World {
         self.at(micros(self.scenario.round), Due::Round);
     }
 
+    /// As it is now.
+    pub(super) fn cluster(&self) -> Cluster<'_> {
+        let Self { scenario, now, machines, jobs, live, .. } = self;
+        Cluster { scenario, now: *now, machines, jobs, live }
+    }
+
+    pub(super) fn placement(&self, job: usize) -> Placement {
+        self.jobs[job].hosted.task.placement
+    }
+
     pub(super) fn at(&mut self, at: Micros, due: Due) {
-        self.entries += 1;
-        self.agenda.insert((at.max(self.now), self.entries), due);
+        self.agenda.enter(at.max(self.now), due);
     }
 
     /// What is due next; time goes on to it.
     pub(super) fn next(&mut self) -> Option<Due> {
-        let ((at, _), due) = self.agenda.pop_first()?;
+        let (at, due) = self.agenda.next()?;
         let end = micros(self.scenario.duration);
         if at > end {
             self.now = end;
@@ -269,7 +242,7 @@ impl World {
 
     /// Lets the scheduler place a task, or keep it in its queue.
     fn place(&mut self, job: usize, initial: bool) {
-        let Some(seat) = self.scheduler.choose(self, job, initial) else {
+        let Some(seat) = self.scheduler.choose(&self.cluster(), job, initial) else {
             self.queue.push(job);
             return;
         };
@@ -325,7 +298,7 @@ impl World {
             self.place(job, false);
         }
         let mut meter = core::mem::take(&mut self.meter);
-        meter.refresh(self);
+        meter.refresh(&self.cluster());
         self.meter = meter;
         self.at(self.now + micros(seconds), Due::Refresh);
     }
@@ -451,14 +424,14 @@ impl World {
             return;
         }
         match (phase, from) {
-            (Phase::Releasing, Some(from)) => self.released(job, migration, from, to),
+            (Phase::Releasing, Some(from)) => self.released(job, migration, from),
             (Phase::Assigned, _) => self.started(job, migration, from, to),
             _ => {}
         }
     }
 
     /// The source has saved its state, or failed to.
-    fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId, to: WorkerId) {
+    fn released(&mut self, job: usize, migration: MigrationId, from: WorkerId) {
         let (seat, now) = (index_of(from), stamp(self.now));
         self.catch_up(seat);
         if self.jobs[job].doom == Some(Phase::Releasing) {
@@ -466,7 +439,8 @@ impl World {
             self.meter.resumed(&mut self.jobs[job], self.now);
             self.meter.failed += 1;
             self.tell(Told::Failed { migration });
-        } else if self.jobs[job].hosted.release(migration, from, to, now).is_ok() {
+        } else {
+            self.jobs[job].hosted.release(now);
             self.machines[seat].drop(job, &mut self.jobs[job]);
             if self.jobs[job].spec.mobility == Mobility::Restart {
                 self.meter.lost_to_moves += self.jobs[job].done;

@@ -12,6 +12,7 @@
 mod calendar;
 mod check;
 mod class;
+mod coverage;
 mod group;
 mod report;
 mod task;
@@ -29,6 +30,7 @@ use crate::model::time::Timestamp;
 pub use calendar::{Freeze, FreezeScope, Maintenance};
 pub use check::{BadRecord, Record};
 pub use class::TargetClass;
+pub use coverage::Coverage;
 pub use group::{Group, GroupRule, Topology};
 pub use report::{Event, Report};
 pub use task::{Alternative, Mobility, Phase, Placement, Requirements, StateAt, Task};
@@ -64,6 +66,9 @@ pub struct Snapshot {
     classes: Vec<TargetClass>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
+    /// The ids of `workers`, row by row: a search in these reads no records.
+    #[serde(skip)]
+    worker_ids: Vec<WorkerId>,
     /// Rows of workers with a bad record, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
@@ -73,18 +78,6 @@ pub struct Snapshot {
     /// Rows of tasks with a bad record, in order.
     #[serde(skip)]
     frozen: Vec<u32>,
-}
-
-/// Whether a snapshot lists everything there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Coverage {
-    /// A worker or task that is missing is gone.
-    #[default]
-    Complete,
-    /// A worker or task that is missing is unknown, never gone.
-    Partial,
 }
 
 impl Snapshot {
@@ -182,7 +175,12 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        self.workers.binary_search_by_key(&id, |worker| worker.id).ok().map(WorkerRow::at)
+        // No row is further than its id is from the first one, and most hosts number their workers without gaps.
+        let ids = &self.worker_ids;
+        let far = id.raw().checked_sub(ids.first()?.raw())?;
+        let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);
+        let found = if ids[last] == id { Some(last) } else { ids[..last].binary_search(&id).ok() };
+        found.map(WorkerRow::at)
     }
 
     pub(crate) fn task_row(&self, id: TaskId) -> Option<TaskRow> {
@@ -219,15 +217,6 @@ impl fmt::Display for Snapshot {
             0 => Ok(()),
             bad => write!(f, ", {bad} bad records"),
         }
-    }
-}
-
-impl fmt::Display for Coverage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Complete => "complete snapshot",
-            Self::Partial => "partial snapshot",
-        })
     }
 }
 
@@ -380,6 +369,7 @@ impl SnapshotBuilder {
         let (unusable, frozen) = (check::rows(&bad, worker), check::rows(&bad, task));
         let doubtful = check::rows(&bad, |bad| worker(bad).filter(|_| !check::is_figure(bad)));
         let bad_records = bad;
+        let worker_ids = workers.iter().map(|worker| worker.id).collect();
         Snapshot {
             at,
             coverage,
@@ -390,6 +380,7 @@ impl SnapshotBuilder {
             classes,
             reports,
             bad_records,
+            worker_ids,
             unusable,
             doubtful,
             frozen,

@@ -75,7 +75,7 @@ pub struct Task {
     #[serde(default)]
     pub mobility: Mobility,
     /// Whether two copies of the task may run at once. If so, and if the host supports it
-    /// ([`MigrationLimits::overlap`](crate::config::MigrationLimits::overlap)), the task starts on its target before
+    /// ([`HostAbility::Overlap`](crate::config::HostAbility::Overlap)), the task starts on its target before
     /// it stops at its source. If not, the engine never runs the task in two places.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub overlaps: bool,
@@ -295,7 +295,7 @@ impl Alternative {
 
 setters! {
     Alternative {
-        kind with_hardware(hardware: Hardware);
+        kind with_hardware(hardware: HardwareSet);
         amount with_demand(demand: ResourceId);
         some with_gpu_memory_bytes(gpu_memory_bytes: u64);
         some with_min_cuda_compute(min_cuda_compute: ComputeCapability);

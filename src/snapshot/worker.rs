@@ -171,7 +171,7 @@ impl Worker {
 setters! {
     Worker {
         value with_stance(stance: Stance);
-        kind with_hardware(hardware: Hardware);
+        kind with_hardware(hardware: HardwareSet);
         one with_device(devices: Device);
         each with_devices(devices: Device);
         amount with_capacity(capacity: ResourceId);

@@ -19,9 +19,11 @@ use crate::math::summary::Summary;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::outcome::{Fragmentation, SystemLoad};
-use crate::snapshot::{Coverage, GroupRule, Phase, Placement, Snapshot, Stance, Task, Topology};
+use crate::snapshot::{Coverage, GroupRule, Placement, Snapshot, Stance, Task, Topology};
 use crate::state::{RECENT, State};
-use crate::view::{DeviceCell, Domains, GroupIndexes, Ledger, Place, View, WorkerView, variants};
+use crate::view::{
+    self, DeviceCell, Domains, GroupIndexes, Ledger, Place, UnderWay, View, WorkerView, variants,
+};
 
 /// The noise is measured from at least this many changes between samples.
 const LEAST_CHANGES: usize = 8;
@@ -35,18 +37,18 @@ pub(crate) fn observe<'a>(
 ) -> (View<'a>, Ledger) {
     let snapshot = &*cow;
     let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
-    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
-        ledger.places[row] = place(state, snapshot, task);
-    }
+    let under_way = view::under_way(&state.in_flight, snapshot);
+    places(&mut ledger, state, snapshot, &under_way);
     count_unavailable(&mut ledger, state, snapshot);
     let workers = WorkerRow::first(snapshot.workers().len());
     let mut workers: Column<WorkerRow, WorkerView> =
         workers.map(|row| worker(config, state, snapshot, &ledger, row)).collect();
     let variants = variants(snapshot);
-    claims::claims(&mut ledger, state, snapshot, &workers, &variants);
+    claims::claims(&mut ledger, snapshot, &under_way, (&workers, &variants));
     if let Some(stability) = &config.stability {
         if !broken!("in_flight_use") {
-            current_use::project(&mut ledger, state, snapshot, stability.telemetry_lag);
+            let lag = stability.telemetry_lag;
+            current_use::project(&mut ledger, state, snapshot, (&under_way, lag));
         }
         if !broken!("rank_counts_new_placements") {
             current_use::add_begun(&mut ledger, state, snapshot, &workers, &variants);
@@ -84,17 +86,19 @@ pub(crate) fn fragmentation(
     Fragmentation::of(workers.map(|worker| (view.worker_id(worker), holes(worker).collect())))
 }
 
-/// Where a task is: by the state if a migration of the engine moves it, else by the snapshot.
-fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
-    if let Some(own) = state.in_flight.get(&task.id) {
-        let migration = own.id();
-        if own.phase() == Phase::Released {
-            return Place::Stranded { migration };
-        }
-        let from = own.from().and_then(|from| snapshot.worker_row(from));
-        let to = snapshot.worker_row(own.to());
-        return Place::Moving { migration, from, to };
+/// Enters where every task is: as the state says if a migration of the engine moves it, else as the snapshot says.
+fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
+    let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
+        ledger.places[row] = match moved.next_if(|own| own.task == Some(row)) {
+            Some(own) => own.place(),
+            None => place(state, snapshot, task),
+        };
     }
+}
+
+/// Where the snapshot says that a task is.
+fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
     let is_offline = |row: WorkerRow| {
         let stance = snapshot.workers()[row.position()].stance;
         stance == Stance::Offline && !broken!("offline_orphans")

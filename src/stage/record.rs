@@ -223,11 +223,9 @@ fn charge(config: &Config, state: &mut State, view: &View<'_>) {
 fn spend(config: &Config, state: &mut State, view: &View<'_>) {
     let limits = config.migration.as_ref();
     state.spending.forget(limits, view.snapshot.at());
-    let fills = |migration: &&Migration| {
-        let queued = broken!("queued_fills_nothing") && migration.from().is_some();
-        migration.interrupts() || queued
-    };
-    let moving = state.in_flight.values().filter(fills).count();
+    let queued_fill = broken!("queued_fills_nothing");
+    let moving =
+        if queued_fill { state.in_flight.moving() } else { state.in_flight.interrupting() };
     if let Some(concurrency) = &mut state.concurrency {
         concurrency.full = moving >= concurrency.now as usize;
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Charge, Migration, Target};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
-use crate::outcome::Command;
+use crate::outcome::{Cause, Command, Why};
 
 /// The migrations under way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +23,12 @@ pub(crate) struct InFlight {
     /// The tasks that some worker has or should have, by target.
     #[serde(skip)]
     tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
+    /// Those that take a task from where it runs.
+    #[serde(skip)]
+    interrupting: usize,
+    /// Those of tasks that have not lost their workers.
+    #[serde(skip)]
+    moving: usize,
 }
 
 /// The indexes are rebuilt after reading.
@@ -40,6 +46,16 @@ impl InFlight {
         self.migrations.len()
     }
 
+    /// How many take a task from where it runs.
+    pub(crate) fn interrupting(&self) -> usize {
+        self.interrupting
+    }
+
+    /// How many are of tasks that have not lost their workers.
+    pub(crate) fn moving(&self) -> usize {
+        self.moving
+    }
+
     pub(crate) fn contains_key(&self, task: &TaskId) -> bool {
         self.migrations.contains_key(task)
     }
@@ -52,6 +68,11 @@ impl InFlight {
     /// The migration of this id.
     pub(crate) fn by_id(&self, id: MigrationId) -> Option<&Migration> {
         self.get(self.tasks_by_id.get(&id)?)
+    }
+
+    /// The tasks that migrations are under way of, in order.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.migrations.keys().copied()
     }
 
     /// All of them, by task.
@@ -70,7 +91,7 @@ impl InFlight {
         let task = migration.task();
         self.remove(task);
         self.tasks_by_id.entry(migration.id()).or_insert(task);
-        self.bind(bound_to(&migration), task);
+        self.index(Role::of(&migration), task);
         self.migrations.insert(task, Box::new(migration));
     }
 
@@ -81,12 +102,12 @@ impl InFlight {
         change: impl FnOnce(&mut Migration) -> T,
     ) -> Option<T> {
         let migration = self.migrations.get_mut(&task)?;
-        let before = bound_to(migration);
+        let before = Role::of(migration);
         let changed = change(migration);
-        let after = bound_to(migration);
+        let after = Role::of(migration);
         if before != after {
-            self.unbind(before, task);
-            self.bind(after, task);
+            self.forget(before, task);
+            self.index(after, task);
         }
         Some(changed)
     }
@@ -100,7 +121,11 @@ impl InFlight {
     ) -> Option<Command> {
         let change = |migration: &mut Migration| {
             migration.retarget(target, at);
-            migration.command()
+            let command = migration.command()?;
+            // Chosen among all targets, even its source is one: nobody turned the task back.
+            let chosen = Why::Follows(Cause::Released);
+            let why = if migration.is_returning() { chosen } else { command.why };
+            Some(Command { why, ..command })
         };
         self.update(task, change)?
     }
@@ -110,18 +135,22 @@ impl InFlight {
         if self.tasks_by_id.get(&migration.id()) == Some(&task) {
             self.tasks_by_id.remove(&migration.id());
         }
-        self.unbind(bound_to(&migration), task);
+        self.forget(Role::of(&migration), task);
         Some(*migration)
     }
 
-    fn bind(&mut self, worker: Option<WorkerId>, task: TaskId) {
-        if let Some(worker) = worker {
+    fn index(&mut self, role: Role, task: TaskId) {
+        self.interrupting += usize::from(role.interrupts);
+        self.moving += usize::from(role.moves);
+        if let Some(worker) = role.bound_to {
             self.tasks_by_target.entry(worker).or_default().insert(task);
         }
     }
 
-    fn unbind(&mut self, worker: Option<WorkerId>, task: TaskId) {
-        let Some(worker) = worker else { return };
+    fn forget(&mut self, role: Role, task: TaskId) {
+        self.interrupting -= usize::from(role.interrupts);
+        self.moving -= usize::from(role.moves);
+        let Some(worker) = role.bound_to else { return };
         let Some(tasks) = self.tasks_by_target.get_mut(&worker) else { return };
         tasks.remove(&task);
         if tasks.is_empty() {
@@ -138,15 +167,30 @@ impl InFlight {
     }
 }
 
-/// The worker that is to run the task; `None` if the task waits for a target.
-fn bound_to(migration: &Migration) -> Option<WorkerId> {
-    migration.is_bound().then_some(migration.to())
+/// What of a migration is indexed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Role {
+    /// The worker that is to run the task; `None` if the task waits for a target.
+    bound_to: Option<WorkerId>,
+    interrupts: bool,
+    moves: bool,
+}
+
+impl Role {
+    fn of(migration: &Migration) -> Self {
+        Self {
+            bound_to: migration.is_bound().then_some(migration.to()),
+            interrupts: migration.interrupts(),
+            moves: !migration.is_placement(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
 
+    use super::super::course::Handoff;
     use super::super::{Course, Terms};
     use super::*;
     use crate::model::ids::{Epoch, KindId};
@@ -186,6 +230,17 @@ mod tests {
         all.insert(migration(1, 2, Course::Placing));
         all.insert(migration(3, 1, Course::Unplaced));
         assert_eq!(indexed(&all), ([1, 2].into(), [1, 2, 3].into()));
+        let from = WorkerId::new(1);
+        let move_of_4 = Course::Leaving { from, by: Handoff::Requeue };
+        all.insert(migration(4, 2, move_of_4));
+        all.insert(migration(5, 2, Course::Releasing { from }));
+        assert_eq!((all.interrupting(), all.moving()), (1, 2));
+        all.update(TaskId::new(5), |migration| {
+            migration.enter(Course::Placing, Timestamp::default())
+        });
+        assert_eq!((all.interrupting(), all.moving()), (0, 1));
+        (4..6).for_each(|task| _ = all.remove(TaskId::new(task)));
+        assert_eq!((all.interrupting(), all.moving()), (0, 0));
         let target = Target {
             to: WorkerId::new(1),
             device: None,

@@ -15,6 +15,9 @@ use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 
+/// At most this many recent moves are remembered per worker.
+pub(crate) const MEMORY_PER_WORKER: usize = 64;
+
 /// How many parts a window has; an interruption counts until its part is one window ago.
 const PARTS: u64 = 16;
 
@@ -266,7 +269,7 @@ impl Spending {
     /// At most this many accounts may be kept, for this number of workers.
     pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
         let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
-        super::MEMORY_PER_WORKER * workers.max(1) * windows
+        MEMORY_PER_WORKER * workers.max(1) * windows
     }
 
     /// Records an interruption that begins now.

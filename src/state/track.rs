@@ -5,11 +5,15 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RECENT, SAMPLES};
 use crate::math::window::Window;
 use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::snapshot::Stance;
+
+/// How many samples are in the mean that detection may look at: five, as in the original.
+pub(crate) const RECENT: usize = 5;
+/// At most this many samples are kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
+pub(crate) const SAMPLES: usize = 64;
 
 /// What the engine remembers about one worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

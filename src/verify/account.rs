@@ -1,22 +1,19 @@
 //! What does every worker carry? Capacity, use and device memory, with tasks in flight counted on both their workers.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::calendar::is_balanced;
-use super::facts::{
-    Facts, Stay, Step, accelerated, added_use, asked, capacity, claim, could_run_by, has_seen,
-    is_sound_worker, load, resources, run, run_now, runs_by, runs_now, used,
+use super::facts::{Facts, Stay, Step};
+use super::footprint::{
+    accelerated, added_use, asked, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
-use super::{Findings, Promise, Round, Violation};
-use crate::config::Basis;
+use super::records::{has_seen, load, resources, used};
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
-use crate::model::ratio::Utilization;
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};
-use crate::snapshot::{Phase, Placement, Stance, Task, Worker};
+use crate::snapshot::{Phase, Placement, Task, Worker};
 use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
 /// What every worker carries, after each step of the plan.
@@ -173,7 +170,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    fn lag(&self) -> Duration {
+    pub(super) fn lag(&self) -> Duration {
         self.facts.round.config.stability.map_or(Duration::ZERO, |section| section.telemetry_lag)
     }
 
@@ -202,14 +199,15 @@ impl<'a> Account<'a> {
             let adrift =
                 flight.phase() == Phase::Released || self.facts.retargeted.contains(&flight.id());
             // A task that returns to its source still counts there: it is subtracted and added again.
-            if let Some(from) = left.filter(|_| !flight.is_returning()) {
+            let returns = flight.is_returning() && !adrift;
+            if let Some(from) = left.filter(|_| !returns) {
                 self.change_all(from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
             }
             // A copy that runs while the source stops the task is measured on its own worker.
             let stops = flight.transport() == Transport::StartThenStop
                 && flight.phase() == Phase::Releasing;
             let shown = stops && seen(flight.to(), flight.since());
-            if !adrift && !shown && (!flight.is_returning() || left.is_none()) {
+            if !adrift && !shown && (!returns || left.is_none()) {
                 self.change_all(flight.to(), flight.load(), 1.0);
             }
         }
@@ -334,62 +332,6 @@ impl<'a> Account<'a> {
     }
 }
 
-/// Promise 6: the reported loads are those of the records, and the projected loads are those with every move under way
-/// added and subtracted, unless measurements must have seen it.
-pub fn in_flight(round: &Round<'_>) -> Vec<Violation> {
-    let mut findings = Findings::new(Promise::InFlight);
-    let facts = Facts::new(round);
-    let account = Account::open(&facts);
-    let clear = is_clear(round);
-    for row in &round.outcome.workers {
-        let Some(worker) = round.snapshot.worker(row.worker) else {
-            findings.add(format!("{} has a load and no record", row.worker));
-            continue;
-        };
-        let trusted =
-            is_sound_worker(round.snapshot, worker.id) && worker.stance != Stance::Offline;
-        let reported = load(round.config.load, worker, |resource| used(worker, resource));
-        let reported = reported.filter(|_| trusted);
-        let [said, ahead] = [row.reported, row.projected].map(|load| load.map(Utilization::get));
-        findings.need(same(said, reported), || {
-            format!("{} is said to report {said:?}, its record says {reported:?}", row.worker)
-        });
-        let projected = reported.and_then(|_| account.load(worker));
-        findings.need(!clear || same(ahead, projected), || {
-            format!(
-                "{} is projected at {ahead:?}; reported and in flight: {projected:?}",
-                row.worker
-            )
-        });
-    }
-    if clear {
-        remembered(round, account.lag(), &mut findings);
-    }
-    findings.list
-}
-
-/// A task that arrived in this round is remembered as long as measurements cannot show it.
-fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
-    if round.config.stability.is_none() {
-        return;
-    }
-    let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
-    for ended in arrived {
-        let flown = round.before.in_flight.get(&ended.task);
-        // If a copy was started first, the source shows the end.
-        let stopped = flown
-            .filter(|flight| flight.transport() == Transport::StartThenStop)
-            .and_then(Migration::from);
-        let target = round.snapshot.worker(stopped.unwrap_or(ended.to));
-        let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
-        let after = &round.after.arrivals;
-        let evicted = flown.is_some_and(|flight| flight.transport().is_by_scheduler());
-        // A task that was given to the scheduler may have another id now.
-        let kept = after.iter().any(|it| it.to == ended.to && (it.task == ended.task || evicted));
-        findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
-    }
-}
-
 /// Whether the states show all effects of the round. They do not if an arrival was forgotten as soon as it was settled,
 /// because it is in the future, too long ago, or beyond the bound of memory.
 pub(super) fn is_clear(round: &Round<'_>) -> bool {
@@ -407,64 +349,4 @@ pub(super) fn is_clear(round: &Round<'_>) -> bool {
         .iter()
         .any(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted) && ended.at < oldest);
     room && !old && reports.chain(phases).chain(released).all(|event| event <= at)
-}
-
-fn same(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// How many moves may be under way at once among this many live workers.
-pub(super) fn budget(round: &Round<'_>, live: usize) -> usize {
-    let Some(limits) = &round.config.migration else { return 0 };
-    if let Some(concurrency) = round.after.concurrency.filter(|_| limits.adaptive.is_some()) {
-        // Whether the limit follows from how migrations ended can only be judged over many rounds.
-        return concurrency.now as usize;
-    }
-    let mut most = limits.max_simultaneous.get() as usize;
-    // The largest whole number that the share allows, found without rounding.
-    while (most + 1) as f64 <= limits.share_of_workers.unwrap_or(0.0) * live as f64 {
-        most += 1;
-    }
-    let each = limits.per_giver.map_or(0, |each| each.get() as usize);
-    most.max(each * givers(round, live))
-}
-
-/// At most this many workers give tasks: those above the mean or above the high threshold; all workers if loads are not
-/// judged as projected, or if the projection cannot be computed.
-fn givers(round: &Round<'_>, live: usize) -> usize {
-    if round.config.detection.basis != Basis::Projected || !is_clear(round) {
-        return live;
-    }
-    let facts = Facts::new(round);
-    let account = Account::open(&facts);
-    let workers = round.snapshot.workers().iter().filter(|worker| is_balanced(round, worker));
-    let levels: Vec<f64> = workers.filter_map(|worker| account.level(worker)).collect();
-    let mean = levels.iter().sum::<f64>() / levels.len().max(1) as f64;
-    let least = mean.min(round.outcome.thresholds.high);
-    levels.iter().filter(|level| **level > least - 1e-9).count()
-}
-
-/// The devices of a worker that a task can use, by index.
-pub(super) fn suits(task: &Task, worker: &Worker, device: u16) -> bool {
-    let Some(device) = worker.devices.get(usize::from(device)) else { return false };
-    let needs = &task.requirements;
-    let cpu = crate::model::hardware::Hardware::Cpu;
-    let named = needs.all_of.iter().chain(needs.any_of.iter()).filter(|kind| *kind != cpu);
-    let named: Vec<_> = named.collect();
-    let kind = named.is_empty() || named.contains(&device.hardware);
-    let cuda = device.hardware == crate::model::hardware::Hardware::Cuda;
-    let capable = needs
-        .min_cuda_compute
-        .is_none_or(|least| cuda && device.compute.is_some_and(|has| has >= least));
-    kind && capable
-}
-
-/// A worker's capacity of a resource, for a task that claims some of it.
-pub(super) fn room(account: &Account<'_>, worker: &Worker, resource: ResourceId) -> f64 {
-    let capacity = capacity(worker, resource).unwrap_or(0.0);
-    capacity - account.claimed(worker.id, resource)
 }

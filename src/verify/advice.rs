@@ -5,10 +5,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::calendar::is_leaving;
-use super::facts::{
-    accelerated, added_use, asked, capacity, claim, is_sound_task, is_sound_worker, load,
-};
-use super::{Findings, Round, about};
+use super::footprint::{accelerated, added_use, asked, claim, suits};
+use super::promise::{Findings, about};
+use super::records::{capacity, is_sound_task, is_sound_worker, load};
+use super::round::Round;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
@@ -236,7 +236,7 @@ fn holds(task: &Task, worker: &Worker) -> bool {
         let mut devices = (0_u16..).zip(&worker.devices);
         devices.any(|(index, device)| {
             let large = device.memory_bytes.is_some_and(|memory| memory >= bytes);
-            large && super::account::suits(task, worker, index)
+            large && suits(task, worker, index)
         })
     };
     asked(task).into_iter().all(fits) && bytes.is_none_or(on_a_device)

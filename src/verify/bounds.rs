@@ -4,9 +4,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::account::budget;
+use super::concurrency::budget;
 use super::facts::is_new;
-use super::{Findings, Promise, Round, Violation};
+use super::promise::{Findings, Promise, Violation};
+use super::round::Round;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Outcome, Tally};
 use crate::snapshot::{Coverage, Placement, Stance, Task};
@@ -16,7 +17,7 @@ use crate::state::{
 
 /// Promise 9: no collection in the state or the outcome exceeds its bound. If the cluster has shrunk, a collection may
 /// still exceed it, but does not grow.
-pub fn bounded(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Bounded);
     let Round { before, after, snapshot, outcome, .. } = *round;
     let before_sizes: BTreeMap<_, _> = before.sizes().into_iter().collect();
@@ -133,14 +134,12 @@ fn home(task: &Task) -> Option<WorkerId> {
 
 /// How many migrations may be under way: the limit, placements, and those that the host is shown to carry out.
 fn migrations(round: &Round<'_>) -> usize {
-    let live = round.snapshot.workers().iter();
-    let live = live.filter(|worker| worker.stance != Stance::Offline).count();
     let adopted = round.after.in_flight.values().filter(|flight| {
         !round.before.in_flight.contains_key(&flight.task()) && !is_new(round, flight.id())
     });
     let kept = round.before.in_flight.len();
     let adopted = adopted.count();
-    budget(round, live).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
+    budget(round).max(kept) + PLACEMENTS_PER_WORKER * round.snapshot.workers().len() + adopted
 }
 
 fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mut Findings) {

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::promise::{Findings, Promise, Violation};
 use super::shares::{Level, Shares};
-use super::{Findings, Promise, Violation};
 use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
@@ -222,7 +222,7 @@ impl Budgets {
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;
-            let leaves = command.action.ends().is_some_and(|(from, _)| from.is_some());
+            let leaves = command.action.begins().is_some_and(|(from, _)| from.is_some());
             let interrupts = leaves && !matches!(command.action, Action::RequeueFor { .. });
             findings.need(!interrupts || most.is_none_or(|most| moves <= most), || {
                 format!("{command}: {moves} at once, {most:?} by what became of the last ones")
@@ -282,7 +282,7 @@ impl Budgets {
         if !self.known.insert(command.migration) {
             return;
         }
-        let (Some((from, to)), Some(reason)) = (command.action.ends(), command.reason()) else {
+        let (Some((from, to)), Some(reason)) = (command.action.begins(), command.reason()) else {
             return;
         };
         // A task that is queued again is not interrupted.

@@ -5,9 +5,11 @@ use alloc::format;
 use core::time::Duration;
 
 use super::account::Account;
-use super::facts::{Facts, Step, is_sound_worker};
+use super::facts::{Facts, Step};
 use super::handover::times;
-use super::{Findings, Round};
+use super::promise::Findings;
+use super::records::is_sound_worker;
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Late, Purpose};
@@ -96,8 +98,8 @@ pub(super) fn stays_for_it(
     let times = step.from.map_or(1.0, |from| times(account, step, from, target));
     let work = task.expected_remaining().map(|rest| (rest + again).as_secs_f64() / times);
     let work = work.map(|secs| Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX));
-    let still = step.command.handover.and_then(|handover| handover.downtime_secs).unwrap_or(0.0);
-    let arrives = at.after(Duration::try_from_secs_f64(still).unwrap_or(Duration::MAX));
+    let still = step.command.handover.and_then(|handover| handover.downtime);
+    let arrives = at.after(still.unwrap_or_default());
     let settles = match (work, task.checkpoint_every.filter(|_| saves)) {
         (Some(rest), Some(every)) if every < rest => arrives.after(every),
         (Some(rest), _) => arrives.after(rest),

@@ -5,8 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::Account;
-use super::facts::{Facts, accelerated, run_now};
-use super::{Findings, Round};
+use super::facts::Facts;
+use super::footprint::{accelerated, run_now};
+use super::promise::{Findings, near};
+use super::round::Round;
 use crate::snapshot::{Placement, Task, Worker};
 
 /// The reported fragmentation follows from what is free on each device, if every task there states its device.
@@ -36,7 +38,7 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
         let holes: Vec<f64> = holes.map(|free| free.max(0.0)).collect();
         let free: f64 = holes.iter().sum();
         let widest = holes.iter().copied().fold(0.0, f64::max);
-        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+        let near = |a: f64, b: f64| near(Some(a), Some(b), 1e-9);
         let holds = near(row.free_bytes, free) && near(row.widest_bytes, widest);
         findings.need(holds && near(row.share, share(free, widest)), || {
             format!("{}: {free} bytes are free, {widest} in one piece", row.worker)

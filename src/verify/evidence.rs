@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use super::advice::advice;
 use super::calendar::{is_balanced, tells_of_the_late};
-use super::facts::{Facts, Step, is_sound_source, is_sound_task, is_sound_worker};
-use super::{Findings, Promise, Round, Violation, about};
+use super::facts::{Facts, Step};
+use super::promise::{Findings, Promise, Violation, about};
+use super::records::{is_sound_source, is_sound_task, is_sound_worker};
+use super::round::Round;
 use crate::config::{Basis, Pace, Trigger};
 use crate::model::ids::WorkerId;
 use crate::outcome::{
@@ -17,7 +19,7 @@ use crate::snapshot::Worker;
 
 /// Promise 7: every command has a reason; every move that must be worth its cost has a scorecard that shows it; every
 /// refusal has a name, a reach and a remedy; advice is true; the loads, the thresholds and the balance agree.
-pub fn evidence(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn evidence(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Evidence);
     decisions(round, &mut findings);
     refusals(round.outcome, &mut findings);
@@ -303,7 +305,7 @@ fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut F
 
 /// Promise 10, as far as one round shows it: no decision rests on a record that was set aside, the outcome lists these
 /// records, and contains no NaN. (To empty a worker no figure of it is needed, only its stance.)
-pub fn bad_input(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn bad_input(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::BadInput);
     let Round { snapshot, outcome, .. } = *round;
     for step in &Facts::new(round).steps {

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Facts, Stay, Step, is_live};
-use super::{Findings, Round};
+use super::facts::{Facts, Stay, Step};
+use super::promise::Findings;
+use super::records::is_live;
+use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
 use crate::outcome::{Ended, Fate, Purpose};
 use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};

@@ -1,12 +1,16 @@
 //! Does every move state truly what it costs in time, and repay it?
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::account::{Account, is_clear};
-use super::facts::{Step, accelerated, added_use, load, run, runs_now};
-use super::{Findings, Round, about};
+use super::facts::Step;
+use super::footprint::{accelerated, added_use, run, runs_now};
+use super::promise::{Findings, about, near};
+use super::records::load;
+use super::round::Round;
 use crate::config::Transfer;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
@@ -31,8 +35,9 @@ pub(super) fn repays(
     };
     priced(account, section, step, said, findings);
     let [times, left, ahead] = terms(account, section, step, from, target);
-    let told = [said.times, said.left_secs, said.horizon_secs];
-    let holds = told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b)));
+    let told = [said.times, said.left.as_secs_f64(), said.horizon.as_secs_f64()];
+    let holds =
+        told.into_iter().zip([times, left, ahead]).all(|(a, b)| near(Some(a), Some(b), 1e-6));
     findings.need(holds, || {
         format!("{command}: {times} times as fast for {left} s, of {ahead} at most; says {told:?}")
     });
@@ -40,10 +45,10 @@ pub(super) fn repays(
         return;
     }
     let gain = gain(account, step, from, target);
-    findings.need(!is_clear(round) || near(said.gain, gain), || {
+    findings.need(!is_clear(round) || near(said.gain, gain, 1e-6), || {
         format!("{command}: gains {:?} a second, it says; {gain:?}", said.gain)
     });
-    let price = said.downtime_secs.zip(said.lost_secs).map(|(down, lost)| down + lost);
+    let price = secs(said.downtime).zip(secs(said.lost)).map(|(down, lost)| down + lost);
     let repaid = said.gain.zip(price).is_some_and(|(gain, price)| price <= about(gain * left));
     findings.need(repaid, || format!("{command}: does not repay {price:?} s: {said}"));
 }
@@ -78,15 +83,14 @@ fn priced(
     let (command, task) = (step.command, step.task);
     let stays = task.mobility != Mobility::Checkpoint;
     let least = if stays { Some(0.0) } else { carried(account, section, step) };
-    let told = match (said.transfer_secs, least) {
+    let transfer = secs(said.transfer);
+    let told = match (transfer, least) {
         (Some(said), Some(0.0)) => said.to_bits() == 0,
         (Some(said), Some(least)) => least <= about(said),
         (None, None) => true,
         _ => false,
     };
-    findings.need(told, || {
-        format!("{command}: a transfer of {:?} s, at least {least:?}", said.transfer_secs)
-    });
+    findings.need(told, || format!("{command}: a transfer of {transfer:?} s, at least {least:?}"));
     let mut around = Duration::ZERO;
     if task.mobility != Mobility::Queued {
         around += section.restart;
@@ -96,15 +100,19 @@ fn priced(
     }
     let down = match command.action {
         Action::Start { .. } => Some(0.0),
-        _ => said.transfer_secs.map(|secs| secs + around.as_secs_f64()),
+        _ => transfer.map(|secs| secs + around.as_secs_f64()),
     };
-    findings.need(near(said.downtime_secs, down), || {
-        format!("{command}: still for {:?} s, it would be {down:?}", said.downtime_secs)
+    findings.need(near(secs(said.downtime), down, 1e-6), || {
+        format!("{command}: still for {:?}, it would be {down:?} s", said.downtime)
     });
     let lost = lost(task);
-    findings.need(near(said.lost_secs, lost), || {
-        format!("{command}: loses {:?} s, it would be {lost:?}", said.lost_secs)
+    findings.need(near(secs(said.lost), lost, 1e-6), || {
+        format!("{command}: loses {:?}, it would be {lost:?} s", said.lost)
     });
+}
+
+fn secs(span: Option<Duration>) -> Option<f64> {
+    span.map(|span| span.as_secs_f64())
 }
 
 /// The work that is lost: all since the last checkpoint, or since the beginning; `None` if unknown.
@@ -143,8 +151,7 @@ fn carried(account: &Account<'_>, section: &Transfer, step: &Step<'_>) -> Option
     for end in ends {
         let worker = snapshot.worker(end).filter(|worker| worker.stance != Stance::Offline)?;
         let link = worker.bandwidth_bytes_per_second.or(section.bandwidth_bytes_per_second)?;
-        let count =
-            |of: &alloc::collections::BTreeMap<WorkerId, usize>| of.get(&end).copied().unwrap_or(0);
+        let count = |of: &BTreeMap<WorkerId, usize>| of.get(&end).copied().unwrap_or(0);
         let sharing = 1 + count(&account.outgoing) + count(&account.incoming);
         longest = longest.max(bytes as f64 * sharing as f64 / link);
     }
@@ -223,13 +230,4 @@ fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64
         }
     }
     round.after.learned.speed(worker.id, best.0).unwrap_or(best.1)
-}
-
-/// Whether both are equal up to rounding, or both unknown.
-fn near(a: Option<f64>, b: Option<f64>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
-        (None, None) => true,
-        _ => false,
-    }
 }

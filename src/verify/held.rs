@@ -4,7 +4,8 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::facts::Facts;
-use super::{Findings, Round};
+use super::promise::Findings;
+use super::round::Round;
 use crate::model::ids::WorkerId;
 use crate::outcome::Fate;
 use crate::snapshot::{Coverage, Event, Stance};

@@ -5,16 +5,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::facts::{Facts, is_new};
-use super::{Findings, Promise, Round, Violation, check};
+use super::promise::{Findings, Promise, Violation};
+use super::round::Round;
 use crate::config::{Config, Mode};
 use crate::engine::Engine;
 use crate::model::ids::{MigrationId, TaskId};
 use crate::outcome::Command;
 use crate::snapshot::{Placement, Task};
 
-/// Promise 3, by mode: an engine that does not act begins no move and leaves no trace of one; it proposes exactly what
-/// it would have commanded, and that would have kept every promise.
-pub fn mode(round: &Round<'_>) -> Vec<Violation> {
+/// Whether a round kept to its mode; `check` judges the round that an engine which acts would have run.
+pub(super) fn kept(
+    round: &Round<'_>,
+    check: impl Fn(&Round<'_>) -> Vec<Violation>,
+) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::OneMove);
     let Round { config, after, outcome, .. } = *round;
     findings.need(outcome.mode == config.mode, || format!("not in the mode {}", outcome.mode));
@@ -32,7 +35,7 @@ pub fn mode(round: &Round<'_>) -> Vec<Violation> {
     });
     findings.need(!after.rebalancing, || String::from("remembers moves that were not made"));
     if proposes {
-        as_acted(round, &mut findings);
+        as_acted(round, check, &mut findings);
     }
     findings.list
 }
@@ -44,7 +47,11 @@ fn is_shown(round: &Round<'_>, task: TaskId, id: MigrationId) -> bool {
 }
 
 /// The same round by an engine that acts commands exactly the commands and the proposals together.
-fn as_acted(round: &Round<'_>, findings: &mut Findings) {
+fn as_acted(
+    round: &Round<'_>,
+    check: impl Fn(&Round<'_>) -> Vec<Violation>,
+    findings: &mut Findings,
+) {
     let mut config = round.config.clone();
     config.mode = Mode::Act;
     let (before, snapshot) = (round.before, round.snapshot);
@@ -78,7 +85,7 @@ fn as_acted(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// Promise 2, by scope: no move begins for a task that is out of scope.
-pub fn scope(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
         let (task, id) = (step.command.task, step.command.migration);

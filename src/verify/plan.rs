@@ -5,16 +5,19 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::account::{Account, budget, is_clear, room, suits};
+use super::account::{Account, is_clear};
 use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
+use super::concurrency::budget;
 use super::devices::hides_devices;
 use super::evidence::pace;
-use super::facts::{
-    Facts, Stay, Step, accelerated, added_use, asked, capacity, claim, is_live, is_sound_source,
-    is_sound_task, is_sound_worker, load, run, used,
-};
+use super::facts::{Facts, Stay, Step};
+use super::footprint::{accelerated, added_use, asked, claim, run, suits};
+use super::groups;
 use super::handover::repays;
-use super::{Findings, Promise, Round, Violation, about, groups};
+use super::promise::{Findings, Promise, Violation, about};
+use super::records::{capacity, is_sound_source, is_sound_task, is_sound_worker, load, used};
+use super::round::Round;
+use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
@@ -44,7 +47,7 @@ fn walk(
 /// Promise 2: hardware, labels, memory, compute capability, capacity in every resource, device memory device by
 /// device, stance, time, freezes, pins, affinity, anti-affinity and spread hold at every prefix of the plan, with
 /// moving tasks counted on both ends.
-pub fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
         may_be_done_so(round, step, findings);
@@ -115,10 +118,10 @@ fn may_be_done_so(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
     let (command, task) = (step.command, step.task);
     let queued = task.mobility == Mobility::Queued;
     let holds = match command.action {
-        Action::Start { .. } => limits.overlap && task.overlaps && !queued,
+        Action::Start { .. } => limits.host == HostAbility::Overlap && task.overlaps && !queued,
         Action::RequeueFor { .. } => limits.requeue && queued,
-        Action::Evict { .. } => limits.eviction.is_some() && !(limits.requeue && queued),
-        Action::Release { .. } => limits.eviction.is_none() && !(limits.requeue && queued),
+        Action::Evict { .. } => limits.host.eviction().is_some() && !(limits.requeue && queued),
+        Action::Release { .. } => limits.host.eviction().is_none() && !(limits.requeue && queued),
         _ => true,
     };
     findings.need(holds, || format!("{command}: not how this host moves such a task"));
@@ -179,7 +182,8 @@ fn has_room(
         format!("{command}: nothing sensible is known of the target's load")
     });
     for resource in asked(task) {
-        let (needed, free) = (claim(task, target, resource), room(account, target, resource));
+        let needed = claim(task, target, resource);
+        let free = capacity(target, resource).unwrap_or(0.0) - account.claimed(target.id, resource);
         findings.need(needed <= 0.0 || needed <= about(free), || {
             format!("{command}: needs {needed} of {resource}, {free} are free")
         });
@@ -243,9 +247,8 @@ fn by_the_fastest(
 
 /// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
 /// counted, every migration that is gone has ended once, and no task that its source released is lost.
-pub fn one_move(round: &Round<'_>) -> Vec<Violation> {
-    let live = round.snapshot.workers().iter().filter(|worker| is_live(round.snapshot, worker.id));
-    let most = budget(round, live.count());
+pub(super) fn one_move(round: &Round<'_>) -> Vec<Violation> {
+    let most = budget(round);
     let mut findings = walk(round, Promise::OneMove, |account, step, _, findings| {
         let (command, task) = (step.command, step.task.id);
         let adrift = account.facts.retargeted.contains(&command.migration);
@@ -335,7 +338,7 @@ fn noise(round: &Round<'_>) -> f64 {
 /// Promise 4: no move to even out loads raises the spread that it acts on, pushes a resource of its target over the
 /// high threshold, or leaves the target about as loaded as the source was. No move for speed pushes a resource over the
 /// threshold or makes loads uneven. Tasks that move together are judged together.
-pub fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     // If the projection cannot be computed, it cannot be judged.
     let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
         return Vec::new();
@@ -407,7 +410,7 @@ fn spread(account: &Account<'_>) -> Option<f64> {
 
 /// Promise 5, as far as one round shows it: no task is moved to even out loads while it cools down, and none
 /// returns to a worker it left within the cooldown.
-pub fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
+pub(super) fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
     let at = round.snapshot.at();
     walk(round, Promise::NoPingPong, |_, step, _, findings| {
         let command = step.command;

@@ -4,8 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::facts::{added_use, asked, run_now};
-use super::{Findings, Promise, Violation};
+use super::footprint::{added_use, asked, run_now};
+use super::promise::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::{Ended, Fate, Outcome};

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Findings;
+use super::promise::Findings;
 use crate::config::{Config, Fairness, MigrationLimits};
 use crate::model::ids::TenantId;
 use crate::model::time::Timestamp;

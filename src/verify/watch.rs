@@ -3,17 +3,18 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::budgets::Budgets;
+use super::life::{Life, Past};
+use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
-use super::{Findings, Promise, Violation};
-use crate::config::{Config, Eviction};
+use super::returns::Returns;
+use crate::config::{Config, HostAbility};
 use crate::engine::{Input, Output};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Ended, Fate, Outcome, Reply};
-use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
+use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot, Stance};
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
@@ -49,72 +50,9 @@ pub struct Watch {
     newest: Option<MigrationId>,
     open: BTreeMap<MigrationId, Life>,
     over: BTreeMap<MigrationId, Past>,
-    /// The worker that each task left, and until when it may not go back.
-    left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
-    /// How often evicted tasks came back in a row, and until when each is left alone.
-    returned: BTreeMap<TaskId, (u32, Timestamp)>,
+    returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
-}
-
-/// A migration that has not ended.
-#[derive(Clone, Debug)]
-struct Life {
-    task: TaskId,
-    from: Option<WorkerId>,
-    /// Its last target; `None` for a migration of an earlier life.
-    to: Option<WorkerId>,
-    /// Whether its source is known to have released the task.
-    released: bool,
-    /// The worker that was told to run the task and has not reported a failure.
-    told: Option<WorkerId>,
-    /// Whether the task was evicted or queued again, so that the host's scheduler has it.
-    evicted: bool,
-    /// Whether the copy is known to run, if one was started before the source stops; `None` otherwise.
-    copy: Option<bool>,
-}
-
-impl Life {
-    /// A migration of an earlier life of the engine.
-    const fn adopted(task: TaskId) -> Self {
-        let (from, to, told, copy) = (None, None, None, None);
-        Self { task, from, to, released: true, told, evicted: false, copy }
-    }
-
-    /// Notes that the task runs on its target.
-    fn runs(&mut self) {
-        self.copy = self.copy.map(|_| true);
-    }
-
-    /// Notes the phase that a record shows.
-    fn shown(&mut self, phase: Phase) {
-        match (self.copy, phase) {
-            (Some(_), Phase::Releasing) => self.copy = Some(true),
-            (Some(_), Phase::Assigned) | (None, Phase::Releasing) => {}
-            _ => self.released = true,
-        }
-    }
-}
-
-/// The settings for hosts that evict.
-fn eviction(config: &Config) -> Eviction {
-    config.migration.as_ref().and_then(|limits| limits.eviction).unwrap_or_default()
-}
-
-/// How long a task is left alone that came back this many times in a row.
-fn back_off(section: Eviction, times: u32) -> Duration {
-    let doubled = (1..times.min(64)).fold(section.back_off, |span, _| span.saturating_mul(2));
-    doubled.min(section.back_off_most)
-}
-
-/// A migration that has ended.
-#[derive(Clone, Copy, Debug)]
-struct Past {
-    task: TaskId,
-    released: bool,
-    /// Whether the host's scheduler has the task once its source has released it.
-    evicted: bool,
-    fate: Fate,
 }
 
 /// What one input shows.
@@ -145,8 +83,7 @@ impl Watch {
             newest: None,
             open: BTreeMap::new(),
             over: BTreeMap::new(),
-            left: BTreeMap::new(),
-            returned: BTreeMap::new(),
+            returns: Returns::default(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
         }
@@ -193,7 +130,7 @@ impl Watch {
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
         let acts = self.config.mode.is_act();
-        let interrupts = |it: &&Command| it.action.ends().is_some_and(|(from, _)| from.is_some());
+        let interrupts = |it: &&Command| it.action.begins().is_some_and(|(from, _)| from.is_some());
         for command in outcome.commands.iter().filter(interrupts).filter(|_| !acts) {
             findings.add(format!("{command}: the mode is {}", self.config.mode));
         }
@@ -263,14 +200,9 @@ impl Watch {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
         // A task that is no longer listed is over: a later task with its id is another one.
-        let at = snapshot.at();
-        let section = eviction(&self.config);
-        self.returned.retain(|task, (times, until)| {
-            let listed = !complete || snapshot.task(*task).is_some() || moving.contains(task);
-            listed && until.after(back_off(section, *times)) > at
+        self.returns.keep(&self.config, snapshot.at(), |task| {
+            !complete || snapshot.task(task).is_some() || moving.contains(&task)
         });
-        self.left
-            .retain(|task, _| !complete || snapshot.task(*task).is_some() || moving.contains(task));
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
             Some(worker) => worker.stance == Stance::Offline && !doubted,
             None => complete,
@@ -310,7 +242,7 @@ impl Watch {
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
-            command.action.ends().is_some() && !self.open.contains_key(&command.migration)
+            command.action.begins().is_some() && !self.open.contains_key(&command.migration)
         };
         let (begun, rest): (Vec<_>, Vec<_>) = commands.iter().copied().partition(begins);
         for command in rest {
@@ -344,12 +276,11 @@ impl Watch {
         for life in self.open.values_mut() {
             life.told = life.told.filter(|told| !shown.gone.contains(told));
         }
-        let mut back = Findings::new(Promise::NoPingPong);
         for command in begun {
             self.begin(shown, &command, &mut findings);
-            self.no_return(shown, &command, &mut back);
+            let back = self.returns.goes_back(&self.config, shown.at, &command);
+            findings.list.extend(back);
         }
-        findings.list.extend(back.list);
         findings.list
     }
 
@@ -373,7 +304,8 @@ impl Watch {
         });
         self.newest = self.newest.max(Some(id));
         self.forget_release(command.task);
-        let (from, to) = command.action.ends().map_or((None, None), |(from, to)| (from, Some(to)));
+        let (from, to) =
+            command.action.begins().map_or((None, None), |(from, to)| (from, Some(to)));
         let evicted = matches!(command.action, Action::Evict { .. } | Action::RequeueFor { .. });
         let copied = matches!(command.action, Action::Start { .. });
         let told = to.filter(|_| copied || from.is_none());
@@ -385,9 +317,9 @@ impl Watch {
         findings.need(declared || !copied, || {
             format!("{command}: told to run in two places, and does not declare that it can")
         });
-        let early = self.returned.get(&command.task).filter(|(_, until)| *until > shown.at);
-        findings.need(early.is_none() || !evicted, || {
-            format!("{command}: it came back ({early:?} times, until then) and is evicted again")
+        let until = self.returns.rests_until(command.task).filter(|until| *until > shown.at);
+        findings.need(until.is_none() || !evicted, || {
+            format!("{command}: it came back, rests until {until:?}, and is evicted again")
         });
         let (task, released, copy) = (command.task, from.is_none(), copied.then_some(false));
         self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
@@ -442,9 +374,7 @@ impl Watch {
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
         life.to = to;
         if elsewhere && command.cause() != Some(Cause::Return) {
-            let mut back = Findings::new(Promise::NoPingPong);
-            self.no_return(shown, command, &mut back);
-            findings.list.extend(back.list);
+            findings.list.extend(self.returns.goes_back(&self.config, shown.at, command));
         }
     }
 
@@ -458,7 +388,7 @@ impl Watch {
         let life = self.open.remove(&id);
         if ended.fate == Fate::Finished {
             // The task is over; a later task with its id is another one.
-            self.left.remove(&ended.task);
+            self.returns.finished(ended.task);
         }
         // If the copy runs on the target, a late stop at the source loses nothing.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
@@ -473,7 +403,11 @@ impl Watch {
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
-        let overlaps = self.config.migration.as_ref().is_some_and(|limits| limits.overlap);
+        let overlaps = self
+            .config
+            .migration
+            .as_ref()
+            .is_some_and(|limits| limits.host == HostAbility::Overlap);
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
@@ -487,44 +421,13 @@ impl Watch {
         let seen = ended.fate != Fate::Completed || home || copied || there;
         findings.need(seen, || format!("{ended}: nothing shows that it runs there"));
         if arrived {
-            self.arrived(shown, ended, evicted);
-        }
-    }
-
-    /// Takes in a task that has arrived on a worker: it may not go back to its source, or has gone back there.
-    fn arrived(&mut self, shown: &Shown, ended: &Ended, evicted: bool) {
-        let told = shown.diverted.get(&ended.migration).copied();
-        let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
-        // Reports are read before records.
-        let (task, worker) = told.or(held).unwrap_or((ended.task, ended.to));
-        let before = self.returned.remove(&ended.task).filter(|_| evicted);
-        if evicted && ended.from == Some(worker) {
-            self.budgets.came_back(ended.migration);
-            let section = eviction(&self.config);
-            // The count is forgotten after as long again without an eviction.
-            let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);
-            let times = fresh.map_or(1, |(times, _)| times + 1);
-            self.returned.insert(task, (times, ended.at.after(back_off(section, times))));
-            if let Some(left) = self.left.remove(&ended.task) {
-                self.left.insert(task, left);
+            let told = shown.diverted.get(&id).copied();
+            let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
+            // Reports are read before records.
+            let found = told.or(held).unwrap_or((ended.task, ended.to));
+            if self.returns.arrived(&self.config, ended, found, evicted) {
+                self.budgets.came_back(id);
             }
-        } else if let (Some(section), Some(from)) = (&self.config.stability, ended.from) {
-            self.left.insert(task, (from, ended.at.after(section.cooldown)));
         }
-    }
-
-    /// Judges that no task goes back within the cooldown to a worker that it left.
-    fn no_return(&self, shown: &Shown, command: &Command, findings: &mut Findings) {
-        let to = match command.action {
-            Action::Assign { to, .. } => Some(to),
-            action => action.ends().map(|(_, to)| to),
-        };
-        let Some(to) = to else { return };
-        if self.config.stability.is_none() {
-            return;
-        }
-        let left = self.left.get(&command.task).filter(|(_, until)| *until > shown.at);
-        let back = left.filter(|(worker, _)| *worker == to);
-        findings.need(back.is_none(), || format!("{command}: back where it came from"));
     }
 }

@@ -8,6 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use super::domains::Domains;
 use super::{Place, View};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
@@ -26,15 +27,6 @@ enum GroupIndex {
     Spread(SpreadIndex),
     /// None: the rule is about leaving, and counts the unavailable members.
     None,
-}
-
-/// The domains of one topology, shared by all groups that are spread over it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Domains {
-    /// The domain of each worker; `None` if it is in none.
-    pub(crate) of: Vec<Option<u64>>,
-    /// The domains of accepting workers.
-    pub(crate) open: BTreeSet<u64>,
 }
 
 /// Where a member of a group counts.

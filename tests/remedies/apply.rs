@@ -35,15 +35,15 @@ pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
             case.config.migration.as_mut()?.budgets[0].limit += bytes_of(by, share);
             Some(())
         }
-        Remedy::AllowRunning(secs) => {
+        Remedy::AllowRunning(more) => {
             let most = &mut case.config.cost_benefit.as_mut()?.max_running;
-            *most = Some((*most)? + Duration::from_secs_f64(secs * share));
+            *most = Some((*most)? + more.mul_f64(share));
             Some(())
         }
-        Remedy::RunLonger(secs) => {
+        Remedy::RunLonger(more) => {
             let task = case.cluster.task(case.task)?;
             let rest = task.expected_remaining()?;
-            task.remaining = Some(rest + Duration::from_secs_f64(secs * share));
+            task.remaining = Some(rest + more.mul_f64(share));
             Some(())
         }
         Remedy::StateTransfer => state_transfer(&mut case),

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use evenkeel::config::{
-    Basis, Budget, Detection, Eviction, Fairness, LoadRule, MigrationLimits, Scope, Stability,
-    Thresholds, Trigger, Unit,
+    Basis, Budget, Detection, Eviction, Fairness, HostAbility, LoadRule, MigrationLimits, Scope,
+    Stability, Thresholds, Trigger, Unit,
 };
 use evenkeel::outcome::Rejection;
 use evenkeel::snapshot::{Placement, Stance};
@@ -125,7 +125,7 @@ fn back_again() -> impl Strategy<Value = Case> {
     (strategies::configs(), strategies::clusters(), until).prop_map(
         |(mut config, cluster, until)| {
             if let Some(limits) = &mut config.migration {
-                limits.eviction = Some(Eviction::default());
+                limits.host = HostAbility::Evict(Eviction::default());
             }
             let returned = (1..).zip(until).collect();
             Case { returned, ..pair_case(config, cluster) }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One file: its text, and its code as tokens without comments and without tests.
+#[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) module: Vec<String>,
@@ -13,13 +14,14 @@ pub(crate) struct Source {
 }
 
 /// A word, a number, a string, `::` or one mark, and the line it stands on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) line: usize,
 }
 
 /// A path below the crate's root that a file mentions, `super` resolved.
+#[derive(Clone)]
 pub(crate) struct Mention {
     pub(crate) path: Vec<String>,
     pub(crate) line: usize,
@@ -110,6 +112,38 @@ impl Source {
                     .filter(|(path, end)| path.is_empty() || self.word(end + 1) != "!")
                     .map(|(path, end)| Mention { path, line: self.code[end].line }),
             );
+        }
+        mentions
+    }
+
+    /// Every path that begins with a module which this file declares. A name that is only passed on
+    /// (`pub use part::Name`) does not count.
+    pub(crate) fn mentions_below(&self) -> Vec<Mention> {
+        let declared = (0..self.code.len()).filter(|at| self.says(*at, &["mod"]));
+        let parts: Vec<&str> = declared.map(|at| self.word(at + 1)).collect();
+        let mut mentions = Vec::new();
+        for at in (0..self.code.len()).filter(|at| parts.contains(&self.word(*at))) {
+            let own = at >= 2 && self.says(at - 2, &["self", "::"]);
+            let begins = own || at == 0 || self.word(at - 1) != "::";
+            if !begins || self.word(at + 1) != "::" {
+                continue;
+            }
+            let before = (0..at).rev().take_while(|at| !matches!(self.word(*at), ";" | "}"));
+            let before: Vec<&str> = before.map(|at| self.word(at)).collect();
+            let passes_on = before.contains(&"pub") && before.contains(&"use");
+            let mut paths = Vec::new();
+            let end = self.use_tree(at, &self.module, &mut paths);
+            for (path, place) in paths {
+                let name = path.last().map_or("", String::as_str);
+                let elsewhere = |other: usize| !(at..end).contains(&other);
+                let uses = |other: usize| {
+                    let declares = other > 0 && self.word(other - 1) == "mod";
+                    self.word(other) == name && elsewhere(other) && !declares
+                };
+                if !passes_on || (0..self.code.len()).any(uses) {
+                    mentions.push(Mention { path, line: self.code[place].line });
+                }
+            }
         }
         mentions
     }

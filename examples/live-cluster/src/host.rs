@@ -109,12 +109,12 @@ impl Host {
     /// One worker, with what the operating system measured.
     fn worker(&self, plan: &WorkerPlan) -> Option<Worker> {
         let reading = self.fleet.readings.get(&plan.id)?;
-        let mut worker = Worker::new(WorkerId::new(plan.id))
+        let worker = Worker::new(WorkerId::new(plan.id))
+            .with_hardware(plan.hardware)
             .with_capacity(ResourceId::CPU, plan.budget)
             .with_used(ResourceId::CPU, reading.cores)
             .with_capacity(ResourceId::MEMORY, plan.memory_bytes)
             .with_used(ResourceId::MEMORY, number(reading.resident_bytes));
-        worker.hardware = plan.hardware;
         Some(worker)
     }
 

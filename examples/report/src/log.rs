@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::Duration;
 
 use evenkeel::WorkerId;
-use evenkeel::shell::run_log::{Candidate, Judged, Migration, Round, Run, Stay};
+use evenkeel::shell::run_log::{
+    CandidateLine, Judged, MigrationLine, RoundLine, RunLine, StayLine,
+};
 use serde::Deserialize;
 
 use crate::table_row;
@@ -25,11 +28,11 @@ pub(crate) struct Log {
     /// Where second 0 lies on the wall clock, in milliseconds of Unix time.
     pub(crate) epoch_unix_millis: u64,
     /// Balancing rounds, in order.
-    pub(crate) rounds: Vec<Round>,
+    pub(crate) rounds: Vec<RoundLine>,
     /// Tasks on workers.
-    pub(crate) stays: Vec<Stay>,
+    pub(crate) stays: Vec<StayLine>,
     /// Migrations, in the order in which they ended.
-    pub(crate) migrations: Vec<Migration>,
+    pub(crate) migrations: Vec<MigrationLine>,
     /// What a reader should know about the file.
     pub(crate) notes: Vec<String>,
 }
@@ -82,7 +85,7 @@ impl Log {
     fn take(&mut self, line: &[u8]) -> serde_json::Result<bool> {
         match serde_json::from_slice::<Kind<'_>>(line)?.line {
             Some("run") => {
-                let run: Run = serde_json::from_slice(line)?;
+                let run: RunLine = serde_json::from_slice(line)?;
                 (self.title, self.epoch_unix_millis) = (run.title, run.epoch_unix_millis);
             }
             Some("round") => self.rounds.push(thin(serde_json::from_slice(line)?)),
@@ -96,10 +99,11 @@ impl Log {
 
     /// Keeps the last so many days: rounds, and what was still going on after the first of them.
     pub(crate) fn keep_days(&mut self, days: f64) {
-        let from = self.end() - days * DAY;
+        let Some(end) = self.rounds.last().map(|round| round.at) else { return };
+        let from = end.before(Duration::from_secs_f64(days * DAY));
         self.rounds.retain(|round| round.at >= from);
         self.stays.retain(|stay| stay.until >= from);
-        self.migrations.retain(|it| it.ended.unwrap_or(f64::INFINITY) >= from);
+        self.migrations.retain(|it| it.ended.is_none_or(|ended| ended >= from));
         for stay in &mut self.stays {
             stay.from = stay.from.max(from);
         }
@@ -110,12 +114,12 @@ impl Log {
 
     /// The moment of the first round.
     pub(crate) fn begin(&self) -> f64 {
-        self.rounds.first().map_or(0.0, |round| round.at)
+        self.rounds.first().map_or(0.0, |round| round.at.as_secs_f64())
     }
 
     /// The moment of the last round.
     pub(crate) fn end(&self) -> f64 {
-        self.rounds.last().map_or(0.0, |round| round.at)
+        self.rounds.last().map_or(0.0, |round| round.at.as_secs_f64())
     }
 
     /// Every worker that the log names, ascending.
@@ -133,13 +137,13 @@ impl Log {
     }
 
     /// Every scored pair of task and worker.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &CandidateLine> {
         self.rounds.iter().flat_map(|round| &round.candidates)
     }
 }
 
 /// A round without the forecasts of each worker: they are drawn once they have come due.
-fn thin(mut round: Round) -> Round {
+fn thin(mut round: RoundLine) -> RoundLine {
     if let Some(forecast) = &mut round.forecast {
         forecast.workers = Vec::new();
     }

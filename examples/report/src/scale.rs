@@ -87,7 +87,7 @@ fn round_step(rough: f64) -> f64 {
 /// A moment: the time of day in UTC where the log says when it began, else hours since second 0.
 pub(crate) fn moment(at: f64, epoch_unix_millis: u64, precision: f64) -> String {
     if is_wall_clock(at, epoch_unix_millis) {
-        let clock = WallClock { epoch_unix_millis };
+        let clock = WallClock::new(epoch_unix_millis);
         let text = clock.show(Timestamp::from_millis((at * 1_000.0).round().max(0.0) as u64));
         let (date, time) = text.split_once(' ').unwrap_or((&text, ""));
         return match precision {

@@ -1,6 +1,6 @@
 //! Rounds in bins: a chart has some hundred places along its axis, a day has thousands of rounds.
 
-use evenkeel::shell::run_log::Round;
+use evenkeel::shell::run_log::RoundLine;
 
 use crate::draw::{Axis, BREAK, Ticks};
 use crate::log::Log;
@@ -20,7 +20,7 @@ const LONG: f64 = 24.0;
 /// Rounds that share a place along the axis of time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bin<'a> {
-    pub(crate) rounds: &'a [Round],
+    pub(crate) rounds: &'a [RoundLine],
     /// The moment of its first round.
     pub(crate) from: f64,
     /// The moment of the next bin's first round, unless there is a gap before it.
@@ -32,23 +32,27 @@ pub(crate) fn bins(log: &Log) -> Vec<Bin<'_>> {
     let rounds = &log.rounds;
     let each = rounds.len().div_ceil(MOST).max(1);
     let step = usual_step(rounds);
-    let is_gap = |pair: &[Round]| pair[1].at - pair[0].at > GAP * step;
+    let is_gap = |pair: &[RoundLine]| apart(&pair[0], &pair[1]) > GAP * step;
     let gaps = rounds.windows(2).filter(|pair| is_gap(pair)).count();
-    let connected = |a: &Round, b: &Round| gaps > MOST_GAPS || b.at - a.at <= GAP * step;
+    let connected = |a: &RoundLine, b: &RoundLine| gaps > MOST_GAPS || apart(a, b) <= GAP * step;
     let runs = rounds.chunk_by(connected);
     runs.flat_map(|run| {
-        let end = run.last().map_or(0.0, |round| round.at + step);
+        let end = run.last().map_or(0.0, |round| round.at.as_secs_f64() + step);
         run.chunks(each).enumerate().map(move |(place, rounds)| {
-            let to = run.get((place + 1) * each).map_or(end, |next| next.at);
-            Bin { rounds, from: rounds[0].at, to }
+            let to = run.get((place + 1) * each).map_or(end, |next| next.at.as_secs_f64());
+            Bin { rounds, from: rounds[0].at.as_secs_f64(), to }
         })
     })
     .collect()
 }
 
+fn apart(a: &RoundLine, b: &RoundLine) -> f64 {
+    b.at.as_secs_f64() - a.at.as_secs_f64()
+}
+
 /// The median of the spans between rounds.
-fn usual_step(rounds: &[Round]) -> f64 {
-    let mut steps: Vec<f64> = rounds.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+fn usual_step(rounds: &[RoundLine]) -> f64 {
+    let mut steps: Vec<f64> = rounds.windows(2).map(|pair| apart(&pair[0], &pair[1])).collect();
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied().unwrap_or(0.0)
 }
@@ -70,12 +74,12 @@ impl Bin<'_> {
     }
 
     /// The sum of a count over its rounds.
-    pub(crate) fn sum(&self, count: impl Fn(&Round) -> u64) -> u64 {
+    pub(crate) fn sum(&self, count: impl Fn(&RoundLine) -> u64) -> u64 {
         self.rounds.iter().map(count).sum()
     }
 
     /// The mean of what is known in its rounds.
-    pub(crate) fn mean(&self, value: impl Fn(&Round) -> Option<f64>) -> Option<f64> {
+    pub(crate) fn mean(&self, value: impl Fn(&RoundLine) -> Option<f64>) -> Option<f64> {
         mean(self.rounds.iter().filter_map(value))
     }
 }
@@ -87,7 +91,7 @@ pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// The points of a line: a value per bin, left out where it is unknown.
-pub(crate) fn line(bins: &[Bin<'_>], value: impl Fn(&Round) -> Option<f64>) -> Vec<(f64, f64)> {
+pub(crate) fn line(bins: &[Bin<'_>], value: impl Fn(&RoundLine) -> Option<f64>) -> Vec<(f64, f64)> {
     points(bins, |bin| bin.mean(&value))
 }
 

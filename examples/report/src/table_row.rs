@@ -2,11 +2,11 @@
 //! thresholds, migrations and accuracy.
 
 use evenkeel::shell::MetricsRow;
-use evenkeel::shell::run_log::Round;
+use evenkeel::shell::run_log::RoundLine;
 use serde_json::{from_slice, from_value, json};
 
 /// The round that a row tells of, in seconds of Unix time.
-pub(crate) fn round(line: &[u8]) -> serde_json::Result<Round> {
+pub(crate) fn round(line: &[u8]) -> serde_json::Result<RoundLine> {
     let row: MetricsRow = from_slice(line)?;
     let (mean, spread) = (row.system_load, row.imbalance_score);
     let completed = row.migrations_successful;

@@ -11,6 +11,8 @@ use crate::view::View;
 
 /// At most this many classes are told apart; workers of further classes belong to none.
 const MOST: usize = 16;
+/// At most this many classes are advised in one round.
+pub(super) const CLASSES: usize = 4;
 
 /// Workers with the same capacities, hardware, devices and labels.
 #[derive(Clone, Debug)]

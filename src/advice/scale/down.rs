@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::class::{Class, takes};
+use super::class::{CLASSES, Class, takes};
 use super::trial::Trial;
 use crate::config::AdviceRules;
 use crate::model::rows::{TaskRow, WorkerRow};
@@ -40,7 +40,7 @@ pub(super) fn down(
     let mut search = Search::new(trial, most);
     let emptied = search.empty();
     let high = search.highest();
-    for class in classes.iter().take(super::CLASSES) {
+    for class in classes.iter().take(CLASSES) {
         let workers = class.workers.iter().filter(|worker| emptied.contains(worker)).count();
         if workers > 0 {
             let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

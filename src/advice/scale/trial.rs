@@ -94,7 +94,7 @@ impl<'a> Trial<'a> {
         if ceiling || self.context.config.stability.is_some() {
             let own = self.context.bands.ceiling;
             let bands = Bands { ceiling: self.ceiling.unwrap_or(own), ..Bands::default() };
-            let round = Round { bands: &bands, ..round };
+            let round = Context { bands: &bands, ..self.context }.with(&self.ledger);
             if let Some(no) = rules::is_above_ceiling(&round, to, &self.footprint) {
                 return Err(no);
             }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::config::{Scope, Unit};
 use crate::model::ids::TenantId;
 use crate::model::time::{Span, Timestamp, as_optional_seconds};

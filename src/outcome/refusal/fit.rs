@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::model::hardware::{ComputeCapability, HardwareSet};
 use crate::model::ids::LabelId;
 use crate::model::resource::{Quantity, ResourceId};

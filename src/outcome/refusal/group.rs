@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::outcome::Remedy;
 

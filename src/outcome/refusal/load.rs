@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::model::resource::ResourceId;
 use crate::outcome::Remedy;
 use crate::outcome::remedy::enough;

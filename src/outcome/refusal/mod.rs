@@ -7,6 +7,7 @@ mod budget;
 mod fit;
 mod group;
 mod load;
+mod reach;
 mod target;
 mod task;
 mod worth;
@@ -19,6 +20,7 @@ pub use budget::BudgetRefusal;
 pub use fit::FitRefusal;
 pub use group::GroupRefusal;
 pub use load::LoadRefusal;
+pub use reach::Reach;
 pub use target::TargetRefusal;
 pub use task::TaskRefusal;
 pub use worth::WorthRefusal;
@@ -75,18 +77,6 @@ impl fmt::Display for Admission {
             Some(no) => write!(f, "no: {no}"),
         }
     }
-}
-
-/// Which pairs a refusal holds for, so that a search need not ask again about any of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reach {
-    /// This task and this worker.
-    Pair,
-    /// Every task and this worker.
-    Target,
-    /// This task and every worker.
-    Task,
 }
 
 /// Declares the families of refusals, once.

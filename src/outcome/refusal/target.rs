@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::model::ids::ClassId;
 use crate::model::time::Timestamp;
 use crate::outcome::Remedy;

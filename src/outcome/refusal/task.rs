@@ -1,12 +1,13 @@
 //! Why does a task not leave where it is, whatever worker would take it?
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
 use crate::model::ids::{LabelId, MigrationId, WorkerId};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, as_seconds, seconds};
 use crate::outcome::Remedy;
 use crate::outcome::remedy::{enough, whole_nanos};
 
@@ -60,17 +61,21 @@ pub enum TaskRefusal {
     },
     /// The task has run so long that it counts as almost done.
     LongRunning {
-        /// How long it has run, in seconds.
-        running_secs: f64,
-        /// How long a task may have run to be moved, in seconds.
-        most_secs: f64,
+        /// How long it has run.
+        #[serde(rename = "running_secs", with = "as_seconds")]
+        running: Duration,
+        /// How long a task may have run to be moved.
+        #[serde(rename = "most_secs", with = "as_seconds")]
+        most: Duration,
     },
     /// The task will be done before a move would have paid off.
     NearlyDone {
-        /// How long it will still run, in seconds.
-        remaining_secs: f64,
-        /// How long it would have to run for a move to pay off, in seconds.
-        least_secs: f64,
+        /// How long it will still run.
+        #[serde(rename = "remaining_secs", with = "as_seconds")]
+        remaining: Duration,
+        /// How long it would have to run for a move to pay off.
+        #[serde(rename = "least_secs", with = "as_seconds")]
+        least: Duration,
     },
     /// The task's record makes no sense this round.
     BadRecord,
@@ -128,11 +133,13 @@ impl TaskRefusal {
             | Self::CoolingDown { until }
             | Self::CameBack { until, .. } => Remedy::WaitUntil(until),
             Self::InFlight { migration } => Remedy::LetEnd(migration),
-            Self::LongRunning { running_secs, most_secs } => {
-                Remedy::AllowRunning(whole_nanos(running_secs - most_secs, running_secs))
+            Self::LongRunning { running, most } => {
+                let [running, most] = [running, most].map(seconds);
+                Remedy::AllowRunning(whole_nanos(running - most, running))
             }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                Remedy::RunLonger(whole_nanos(least_secs - remaining_secs, least_secs))
+            Self::NearlyDone { remaining, least } => {
+                let [remaining, least] = [remaining, least].map(seconds);
+                Remedy::RunLonger(whole_nanos(least - remaining, least))
             }
             Self::BadRecord => Remedy::CorrectRecord,
             Self::Unplaced => Remedy::Place,
@@ -160,14 +167,13 @@ impl fmt::Display for TaskRefusal {
             Self::CameBack { times, until } => {
                 write!(f, "evicted, and back again ({times} in a row); not before {until}")
             }
-            Self::LongRunning { running_secs, most_secs } => {
-                write!(
-                    f,
-                    "has run {running_secs:.0}s, more than {most_secs:.0}s: taken as almost done"
-                )
+            Self::LongRunning { running, most } => {
+                let [running, most] = [running, most].map(seconds);
+                write!(f, "has run {running:.0}s, more than {most:.0}s: taken as almost done")
             }
-            Self::NearlyDone { remaining_secs, least_secs } => {
-                write!(f, "done in {remaining_secs:.0}s; a move needs {least_secs:.0}s to pay off")
+            Self::NearlyDone { remaining, least } => {
+                let [remaining, least] = [remaining, least].map(seconds);
+                write!(f, "done in {remaining:.0}s; a move needs {least:.0}s to pay off")
             }
             Self::UnknownPlace { worker } => write!(f, "reported on {worker}, which is unknown"),
             Self::DoubtfulSource { worker } => {

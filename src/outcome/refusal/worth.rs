@@ -1,12 +1,13 @@
 //! Why does the move cost more than it gains?
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::reach::Reach;
+use crate::model::time::{Span, as_seconds, from_seconds, seconds};
 use crate::outcome::Remedy;
-use crate::outcome::handover::Secs;
 use crate::outcome::remedy::{enough, whole_nanos};
 
 /// The move costs more than it gains.
@@ -33,13 +34,15 @@ pub enum WorthRefusal {
         gain: f64,
         /// How many times as fast the task would run there; part of the gain.
         times: f64,
-        /// How long the gain lasts, in seconds: until the task would end there, or up to the horizon if that is
-        /// nearer.
-        left_secs: f64,
-        /// Downtime and lost work, in seconds.
-        price_secs: f64,
-        /// How far ahead gains are counted, in seconds.
-        horizon_secs: f64,
+        /// How long the gain lasts: until the task would end there, or up to the horizon if that is nearer.
+        #[serde(rename = "left_secs", with = "as_seconds")]
+        left: Duration,
+        /// Downtime and lost work.
+        #[serde(rename = "price_secs", with = "as_seconds")]
+        price: Duration,
+        /// How far ahead gains are counted.
+        #[serde(rename = "horizon_secs", with = "as_seconds")]
+        horizon: Duration,
     },
     /// The move's downtime or lost work is unknown, because one of these is: the size of the task's state, the moment
     /// of its last checkpoint, the bandwidth of a link, or the load of its worker.
@@ -71,13 +74,14 @@ impl WorthRefusal {
                 let cost = (benefit > least).then(cheaper);
                 Remedy::Gain { benefit: enough(short + below, figures), cost }
             }
-            Self::NotRepaid { gain, times, left_secs, price_secs, horizon_secs } => {
-                let repaid_after = price_secs / gain;
-                if gain > 0.0 && left_secs > 1.0 && repaid_after < horizon_secs {
-                    let longer = (repaid_after - left_secs) * times;
+            Self::NotRepaid { gain, times, left, price, horizon } => {
+                let [left, price] = [left, price].map(seconds);
+                let repaid_after = price / gain;
+                if gain > 0.0 && left > 1.0 && repaid_after < seconds(horizon) {
+                    let longer = (repaid_after - left) * times;
                     return Remedy::RunLonger(whole_nanos(longer, repaid_after * times));
                 }
-                let needed = price_secs / left_secs;
+                let needed = price / left;
                 Remedy::WidenGap(enough(needed - gain, [needed, gain, 1.0]))
             }
             Self::UnknownTransfer => Remedy::StateTransfer,
@@ -91,14 +95,12 @@ impl fmt::Display for WorthRefusal {
             Self::NotWorthIt { cost, benefit, least, .. } => {
                 write!(f, "benefit {benefit:.2} less cost {cost:.2} is not above {least:.2}")
             }
-            Self::NotRepaid { gain, left_secs, price_secs, horizon_secs, .. } => {
-                let (gained, price) = (Secs((gain * left_secs).max(0.0)), Secs(price_secs));
-                let end = if left_secs < horizon_secs {
-                    "before it ends in"
-                } else {
-                    "within the horizon of"
-                };
-                write!(f, "gains {gain:.2}s a second, {gained} {end} {}", Secs(left_secs))?;
+            Self::NotRepaid { gain, left, price, horizon, .. } => {
+                let gained = Span(from_seconds((gain * seconds(left)).max(0.0)));
+                let (price, left_for) = (Span(price), Span(left));
+                let end =
+                    if left < horizon { "before it ends in" } else { "within the horizon of" };
+                write!(f, "gains {gain:.2}s a second, {gained} {end} {left_for}")?;
                 write!(f, "; downtime and lost work cost {price}")
             }
             Self::UnknownTransfer => f.write_str("its downtime or its lost work is unknown"),

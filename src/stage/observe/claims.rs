@@ -9,43 +9,48 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::model::hardware::HardwareSet;
-use crate::model::ids::{TaskId, WorkerId};
-use crate::model::resource::{Amounts, ResourceId};
-use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::model::resource::ResourceId;
+use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::snapshot::{Phase, Placement, Snapshot, Task};
-use crate::state::{Migration, State};
+use crate::state::Migration;
 use crate::view::{
-    Footprint, Ledger, Place, Variants, WorkerView, alternative, alternative_elsewhere,
+    Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
     runs_on_device,
 };
 
 /// Enters what is reserved on every worker into the ledger.
 pub(super) fn claims(
     ledger: &mut Ledger,
-    state: &State,
     snapshot: &Snapshot,
-    workers: &Column<WorkerRow, WorkerView>,
-    variants: &BTreeMap<TaskRow, Variants>,
+    under_way: &[UnderWay<'_>],
+    (workers, variants): (&Column<WorkerRow, WorkerView>, &BTreeMap<TaskRow, Variants>),
 ) {
+    let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     let mut scratch = Footprint::default();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let variants = variants.get(&row);
         let as_here = variants.map_or(task, Variants::current);
-        let migration = state.in_flight.get(&task.id);
+        let own = moved.next_if(|own| own.task == Some(row));
+        let migration = own.map(|own| own.migration);
         let Rooms { stopping, here, arriving } = Rooms::of(snapshot, task, ledger.places[row]);
         if let Some(worker) = stopping {
             let kinds = workers[worker].kinds;
             claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
         }
         if let Some(worker) = here {
-            add_claims(ledger, as_here, (worker, workers[worker].kinds), &mut scratch);
+            ledger.footprint_into(as_here, workers[worker].kinds, &mut scratch);
+            add_claims(ledger, &scratch, worker);
         }
         if let Some(worker) = arriving {
             let kinds = workers[worker].kinds;
             let stated = migration.and_then(Migration::alternative);
             let taken = stated.or_else(|| alternative(task, kinds));
             let as_there = variants.and_then(|variants| variants.nth(taken)).unwrap_or(task);
-            claim_where_it_arrives(ledger, as_there, migration, (worker, kinds), &mut scratch);
+            let is_same = variants.is_none() && here.is_some_and(|it| workers[it].kinds == kinds);
+            if !is_same {
+                ledger.footprint_into(as_there, kinds, &mut scratch);
+            }
+            claim_where_it_arrives(ledger, as_there, migration, (worker, kinds), &scratch);
         }
         if let Some(worker) = here {
             reserve(ledger, as_here, task.device, (worker, workers[worker].kinds));
@@ -55,11 +60,10 @@ pub(super) fn claims(
             count(ledger, if interrupts { from } else { None }, to);
         }
     }
-    let is_unlisted = |migration: &&Migration| snapshot.task_row(migration.task()).is_none();
-    for migration in state.in_flight.values().filter(is_unlisted) {
-        claim_of_unlisted(ledger, snapshot, migration);
+    for own in under_way.iter().filter(|own| own.task.is_none()) {
+        claim_of_unlisted(ledger, own);
     }
-    stated_claims(ledger, state, snapshot);
+    stated_claims(ledger, snapshot, under_way);
 }
 
 /// The workers on which a task needs room.
@@ -106,7 +110,8 @@ fn claim_where_it_stops(
     let nth = alternative_elsewhere(task, kinds);
     let as_before = variants.and_then(|variants| variants.nth(nth)).unwrap_or(task);
     if !broken!("stopping_keeps_its_room") {
-        add_claims(ledger, as_before, (worker, kinds), scratch);
+        ledger.footprint_into(as_before, kinds, scratch);
+        add_claims(ledger, scratch, worker);
     }
     if !broken!("stopping_keeps_its_device") {
         reserve(ledger, as_before, None, (worker, kinds));
@@ -119,12 +124,12 @@ fn claim_where_it_arrives(
     as_there: &Task,
     migration: Option<&Migration>,
     (worker, kinds): (WorkerRow, HardwareSet),
-    scratch: &mut Footprint,
+    footprint: &Footprint,
 ) {
     if broken!("in_flight_claims") {
         return;
     }
-    add_claims(ledger, as_there, (worker, kinds), scratch);
+    add_claims(ledger, footprint, worker);
     if let Some(migration) = migration {
         // A migration that was taken over from an earlier life has no device of its own.
         let device = match migration.device() {
@@ -138,13 +143,16 @@ fn claim_where_it_arrives(
 }
 
 /// For a worker that states what it has reserved, its statement counts, and the claims on their way there.
-fn stated_claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
-    for (row, worker) in WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers()) {
-        let coming: Vec<&Amounts> = arriving(state, snapshot, worker.id).collect();
-        for column in 0..ledger.columns.len() {
+fn stated_claims(ledger: &mut Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
+    if snapshot.workers().iter().all(|worker| worker.reserved.is_empty()) {
+        return;
+    }
+    let coming = arriving(ledger, snapshot, under_way);
+    let rows = WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers());
+    for ((row, worker), coming) in rows.zip(coming.chunks(ledger.columns.len().max(1))) {
+        for (column, arriving) in coming.iter().enumerate() {
             let resource = ledger.columns[column];
             let Some(stated) = worker.reserved.known(resource) else { continue };
-            let arriving: f64 = coming.iter().filter_map(|claim| claim.known(resource)).sum();
             let cell = &mut ledger.row_mut(row)[column];
             let promised = if broken!("capacity_against_promises") { cell.claimed } else { stated };
             cell.claimed = promised + arriving;
@@ -153,15 +161,9 @@ fn stated_claims(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
 }
 
 /// Adds what a task claims of a worker's capacity.
-fn add_claims(
-    ledger: &mut Ledger,
-    task: &Task,
-    (worker, kinds): (WorkerRow, HardwareSet),
-    scratch: &mut Footprint,
-) {
-    ledger.footprint_into(task, kinds, scratch);
-    for (column, cell) in ledger.row_mut(worker).iter_mut().enumerate() {
-        cell.claimed += scratch.claim[column].unwrap_or(0.0);
+fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
+    for (cell, claim) in ledger.row_mut(worker).iter_mut().zip(&footprint.claim) {
+        cell.claimed += claim.unwrap_or(0.0);
     }
 }
 
@@ -180,12 +182,11 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
 }
 
 /// Reserves room for a migration whose task the snapshot does not list. A task that no worker has needs none.
-fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, migration: &Migration) {
+fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
+    let UnderWay { migration, from, to, .. } = *own;
     if migration.phase() == Phase::Released {
         return;
     }
-    let from = migration.from().and_then(|from| snapshot.worker_row(from));
-    let to = snapshot.worker_row(migration.to());
     count(ledger, if migration.interrupts() { from } else { None }, to);
     for worker in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
         for column in 0..ledger.columns.len() {
@@ -199,20 +200,26 @@ fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, migration: &Migra
     }
 }
 
-/// The claims that are on their way to a worker and not in its own statement, which contains the claims of the tasks
-/// that are shown there.
-fn arriving<'a>(
-    state: &'a State,
-    snapshot: &'a Snapshot,
-    worker: WorkerId,
-) -> impl Iterator<Item = &'a Amounts> {
-    let there = move |task: TaskId| {
-        snapshot.task(task).is_some_and(|task| task.placement == Placement::On(worker))
-    };
-    let is_twice =
-        |migration: &Migration| broken!("stated_room_is_taken_twice") && migration.from().is_some();
-    let is_arriving = move |migration: &&Migration| !there(migration.task()) || is_twice(migration);
-    state.in_flight.bound_for(worker).filter(is_arriving).map(Migration::claim)
+/// The claims that are on their way to each worker and not in its own statement, which contains the claims of the
+/// tasks that are shown there; worker by worker and column by column.
+fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) -> Vec<f64> {
+    let width = ledger.columns.len();
+    let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
+    for own in under_way.iter().filter(|own| own.is_bound()) {
+        let UnderWay { migration, task, to, .. } = *own;
+        let Some(to) = to else { continue };
+        let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
+        let is_there = shown == Some(Placement::On(migration.to()));
+        let is_twice = broken!("stated_room_is_taken_twice") && migration.from().is_some();
+        if is_there && !is_twice {
+            continue;
+        }
+        let row = to.position() * width;
+        for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
+            *sum += migration.claim().known(*resource).unwrap_or(0.0);
+        }
+    }
+    sums
 }
 
 /// Reserves memory for a task on a worker: on the device that the host names for it, or else on the one that it fits

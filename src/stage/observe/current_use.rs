@@ -13,19 +13,23 @@ use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::snapshot::{Phase, Snapshot, Task};
 use crate::state::State;
-use crate::view::{Footprint, Ledger, Place, Variants, WorkerView};
+use crate::view::{Footprint, Ledger, Place, UnderWay, Variants, WorkerView};
 
 /// Adds to the reported use the changes by migrations of the engine since the measurement.
-pub(super) fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, lag: Duration) {
+pub(super) fn project(
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    (under_way, lag): (&[UnderWay<'_>], Duration),
+) {
+    let measured = |row: WorkerRow| snapshot.workers()[row.position()].measured(snapshot.at());
     let seen = |row: WorkerRow, event: Option<Timestamp>| {
-        let measured = snapshot.workers()[row.position()].measured(snapshot.at());
-        event.is_some_and(|event| measured >= event.after(lag) || broken!("metric_age"))
+        event.is_some_and(|event| measured(row) >= event.after(lag) || broken!("metric_age"))
     };
-    let row_of = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
-    for migration in state.in_flight.values() {
+    for UnderWay { migration, from, to, .. } in under_way {
         let returns = migration.is_returning();
         let has_left = |from: WorkerRow| returns || seen(from, migration.released());
-        if let Some(from) = row_of(migration.from()).filter(|from| !has_left(*from)) {
+        if let Some(from) = from.filter(|from| !has_left(*from)) {
             add_use(ledger, from, migration.freed_at_source().unwrap_or(migration.load()), -1.0);
         }
         // A copy that runs already is measured like any task.
@@ -37,10 +41,11 @@ pub(super) fn project(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, l
         let is_missing = |to: &WorkerRow| {
             migration.phase() != Phase::Released && !is_measured(*to) && is_back(*to)
         };
-        if let Some(to) = row_of(Some(migration.to())).filter(is_missing) {
+        if let Some(to) = to.filter(is_missing) {
             add_use(ledger, to, migration.load(), 1.0);
         }
     }
+    let row_of = |worker: Option<WorkerId>| worker.and_then(|worker| snapshot.worker_row(worker));
     for landed in &state.arrivals {
         let left = row_of(landed.from).filter(|from| !seen(*from, Some(landed.released)));
         if let Some(from) = left {

@@ -59,9 +59,8 @@ pub(super) fn late(
             continue;
         }
         let section = config.transfer.as_ref();
-        let needs_secs =
-            section.and_then(|section| rules::leaving_secs(section, view, task, source));
-        let new = Late { needs_secs, ..Late::new(task.id, view.worker_id(source), deadline) };
+        let needs = section.and_then(|section| rules::leaving_time(section, view, task, source));
+        let new = Late { needs, ..Late::new(task.id, view.worker_id(source), deadline) };
         match ledger.places[row] {
             Place::Moving { .. } => {
                 let migration = state.in_flight.get(&task.id);

@@ -96,9 +96,11 @@
 //! state must be the same, bit by bit. The verifier ([`verify`](crate::verify)) judges every round,
 //! and all of them together.
 
+mod commands;
 mod fields;
 mod free;
 mod host;
+mod manner;
 mod must;
 mod records;
 mod settings;

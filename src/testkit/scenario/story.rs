@@ -5,14 +5,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::commands::Line;
 use super::must::judge;
-use super::world::{Line, World};
+use super::world::World;
 
 /// Between a block's commands and what they print.
 const RULE: &str = "----";
 
 /// What came of a story.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Played {
     /// The story with what the engine says now.
     pub text: String,
@@ -24,6 +26,7 @@ pub struct Played {
 
 /// Something wrong with a story, and the line that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
     /// Counted from 1.
     pub line: usize,
@@ -39,6 +42,7 @@ impl fmt::Display for Fault {
 
 /// A block that no longer prints what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// The first line of what was expected, counted from 1.
     pub line: usize,

@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde_json::Value;
 
-use super::host::Manner;
+use super::manner::Manner;
 use super::must::{Heard, look_up, print};
 use super::records::{moments, ramp};
 use super::words::{Parsed, moment, pair, span, unknown};

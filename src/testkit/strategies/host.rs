@@ -1,6 +1,7 @@
 //! The reference host driven by dice: a history says what happens to the cluster, and how each command is carried out.
 
 mod bill;
+mod charge;
 mod orders;
 mod sight;
 
@@ -14,7 +15,6 @@ use core::time::Duration;
 use proptest::sample::Index;
 
 use self::bill::Bill;
-use self::sight::Sight;
 use super::cluster::Cluster;
 use super::script::{Deed, Happening, History, Turn, switched};
 use crate::config::Budget;
@@ -63,6 +63,22 @@ struct Body {
     record: Worker,
     alive: bool,
     measured: Timestamp,
+}
+
+/// What a host sees of its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    All,
+    /// And it knows it.
+    Part,
+    /// And it does not know it.
+    Nothing,
+}
+
+impl Sight {
+    const fn of(partial: bool) -> Self {
+        if partial { Self::Part } else { Self::All }
+    }
 }
 
 impl Host {
@@ -133,13 +149,6 @@ impl Host {
             let idle = self.take(&fair, 1, door);
             idle && self.mail.is_empty()
         })
-    }
-
-    /// What a snapshot of this moment shows, measured now.
-    pub fn sees(&self, at: Timestamp) -> Snapshot {
-        let mut host = Self { now: at, ..self.clone() };
-        host.measure();
-        host.snapshot(Sight::All, None)
     }
 
     /// One turn; whether the engine had nothing under way after it.

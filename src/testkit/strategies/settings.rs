@@ -13,7 +13,8 @@ use proptest::sample::select;
 use super::transfer::transfer;
 use crate::config::{
     AdaptRule, AdaptiveConcurrency, AdviceRules, Basis, BenefitRule, Budget, Calendar, Eviction,
-    Fairness, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Thresholds, Trigger, Unit,
+    Fairness, HostAbility, LoadRule, Mode, Safeguard, Scope, Stability, TaskScope, Thresholds,
+    Trigger, Unit,
 };
 use crate::hardware::Hardware;
 use crate::id::{Epoch, LabelId, MigrationId};
@@ -58,11 +59,15 @@ pub fn with_means(config: impl Strategy<Value = Config>) -> impl Strategy<Value 
     let means = (eviction, any::<(bool, bool)>());
     (config, means).prop_map(|(mut config, (eviction, (overlap, requeue)))| {
         if let Some(limits) = &mut config.migration {
-            limits.eviction = eviction.map(|(first, more)| Eviction {
-                back_off: Duration::from_secs(first),
-                back_off_most: Duration::from_secs(first + more),
-            });
-            (limits.overlap, limits.requeue) = (overlap && eviction.is_none(), requeue);
+            limits.host = match eviction {
+                Some((first, more)) => HostAbility::Evict(Eviction {
+                    back_off: Duration::from_secs(first),
+                    back_off_most: Duration::from_secs(first + more),
+                }),
+                None if overlap => HostAbility::Overlap,
+                None => HostAbility::Release,
+            };
+            limits.requeue = requeue;
         }
         config
     })

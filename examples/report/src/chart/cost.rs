@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use evenkeel::shell::run_log::Candidate;
+use evenkeel::shell::run_log::CandidateLine;
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Shape, Swatch, Ticks, Tip};
 use crate::log::Log;
@@ -22,7 +22,7 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(candidate: &Candidate) -> Self {
+    fn of(candidate: &CandidateLine) -> Self {
         match (candidate.taken, &candidate.refused) {
             (true, _) => Self::Chosen,
             (false, Some(_)) => Self::Refused,
@@ -52,7 +52,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     if log.candidates().next().is_none() {
         return Err("No pair of task and worker was scored.");
     }
-    let bounds = |value: fn(&Candidate) -> f64| {
+    let bounds = |value: fn(&CandidateLine) -> f64| {
         (
             log.candidates().map(value).fold(0.0, f64::min),
             highest(log.candidates().map(value), 1e-6),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use evenkeel::shell::run_log::Migration;
+use evenkeel::shell::run_log::MigrationLine;
 
 use crate::log::Log;
 use crate::scale::grouped;
@@ -38,7 +38,7 @@ pub(crate) fn table(log: &Log) -> String {
     out
 }
 
-fn row(out: &mut String, log: &Log, migration: &Migration) {
+fn row(out: &mut String, log: &Log, migration: &MigrationLine) {
     let from = migration.from.map_or_else(|| "none".to_owned(), |from| from.raw().to_string());
     let points = |points: Option<f64>| points.map(|it| format!("{it:.2}")).unwrap_or_default();
     let scorecard = migration.scorecard.as_ref();
@@ -46,7 +46,7 @@ fn row(out: &mut String, log: &Log, migration: &Migration) {
     let _ = write!(
         out,
         "<tr title=\"{whole}\"><td>{}<td>{}<td>{}<td>{from}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td>{}",
-        clock(log, migration.begun),
+        clock(log, migration.begun.as_secs_f64()),
         migration.migration,
         migration.task.raw(),
         migration.to.raw(),
@@ -58,9 +58,12 @@ fn row(out: &mut String, log: &Log, migration: &Migration) {
 }
 
 /// How a migration ended, and after how many seconds.
-pub(super) fn ending(log: &Log, migration: &Migration) -> String {
+pub(super) fn ending(log: &Log, migration: &MigrationLine) -> String {
     match (migration.outcome, migration.ended) {
-        (Some(fate), Some(ended)) => format!("{fate} after {:.0} s", ended - migration.begun),
+        (Some(fate), Some(ended)) => {
+            let took = ended.since(migration.begun).unwrap_or_default();
+            format!("{fate} after {:.0} s", took.as_secs_f64())
+        }
         _ => format!("under way at {}", clock(log, log.end())),
     }
 }

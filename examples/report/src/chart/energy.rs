@@ -1,6 +1,6 @@
 //! Power and temperature.
 
-use evenkeel::shell::run_log::{Round, Thermal};
+use evenkeel::shell::run_log::{RoundLine, Thermal};
 
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, Ticks};
 use crate::log::Log;
@@ -16,7 +16,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
         "Energy and temperature",
         "What all workers draw together, and how hot they are: the mean and the hottest.",
     );
-    let watts = |round: &Round| round.energy.watts;
+    let watts = |round: &RoundLine| round.energy.watts;
     let power = line(&bins, watts);
     if !power.is_empty() {
         picture.panels.push(power_panel(log, &bins, power));

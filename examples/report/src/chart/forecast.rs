@@ -50,7 +50,7 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
         let system = log
             .rounds
             .iter()
-            .filter_map(|it| it.forecast.as_ref().map(|forecast| (it.at, forecast)));
+            .filter_map(|it| it.forecast.as_ref().map(|forecast| (it.at.as_secs_f64(), forecast)));
         foreseen = system
             .map(|(at, it)| (at + it.horizon.as_secs_f64(), it.mean))
             .filter(|it| it.0 <= log.end())

@@ -42,7 +42,7 @@ fn counts(log: &Log, bins: &[Bin<'_>]) -> Panel {
         let (x, tip) = ((bin.from, bin.to), Tip { text, count, task: None });
         (count > 0).then_some(Mark::Bar { ink, x, y: (0.0, height), pad: 0.5, series, tip })
     };
-    let most = |count: fn(&evenkeel::shell::run_log::Round) -> u64| {
+    let most = |count: fn(&evenkeel::shell::run_log::RoundLine) -> u64| {
         highest(bins.iter().map(|bin| bin.sum(count) as f64), 1.0)
     };
     Panel {

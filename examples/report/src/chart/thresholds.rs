@@ -33,7 +33,7 @@ pub(super) fn picture(log: &Log) -> Picture {
 }
 
 fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
-    let load = |pick: fn(&evenkeel::shell::run_log::Load) -> f64| {
+    let load = |pick: fn(&evenkeel::shell::run_log::LoadLine) -> f64| {
         line(bins, |it| it.load.as_ref().map(pick))
     };
     let (lows, highs, means) = (load(|it| it.min), load(|it| it.max), load(|it| it.mean));
@@ -75,7 +75,7 @@ fn loads(log: &Log, bins: &[Bin<'_>]) -> Panel {
 }
 
 fn told(log: &Log, bin: &Bin<'_>) -> String {
-    let mean = |pick: fn(&evenkeel::shell::run_log::Load) -> f64| {
+    let mean = |pick: fn(&evenkeel::shell::run_log::LoadLine) -> f64| {
         percent(bin.mean(|it| it.load.as_ref().map(pick)))
     };
     let mut text = format!(

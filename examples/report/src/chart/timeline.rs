@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use evenkeel::Timestamp;
 use evenkeel::outcome::Fate;
-use evenkeel::shell::run_log::{Migration, Stay};
+use evenkeel::shell::run_log::{MigrationLine, StayLine};
 
 use super::decisions::ending;
 use crate::draw::{Axis, Figure, Ink, Key, Mark, Panel, Picture, Swatch, TRACKS, Ticks, Tip};
@@ -35,7 +36,7 @@ struct Lanes<'a> {
     of: BTreeMap<u64, (f64, usize)>,
     rows: f64,
     /// Every stay with its row.
-    stays: Vec<(&'a Stay, f64)>,
+    stays: Vec<(&'a StayLine, f64)>,
     /// Begin, end and row of the stays of a task on a worker.
     places: Places,
     moved: &'a BTreeSet<u64>,
@@ -47,18 +48,18 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
     }
     let workers = log.workers();
     let moved: BTreeSet<u64> = log.migrations.iter().map(|it| it.task.raw()).collect();
-    let mut stays: BTreeMap<u64, Vec<&Stay>> = BTreeMap::new();
+    let mut stays: BTreeMap<u64, Vec<&StayLine>> = BTreeMap::new();
     for stay in &log.stays {
         stays.entry(stay.worker.raw()).or_default().push(stay);
     }
     for lane in stays.values_mut() {
-        lane.sort_by(|a, b| a.from.total_cmp(&b.from).then(a.task.cmp(&b.task)));
+        lane.sort_by(|a, b| a.from.cmp(&b.from).then(a.task.cmp(&b.task)));
     }
     let parts: Vec<&[u64]> = workers.chunks(LANES).collect();
     let since = parts.iter().filter_map(|part| since(part, &stays)).reduce(f64::max);
     let all = log.stays.len();
     for lane in stays.values_mut() {
-        lane.retain(|stay| since.is_none_or(|since| stay.until > since));
+        lane.retain(|stay| since.is_none_or(|since| stay.until.as_secs_f64() > since));
     }
     let picture = |(part, workers): (usize, &&[u64])| {
         let (name, title) = match (parts.len(), *workers) {
@@ -90,9 +91,9 @@ pub(super) fn pictures(log: &Log) -> Result<Vec<Picture>, &'static str> {
 }
 
 /// From when on these workers have had [`EACH`] stays, if they have had more in all.
-fn since(workers: &[u64], stays: &BTreeMap<u64, Vec<&Stay>>) -> Option<f64> {
+fn since(workers: &[u64], stays: &BTreeMap<u64, Vec<&StayLine>>) -> Option<f64> {
     let stays = workers.iter().filter_map(|it| stays.get(it)).flatten();
-    let mut ends: Vec<f64> = stays.map(|stay| stay.until).collect();
+    let mut ends: Vec<f64> = stays.map(|stay| stay.until.as_secs_f64()).collect();
     ends.sort_by(|a, b| b.total_cmp(a));
     ends.get(EACH).copied()
 }
@@ -102,7 +103,7 @@ fn lay<'a>(
     log: &'a Log,
     since: Option<f64>,
     workers: &[u64],
-    stays: &BTreeMap<u64, Vec<&'a Stay>>,
+    stays: &BTreeMap<u64, Vec<&'a StayLine>>,
     moved: &'a BTreeSet<u64>,
 ) -> Lanes<'a> {
     let (of, places) = (BTreeMap::new(), BTreeMap::new());
@@ -110,14 +111,17 @@ fn lay<'a>(
     for worker in workers {
         let mut busy: Vec<f64> = Vec::new();
         for stay in stays.get(worker).into_iter().flatten() {
-            let row = busy.iter().position(|until| *until <= stay.from).unwrap_or(busy.len());
+            let row = busy
+                .iter()
+                .position(|until| *until <= stay.from.as_secs_f64())
+                .unwrap_or(busy.len());
             if row == busy.len() {
                 busy.push(0.0);
             }
-            busy[row] = stay.until;
+            busy[row] = stay.until.as_secs_f64();
             let row = lanes.rows + row as f64;
             let places = lanes.places.entry((*worker, stay.task.raw())).or_default();
-            places.push((stay.from, stay.until, row));
+            places.push((stay.from.as_secs_f64(), stay.until.as_secs_f64(), row));
             lanes.stays.push((stay, row));
         }
         let rows = busy.len().max(1);
@@ -136,8 +140,9 @@ impl Lanes<'_> {
              migrations, dashed where they did not complete. Hovering tells the reasons.",
         );
         let mut x = time_axis(self.log);
-        x.to = self.log.stays.iter().map(|stay| stay.until).fold(x.to, f64::max);
-        let first = self.log.stays.iter().map(|stay| stay.from).fold(x.from, f64::min);
+        x.to = self.log.stays.iter().map(|stay| stay.until.as_secs_f64()).fold(x.to, f64::max);
+        let first =
+            self.log.stays.iter().map(|stay| stay.from.as_secs_f64()).fold(x.from, f64::min);
         x.from = self.since.unwrap_or(first);
         let names =
             self.of.iter().map(|(id, (top, rows))| (top + *rows as f64 / 2.0, id.to_string()));
@@ -180,12 +185,14 @@ impl Lanes<'_> {
         if self.moved.contains(&task) { Ink::Track((task % TRACKS) as u8) } else { Ink::Faint }
     }
 
-    fn bar(&self, stay: &Stay, row: f64) -> Mark {
+    fn bar(&self, stay: &StayLine, row: f64) -> Mark {
         let task = stay.task.raw();
-        let (from, until) = (clock(self.log, stay.from), clock(self.log, stay.until));
+        let (from, until) =
+            (clock(self.log, stay.from.as_secs_f64()), clock(self.log, stay.until.as_secs_f64()));
         let text = format!("task {task} on worker {}\n{from} to {until}", stay.worker.raw());
         let tip = Tip { text, count: 1, task: self.moved.contains(&task).then_some(task) };
-        let (x, y) = ((self.shown(stay.from), stay.until), (row, row + 0.85));
+        let (x, y) =
+            ((self.shown(stay.from.as_secs_f64()), stay.until.as_secs_f64()), (row, row + 0.85));
         Mark::Bar { ink: self.ink(task), x, y, pad: 0.0, series: "stays", tip }
     }
 
@@ -196,14 +203,15 @@ impl Lanes<'_> {
 
     /// A migration, drawn where its source is, or its target if it has no source; where the other end is in
     /// another picture, the arrow runs to the edge. An arrow that only comes in counts for nothing.
-    fn arrow(&self, migration: &Migration) -> Option<Mark> {
-        let end = migration.ended.unwrap_or_else(|| self.log.end());
+    fn arrow(&self, migration: &MigrationLine) -> Option<Mark> {
+        let end = migration.ended.map_or_else(|| self.log.end(), Timestamp::as_secs_f64);
         if self.since.is_some_and(|since| end <= since) {
             return None;
         }
         let task = migration.task.raw();
         let target = self.row(migration.to.raw(), task, end);
-        let source = migration.from.map(|from| self.row(from.raw(), task, migration.begun));
+        let source =
+            migration.from.map(|from| self.row(from.raw(), task, migration.begun.as_secs_f64()));
         let (from, to, count) = match (source, target) {
             (Some(Some(from)), Some(to)) => (from, to, 1),
             (Some(Some(from)), None) => (from, self.edge(migration.to.raw()), 1),
@@ -215,7 +223,7 @@ impl Lanes<'_> {
         Some(Mark::Arrow {
             ink: if completed { self.ink(task) } else { Ink::Warn },
             faint: self.log.migrations.len() > MANY,
-            from: (self.shown(migration.begun), from),
+            from: (self.shown(migration.begun.as_secs_f64()), from),
             to: (end, to),
             dashed: !completed,
             series: "migrations",
@@ -246,7 +254,7 @@ fn stripe((top, rows): (f64, usize), ends: (f64, f64)) -> Mark {
 }
 
 /// A migration in a few lines.
-fn told(log: &Log, migration: &Migration) -> String {
+fn told(log: &Log, migration: &MigrationLine) -> String {
     let (task, to) = (migration.task.raw(), migration.to.raw());
     let from = migration
         .from
@@ -254,7 +262,7 @@ fn told(log: &Log, migration: &Migration) -> String {
     let mut text = format!(
         "{}: task {task}, {from} to worker {to}\n{}, {}",
         migration.migration,
-        clock(log, migration.begun),
+        clock(log, migration.begun.as_secs_f64()),
         ending(log, migration),
     );
     if let Some(reason) = &migration.reason {

@@ -18,7 +18,7 @@ pub(super) fn picture(log: &Log) -> Result<Picture, &'static str> {
     loads.sort_by(f64::total_cmp);
     let mut counts = vec![0_u64; class_of(loads[loads.len() - 1]).max(19) + 1];
     loads.iter().for_each(|load| counts[class_of(*load)] += 1);
-    let limit = |pick: fn(&evenkeel::shell::run_log::Round) -> f64| {
+    let limit = |pick: fn(&evenkeel::shell::run_log::RoundLine) -> f64| {
         mean(log.rounds.iter().map(pick)).unwrap_or(0.0)
     };
     let (low, high) = (limit(|it| it.thresholds.low), limit(|it| it.thresholds.high));

@@ -180,7 +180,7 @@ impl Host {
     /// A task that is on its way already, as every snapshot shows, is not told to go a second time.
     fn note_begin(&mut self, command: &Command) {
         let id = command.migration;
-        if self.shows_orders && command.action.ends().is_some() {
+        if self.shows_orders && command.action.begins().is_some() {
             let other = self.moved_by(command.task).filter(|other| *other != id);
             if let Some(other) = other {
                 self.faults.push(format!("{command}: {other} moves it already"));

@@ -4,26 +4,10 @@ use alloc::vec::Vec;
 
 use proptest::sample::Index;
 
-use super::{Body, Host};
+use super::{Body, Host, Sight};
 use crate::host::HostedTask;
 use crate::snapshot::{Group, Placement};
 use crate::{ResourceId, Snapshot, SnapshotBuilder, Task};
-
-/// What a host sees of its workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    All,
-    /// And it knows it.
-    Part,
-    /// And it does not know it.
-    Nothing,
-}
-
-impl Sight {
-    pub(super) const fn of(partial: bool) -> Self {
-        if partial { Self::Part } else { Self::All }
-    }
-}
 
 impl Host {
     pub(super) fn measure(&mut self) {

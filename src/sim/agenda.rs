@@ -1,0 +1,56 @@
+//! What is due next, and when?
+
+use alloc::collections::BTreeMap;
+
+use super::plan::Micros;
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Due {
+    /// A task of the plan arrives.
+    Arrival(usize),
+    /// Something of the plan happens, or is over.
+    Incident(usize),
+    Over(usize),
+    /// Noise, heat and measurements move on.
+    Refresh,
+    /// A worker is measured.
+    Measure(usize),
+    /// A worker can start a task that came back to it.
+    Ready(usize),
+    /// A balancing round.
+    Round,
+    /// A task is complete, unless its worker has changed since.
+    Completion {
+        seat: usize,
+        generation: u64,
+    },
+    /// State has arrived, unless transfers have changed since.
+    Transfer {
+        generation: u64,
+    },
+    /// A step of a migration is done, unless it was called off.
+    Step {
+        job: usize,
+        token: u64,
+    },
+}
+
+/// Everything that is due. What is due at the same moment comes in the order in which it was entered.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    due: BTreeMap<(Micros, u64), Due>,
+    entered: u64,
+}
+
+impl Agenda {
+    pub(super) fn enter(&mut self, at: Micros, due: Due) {
+        self.entered += 1;
+        self.due.insert((at, self.entered), due);
+    }
+
+    pub(super) fn next(&mut self) -> Option<(Micros, Due)> {
+        let ((at, _), due) = self.due.pop_first()?;
+        Some((at, due))
+    }
+}

@@ -1,0 +1,32 @@
+//! What is the cluster like at this moment?
+
+use super::machine::{Job, Machine};
+use super::plan::Micros;
+use super::scenario::Scenario;
+
+/// The cluster as it is, for whoever measures it or chooses a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cluster<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) now: Micros,
+    pub(super) machines: &'a [Machine],
+    pub(super) jobs: &'a [Job],
+    /// Tasks that have arrived and are not done.
+    pub(super) live: &'a [usize],
+}
+
+impl Cluster<'_> {
+    pub(super) fn joules(&self) -> f64 {
+        self.machines.iter().map(|machine| machine.joules).sum()
+    }
+
+    pub(super) fn throttled(&self) -> f64 {
+        self.machines.iter().map(|machine| machine.throttled_seconds).sum()
+    }
+
+    /// Worker-seconds with more CPU demanded, and with more memory in use, than there was.
+    pub(super) fn overload(&self) -> [f64; 2] {
+        let sums = self.machines.iter().map(|machine| machine.overload_seconds);
+        sums.fold([0.0; 2], |sum, more| [sum[0] + more[0], sum[1] + more[1]])
+    }
+}

@@ -1,0 +1,54 @@
+//! How far has a migration come, as far as a watch was shown?
+
+use crate::model::ids::{TaskId, WorkerId};
+use crate::outcome::Fate;
+use crate::snapshot::Phase;
+
+/// A migration that has not ended.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    pub(super) task: TaskId,
+    pub(super) from: Option<WorkerId>,
+    /// Its last target; `None` for a migration of an earlier life.
+    pub(super) to: Option<WorkerId>,
+    /// Whether its source is known to have released the task.
+    pub(super) released: bool,
+    /// The worker that was told to run the task and has not reported a failure.
+    pub(super) told: Option<WorkerId>,
+    /// Whether the task was evicted or queued again, so that the host's scheduler has it.
+    pub(super) evicted: bool,
+    /// Whether the copy is known to run, if one was started before the source stops; `None` otherwise.
+    pub(super) copy: Option<bool>,
+}
+
+impl Life {
+    /// A migration of an earlier life of the engine.
+    pub(super) const fn adopted(task: TaskId) -> Self {
+        let (from, to, told, copy) = (None, None, None, None);
+        Self { task, from, to, released: true, told, evicted: false, copy }
+    }
+
+    /// Notes that the task runs on its target.
+    pub(super) fn runs(&mut self) {
+        self.copy = self.copy.map(|_| true);
+    }
+
+    /// Notes the phase that a record shows.
+    pub(super) fn shown(&mut self, phase: Phase) {
+        match (self.copy, phase) {
+            (Some(_), Phase::Releasing) => self.copy = Some(true),
+            (Some(_), Phase::Assigned) | (None, Phase::Releasing) => {}
+            _ => self.released = true,
+        }
+    }
+}
+
+/// A migration that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    pub(super) task: TaskId,
+    pub(super) released: bool,
+    /// Whether the host's scheduler has the task once its source has released it.
+    pub(super) evicted: bool,
+    pub(super) fate: Fate,
+}

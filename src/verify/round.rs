@@ -1,0 +1,35 @@
+//! What does the verifier judge?
+
+use crate::config::Config;
+use crate::outcome::Outcome;
+use crate::snapshot::Snapshot;
+use crate::state::State;
+
+/// One round: what went in and what came out.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Round<'a> {
+    /// The settings in force.
+    pub config: &'a Config,
+    /// The state before the round.
+    pub before: &'a State,
+    /// The snapshot that the round read.
+    pub snapshot: &'a Snapshot,
+    /// The outcome of the round.
+    pub outcome: &'a Outcome,
+    /// The state after the round.
+    pub after: &'a State,
+}
+
+impl<'a> Round<'a> {
+    /// A round with these inputs and results.
+    pub const fn new(
+        config: &'a Config,
+        before: &'a State,
+        snapshot: &'a Snapshot,
+        outcome: &'a Outcome,
+        after: &'a State,
+    ) -> Self {
+        Self { config, before, snapshot, outcome, after }
+    }
+}
