@@ -16,7 +16,7 @@ use crate::view::View;
 /// A worker needs at least this many peers to be compared.
 const PEERS: usize = 2;
 
-/// Workers whose hardware runs far below its peers, each with how far.
+/// Workers whose hardware runs far below its peers, each with the gap.
 pub(super) fn suspects(
     section: &AdviceRules,
     config: &Config,

@@ -16,7 +16,7 @@ use crate::view::{Footprint, Place};
 /// many tasks are large.
 const QUESTIONS: [usize; 2] = [8, 1_024];
 
-/// Tasks that alone overload every worker that could have them, each with how grave that is.
+/// Tasks that alone overload every worker that could run them, each with its severity.
 pub(super) fn huge(round: &Round<'_>) -> Vec<(f64, Advice)> {
     let (view, ledger) = (round.view, round.ledger);
     let stays =

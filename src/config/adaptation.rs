@@ -121,7 +121,7 @@ impl Default for Pace {
 }
 
 impl Adaptation {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self { rule: AdaptRule::Relax, ..Self::default() }
     }

@@ -187,7 +187,7 @@ impl Default for BenefitWeights {
 }
 
 impl CostBenefit {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             rule: BenefitRule::Relief,
@@ -199,7 +199,7 @@ impl CostBenefit {
 }
 
 impl CostWeights {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self { base: 1.0, priority: 0.25, priority_most: 1.0, ..Self::default() }
     }

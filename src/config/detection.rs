@@ -104,7 +104,7 @@ pub enum Trigger {
 }
 
 impl Detection {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             basis: Basis::Projected,

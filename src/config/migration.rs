@@ -154,7 +154,7 @@ impl HostAbility {
     }
 }
 
-/// How long a task is left alone that the host's scheduler put back where it was.
+/// How long the engine leaves a task alone after the host's scheduler has put it back on its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -194,7 +194,7 @@ impl Eviction {
 }
 
 impl MigrationLimits {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             share_of_workers: Some(0.1),

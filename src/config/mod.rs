@@ -59,6 +59,7 @@ mod operation;
 mod options;
 mod prediction;
 mod preference;
+mod renamed;
 mod stability;
 mod transfer;
 
@@ -132,6 +133,7 @@ pub struct Config {
     /// Energy, heat and the packing of device memory count. `None` if they do not.
     pub efficiency: Option<Efficiency>,
     /// Tasks are moved, within these limits. `None` if nothing is moved.
+    #[serde(deserialize_with = "renamed::section")]
     pub migration: Option<MigrationLimits>,
     /// The engine does not react to its own moves. `None` switches cooldown, dead band and
     /// projected loads off.

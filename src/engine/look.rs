@@ -232,7 +232,7 @@ impl<'a> Look<'a> {
             Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
         let scorecard = Scorer::new(&round).map(|scorer| {
-            // The first task leads a set in a round.
+            // In a round the first task leads its set.
             let led = led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()));
             scorer.scorecard(&led, to, judge.fit_of(led.lead()))
         });

@@ -102,7 +102,7 @@ impl Step {
     }
 }
 
-/// The transition table: the rows of what [is possible](Event::is_possible).
+/// The transition table: its rows are the events that [are possible](Event::is_possible).
 pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
     debug_assert!(event.is_possible(course), "{event:?} cannot become known of {course:?}");
     match event {

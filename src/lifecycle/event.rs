@@ -61,17 +61,17 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// Whether this can become known of a migration in this course. What cannot has no row in the table.
+    /// Whether this event can become known of a migration in this course. An event that cannot has no row in the table.
     ///
     /// | impossible | because |
     /// |---|---|
-    /// | on its source, source gone, in a course without a source | nothing is its source |
-    /// | on its target, on the way home | its target is its source |
-    /// | source gone, in a course that does not wait for its source | nobody asks |
-    /// | source gone, on its target, unless the copy there was to go on | it has arrived before that |
-    /// | target unfit, order not yet sent, before the source let go | that order begins another course |
-    /// | overdue without a worker, before the source let go, or with the scheduler | that has ended the course |
-    /// | overdue, leaving its source, while the copy is to start | that shows that the copy runs |
+    /// | on its source, source gone, in a course without a source | no worker is its source |
+    /// | on its target, returning to its source | its target is its source |
+    /// | source gone, in a course that does not wait for its source | the source is not observed |
+    /// | source gone, on its target, unless the copy there is to go on | the task has arrived first |
+    /// | target unfit, order not yet sent, before the source has released the task | that order begins another course |
+    /// | overdue without a worker, before the source has released the task, or with the scheduler | losing the worker has ended the course |
+    /// | overdue, leaving its source, while the copy starts | a task that is leaving shows that its copy runs |
     pub(super) fn is_possible(self, course: Course) -> bool {
         let is_copying = matches!(course, Course::Copying { .. });
         let is_stopping = matches!(course, Course::Stopping { .. });

@@ -83,7 +83,7 @@ impl Lifecycle<'_> {
     }
 }
 
-/// The moves that a host shows of tasks of which no migration is under way. Both lists are in the order of tasks.
+/// The moves that a host shows for tasks without a migration under way. Both lists are in the order of tasks.
 fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, Shown)> {
     let mut moved = in_flight.tasks().peekable();
     let shown = snapshot.tasks().iter().filter_map(|task| Some((task, Shown::of(task)?)));

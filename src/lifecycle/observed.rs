@@ -266,7 +266,7 @@ fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
     is_gone(snapshot, row) || (row.is_none() && was_gone())
 }
 
-/// Whether a worker is gone that is in this row, or in none.
+/// Whether the worker in this row is gone. Without a row, whether the snapshot is complete: then the worker is gone.
 fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
     match row {
         Some(row) => snapshot.workers()[row.position()].stance == Stance::Offline,
@@ -315,8 +315,8 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
 }
 
-/// Whether there is room on the target for all that are on their way to it: then there is room for this one, whoever
-/// was earlier.
+/// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
+/// promised earlier.
 fn has_room(
     snapshot: &Snapshot,
     rooms: &Column<WorkerRow, Option<Room>>,
@@ -332,7 +332,7 @@ fn has_room(
     })
 }
 
-/// Whether a target lacks an amount of a resource, with this much promised to others.
+/// Whether a target lacks an amount of a resource, with this much promised to other tasks.
 fn lacks(
     target: &Worker,
     room: Option<&Room>,

@@ -112,7 +112,7 @@ the engine does not know whether the source has released the task; `called off`)
             events.push(Event::Overdue { shown, late });
         }
         events.retain(|event| event.is_possible(course));
-        // To a placement, which has no source, that worker is one like any other.
+        // A placement has no source, so for it that worker is one like any other.
         let names_source = |event: &Event| match event {
             Event::Diverted { worker, .. } => *worker == SOURCE,
             Event::AssignedTo { to } => *to == SOURCE,

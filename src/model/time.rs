@@ -92,7 +92,7 @@ pub(crate) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-/// A span of so many seconds; the longest one where they do not fit.
+/// A span of this many seconds; the longest span if they do not fit.
 pub(crate) fn from_seconds(secs: f64) -> Duration {
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }

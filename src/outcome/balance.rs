@@ -1,4 +1,4 @@
-//! Is the cluster even, and if it is not, by what evidence?
+//! Is the cluster even, and if not, what is the evidence?
 
 use core::fmt;
 

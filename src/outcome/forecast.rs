@@ -1,4 +1,4 @@
-//! Which loads are expected at the end of the prediction window, and how sure is that?
+//! Which loads are predicted for the end of the prediction window, and how certain are they?
 
 use alloc::vec::Vec;
 use core::fmt;

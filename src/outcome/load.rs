@@ -1,4 +1,4 @@
-//! How loaded are the workers, one by one and together, and where is that heading?
+//! How loaded are the workers, each and together, and what is the trend?
 
 use core::fmt;
 

@@ -42,7 +42,7 @@ fn factors(f: &mut fmt::Formatter<'_>, factors: &[(&str, f64)]) -> fmt::Result {
     f.write_str(")")
 }
 
-/// What is done with every factor of a cost or a benefit.
+/// The methods that treat every factor of a cost or a benefit alike.
 macro_rules! factors {
     ($owner:ident[$count:literal] { $($factor:ident),+ }) => {
         impl $owner {

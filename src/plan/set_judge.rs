@@ -1,4 +1,4 @@
-//! May all the tasks of a set go to a worker together, and how would each of them run there?
+//! May all tasks of a set go to one worker, and how would each of them run there?
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

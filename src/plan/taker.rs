@@ -1,4 +1,4 @@
-//! May a set go to a worker as the ledger stands, and what does the ledger carry then?
+//! May a set go to a worker on the present ledger, and what does the ledger hold then?
 //!
 //! A set of several tasks is taken whole or not at all.
 

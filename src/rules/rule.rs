@@ -114,10 +114,10 @@ pub(super) const fn rule<F: Copy>(
     Rule { name, holds_for, section, asked, ask }
 }
 
-/// What a rule says: nothing, or why not.
+/// The answer of a rule: nothing, or the refusal.
 pub(crate) type Answer = Result<(), Rejection>;
 
-/// The functions that ask, by depth.
+/// The function of a rule, by depth.
 pub(super) type AskTask = fn(&Round<'_>, TaskRow, Purpose) -> Answer;
 pub(super) type AskTarget = fn(&Round<'_>, WorkerRow) -> Answer;
 pub(super) type AskPair = fn(&Round<'_>, &Pair) -> Answer;

@@ -225,7 +225,7 @@ const fn features(config: &Config) -> FeatureFlags {
 }
 
 impl WallClock {
-    /// The host's epoch is so many milliseconds of Unix time.
+    /// A clock whose epoch is this many milliseconds of Unix time.
     pub const fn new(epoch_unix_millis: u64) -> Self {
         Self { epoch_unix_millis }
     }

@@ -108,7 +108,7 @@ impl World {
         self.at(micros(self.scenario.round), Due::Round);
     }
 
-    /// As it is now.
+    /// The present state of the cluster.
     pub(super) fn cluster(&self) -> Cluster<'_> {
         let Self { scenario, now, machines, jobs, live, .. } = self;
         Cluster { scenario, now: *now, machines, jobs, live }

@@ -66,7 +66,7 @@ pub struct Snapshot {
     classes: Vec<TargetClass>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
-    /// The ids of `workers`, row by row: a search in these reads no records.
+    /// The ids of `workers`, row by row: a search in them reads no records.
     #[serde(skip)]
     worker_ids: Vec<WorkerId>,
     /// Rows of workers with a bad record, in order.
@@ -175,7 +175,7 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        // No row is further than its id is from the first one, and most hosts number their workers without gaps.
+        // A row is at most as far from the first row as its id is from the first id, and most hosts number workers without gaps.
         let ids = &self.worker_ids;
         let far = id.raw().checked_sub(ids.first()?.raw())?;
         let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);

@@ -86,7 +86,7 @@ pub(crate) fn fragmentation(
     Fragmentation::of(workers.map(|worker| (view.worker_id(worker), holes(worker).collect())))
 }
 
-/// Enters where every task is: as the state says if a migration of the engine moves it, else as the snapshot says.
+/// Enters where every task is: by the state if a migration of the engine moves it, else by the snapshot.
 fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
@@ -97,7 +97,7 @@ fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[
     }
 }
 
-/// Where the snapshot says that a task is.
+/// Where a task is by the snapshot.
 fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
     let is_offline = |row: WorkerRow| {
         let stance = snapshot.workers()[row.position()].stance;

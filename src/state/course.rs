@@ -1,7 +1,7 @@
 //! Where can a migration be in its life, and how is its task moved?
 //!
-//! A course has exactly the data that exists in it: what has no source cannot be waiting for one to let go, and
-//! only a task on its way home knows how its migration will end.
+//! Each course holds exactly the data that exists in it: a placement has no source to wait for, and only a task
+//! that returns to its source knows how its migration will end.
 
 use serde::{Deserialize, Serialize};
 

@@ -23,10 +23,10 @@ pub(crate) struct InFlight {
     /// The tasks that some worker has or should have, by target.
     #[serde(skip)]
     tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
-    /// Those that take a task from where it runs.
+    /// Migrations that take a task from the worker it runs on.
     #[serde(skip)]
     interrupting: usize,
-    /// Those of tasks that have not lost their workers.
+    /// Migrations of tasks that have not lost their workers.
     #[serde(skip)]
     moving: usize,
 }
@@ -46,12 +46,12 @@ impl InFlight {
         self.migrations.len()
     }
 
-    /// How many take a task from where it runs.
+    /// How many migrations take a task from the worker it runs on.
     pub(crate) fn interrupting(&self) -> usize {
         self.interrupting
     }
 
-    /// How many are of tasks that have not lost their workers.
+    /// How many migrations are of tasks that have not lost their workers.
     pub(crate) fn moving(&self) -> usize {
         self.moving
     }
@@ -70,7 +70,7 @@ impl InFlight {
         self.get(self.tasks_by_id.get(&id)?)
     }
 
-    /// The tasks that migrations are under way of, in order.
+    /// The tasks with a migration under way, in order.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> {
         self.migrations.keys().copied()
     }
@@ -122,7 +122,7 @@ impl InFlight {
         let change = |migration: &mut Migration| {
             migration.retarget(target, at);
             let command = migration.command()?;
-            // Chosen among all targets, even its source is one: nobody turned the task back.
+            // The source was chosen among all targets: the task was not turned back.
             let chosen = Why::Follows(Cause::Released);
             let why = if migration.is_returning() { chosen } else { command.why };
             Some(Command { why, ..command })
@@ -167,7 +167,7 @@ impl InFlight {
     }
 }
 
-/// What of a migration is indexed.
+/// The indexed properties of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Role {
     /// The worker that is to run the task; `None` if the task waits for a target.

@@ -130,7 +130,7 @@ impl Migration {
         }
         self.attempts += 1;
         self.course = match (self.from(), self.released()) {
-            // Its source is the best of all targets: it goes home, as if its source had taken it back.
+            // Its source is the best of all targets: the task returns, as if its source had taken it back.
             (Some(from), released) if from == to && !broken!("home_as_a_target") => {
                 Course::Returning { from, released, fate: Fate::Failed, called_off: false }
             }

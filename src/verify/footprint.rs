@@ -1,4 +1,4 @@
-//! By which of its alternatives does a task run, and what does it take of a worker?
+//! By which of its alternatives does a task run, and how much of a worker does it claim and use?
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Do the reported and the projected loads count what is under way?
+//! Do the reported and the projected loads count the moves under way?
 
 use alloc::format;
 use alloc::vec::Vec;

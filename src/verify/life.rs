@@ -1,4 +1,4 @@
-//! How far has a migration come, as far as a watch was shown?
+//! How far has a migration come, by the inputs and outputs that a watch has seen?
 
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::Fate;

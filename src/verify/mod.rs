@@ -5,16 +5,16 @@
 //!
 //! | promise | judged from one [`Round`], by [`check`] or [`Promise::judge`] | judged over many, by [`Watch`] |
 //! |---|---|---|
-//! | [`Determinism`](Promise::Determinism) | run again, the round says the same | – |
+//! | [`Determinism`](Promise::Determinism) | a repeated round returns the same outcome | – |
 //! | [`HardConstraints`](Promise::HardConstraints) | at every prefix of the plan, and in scope | – |
-//! | [`OneMove`](Promise::OneMove) | of each task, within every budget, as the mode allows | ids, ends, places, nothing lost, [budgets](Budgets) |
-//! | [`NoWorsening`](Promise::NoWorsening) | of the measure that the plan acts on | – |
-//! | [`NoPingPong`](Promise::NoPingPong) | no task moves while it cools down | no return, silence |
-//! | [`InFlight`](Promise::InFlight) | loads as projected | – |
-//! | [`Evidence`](Promise::Evidence) | every figure that is told | – |
+//! | [`OneMove`](Promise::OneMove) | at most one move per task, within every budget, as the mode allows | ids, ends, places, no lost task, [budgets](Budgets) |
+//! | [`NoWorsening`](Promise::NoWorsening) | the measure that the plan acts on does not rise | – |
+//! | [`NoPingPong`](Promise::NoPingPong) | no task moves during its cooldown | no return; silence under constant load |
+//! | [`InFlight`](Promise::InFlight) | projected loads count moves under way | – |
+//! | [`Evidence`](Promise::Evidence) | every printed figure | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
-//! | [`Bounded`](Promise::Bounded) | state and outcome | – |
-//! | [`BadInput`](Promise::BadInput) | bad records decide nothing | – |
+//! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
+//! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -75,8 +75,8 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
 }
 
 impl Promise {
-    /// Judges one round by this promise alone, whether or not the configuration keeps it. Empty of
-    /// [`Calibration`](Self::Calibration): no single round shows it.
+    /// Judges one round by this promise alone, whether or not the configuration keeps it. Always empty for
+    /// [`Calibration`](Self::Calibration), which no single round shows.
     pub fn judge(self, round: &Round<'_>) -> Vec<Violation> {
         let rules: &[fn(&Round<'_>) -> Vec<Violation>] = match self {
             Self::Determinism => &[determinism],

@@ -13,7 +13,7 @@ use crate::model::ids::{MigrationId, TaskId};
 use crate::outcome::Command;
 use crate::snapshot::{Placement, Task};
 
-/// Whether a round kept to its mode; `check` judges the round that an engine which acts would have run.
+/// Judges whether a round kept to its mode; `check` judges the round that an acting engine would have run.
 pub(super) fn kept(
     round: &Round<'_>,
     check: impl Fn(&Round<'_>) -> Vec<Violation>,

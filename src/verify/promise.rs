@@ -1,4 +1,4 @@
-//! What does the engine promise, and what breaks a promise?
+//! What does the engine promise, and what is a violation?
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -128,7 +128,7 @@ pub(super) fn about(limit: f64) -> f64 {
     limit + 1e-9 * limit.abs().max(1.0)
 }
 
-/// Whether two amounts are the same but for rounding (this share of them), or both unknown.
+/// Whether two amounts are equal up to rounding (this share of them), or both unknown.
 pub(super) fn near(a: Option<f64>, b: Option<f64>, tolerance: f64) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() <= tolerance * a.abs().max(1.0),

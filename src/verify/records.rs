@@ -1,4 +1,4 @@
-//! What do the records of workers and tasks say, as far as they can be relied on?
+//! Which records of workers and tasks can be relied on, and what do they state?
 
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! Which tasks may not go back where they came from yet, and which may not be evicted again?
+//! Which tasks may not return to their source yet, and which may not be evicted again yet?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -10,7 +10,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended};
 
-/// Where tasks came from, and which came back.
+/// The sources of tasks that moved, and the tasks that came back after an eviction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Returns {
     /// The worker that each task left, and until when it may not go back.
@@ -20,7 +20,7 @@ pub(super) struct Returns {
 }
 
 impl Returns {
-    /// Keeps what is known of the tasks that are still there.
+    /// Forgets the tasks that are no longer listed, and returns that are long enough ago.
     pub(super) fn keep(
         &mut self,
         config: &Config,
@@ -34,7 +34,7 @@ impl Returns {
         self.left.retain(|task, _| is_there(*task));
     }
 
-    /// Until when a task that came back is not to be evicted again.
+    /// Until when a task that came back must not be evicted again; `None` if it may.
     pub(super) fn rests_until(&self, task: TaskId) -> Option<Timestamp> {
         self.returned.get(&task).map(|(_, until)| *until)
     }
@@ -70,7 +70,7 @@ impl Returns {
         came_back
     }
 
-    /// The violation, if a command sends a task back where it came from within the cooldown.
+    /// Judges that a command does not send a task back to its source within the cooldown.
     pub(super) fn goes_back(
         &self,
         config: &Config,

@@ -1,4 +1,4 @@
-//! What does the verifier judge?
+//! What does the verifier judge? One round: its inputs and its results.
 
 use crate::config::Config;
 use crate::outcome::Outcome;

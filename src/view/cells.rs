@@ -1,4 +1,4 @@
-//! Which resources count, and how much of each does a worker have and use, as reported?
+//! Which resources count, and how much of each does a worker have and use by its record?
 
 use alloc::vec::Vec;
 

@@ -64,7 +64,7 @@ pub enum TaskRefusal {
         /// How long it has run.
         #[serde(rename = "running_secs", with = "as_seconds")]
         running: Duration,
-        /// How long a task may have run to be moved.
+        /// The longest that a movable task may have run.
         #[serde(rename = "most_secs", with = "as_seconds")]
         most: Duration,
     },

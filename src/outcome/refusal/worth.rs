@@ -34,7 +34,7 @@ pub enum WorthRefusal {
         gain: f64,
         /// How many times as fast the task would run there; part of the gain.
         times: f64,
-        /// How long the gain lasts: until the task would end there, or up to the horizon if that is nearer.
+        /// How long the gain lasts: until the task would end on the target, or up to the horizon if that is nearer.
         #[serde(rename = "left_secs", with = "as_seconds")]
         left: Duration,
         /// Downtime and lost work.

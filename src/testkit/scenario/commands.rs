@@ -1,4 +1,4 @@
-//! What does a line of a story do to its world, and what does it print?
+//! What does a line of a story change in its world, and what does it print?
 
 use alloc::format;
 use alloc::string::{String, ToString};
