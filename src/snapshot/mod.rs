@@ -175,7 +175,8 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        // A row is at most as far from the first row as its id is from the first id, and most hosts number workers without gaps.
+        // A row is at most as far from the first row as its id is from the first id, and most hosts number their
+        // workers without gaps.
         let ids = &self.worker_ids;
         let far = id.raw().checked_sub(ids.first()?.raw())?;
         let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);
