@@ -2,8 +2,8 @@
 //! the tally.
 //!
 //! Under the rules of stability, cost grows linearly with the snapshot: per set, targets are asked
-//! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
-//! pair is asked, as the specification has it.
+//! coldest first until [`TARGETS`] have said yes, or [`QUESTIONS`] or [`PAIRS`] have been asked. Without
+//! them every pair is asked, as the specification has it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -26,6 +26,9 @@ use crate::view::{Footprint, placed_with};
 const TARGETS: usize = Outcome::CANDIDATES;
 /// At most this many targets per set are asked.
 const QUESTIONS: usize = 256;
+/// At most this many pairs of a task and a target are asked per set, as long as [`TARGETS`] have been asked: a set of
+/// more than eight tasks asks fewer targets.
+const PAIRS: usize = 2_048;
 /// A target that this many sets may choose is asked last by the other sets. Otherwise all sets would choose among
 /// the same few coldest workers, and a budget of a hundred moves would find eight targets.
 const OFFERS: u32 = 32;
@@ -139,7 +142,9 @@ impl<'r> Search<'r> {
         // A task that has no worker, or must leave it, is worth asking everybody.
         let (targets, questions) = match (&round.config.stability, set.purpose) {
             (None, _) => (usize::MAX, usize::MAX),
-            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => (enough, QUESTIONS),
+            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => {
+                (enough, (PAIRS / set.rows.len().max(1)).clamp(TARGETS, QUESTIONS))
+            }
             (Some(_), Purpose::Recover | Purpose::Evacuate | Purpose::FollowGang) => {
                 (enough, usize::MAX)
             }
@@ -356,8 +361,8 @@ impl SetJudge {
         Ok(fit)
     }
 
-    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads. How
-    /// the task that leads the set would run there.
+    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads.
+    /// How the task that leads the set would run there.
     pub(crate) fn fit(
         &mut self,
         round: &Round<'_>,
