@@ -2,8 +2,8 @@
 //! the tally.
 //!
 //! Under [`Config::stability`](crate::Config::stability) the cost grows linearly with the snapshot: per set, targets
-//! are asked coldest first until [`TARGETS`] have accepted or [`QUESTIONS`] were asked. Without that section every pair
-//! is asked, as the specification does.
+//! are asked coldest first until [`TARGETS`] have accepted, or [`QUESTIONS`] targets or [`PAIRS`] pairs were asked.
+//! Without that section every pair is asked, as the specification does.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -24,6 +24,9 @@ use crate::snapshot::Stance;
 const TARGETS: usize = Outcome::CANDIDATES;
 /// At most this many targets per set are asked.
 const QUESTIONS: usize = 256;
+/// At most this many pairs of a task and a target are asked per set, as long as [`TARGETS`] have been asked: a set of
+/// more than eight tasks asks fewer targets.
+const PAIRS: usize = 2_048;
 /// A target that this many sets may choose is asked last by the other sets. Otherwise all sets would choose among
 /// the same few coldest workers, and a budget of a hundred moves would find eight targets.
 const OFFERS: u32 = 32;
@@ -137,7 +140,9 @@ impl<'r> Search<'r> {
         // For a task that has no worker, or must leave it, every worker is asked.
         let (targets, questions) = match (&round.config.stability, set.purpose) {
             (None, _) => (usize::MAX, usize::MAX),
-            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => (enough, QUESTIONS),
+            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => {
+                (enough, (PAIRS / set.rows.len().max(1)).clamp(TARGETS, QUESTIONS))
+            }
             (Some(_), Purpose::Recover | Purpose::Evacuate | Purpose::FollowGang) => {
                 (enough, usize::MAX)
             }
