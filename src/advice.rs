@@ -1,9 +1,9 @@
 //! What can no move mend, and what would mend it?
 //!
-//! Asked after the plan is made, of the ledger as the plan leaves it. Nothing here changes the plan.
-//! Advice is told once it has been true in every round for as long as the section asks. The state remembers since
-//! when it has been true, so that one stray round gives no advice. What a snapshot leaves out is unknown: a partial
-//! snapshot shows neither that a task fits nowhere nor that it would fit.
+//! Advice is computed after the plan, on the ledger with the chosen moves, and changes nothing in the plan. It is given
+//! once its condition has held in every round for as long as [`AdviceRules`] asks. The state remembers since when each
+//! condition has held, so that one stray round gives no advice. A partial snapshot proves neither that a task fits
+//! nowhere nor that it would fit somewhere.
 
 mod scale;
 mod slow;
@@ -19,7 +19,7 @@ use crate::snapshot::Coverage;
 use crate::state::{Standing, State, Topic};
 use crate::view::{Ledger, View};
 
-/// Looks for what no move can mend, on the ledger as the plan leaves it.
+/// Looks for conditions that no move can mend, on the ledger with the chosen moves.
 pub(crate) fn advise(section: &AdviceRules, context: &Context<'_>, ledger: &Ledger) -> Advised {
     let mut found = Vec::new();
     let Context { config, state, view, .. } = *context;
@@ -32,7 +32,7 @@ pub(crate) fn advise(section: &AdviceRules, context: &Context<'_>, ledger: &Ledg
     tell(section, state, view, whole, &found)
 }
 
-/// Tells what has been true for long enough.
+/// Gives the advice whose condition has held for long enough.
 fn tell(
     section: &AdviceRules,
     state: &State,
@@ -45,7 +45,7 @@ fn tell(
     for advice in found {
         let topic = topic(advice);
         let known = state.advised.iter().find(|standing| standing.topic == topic);
-        // A later life may have begun with an earlier clock.
+        // After a restart the clock may be earlier.
         let since = known.map_or(at, |standing| standing.since.min(at));
         if at.since(since).is_some_and(|lasting| lasting >= patience(section, topic))
             || broken!("advice_patience")
@@ -64,7 +64,7 @@ fn tell(
     advised
 }
 
-/// How long advice must have been true before it is told.
+/// How long a condition must have held before its advice is given.
 const fn patience(section: &AdviceRules, topic: Topic) -> Duration {
     match topic {
         Topic::ScaleDown => section.patience_down,
@@ -72,7 +72,7 @@ const fn patience(section: &AdviceRules, topic: Topic) -> Duration {
     }
 }
 
-/// What a piece of advice is about: the same from round to round, whatever its figures.
+/// The condition of a piece of advice: the same from round to round, whatever its figures.
 const fn topic(advice: &Advice) -> Topic {
     match *advice {
         Advice::Split { task, .. } => Topic::Split(task),
@@ -84,7 +84,7 @@ const fn topic(advice: &Advice) -> Topic {
 
 /// Appends the gravest, at most [`Outcome::ADVICE`] of them.
 fn gravest(mut found: Vec<(f64, Advice)>, out: &mut Vec<Advice>) {
-    // Found by id; the sort is stable.
+    // The advice comes in the order of ids; the sort is stable.
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     out.extend(found.into_iter().take(Outcome::ADVICE).map(|(_, advice)| advice));
 }

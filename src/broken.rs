@@ -1,5 +1,5 @@
-/// Whether the rule of this name is broken just now, so that a test can see which story notices. Always `false`
-/// without the feature `mutants`, and then nothing of it is compiled.
+/// Whether a test has broken the rule of this name, to see which story notices. Without the feature `mutants` this is
+/// always `false`, and nothing of it is compiled.
 macro_rules! broken {
     ($name:expr) => {{
         #[cfg(feature = "mutants")]

@@ -1,4 +1,4 @@
-//! The engine: three doors in, one value out, and the pipeline in `step`.
+//! How does a snapshot become decisions? The methods of the engine, and the pipeline in `step`.
 
 mod look;
 mod survey;
@@ -29,17 +29,18 @@ pub use look::Look;
 /// The engine is a plain value: it does no I/O and reads no clock. The host drives it and owes it, in
 /// this order:
 ///
-/// 1. Build a [`Snapshot`] of all workers and tasks, later than the last, and call [`tick`](Self::tick).
-/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a repeated one is the
-///    same order, not a second one.
+/// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call
+///    [`tick`](Self::tick).
+/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is
+///    repeated asks for nothing new.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
 ///    commands of the [`Reply`]: a released task runs nowhere until its target is told.
 /// 4. Save [`state`](Self::state) after every tick and every report, before commands leave the host.
 /// 5. After a restart, [`resume`](Self::resume) in a higher [`Epoch`] than any before; without a saved
 ///    state, [`in_epoch`](Self::in_epoch). Two lives in one epoch could issue one id for two moves.
-/// 6. Honour the fence: once a command of a later migration for a task has been seen, ignore those of
-///    earlier ones. One fence for the whole host, not one per worker: a worker that has not heard of
-///    the later migration would still obey the earlier one.
+/// 6. Honour the fence: once the host has seen a command of a later migration for a task, it ignores
+///    commands of earlier ones. Keep one fence for the whole host, not one per worker: a worker that
+///    has not heard of the later migration would still obey the earlier one.
 /// 7. After a restart, tick once and then repeat [`outstanding`](Self::outstanding).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
@@ -78,11 +79,11 @@ pub struct Engine {
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "nearly every input is a snapshot")]
 pub enum Input {
-    /// For [`Engine::tick`].
+    /// The snapshot of an [`Engine::tick`].
     Tick(Snapshot),
-    /// For [`Engine::report`].
+    /// The report of an [`Engine::report`].
     Report(Report),
-    /// For [`Engine::reconfigure`].
+    /// The settings of an [`Engine::reconfigure`].
     Reconfigure(alloc::boxed::Box<Config>),
 }
 
@@ -92,32 +93,32 @@ pub enum Input {
 #[must_use]
 #[non_exhaustive]
 pub enum Output {
-    /// Of a round.
+    /// The result of a round.
     Outcome(alloc::boxed::Box<Outcome>),
-    /// Of a report.
+    /// The result of a report.
     Reply(Reply),
-    /// Of a snapshot that was not newer than the last one.
+    /// The snapshot was not newer than the last one.
     Stale(Stale),
-    /// Of new settings that are in force now.
+    /// The new settings are in force.
     Reconfigured,
-    /// Of new settings that are impossible; the old ones stay in force.
+    /// The new settings are impossible, one sentence per fault; the old ones stay in force.
     Refused(Vec<String>),
 }
 
 /// The snapshot is not newer than the last one: no round was run. For the integrator.
 ///
-/// The reports that rode in it have been settled all the same; what follows from them is here.
+/// The reports in the snapshot have been settled all the same; this is what follows from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("the snapshot of {given} is not newer than the last one, of {last}")]
 #[non_exhaustive]
 pub struct Stale {
     /// The moment of the last snapshot.
     pub last: Timestamp,
-    /// The moment of this one.
+    /// The moment of this snapshot.
     pub given: Timestamp,
-    /// What the host is to do.
+    /// What the host must do, in this order.
     pub commands: Vec<Command>,
-    /// The migrations that came to their end.
+    /// The migrations that ended.
     pub ended: Vec<Ended>,
 }
 
@@ -151,13 +152,13 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`] if the configuration is impossible or contradicts itself: all faults at
-    /// once.
+    /// [`ConfigErrors`], with all faults at once, if the configuration is impossible or contradicts
+    /// itself.
     pub fn new(config: Config) -> Result<Self, ConfigErrors> {
         Self::in_epoch(config, Epoch::FIRST)
     }
 
-    /// An engine that remembers nothing, in a later epoch: after a restart that lost the state.
+    /// An engine that remembers nothing, in a later epoch. Use it after a restart that lost the state.
     ///
     /// Migrations that are still under way are taken over from the snapshots that show them
     /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)).
@@ -175,12 +176,11 @@ impl Engine {
         Ok(Self { config, state })
     }
 
-    /// Goes on from a saved state.
+    /// An engine that goes on from a saved state.
     ///
     /// Raise the epoch at every resume or fail-over: two lives in one epoch could issue one
-    /// migration id for two migrations. The state's own epoch continues the same life and changes
-    /// nothing; use it only where that life is known to be over (a replay, a copy for a shadow
-    /// run).
+    /// migration id for two migrations. With the state's own epoch the same life continues; pass it
+    /// only if that life is known to be over (a replay, a copy for a shadow run).
     ///
     /// # Errors
     ///
@@ -200,14 +200,14 @@ impl Engine {
         if epoch > last {
             let epoch = if broken!("epoch_fences") { last } else { epoch };
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
-            // A later life takes its time from its own first snapshot, even if a clock had run ahead.
+            // A later life takes its time from its own first snapshot: the earlier clock may have been ahead.
             engine.state.last = None;
             engine.state.spending.take_over(engine.config.migration.as_ref());
         }
         Ok(engine)
     }
 
-    /// Runs a balancing round.
+    /// Runs a round: a snapshot in, an outcome out.
     ///
     /// # Errors
     ///
@@ -216,8 +216,8 @@ impl Engine {
         step(&self.config, &mut self.state, snapshot)
     }
 
-    /// Settles what happened to a migration, and says what follows at once: a released task need
-    /// not wait for the next round.
+    /// Settles a report on a migration, and returns at once the commands that follow: a released task
+    /// need not wait for the next round.
     ///
     /// This is the specification's `handle_task_cancelled_for_migration`
     /// ([`Event::Released`](crate::Event::Released)) and its `update_worker_performance`
@@ -226,8 +226,8 @@ impl Engine {
         Lifecycle::new(&self.config, &mut self.state).on_report(report)
     }
 
-    /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. State stays,
-    /// and nothing in flight is dropped; only thresholds whose configuration changed start again
+    /// Changes settings at run time: numbers, sections, mode, scope, hardware profiles. The state stays,
+    /// and no migration under way is dropped; only thresholds whose configuration changed start again
     /// from their configured values.
     ///
     /// # Errors
@@ -255,7 +255,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes one input of whichever kind: replay is a loop over this.
+    /// Takes one input of any kind. A replay is a loop over this.
     pub fn apply(&mut self, input: &Input) -> Output {
         match input {
             Input::Tick(snapshot) => match self.tick(snapshot) {
@@ -290,9 +290,9 @@ impl Engine {
         under_way.chain(over).collect()
     }
 
-    /// Digests of what the round over this snapshot is decided from: the settings, the state before
-    /// the round, and the snapshot. Two rounds with equal digests decide the same; where two that
-    /// should agree do not, the digest that differs says where to look.
+    /// Digests of everything that the round over this snapshot is decided from: the settings, the state
+    /// before the round, and the snapshot. Two rounds with equal digests decide the same. If two rounds
+    /// that should agree do not, the digest that differs shows where to look.
     ///
     /// Call it before [`tick`](Self::tick), which changes the state. It reads the settings, the whole
     /// state and the whole snapshot once, so it takes time in proportion to their size; `tick` does

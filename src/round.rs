@@ -1,4 +1,4 @@
-//! What a stage may read in a round, and what the stages hand on to each other.
+//! What may a stage read in a round, and what do stages hand on to each other?
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use crate::outcome::{
 use crate::state::{Standing, State, Transport};
 use crate::view::{Companions, Footprint, Ledger, Place, View};
 
-/// What does not change while a plan grows.
+/// Everything that does not change while a plan grows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
@@ -27,7 +27,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The round as a ledger stands.
+    /// The round with the moves that a ledger holds.
     pub(crate) const fn with<'r>(&self, ledger: &'r Ledger) -> Round<'r>
     where
         'a: 'r,
@@ -36,7 +36,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Everything that a rule, a score or a search may read, as the ledger stands.
+/// Everything that a rule, a score or a search may read, with the moves that the ledger holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round<'a> {
     pub(crate) context: Context<'a>,
@@ -52,7 +52,7 @@ impl<'a> Deref for Round<'a> {
 }
 
 impl Round<'_> {
-    /// The level of a worker as the ledger stands: its load, shifted to what is forecast.
+    /// The level of a worker: its load in the ledger, shifted to the forecast if the forecast triggered.
     pub(crate) fn level(&self, worker: WorkerRow) -> Option<f64> {
         Some(self.ledger.load(worker)? + self.bands.shift(worker))
     }
@@ -73,13 +73,13 @@ impl Round<'_> {
         Some(load + self.bands.shift(from))
     }
 
-    /// Whether a worker is to give: it is balanced, and its level is in the band of donors.
+    /// Whether a worker must give tasks: it takes part in balancing, and its level is in the band of donors.
     pub(crate) fn donates(&self, worker: WorkerRow) -> bool {
         let balanced = self.view.workers[worker].balanced;
         balanced && self.level(worker).is_some_and(|level| level > self.bands.donate_above)
     }
 
-    /// Whether a move would interrupt the task: it is on a worker, and is not just queued again.
+    /// Whether a move would interrupt the task: the task is on a worker, and would not just be queued again.
     pub(crate) fn is_interrupted(&self, row: TaskRow) -> bool {
         let transport = Transport::of(self.config.migration.as_ref(), self.view.task(row));
         let is_queued = transport == Transport::Requeue && !broken!("requeue_is_free");
@@ -95,11 +95,11 @@ impl Round<'_> {
     }
 }
 
-/// What the stages before the plan have found.
+/// The results of the stages before the plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Survey<'a> {
     pub(crate) view: View<'a>,
-    /// As the round begins.
+    /// The ledger as the round begins.
     pub(crate) ledger: Ledger,
     pub(crate) companions: Companions,
     pub(crate) adapted: Adapted,
@@ -107,7 +107,7 @@ pub(crate) struct Survey<'a> {
     pub(crate) forecast: Option<Forecast>,
     pub(crate) balance: Balance,
     pub(crate) bands: Bands,
-    /// How free device memory is cut up, if that is asked for.
+    /// How free device memory is cut up; `None` if that is not asked for.
     pub(crate) fragmentation: Option<Fragmentation>,
 }
 
@@ -119,14 +119,14 @@ impl Survey<'_> {
 }
 
 /// The levels that moves are judged by. With a mean of 0.5 and thresholds of 0.85 and 0.2, workers above
-/// 0.85 donate until they stand at 0.5, to workers below 0.85 that no move pushes above 0.85.
+/// 0.85 donate until they are at 0.5, to workers below 0.85 that no move pushes above 0.85.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bands {
-    /// What the forecast adds to each worker's load; empty while the present is judged.
+    /// What the forecast adds to each worker's load; empty if measured loads triggered.
     pub(crate) shift: Vec<f64>,
-    /// Workers above this level donate...
+    /// Workers above this level donate. Infinite while the loads are even: no worker must donate.
     pub(crate) donate_above: f64,
-    /// ... until they stand at this one. Infinite while the loads are even: nobody has to donate.
+    /// Workers donate until they are at this level.
     pub(crate) donate_until: f64,
     /// Workers below this level accept.
     pub(crate) accept_below: f64,
@@ -134,9 +134,9 @@ pub(crate) struct Bands {
     pub(crate) high: f64,
     /// No move pushes a resource of its target above this level.
     pub(crate) ceiling: f64,
-    /// A spread up to this is even.
+    /// Loads with at most this spread are even.
     pub(crate) even_spread: f64,
-    /// A move leaves its target at least this far below where its source was.
+    /// A move leaves its target at least this far below the level that its source had.
     pub(crate) dead_band: f64,
 }
 
@@ -146,14 +146,14 @@ impl Bands {
     }
 }
 
-/// What moves together: one task, or the members of an affinity group that share a worker.
+/// Tasks that move together: one task, or the members of an affinity group that share a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct MoveSet {
     /// Task rows in order; the first leads.
     pub(crate) rows: Vec<TaskRow>,
     pub(crate) from: Option<WorkerRow>,
     pub(crate) purpose: Purpose,
-    /// The gang move that this is part of, if any.
+    /// The gang move that the set is part of; `None` if it is part of none.
     pub(crate) gang: Option<GangMember>,
 }
 
@@ -162,7 +162,7 @@ impl MoveSet {
         self.rows[0]
     }
 
-    /// The group that the set follows, if that is its purpose.
+    /// The group that the set follows; `None` if that is not its purpose.
     pub(crate) fn follows(&self) -> Option<GroupId> {
         match self.purpose {
             Purpose::FollowGang => self.gang.map(|gang| gang.group),
@@ -171,21 +171,21 @@ impl MoveSet {
     }
 }
 
-/// That a task moves with others of its gang, though to different workers.
+/// Binds a task to the others of its gang, which may move to different workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GangMember {
-    /// Which of the gang moves of this round.
+    /// The index of the gang move in this round.
     pub(crate) index: usize,
-    /// The group that binds the task to it.
+    /// The group that binds the task to the gang move.
     pub(crate) group: GroupId,
 }
 
 /// How a task would run on a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fit {
-    /// By which of its alternatives, if it has any.
+    /// The alternative that it runs by; `None` if it has none.
     pub(crate) alternative: Option<u16>,
-    /// On which device, if it needs one.
+    /// The device that it runs on; `None` if it needs none.
     pub(crate) device: Option<u16>,
 }
 
@@ -203,16 +203,16 @@ pub(crate) enum VariantFilter {
 /// A set of tasks and a worker that could take it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
-    /// Index of the set.
+    /// The index of the set.
     pub(crate) set: usize,
     pub(crate) to: WorkerRow,
-    /// Of the task that leads the set.
+    /// How the task that leads the set would run.
     pub(crate) fit: Fit,
-    /// How many times as fast the task runs there, where that is the purpose.
+    /// How many times as fast the task runs there, if the purpose is an upgrade.
     pub(crate) speedup: f64,
-    /// `None` if moves are not scored.
+    /// The scorecard; `None` if moves are not scored.
     pub(crate) scorecard: Option<Scorecard>,
-    /// Its position among the pairs that were scored.
+    /// The position of the candidate among the pairs that were scored.
     pub(crate) position: usize,
 }
 
@@ -221,7 +221,7 @@ impl Candidate {
         Self { set, to, fit, speedup: 1.0, scorecard: None, position: 0 }
     }
 
-    /// Net benefit; 0 where moves are not scored.
+    /// The net benefit; 0 if moves are not scored.
     pub(crate) fn net(&self) -> f64 {
         self.scorecard.map_or(0.0, |scorecard| scorecard.net())
     }
@@ -235,16 +235,15 @@ pub(crate) struct PlannedMove {
     pub(crate) to: WorkerRow,
     pub(crate) fit: Fit,
     pub(crate) purpose: Purpose,
-    /// The group that it follows, where that is the purpose.
+    /// The group that the task follows; `None` if that is not the purpose.
     pub(crate) follows: Option<GroupId>,
-    /// How many times as fast the task runs there, where that is the purpose.
+    /// How many times as fast the task runs there, if the purpose is an upgrade.
     pub(crate) speedup: f64,
     pub(crate) scorecard: Option<Scorecard>,
     pub(crate) handover: Option<Handover>,
 }
 
-/// Tasks on workers to be emptied that cannot go anywhere, and what stops each; `None` where no worker accepts
-/// anything.
+/// Tasks on workers to be emptied that can go to no worker, and what stops each; `None` if no worker accepts tasks.
 pub(crate) type Stuck = BTreeMap<TaskRow, Option<Rejection>>;
 
 /// What planning returns.
@@ -267,7 +266,7 @@ pub(crate) struct Adapted {
 }
 
 impl Adapted {
-    /// What holds where nothing adapts: the configured thresholds and a normal pace.
+    /// The configured thresholds and a normal pace, for a configuration without adaptation.
     pub(crate) fn fixed(thresholds: Thresholds) -> Self {
         let (trend, band, pace) = (None, LoadBand::Normal, Pace::default());
         Self { thresholds, trend, band, pace }
@@ -279,11 +278,11 @@ impl Adapted {
 pub(crate) struct Calibration {
     /// Moving average of max(0, 1 - 2 x mean absolute error).
     pub(crate) accuracy: Option<Average>,
-    /// What margins are multiplied by, if any forecast was judged.
+    /// The factor of the margins; `None` if no forecast was judged.
     pub(crate) factor: Option<f64>,
 }
 
-/// What no move can mend, and since when each of it has been true.
+/// Advice about what no move can mend, and since when each condition has held.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Advised {
     pub(crate) told: Vec<Advice>,

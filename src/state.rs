@@ -1,8 +1,8 @@
-//! The only thing that survives a round: history, migrations under way, and what was learned.
+//! What does the engine remember from round to round? History, migrations under way, what it has
+//! learned, and what is spent of budgets.
 //!
-//! State is data: it serialises, and an engine resumed from it goes on as if nothing had happened.
-//! Two modules write it, no more: `lifecycle` first in a round,
-//! `stage::record` last.
+//! State is data: it serialises, and an engine that is resumed from it goes on as if nothing had
+//! happened. Only two modules write it: `lifecycle` first in a round, `stage::record` last.
 
 mod course;
 mod in_flight;
@@ -31,62 +31,62 @@ pub(crate) use migration::{AtRest, Migration, Target, Terms};
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
-/// Records of the system load history that are kept: the original's 100.
+/// At most this many records of the system load history are kept: 100, as in the original.
 pub(crate) const SYSTEM_RECORDS: usize = 100;
-/// Forecasts that wait for their outcome.
+/// At most this many forecasts wait for their outcome.
 pub(crate) const FORECASTS: usize = 16;
-/// Orphans on their way to one worker at once.
+/// At most this many placements are on their way to one worker at once.
 pub(crate) const PLACEMENTS_PER_WORKER: usize = 16;
-/// Ended migrations remembered for reports that come late: the original's 100.
+/// At most this many ended migrations are remembered for late reports: 100, as in the original.
 pub(crate) const ENDED: usize = 100;
 
-/// What an [`Engine`](crate::Engine) remembers between rounds. Opaque, but serialisable: save it,
-/// and [resume](crate::Engine::resume) from it. JSON users need `serde_json`'s `float_roundtrip`
-/// feature: without it about one number in ten comes back one bit off.
+/// What an [`Engine`](crate::Engine) remembers between rounds. It is opaque but serialisable: save it,
+/// and [resume](crate::Engine::resume) from it. JSON users need the `float_roundtrip` feature of
+/// `serde_json`: without it about one number in ten is read back one bit off.
 ///
 /// # Bounds
 ///
 /// | collection | at most |
 /// |---|---|
 /// | system history | 100 records |
-/// | workers | those of the last complete snapshot, and those that have only passed by |
+/// | workers | those of the last complete snapshot, and transient workers |
 /// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
-/// | migrations under way | the budget, 16 placements of orphans per worker, and 64 per worker taken over |
-/// | landed moves; cooldowns; tasks that came back | 64 per worker each |
+/// | migrations under way | the limit on migrations, 16 placements per worker, and 64 taken over per worker |
+/// | recent arrivals; cooldowns; tasks that came back | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
-/// | learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
+/// | what was learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
-/// | spent of budgets over time | 64 accounts per worker and line that looks back (fairness is one), of 17 sums each |
-/// | advice that has been true for some rounds | 32 |
+/// | spending of budgets with a window | 64 accounts per worker and line with a window (fairness counts as a line), 17 sums each |
+/// | conditions for advice that have held for some rounds | 32 |
 ///
-/// A worker passes by that only partial snapshots have named since the last complete one. It is
-/// forgotten when it has not been named for as long as samples are kept (the performance window, or
-/// the history of forecasts if that is longer), no task is said to be on it, and no migration under
-/// way comes from it or goes to it.
+/// A transient worker is one that only partial snapshots have named since the last complete one. It is
+/// forgotten when no snapshot has named it for as long as samples are kept (the performance window, or
+/// the history of forecasts if that is longer), no task is reported on it, and no migration under way
+/// comes from it or goes to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Version of this format.
     pub(crate) schema: u32,
     pub(crate) epoch: Epoch,
-    /// Rounds in this epoch.
+    /// The number of rounds in this epoch.
     pub(crate) ticks: u64,
     /// The number of the last migration issued in this epoch.
     pub(crate) issued: u64,
     /// The moment of the last snapshot.
     pub(crate) last: Option<Timestamp>,
-    /// Since when more workers than can be believed have been missing.
+    /// Since when too many workers have been missing to be believed; `None` if they are not.
     pub(crate) doubted_since: Option<Timestamp>,
     pub(crate) tracks: BTreeMap<WorkerId, Track>,
     pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
     /// The thresholds in force after the last round.
     pub(crate) thresholds: Option<Thresholds>,
     /// Whether the last round moved something to even out the loads.
-    pub(crate) evening: bool,
+    pub(crate) rebalancing: bool,
     pub(crate) forecasts: Window<Pending, FORECASTS>,
     /// How accurate forecasts have been.
     pub(crate) accuracy: Option<Average>,
-    /// What the margins of forecasts are multiplied by, once something was judged.
+    /// The factor of the margins of forecasts; `None` until a forecast was judged.
     pub(crate) factor: Option<f64>,
     pub(crate) in_flight: InFlight,
     pub(crate) concurrency: Option<Concurrency>,
@@ -97,7 +97,7 @@ pub struct State {
     pub(crate) back_offs: BTreeMap<TaskId, EvictionBackoff>,
     pub(crate) ended: Window<EndedMigration, ENDED>,
     pub(crate) learned: Learned,
-    /// Since when what advice is about has been true.
+    /// The conditions for advice, each with the moment since when it has held.
     pub(crate) advised: Vec<Standing>,
     pub(crate) counters: Counters,
 }
@@ -106,7 +106,7 @@ impl State {
     /// The version of the format that this release writes.
     pub const SCHEMA: u32 = 1;
 
-    /// Nothing remembered.
+    /// A state that remembers nothing.
     pub(crate) fn new(epoch: Epoch) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -118,7 +118,7 @@ impl State {
             tracks: BTreeMap::new(),
             system: Window::default(),
             thresholds: None,
-            evening: false,
+            rebalancing: false,
             forecasts: Window::default(),
             accuracy: None,
             factor: None,
@@ -135,17 +135,17 @@ impl State {
         }
     }
 
-    /// The version of the format it was written in.
+    /// The version of the format that the state was written in.
     pub const fn schema(&self) -> u32 {
         self.schema
     }
 
-    /// The life of the engine that wrote it.
+    /// The epoch of the engine that wrote the state.
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The moment of the last snapshot it has seen.
+    /// The moment of the last snapshot; `None` before the first.
     pub const fn last(&self) -> Option<Timestamp> {
         self.last
     }
@@ -155,7 +155,7 @@ impl State {
         self.in_flight.len()
     }
 
-    /// How many of each thing it holds, by name, so that the bounds can be checked.
+    /// How many of each thing the state holds, by name, so that the bounds can be checked.
     pub fn sizes(&self) -> [(&'static str, usize); 12] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
@@ -174,7 +174,8 @@ impl State {
         ]
     }
 
-    /// Whether it goes on from an earlier life's state, which may be old, and has seen no snapshot yet.
+    /// Whether the engine was resumed from the state of an earlier life, which may be old, and has seen no snapshot
+    /// yet.
     pub(crate) const fn is_resumed(&self) -> bool {
         self.last.is_none()
     }
@@ -184,12 +185,12 @@ impl State {
         self.thresholds.unwrap_or(configured)
     }
 
-    /// The next migration's id; the state does not know it is taken until `record` says so.
+    /// The id of the `nth` next migration; `record` marks it as issued.
     pub(crate) const fn migration(&self, nth: u64) -> MigrationId {
         MigrationId::new(self.epoch, self.issued + 1 + nth)
     }
 
-    /// A task that is moved again is not stranded by an earlier migration's late release, nor renamed by it.
+    /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.
     pub(crate) fn forget_release(&mut self, task: TaskId) {
         let forget = |ended: &mut EndedMigration| {
             (ended.source_still_holds, ended.placement_unknown_since_leaving) = (false, None);
@@ -199,14 +200,14 @@ impl State {
     }
 }
 
-/// What advice is about, and since when it has been true in every round.
+/// A condition for advice, and since when it has held in every round.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Standing {
     pub(crate) topic: Topic,
     pub(crate) since: Timestamp,
 }
 
-/// What advice is about.
+/// A condition for advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Topic {
@@ -217,7 +218,7 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    /// The topics that are remembered at most.
+    /// At most this many are remembered.
     pub(crate) const MOST: usize = 32;
 }
 
@@ -227,20 +228,21 @@ pub(crate) struct RecentArrival {
     pub(crate) task: TaskId,
     pub(crate) from: Option<WorkerId>,
     pub(crate) to: WorkerId,
-    /// When the source let go.
+    /// When the source released the task.
     pub(crate) released: Timestamp,
-    /// When the target ran it.
+    /// When the target started to run the task.
     pub(crate) running: Timestamp,
     pub(crate) load: Amounts,
-    /// What the move took off the source's use, where the task ran there by another alternative.
+    /// The use that the move took off the source, if the task ran there by another alternative; `None` if it is the
+    /// load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) freed_at_source: Option<Amounts>,
 }
 
-/// A task to be left alone for a while.
+/// A task that is left alone for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cooldown {
-    /// The workers it has left within the cooldown, each with the time from which it may go back.
+    /// The workers that the task left within the cooldown, each with the moment from which it may go back.
     pub(crate) left: Vec<(WorkerId, Timestamp)>,
     pub(crate) until: Timestamp,
 }
@@ -248,9 +250,9 @@ pub(crate) struct Cooldown {
 /// A task that came back to the worker from which it was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EvictionBackoff {
-    /// How many times in a row.
+    /// How many times in a row it came back.
     pub(crate) times: u32,
-    /// The task is not evicted before.
+    /// The task is not evicted before this moment.
     pub(crate) until: Timestamp,
     /// When the count starts again from zero: as long again after `until`.
     pub(crate) forget: Timestamp,
@@ -271,13 +273,14 @@ pub(crate) struct EndedMigration {
     /// The last snapshot that showed the task at rest; `None` if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shown_at_rest: Option<AtRest>,
-    /// Whether it ended before its source let go: if the source lets go after all, nobody has the task.
+    /// Whether the migration ended before its source released the task: if the source still releases it, no worker has
+    /// the task.
     pub(crate) source_still_holds: bool,
-    /// The worker that the task left, if the host's scheduler had yet to say where it put the task, and under
-    /// which name.
+    /// The worker that the task left, if the host's scheduler had not said yet where it put the task, and under
+    /// which id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) placement_unknown_since_leaving: Option<WorkerId>,
-    /// When the migration was begun, if it ended before its source let go.
+    /// When the migration began, if it ended before its source released the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) requested_at: Option<Timestamp>,
 }
@@ -298,7 +301,7 @@ impl EndedMigration {
     }
 }
 
-/// What outcomes taught.
+/// What the engine has learned from migrations and reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Learned {
     /// Points of cost per kind.
@@ -316,18 +319,18 @@ impl Learned {
         self.cost.len() + success + speed
     }
 
-    /// The share of successes of `kind` on `worker`, if anything was seen of it.
+    /// The share of successes of `kind` on `worker`; `None` if nothing was seen.
     pub(crate) fn success(&self, worker: WorkerId, kind: KindId) -> Option<f64> {
         Some(self.success.get(&worker)?.get(&kind)?.mean())
     }
 
-    /// The observed speed of one kind of hardware of `worker`.
+    /// The observed speed of one kind of hardware of `worker`; `None` if none was reported.
     pub(crate) fn speed(&self, worker: WorkerId, hardware: Hardware) -> Option<f64> {
         Some(self.speed.get(&worker)?.get(&hardware)?.mean())
     }
 }
 
-/// What happened in the last hour and day, and in all.
+/// The migrations of the last hour, of the last day, and in all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
     hour: Wheel<60>,
@@ -385,7 +388,7 @@ impl<const N: usize> Wheel<N> {
     }
 }
 
-/// How the engine has fared: what the specification's `get_load_balancer_stats` returns.
+/// Figures about the rounds so far: what the specification's `get_load_balancer_stats` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -396,13 +399,13 @@ pub struct Stats {
     pub thresholds: Thresholds,
     /// Migrations under way.
     pub in_flight: u32,
-    /// In the last 60 minutes, this one included.
+    /// The migrations of the last 60 minutes, the current one included.
     pub last_hour: Counts,
-    /// In the last 24 hours, this one included.
+    /// The migrations of the last 24 hours, the current one included.
     pub last_day: Counts,
-    /// Since the state was new.
+    /// All migrations since the state was new.
     pub total: Counts,
-    /// How accurate forecasts turned out, 0 to 1.
+    /// How accurate past forecasts were, 0 to 1; `None` until the first one is due.
     pub accuracy: Option<f64>,
 }
 

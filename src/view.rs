@@ -1,7 +1,7 @@
-//! What a round knows: the snapshot in rows and columns, and the loads that were observed.
+//! What does a round know? The snapshot in rows and columns, and the observed loads.
 //!
-//! The view does not change during a round. What changes as the plan grows is the [`Ledger`]: it starts as
-//! reported plus in flight and is carried forward, so that the second move of a round sees the first.
+//! The view does not change during a round. The [`Ledger`] changes as the plan grows: it starts with the reported loads
+//! and the moves in flight, and each chosen move is entered, so that the second move of a round sees the first.
 
 mod cells;
 mod charge;
@@ -37,23 +37,22 @@ pub(crate) use ledger::{Arrival, Ledger};
 pub(crate) use under_way::{UnderWay, Walk, under_way};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 
-/// No worker counts as loaded higher than this, so that sums of loads stay finite: an overload of a
-/// thousand is broken telemetry.
+/// The highest load that counts, so that sums of loads stay finite: a load of a thousand is broken telemetry.
 pub(crate) const MOST_LOAD: f64 = 1_000.0;
 
-/// What observation makes of a snapshot.
+/// A snapshot as the round observes it.
 #[derive(Clone, Debug)]
 pub(crate) struct View<'a> {
-    /// Owned where it stands for one that is not believed.
+    /// The snapshot; owned if it replaces one that is not believed.
     pub(crate) snapshot: Cow<'a, Snapshot>,
     pub(crate) workers: Column<WorkerRow, WorkerView>,
     /// Workers that depart before this moment are drained now.
     pub(crate) soon: Timestamp,
     /// How long a task with no known end is assumed to run.
     pub(crate) horizon: Timestamp,
-    /// Whether the host says of any task which device it uses.
+    /// Whether the host names the device of any task.
     pub(crate) names_devices: bool,
-    /// The balanced workers' reported loads taken together.
+    /// The reported loads of all workers that take part in balancing; `None` if none is known.
     pub(crate) load: Option<SystemLoad>,
     /// How much loads fluctuate from sample to sample, as a standard deviation.
     pub(crate) noise: Option<f64>,
@@ -79,7 +78,7 @@ pub(crate) struct WorkerView {
     pub(crate) kinds: HardwareSet,
     /// Its stance; a worker that departs soon is draining.
     pub(crate) stance: Stance,
-    /// When it departs, if it says so.
+    /// When it departs; `None` if it stays.
     pub(crate) departs_at: Option<Timestamp>,
 }
 
@@ -121,7 +120,7 @@ impl View<'_> {
         groups.any(|index| self.snapshot.groups()[*index as usize].id == group)
     }
 
-    /// Whether a task will be done before its worker departs, if departing is all that empties the worker.
+    /// Whether a task will be done before its worker departs, if its departure is the only reason to empty the worker.
     pub(crate) fn is_done_in_time(&self, task: TaskRow, worker: WorkerRow) -> bool {
         if self.worker(worker).stance == Stance::Drain || broken!("may_finish") {
             return false;
@@ -138,7 +137,7 @@ impl View<'_> {
         self.variants.get(&row)
     }
 
-    /// A task as it runs where it is.
+    /// A task as it runs on its present worker.
     pub(crate) fn task_here(&self, row: TaskRow) -> &Task {
         self.variants(row).map_or_else(|| self.task(row), Variants::current)
     }
@@ -154,7 +153,7 @@ impl View<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     On(WorkerRow),
-    /// On its way; counted at either end that exists.
+    /// On its way; it counts on its source, if it has one, and on its target.
     Moving {
         migration: MigrationId,
         from: Option<WorkerRow>,
@@ -166,12 +165,12 @@ pub(crate) enum Place {
     },
     Orphaned,
     Unplaced,
-    /// Said to be on a worker of which nothing is known.
+    /// Reported on a worker of which nothing is known.
     Unknown(WorkerId),
 }
 
 impl Place {
-    /// The workers that a task counts on: where it is or comes from, and where it goes.
+    /// The workers that a task counts on: the one that it is on or comes from, and its target.
     pub(crate) const fn ends(self) -> [Option<WorkerRow>; 2] {
         match self {
             Self::On(worker) => [Some(worker), None],

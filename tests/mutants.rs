@@ -132,7 +132,7 @@ fn transitions() -> BTreeSet<String> {
     names.collect()
 }
 
-/// Every transition stands in the list, and what the list calls a transition is one.
+/// Every transition is in the list, and every transition in the list exists.
 #[test]
 fn every_transition_is_listed() {
     let names = mutants().into_iter().map(|mutant| mutant.name);

@@ -734,7 +734,7 @@ fn most_moves(history: &History) -> f64 {
     squares / (2.0 * least * dead_band)
 }
 
-/// Plays a history under the rules of stability: what the watch finds, and how many moves each round begins.
+/// Plays a history with the stability section on. Returns what the watch finds, and how many moves each round begins.
 fn played(history: &mut History) -> (Vec<Violation>, Vec<usize>) {
     history.config.stability = Config::default().stability;
     let mut engine = Engine::new(history.config.clone()).unwrap();

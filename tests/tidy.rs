@@ -89,7 +89,7 @@ const CLOSED_ENUMS: &[(&str, &str)] = &[
     ("LoadBand", "above, below or between two bounds: there is no fourth"),
 ];
 
-/// Records beside those that hosts fill in: the engine makes them.
+/// Records in the same folders that the engine makes, not the host.
 const OUTPUTS: &[&str] = &["BadRecord", "ConfigError"];
 
 /// What may lie at the top of the repository, beside what `.gitignore` names.

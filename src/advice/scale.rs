@@ -1,15 +1,15 @@
 //! Does the cluster need more workers, or fewer? How many, and of which class?
 //!
-//! Tried out on a copy of the ledger, with the engine's own admission. Tasks that wait are put where they
-//! fit, largest first, each on the first worker by id that admits it. What is left fits nowhere: it is
-//! put on empty workers of each class that there is, and the class that takes most of it is advised, of
-//! several that with the fewest workers, of these the smallest. An empty worker of a class is a worker
-//! of that class with nothing on it. Nine tasks of 4 cores on full workers of 16 cores: two take eight,
-//! so three are needed.
+//! Both are tried out on a copy of the ledger, with the engine's own rules. Waiting tasks are placed where they fit,
+//! largest first, each on the first worker by id that admits it. The tasks that are left fit nowhere. They are placed
+//! on empty workers of each existing class, and the class that takes the most tasks is advised; among several the one
+//! that needs the fewest workers, and among these the smallest. An empty worker of a class is a worker of that class
+//! with nothing on it. For nine tasks of 4 cores and full workers of 16 cores: two more workers take eight tasks, so
+//! three are needed.
 //!
-//! Where the mean load stands above the high threshold no move helps either: what has to leave the
-//! overloaded workers is tried likewise. Where nothing is left over, the reverse is tried: the idlest
-//! workers are emptied onto the fullest.
+//! If the mean load is above the high threshold, no move helps either: the tasks that must leave the overloaded workers
+//! are tried in the same way. If no task is left over, the reverse is tried: the idlest workers are emptied onto the
+//! fullest.
 
 mod class;
 mod down;
@@ -40,7 +40,7 @@ pub(super) fn scale(
     if classes.is_empty() {
         return;
     }
-    // As things are, not as they are forecast.
+    // Advice uses measured loads, not predicted ones.
     let bands = Bands { shift: Vec::new(), ..context.bands.clone() };
     let mut trial = Trial::new(Context { bands: &bands, ..*context }, ledger);
     let waiting = trial.place(waiting(&round));
@@ -80,8 +80,8 @@ pub(super) fn scale(
     }
 }
 
-/// The tasks without a worker, largest first, then by id. What must stay together is left out: where one
-/// member goes decides where the next may.
+/// The tasks without a worker, largest first, then by id. Tasks that must stay together are left out, because the
+/// place of one decides where the others may go.
 fn waiting(round: &Round<'_>) -> Vec<TaskRow> {
     let waits = |row: &TaskRow| {
         let place = round.ledger.places[*row];
@@ -93,7 +93,7 @@ fn waiting(round: &Round<'_>) -> Vec<TaskRow> {
     largest_first(round, rows)
 }
 
-/// Tasks by the largest share that they claim of what the largest worker has, largest first, then by id.
+/// Tasks by the largest share of the largest worker's capacity that they claim, largest first, then by id.
 fn largest_first(round: &Round<'_>, rows: Vec<TaskRow>) -> Vec<TaskRow> {
     let (view, ledger) = (round.view, round.ledger);
     let mut most = alloc::vec![0.0_f64; ledger.columns.len()];
@@ -115,8 +115,8 @@ fn largest_first(round: &Round<'_>, rows: Vec<TaskRow>) -> Vec<TaskRow> {
     sized.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Where the mean load is above the high threshold: that mean, and the tasks that have to leave the
-/// overloaded workers so that none is.
+/// The mean load, and, if that is above the high threshold, the tasks that must leave overloaded workers so that none
+/// is overloaded.
 fn crowded(round: &Round<'_>, trial: &mut Trial<'_>) -> (f64, Vec<Guest>) {
     let (view, high) = (round.view, round.bands.ceiling);
     let is_open = |worker: &WorkerRow| {
@@ -136,7 +136,7 @@ fn crowded(round: &Round<'_>, trial: &mut Trial<'_>) -> (f64, Vec<Guest>) {
         }
     }
     let rows = largest_first(round, crowded).into_iter();
-    // A task that waited and was put there by way of trial does not leave.
+    // A waiting task that was placed there on trial does not leave.
     let here = |row: TaskRow| matches!(round.ledger.places[row], Place::On(_));
     (mean, rows.map(|row| Guest { row, displaced: here(row) }).collect())
 }

@@ -1,9 +1,9 @@
 //! Which workers are slower than their hardware should be?
 //!
-//! Observed speeds are compared with what the table promises, and the quotient with the median of the
-//! peers: three workers with CUDA at 2.9, 3.0 and 1.2 times a CPU worker, where the table has 3.0 for
-//! each, stand at 0.97, 1.00 and 0.40; the last is at 0.41 of the median of the others, 0.98, and is
-//! suspected below 0.6. If all peers are slower than the table says, the table is wrong, and none is suspected.
+//! Each observed speed is divided by the speed that the table states, and the quotient is compared with the median of
+//! the peers. Three workers with CUDA at 2.9, 3.0 and 1.2 times a CPU worker, for which the table has 3.0, have the
+//! quotients 0.97, 1.00 and 0.40. The last is 0.41 of the median of the others, 0.98, and is suspected below 0.6. If
+//! all peers are slower than the table states, the table is wrong, and none is suspected.
 
 use alloc::vec::Vec;
 
@@ -13,10 +13,10 @@ use crate::outcome::Advice;
 use crate::state::State;
 use crate::view::View;
 
-/// With fewer peers there is nothing to compare with.
+/// A worker needs at least this many peers to be compared.
 const PEERS: usize = 2;
 
-/// Workers whose hardware runs far below its peers, each with how far.
+/// Workers whose hardware runs far below its peers, each with the gap.
 pub(super) fn suspects(
     section: &AdviceRules,
     config: &Config,

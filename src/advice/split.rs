@@ -1,7 +1,7 @@
 //! Which tasks are too large for any worker?
 //!
-//! A task that uses 15 of 16 cores loads its worker to 0.94, whoever has it: above 0.85, so that moving it
-//! only moves the overload. Two parts of it, at 0.47 each, can be placed.
+//! A task that uses 15 of 16 cores loads any worker to 0.94, above 0.85: moving it only moves the overload. Two parts
+//! of it, at 0.47 each, can be placed.
 
 use alloc::vec::Vec;
 
@@ -12,11 +12,11 @@ use crate::rules;
 use crate::snapshot::Stance;
 use crate::view::{Footprint, Place};
 
-/// Workers asked per record of the snapshot, and for small ones in all: the cost stays linear, however
+/// How many workers are asked per record of the snapshot, and at least in all, so that the cost stays linear however
 /// many tasks are large.
 const QUESTIONS: [usize; 2] = [8, 1_024];
 
-/// Tasks that alone overload every worker that could have them, each with how grave that is.
+/// Tasks that alone overload every worker that could run them, each with its severity.
 pub(super) fn huge(round: &Round<'_>) -> Vec<(f64, Advice)> {
     let (view, ledger) = (round.view, round.ledger);
     let stays =

@@ -9,28 +9,32 @@ use crate::model::setters::setters;
 #[serde(default = "Adaptation::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Adaptation {
-    /// What happens between the load bands.
+    /// What thresholds do between the load bands: [`AdaptRule::Relax`] in `Config::default`,
+    /// [`AdaptRule::Step`] in the specification.
     pub rule: AdaptRule,
-    /// How far thresholds move per tick, from 0 to 1: 0.05. A larger value follows the load sooner;
-    /// at 0 thresholds stay where they are. The trap: large steps make thresholds cross loads back
-    /// and forth.
+    /// How far thresholds move per tick, from 0 to 1: 0.05. A larger value follows the load sooner; a
+    /// smaller one later; at 0 thresholds do not move. The trap: large steps make thresholds jump back
+    /// and forth over the loads.
     pub rate: f64,
-    /// Above this mean load the system counts as highly loaded: 0.75. A smaller value makes the
-    /// engine bold more often.
+    /// Above this mean load the system counts as highly loaded: 0.75. A smaller value makes the engine
+    /// act boldly more often; a larger one less often.
     pub high_load: f64,
     /// Below this mean load the system counts as lightly loaded: 0.3, less than
-    /// [`high_load`](Self::high_load). A larger value makes the engine calm more often.
+    /// [`high_load`](Self::high_load). A larger value makes the engine act calmly more often; a smaller
+    /// one less often.
     pub low_load: f64,
-    /// From this slope of the mean load on, per tick, the load has a trend: 0.01. A smaller value
+    /// The mean load has a trend if it changes by at least this much per tick: 0.01. A smaller value
     /// takes noise for a trend; a larger one notices growth late.
     pub trend_slope: f64,
-    /// The range of the high threshold: 0.6 to 0.95.
+    /// The range of the high threshold: 0.6 to 0.95. A wider range lets it follow the load further. The
+    /// trap: a lower bound below the usual mean load makes most workers overloaded.
     pub high_bounds: [f64; 2],
-    /// The range of the low threshold: 0.1 to 0.4.
+    /// The range of the low threshold: 0.1 to 0.4. A wider range lets it follow the load further.
     pub low_bounds: [f64; 2],
-    /// The least distance between the thresholds: 0.3. It must fit between
-    /// [`high_bounds`](Self::high_bounds) and [`low_bounds`](Self::low_bounds). The trap: close
-    /// thresholds make most workers overloaded or underloaded.
+    /// The least distance between the thresholds: 0.3, at most the upper end of
+    /// [`high_bounds`](Self::high_bounds) less the lower end of [`low_bounds`](Self::low_bounds). A larger
+    /// value keeps more workers between the thresholds. The trap: with a small one most workers are
+    /// overloaded or underloaded.
     pub separation: f64,
     /// The pace while the system is highly loaded: a spread factor of 0.75, and any positive net
     /// benefit. Bolder than usual.
@@ -81,8 +85,9 @@ pub enum AdaptRule {
     /// bounds: the specification's pseudo-code.
     #[default]
     Step,
-    /// They go back to their configured values, at most one step per tick. (Under the other rule a
-    /// cluster at 0.6 ends at 0.7 / 0.4 and one at 0.4 at 0.95 / 0.1, whatever was configured.)
+    /// They return to their configured values, by at most one step per tick. (Under `Step` the
+    /// thresholds of a cluster with a mean load of 0.6 end at 0.7 and 0.4, and with a mean load of 0.4
+    /// at 0.95 and 0.1, whatever was configured.)
     Relax,
 }
 
@@ -116,7 +121,7 @@ impl Default for Pace {
 }
 
 impl Adaptation {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self { rule: AdaptRule::Relax, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! The table of budgets and its like: how much may be interrupted, of what, of whom, and how often.
+//! How much may be interrupted, of what, of whom, and how often?
 
 use core::fmt;
 use core::num::NonZeroU32;
@@ -9,24 +9,26 @@ use serde::{Deserialize, Serialize};
 use crate::model::setters::setters;
 use crate::model::time::{Span, as_optional_seconds, as_seconds};
 
-/// One line of the table of budgets: never more than `limit` of `unit` per `scope`, at once or
+/// One line of the table of budgets: at most `limit` of `unit` per `scope`, under way at once or begun
 /// within a window of time.
 ///
-/// What counts is interruptions: every migration that takes a task from a worker, from the command
-/// that begins it on. Another target on the way, and the way back, are the same interruption;
-/// placing a task that has lost its worker interrupts nothing. A window is reckoned in sixteenths:
-/// what was begun counts until the sixteenth in which it began is a window ago. A line whose scope is
-/// new counts from the round on in which it is first in force; one whose window alone is new, what is
-/// remembered for the longest window of its scope. While migration is off nothing is forgotten before
-/// its time.
+/// A budget counts interruptions: every migration that takes a task from a worker, beginning with its
+/// first command. A migration that gets another target or returns to its source is still the same
+/// interruption. Placing a task that has lost its worker interrupts nothing.
 ///
-/// A later life, which goes on from an old state or from none, keeps every line too. What an earlier
-/// one began counts as long as snapshots show it under way
-/// ([`Placement::Moving`](crate::snapshot::Placement::Moving), from the command on): to where it is bound then,
-/// and to every reason, where the state does not know. What it began that is over is not shown:
-/// nothing moves under a line with a window until that has passed since the first snapshot of the
-/// life. A host that does not show what it carries out has to save the state after every round and
-/// report, and go on from that.
+/// A window is divided into sixteenths: an interruption counts until the sixteenth in which it began
+/// is one window ago. A line with a new scope counts from the first round in which it is in force; a
+/// line with only a new window counts what is remembered for the longest window of its scope. While
+/// migration is off, interruptions are remembered as long as usual.
+///
+/// Budgets hold across restarts, whether the engine resumes from an old state or from none. A
+/// migration that an earlier life began counts as long as snapshots show it under way
+/// ([`Placement::Moving`](crate::snapshot::Placement::Moving), which the host must show from the first
+/// command on): against the target that it has then, and against every reason if the state does not
+/// know the reason. Migrations that an earlier life began and that have ended are not shown, so under
+/// a line with a window nothing moves until one window has passed since the first snapshot after the
+/// restart. A host that does not show migrations under way must save the state after every round and
+/// every report, and resume from that.
 ///
 /// ```
 /// use core::time::Duration;
@@ -50,16 +52,17 @@ pub struct Budget {
     pub scope: Scope,
     /// What is counted.
     pub unit: Unit,
-    /// At most this many moves, bytes, or whole seconds. At 0 nothing moves under this line.
+    /// At most this many moves, bytes, or whole seconds. A larger value lets more move. The trap: at 0
+    /// nothing moves under this line, not even from a worker that is to be emptied.
     pub limit: u64,
-    /// The window of time in which the limit counts what begins, in seconds. `None` if the limit
-    /// counts what is under way at once.
+    /// The window in which the limit counts what begins, in seconds. A longer window spreads the same
+    /// number of moves over more time. `None` if the limit counts what is under way at once.
     #[serde(default, with = "as_optional_seconds", skip_serializing_if = "Option::is_none")]
     pub per: Option<Duration>,
 }
 
 impl Budget {
-    /// At most so much at once.
+    /// At most `limit` of `unit` at once, per `scope`.
     pub const fn new(scope: Scope, unit: Unit, limit: u64) -> Self {
         Self { scope, unit, limit, per: None }
     }
@@ -71,54 +74,57 @@ setters! {
     }
 }
 
-/// No tenant bears more than its part of the disturbance.
+/// No tenant is interrupted more than its share.
 ///
-/// Within the window a tenant's interruptions, this one included, may not exceed its share of the
-/// running tasks times the interruptions of all tenants, this one included, by more than `slack`.
+/// Within the window, the interruptions of a tenant may exceed its share by at most `slack`. Its share
+/// is its part of the running tasks times the interruptions of all tenants; both counts include the
+/// interruption that is asked for.
 ///
-/// Of 10 running tasks n1 owns 2: of 15 interruptions it may have had `0.2 x 15 = 3`, with a slack of 2
-/// five. The window is reckoned in sixteenths, as that of a [`Budget`]. Emptying a worker and placing a
-/// task that has lost its worker count, and are never refused for it. Tasks without a tenant neither
-/// count nor are refused. Somebody is always at his share or below, so that somebody may always move.
+/// If tenant n1 owns 2 of 10 running tasks, its share of 15 interruptions is `0.2 x 15 = 3`; with a
+/// slack of 2 it may have 5. The window is divided into sixteenths, like that of a [`Budget`]. Emptying a
+/// worker and placing a task that has lost its worker count too, and are never refused for fairness.
+/// Tasks without a tenant neither count nor are refused. At least one tenant is always at or below its
+/// share, so there is always one whose tasks may move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fairness {
-    /// How long an interruption counts, in seconds. A longer window evens out over more moves and
-    /// forgets later.
+    /// How long an interruption counts, in seconds. A longer window is fair over more moves; a shorter
+    /// one forgets sooner.
     #[serde(with = "as_seconds")]
     pub window: Duration,
-    /// How many interruptions a tenant may have beyond its share. At least 1, so that the first one
-    /// is possible; a larger value is less fair and holds back fewer moves.
+    /// How many interruptions a tenant may have beyond its share; at least 1, so that the first one is
+    /// possible. A larger value is less fair and refuses fewer moves.
     pub slack: NonZeroU32,
 }
 
 impl Fairness {
-    /// At most so many more than its share within so long.
+    /// Within `window`, at most `slack` interruptions beyond a tenant's share.
     pub const fn new(window: Duration, slack: NonZeroU32) -> Self {
         Self { window, slack }
     }
 }
 
-/// The number of migrations under way at once finds its own level: one more after a round in which
-/// some have completed and as many as allowed were under way, half as many after one in which any has
-/// failed, was refused, or took too long. What is queued again interrupts nothing, and says nothing.
+/// The limit on migrations under way at once adapts to their success. It rises by one after a round in
+/// which as many as allowed were under way and some completed; it is halved after a round in which any
+/// failed, was refused, or took too long. Tasks that are queued again interrupt nothing and do not
+/// change the limit.
 ///
-/// It takes the place of [`share_of_workers`](super::MigrationLimits::share_of_workers) and
-/// [`per_giver`](super::MigrationLimits::per_giver), and begins at
-/// [`max_simultaneous`](super::MigrationLimits::max_simultaneous), as far as that lies between the two.
+/// This replaces [`share_of_workers`](super::MigrationLimits::share_of_workers) and
+/// [`per_giver`](super::MigrationLimits::per_giver). The limit starts at
+/// [`max_simultaneous`](super::MigrationLimits::max_simultaneous), brought between `least` and `most`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AdaptiveConcurrency {
-    /// The limit never falls below this.
+    /// The limit never falls below this. A larger value keeps moving although migrations fail.
     pub least: NonZeroU32,
-    /// The limit never rises above this.
+    /// The limit never rises above this. The trap: a large value lets one bad round hit many tasks.
     pub most: NonZeroU32,
 }
 
 impl AdaptiveConcurrency {
-    /// Between so many and so many.
+    /// A limit between `least` and `most`.
     pub const fn new(least: NonZeroU32, most: NonZeroU32) -> Self {
         Self { least, most }
     }
@@ -129,23 +135,23 @@ impl AdaptiveConcurrency {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
-    /// All together.
+    /// One budget for all moves together.
     Global,
-    /// Each worker that tasks leave.
+    /// Each source worker.
     WorkerOut,
-    /// Each worker that tasks are first sent to.
+    /// Each target worker: the first target of a move, even if it gets another one later.
     WorkerIn,
-    /// Each two zones that tasks move between, in either direction. Moves within a zone, and those
-    /// from or to a worker without one, are in no pair.
+    /// Each pair of zones that tasks move between, in either direction. Moves within a zone, and moves
+    /// from or to a worker without a zone, count in no pair.
     ZonePair,
-    /// Each group; a task in several counts in each.
+    /// Each group; a task in several groups counts in each.
     Group,
-    /// Each tenant; tasks without one are in no such budget.
+    /// Each tenant; tasks without a tenant count in no such budget.
     Tenant,
     /// Each kind of task.
     Kind,
-    /// Each purpose: to empty a worker, to even out loads, to run faster. What was taken over from an
-    /// earlier life, and nobody knows what for, counts to each.
+    /// Each purpose: to empty a worker, to even out loads, to run faster. A migration that an earlier
+    /// life began for an unknown reason counts in each.
     Reason,
 }
 
@@ -154,8 +160,8 @@ impl Scope {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Global => "all together",
-            Self::WorkerOut => "a worker that tasks leave",
-            Self::WorkerIn => "a worker that tasks go to",
+            Self::WorkerOut => "a source worker",
+            Self::WorkerIn => "a target worker",
             Self::ZonePair => "a pair of zones",
             Self::Group => "a group",
             Self::Tenant => "a tenant",
@@ -172,21 +178,21 @@ impl Scope {
 pub enum Unit {
     /// Interruptions.
     Moves,
-    /// State that is handed over ([`Task::state_bytes`](crate::Task::state_bytes), or what
-    /// [`Config::transfer`](crate::Config::transfer) takes it for). A task that hands over none (it is
-    /// queued, starts again from the beginning, or its state [lies](crate::Task::state_at) where its
-    /// target reaches it) counts nothing. One that hands over some and does not say how much does not
-    /// move under such a budget; on its way already, it counts as the whole limit.
+    /// Bytes of state that are handed over ([`Task::state_bytes`](crate::Task::state_bytes), or
+    /// [`Transfer::state_bytes`](super::Transfer::state_bytes) if the task does not state them). A task
+    /// that hands over no state counts 0: it is queued, starts again from the beginning, or its state
+    /// [is](crate::Task::state_at) where the target reaches it. A task with a state of unknown size does
+    /// not move under such a budget; if it is already moving, it counts as the whole limit.
     Bytes,
-    /// Seconds of work that a failure on the way would lose: the age of the last checkpoint, or all
-    /// since the task began where that is not known, or where it starts again from the beginning. A
-    /// task that [overlaps](crate::Task::overlaps) counts all the same: its copy begins with the state
-    /// that was saved.
+    /// Seconds of work that a failure during the move would lose: the age of the last checkpoint, or
+    /// the time since the task began if that age is unknown or the task starts again from the
+    /// beginning. A task that [overlaps](crate::Task::overlaps) counts too: its copy starts from the
+    /// saved state.
     LostSeconds,
 }
 
 impl Unit {
-    /// So much of it, in print.
+    /// An amount of this unit, for print.
     pub(crate) const fn of(self, amount: u64) -> Measure {
         Measure { unit: self, amount }
     }

@@ -1,4 +1,4 @@
-//! What is impossible or contradicts itself in a [`Config`], said in one line per fault.
+//! Is a [`Config`] possible and free of contradictions? One line per fault.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,8 +19,8 @@ pub struct ConfigError {
     pub value: String,
     /// What it must be.
     pub must: String,
-    /// What would have to be set for the field to have an effect (`cost_benefit`); `None` if the
-    /// fault is the value itself.
+    /// The setting without which the field has no effect (`cost_benefit`); `None` if the value itself
+    /// is the fault.
     pub needs: Option<String>,
 }
 
@@ -30,8 +30,7 @@ impl ConfigError {
         Self { field, value, must, needs: None }
     }
 
-    /// A setting that nothing reads as long as `needs` is not set. `instead` says how to take the
-    /// setting back.
+    /// A setting that nothing reads while `needs` is not set. `instead` says what it must be then.
     fn unread(field: &str, value: &dyn fmt::Display, needs: &str, instead: &str) -> Self {
         let must = alloc::format!("{instead} unless {needs} is set: nothing else reads it");
         Self { needs: Some(needs.to_string()), ..Self::new(field, value, &must) }
@@ -148,7 +147,7 @@ fn core_fields(config: &Config, faults: &mut Faults) {
         faults.share("detection.settled", spread);
         let most = config.detection.sufficient.unwrap_or(1.0);
         let must = alloc::format!("at most detection.sufficient ({most})");
-        // What is no share is one fault, not two.
+        // A value that is not a share is one fault, not two.
         let holds = !(0.0..=1.0).contains(&spread) || spread <= most || most.is_nan();
         faults.need(holds, "detection.settled", &spread, &must);
     }
@@ -203,7 +202,7 @@ fn adaptation(config: &Config, faults: &mut Faults) {
     faults.share("adaptation.separation", section.separation);
     let widest = section.high_bounds[1] - section.low_bounds[0];
     let must = alloc::format!("at most {widest}, or the bounds leave no room for it");
-    // What is no share is one fault, not two.
+    // A value that is not a share is one fault, not two.
     let fits = !(0.0..=1.0).contains(&section.separation) || section.separation <= widest;
     faults.need(fits, "adaptation.separation", &section.separation, &must);
     faults.pace("adaptation.high_pace", section.high_pace);

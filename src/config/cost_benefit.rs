@@ -14,13 +14,13 @@ use crate::model::time::as_optional_seconds;
 pub struct CostBenefit {
     /// How running time and utilization are weighed: [`BenefitRule::Relief`] in `Config::default`.
     pub rule: BenefitRule,
-    /// Tasks that have run for longer stay, in seconds: 300 in the specification, which takes them
-    /// for almost done. A larger value lets more tasks move. The trap: under a limit, long tasks
-    /// never move. `None` if any task may move, as in `Config::default`.
+    /// Tasks that have run longer than this stay, in seconds: 300 in the specification, which assumes
+    /// that they are almost done. A larger value lets more tasks move. The trap: a task that runs for
+    /// hours can move only at its beginning. `None` if any task may move, as in `Config::default`.
     #[serde(with = "as_optional_seconds")]
     pub max_running: Option<Duration>,
-    /// The weight of a new outcome in the moving averages of cost and success, from 0 to 1: 0.2. A
-    /// larger value forgets sooner; at 0 nothing is learned after the first outcome.
+    /// The weight of a migration that has just ended in the moving averages of cost and success, from 0
+    /// to 1: 0.2. A larger value forgets sooner. The trap: at 0 nothing is learned after the first.
     pub learning_rate: f64,
     /// The points of cost.
     pub cost: CostWeights,
@@ -56,16 +56,16 @@ impl Default for CostBenefit {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BenefitRule {
-    /// The cost counts the time a task has run; the benefit counts the difference of the two
-    /// workers, whatever the task's size: the rule of the specification's original.
+    /// The cost counts the time that the task has run; the benefit counts the difference of the two
+    /// workers' loads, whatever the task's size. This is the rule of the specification's original.
     #[default]
     Difference,
-    /// The cost counts the work that would be lost; the benefit counts the gap left after the move,
-    /// scaled by the task's load, and the relief of an overloaded source.
+    /// The cost counts the work that would be lost; the benefit counts the difference of the loads
+    /// after the move, scaled by the task's load, and the relief of an overloaded source.
     Relief,
 }
 
-/// What a move costs, in points; the sum is capped at 10. Larger values move less.
+/// What a move costs, in points; the sum is capped at 10. With larger values fewer tasks move.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default = "CostWeights::in_default", deny_unknown_fields)]
 #[non_exhaustive]
@@ -73,22 +73,23 @@ pub struct CostWeights {
     /// The cost of every move: 1 in `Config::default`, 2 in the specification. A larger value
     /// refuses moves of little use.
     pub base: f64,
-    /// How many seconds of running time (or lost work) cost one point: 40. It is also the unit of
-    /// what is learned: a move with a downtime of 40 s cost one point. A larger value makes lost
-    /// work cheaper.
+    /// How many seconds of running time (or lost work) cost one point: 40. Past moves are measured by
+    /// it too: a move with a downtime of 40 s has cost one point. A larger value makes lost work
+    /// cheaper.
     pub seconds_per_point: f64,
     /// The most that running time costs: 3. At 0 it costs nothing.
     pub running_most: f64,
-    /// The cost of one step of priority: 0.25 in `Config::default`, 0.5 in the specification.
+    /// The cost of each step of the task's priority: 0.25 in `Config::default`, 0.5 in the
+    /// specification. A larger value moves important tasks less.
     pub priority: f64,
     /// The most that priority costs: 1 in `Config::default`, 2 in the specification.
     pub priority_most: f64,
-    /// The cost of one GiB of state: 0.5 (this crate's; the specification names the factor without
-    /// a figure).
+    /// The cost of one GiB of state: 0.5 (this crate's figure; the specification names only the
+    /// factor).
     pub state_gib: f64,
     /// The most that state costs: 2.
     pub state_most: f64,
-    /// The most that past moves of the same kind cost: 2. At 0 nothing learned counts.
+    /// The most that past moves of the task's kind add to the cost: 2. At 0 past moves do not count.
     pub history_most: f64,
 }
 
@@ -120,36 +121,36 @@ impl Default for CostWeights {
     }
 }
 
-/// What a move is good for, in points per unit of each factor. A larger weight moves more for that
-/// reason; at 0 the factor does not count.
+/// The benefit of a move, in points per unit of each factor. With a larger weight more tasks move for
+/// that reason; at 0 the factor does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BenefitWeights {
-    /// Difference or gap of the loads, 0 to 1: 10.
+    /// The difference of the two workers' loads, 0 to 1: 10.
     pub utilization: f64,
-    /// Relief of an overloaded source, 1 if it stands at full load or above: 5. Only under
-    /// [`BenefitRule::Relief`]; another value is refused under the other rule.
+    /// Relief of an overloaded source, from 0 at the high threshold to 1 at full load: 5. Only
+    /// [`BenefitRule::Relief`] reads it; under the other rule any other value is refused.
     pub relief: f64,
-    /// A task with this share of its source's load or more counts in full, a smaller one in
-    /// proportion: 0.05. Only under [`BenefitRule::Relief`]; another value is refused under the
-    /// other rule. A larger value keeps small tasks from moving.
+    /// A task whose departure lowers the source's load by this much or more counts in full, a smaller
+    /// one in proportion: 0.05. A larger value keeps small tasks from moving. Only
+    /// [`BenefitRule::Relief`] reads it; under the other rule any other value is refused.
     pub full_size: f64,
     /// Performance weight gained: 2.
     pub hardware: f64,
-    /// Free share of memory gained: 1 (this crate's; the specification names the factor).
+    /// Free share of memory gained: 1 (this crate's figure; the specification names only the factor).
     pub memory: f64,
     /// Energy efficiency gained, for tasks that ask for it: 3.
     pub energy: f64,
     /// Thermal headroom gained, and thermal efficiency for tasks that ask for power efficiency: 1
-    /// (this crate's).
+    /// (this crate's figure).
     pub thermal: f64,
-    /// A device filled completely: 0.5 (this crate's).
+    /// A device that the task fills completely: 0.5 (this crate's figure).
     pub packing: f64,
     /// The target's success with tasks of this kind, from -1 (always failed) to 1 (never failed): 1
-    /// (this crate's).
+    /// (this crate's figure).
     pub success: f64,
-    /// Subtracted for the health that the target lacks: 2 (this crate's).
+    /// Subtracted for the health that the target lacks: 2 (this crate's figure).
     pub health: f64,
 }
 
@@ -186,7 +187,7 @@ impl Default for BenefitWeights {
 }
 
 impl CostBenefit {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             rule: BenefitRule::Relief,
@@ -198,7 +199,7 @@ impl CostBenefit {
 }
 
 impl CostWeights {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self { base: 1.0, priority: 0.25, priority_most: 1.0, ..Self::default() }
     }

@@ -9,14 +9,14 @@ use crate::model::setters::setters;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoadRule {
-    /// The mean of CPU and memory, and of GPU memory if the worker has any: the rule of the
-    /// specification's original. A worker at 0.9 CPU and 0.3 memory has load 0.6. The trap: a
-    /// resource that is full hides behind one that is idle.
+    /// The mean of CPU, memory, and (if the worker has any) GPU memory: the rule of the specification's
+    /// original. A worker at 0.9 CPU and 0.3 memory has load 0.6. The trap: an idle resource hides a
+    /// full one.
     #[default]
     Mean,
     /// The fullest of CPU, memory, GPU, network, disk and the host's own resources, as far as they
-    /// are known. The same worker has load 0.9. GPU memory does not count: a full device holds no
-    /// further task, but it is not slower.
+    /// are known. A worker at 0.9 CPU and 0.3 memory has load 0.9. GPU memory does not count: a full
+    /// device takes no further task, but slows none down.
     Dominant,
 }
 
@@ -25,32 +25,32 @@ pub enum LoadRule {
 #[serde(default = "Detection::in_default", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Detection {
-    /// Which load is compared. `Config::default` uses [`Basis::Projected`], the specification
-    /// [`Basis::RecentMean`].
+    /// Which load is compared: [`Basis::Projected`] in `Config::default`, [`Basis::RecentMean`] in the
+    /// specification.
     pub basis: Basis,
-    /// What must be out of bounds before the engine acts. `Config::default` uses
-    /// [`Trigger::Either`], the specification [`Trigger::Both`].
+    /// Which thresholds must be crossed before the engine acts: [`Trigger::Either`] in
+    /// `Config::default`, [`Trigger::Both`] in the specification.
     pub trigger: Trigger,
     /// The spread (highest less lowest load) that must be exceeded, from 0 to 1: 0.2 in
     /// `Config::default`, 0.4 in the specification. A larger value tolerates more unevenness and
-    /// moves fewer tasks; a smaller one reacts earlier. The trap: below the load of a single task,
-    /// the spread cannot be reached and moves repay little.
+    /// moves fewer tasks; a smaller one reacts earlier. The trap: loads cannot be more even than one
+    /// task is large, so a value below that keeps moving tasks for little.
     pub imbalance: f64,
-    /// A spread that is enough by itself, with no worker beyond a threshold, from 0 to 1: 0.3 in
+    /// A spread that triggers by itself, with no worker beyond a threshold, from 0 to 1: 0.3 in
     /// `Config::default`. A larger value leaves moderate unevenness alone; a smaller one evens out
-    /// loads that harm nobody. `None` if only thresholds trigger.
+    /// loads that do no harm. `None` if only thresholds trigger.
     pub sufficient: Option<f64>,
-    /// Hysteresis: once the engine has begun, it goes on until the spread falls to this, from 0 to
-    /// 1 and at most [`sufficient`](Self::sufficient): 0.15 in `Config::default`. A smaller value
-    /// leaves loads more even, at the price of more moves. With this set, a beginning also needs
-    /// the spread in the means of the last five samples, so that one stray sample starts nothing.
-    /// `None` if the same spread counts from beginning to end, as measured last.
+    /// Hysteresis: once the engine has started to even out loads, it goes on until the spread falls to
+    /// this, from 0 to 1 and at most [`sufficient`](Self::sufficient): 0.15 in `Config::default`. A
+    /// smaller value leaves loads more even, at the price of more moves. To start, the spread of the
+    /// means of the last five samples must be large enough too, so that one stray sample starts
+    /// nothing. `None` if `sufficient` decides both, by the present loads alone.
     pub settled: Option<f64>,
-    /// While a worker is overloaded, workers that stand more than this above the mean load give
-    /// tasks too, from 0 to 1: 0.1 in `Config::default`. With the mean at 0.55 and the high
-    /// threshold at 0.85, a worker at 0.95 gives, and so does one at 0.70; one at 0.60 does not. A
-    /// larger value relieves fewer workers ahead of time; 0 relieves every worker above the mean.
-    /// `None` if only overloaded workers give.
+    /// While a worker is overloaded, workers whose load is more than this above the mean give tasks
+    /// too, from 0 to 1: 0.1 in `Config::default`. With the mean at 0.55 and the high threshold at
+    /// 0.85, workers at 0.95 and at 0.70 give tasks; one at 0.60 does not. A larger value relieves
+    /// fewer workers ahead of time; 0 relieves every worker above the mean. `None` if only overloaded
+    /// workers give tasks.
     pub give_margin: Option<f64>,
 }
 
@@ -85,13 +85,12 @@ pub enum Basis {
     /// The mean of the last five measurements.
     #[default]
     RecentMean,
-    /// The latest measurement, with everything that is on its way to or from the worker. Without
-    /// [`Config::stability`](super::Config::stability) nothing is projected, and this is
-    /// [`Basis::Latest`].
+    /// The latest measurement, as if every task on its way to or from the worker had arrived. Without
+    /// [`Config::stability`](super::Config::stability) this is the same as [`Basis::Latest`].
     Projected,
 }
 
-/// What must be out of bounds before the engine acts.
+/// Which thresholds must be crossed before the engine acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -99,13 +98,13 @@ pub enum Trigger {
     /// One worker above the high threshold and one below the low one.
     #[default]
     Both,
-    /// One worker above the high threshold or one below the low one. The other workers are then
-    /// targets or sources, as far as they have room or load to give.
+    /// One worker above the high threshold or one below the low one. Workers between the thresholds
+    /// may then be targets or sources too.
     Either,
 }
 
 impl Detection {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             basis: Basis::Projected,

@@ -1,4 +1,4 @@
-//! How many tasks may be on the move, and what can the host do with them?
+//! How many tasks may move at once, and how can the host move them?
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -21,44 +21,45 @@ pub struct MigrationLimits {
     /// [`per_giver`](Self::per_giver) raise it.
     pub max_simultaneous: NonZeroU32,
     /// Raises the limit to this share of the number of workers if that is more, from 0 to 1: 0.1 in
-    /// `Config::default`. `None` if the cluster's size does not count.
+    /// `Config::default`. A larger value moves more tasks at once in a large cluster. `None` if the
+    /// cluster's size does not count.
     pub share_of_workers: Option<f64>,
-    /// Raises the limit to this many for each worker that has to give, if that is more: 4 in
+    /// Raises the limit to this many for each worker that must give tasks, if that is more: 4 in
     /// `Config::default`. Three overloaded workers may then give twelve tasks at once, as far as
-    /// [`per_source`](Self::per_source) and [`per_target`](Self::per_target) allow. `None` if the
-    /// size of the problem does not count.
+    /// [`per_source`](Self::per_source) and [`per_target`](Self::per_target) allow. A larger value
+    /// relieves many overloaded workers sooner. `None` if their number does not count.
     pub per_giver: Option<NonZeroU32>,
-    /// The most migrations under way from one worker at once: 4 in `Config::default`. A smaller
-    /// value spreads the disturbance and empties workers slowly. `None` if there is no such limit.
+    /// The most migrations under way from one worker at once: 4 in `Config::default`. A larger value
+    /// empties a worker sooner; a smaller one disturbs it less. `None` if there is no such limit.
     pub per_source: Option<NonZeroU32>,
-    /// The most migrations under way to one worker at once: 4 in `Config::default`. A smaller value
-    /// protects a target's network and disks. `None` if there is no such limit.
+    /// The most migrations under way to one worker at once: 4 in `Config::default`. A larger value
+    /// fills an idle worker sooner; a smaller one protects its network and disks. `None` if there is no
+    /// such limit.
     pub per_target: Option<NonZeroU32>,
-    /// A step of a migration that takes longer has failed, in seconds: 600. The trap: a value
-    /// shorter than a checkpoint takes fails healthy migrations, and one that is too long lets a
-    /// dead migration occupy its budget.
+    /// A step of a migration that takes longer than this has failed, in seconds: 600. The traps: a value
+    /// shorter than a checkpoint takes makes healthy migrations fail; with a very long one, a dead
+    /// migration uses up the limits above.
     #[serde(with = "as_seconds")]
     pub timeout: Duration,
-    /// What may be interrupted, beside the limits above; every line holds. Empty if there are no
-    /// further limits.
+    /// The table of budgets: further limits on what may be interrupted. Every line holds. Empty if there
+    /// are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
-    /// No tenant is interrupted beyond its share. `None` if tenants do not count.
+    /// No tenant is interrupted more than its share. `None` if tenants do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
-    /// The limit on migrations at once follows their success; it takes the place of
-    /// [`share_of_workers`](Self::share_of_workers) and [`per_giver`](Self::per_giver). `None` if
-    /// the limit follows from the fields above.
+    /// The limit on migrations at once adapts to their success, and replaces
+    /// [`share_of_workers`](Self::share_of_workers) and [`per_giver`](Self::per_giver). `None` if the
+    /// fields above give the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConcurrency>,
     /// How the host can move a task: [`HostAbility::Release`].
     #[serde(default, skip_serializing_if = "HostAbility::is_release")]
     pub host: HostAbility,
-    /// Whether the host has a queue of its own: `false`. If so, a task that has not begun
-    /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) is queued again in favour of its
-    /// target ([`Action::RequeueFor`](crate::Action::RequeueFor)). That interrupts nothing and
-    /// counts against no budget; at most 16 such tasks and orphans are on their way to one worker
-    /// at once.
+    /// Whether the host has a queue of its own: `false`. If `true`, a task that has not begun
+    /// ([`Mobility::Queued`](crate::snapshot::Mobility::Queued)) moves by being queued again for its
+    /// target ([`Action::RequeueFor`](crate::Action::RequeueFor)). This interrupts nothing and counts
+    /// against no budget; at most 16 such tasks and orphans are on their way to one worker at once.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub requeue: bool,
 }
@@ -102,10 +103,11 @@ impl Default for MigrationLimits {
 }
 
 impl MigrationLimits {
-    /// Migrations that may be under way at once among so many workers, of which so many are to give.
+    /// How many migrations may be under way at once, with this many workers and this many that must give
+    /// tasks.
     ///
-    /// At 2, a share of 0.1 and 4 per giver: 2 for ten workers of which none is to give, 12 if three
-    /// are; 40 for four hundred, and 120 if thirty of these are.
+    /// At 2, a share of 0.1 and 4 per giver: 2 for ten workers and no giver, 12 for ten and three givers;
+    /// 40 for four hundred workers and no giver, 120 for four hundred and thirty givers.
     pub(crate) fn at_once(&self, workers: usize, givers: usize) -> usize {
         let share = whole(self.share_of_workers.unwrap_or(0.0) * workers as f64);
         // A share of at most 1 cannot exceed the number of workers.
@@ -129,17 +131,17 @@ pub enum HostAbility {
     #[default]
     Release,
     /// It can also start a task on its target before it stops the task at its source: tasks that
-    /// declare it ([`Task::overlaps`](crate::Task::overlaps)) are moved that way
+    /// declare it ([`Task::overlaps`](crate::Task::overlaps)) move that way
     /// ([`Action::Start`](crate::Action::Start), [`Action::Stop`](crate::Action::Stop)). The trap: a
-    /// task that does not declare it never overlaps.
+    /// task that does not declare it is stopped first.
     Overlap,
-    /// Its own scheduler chooses where a task goes that has to leave its worker: the engine evicts
-    /// ([`Action::Evict`](crate::Action::Evict)), and its target is a hint.
+    /// Its own scheduler chooses the target of every move: the engine only evicts the task
+    /// ([`Action::Evict`](crate::Action::Evict)), and names its own choice as a hint.
     Evict(Eviction),
 }
 
 impl HostAbility {
-    /// How the host's evictions are spaced; `None` if it does not evict.
+    /// The spacing of the host's evictions; `None` if it does not evict.
     pub const fn eviction(self) -> Option<Eviction> {
         match self {
             Self::Evict(eviction) => Some(eviction),
@@ -152,18 +154,19 @@ impl HostAbility {
     }
 }
 
-/// How long a task is left alone that the host's scheduler put back where it was.
+/// How long the engine leaves a task alone after the host's scheduler has put it back on its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Eviction {
-    /// How long a task is left alone after it came back to the worker it was to leave, in seconds:
-    /// 300; twice as long each further time. A smaller value tries again sooner. The trap: a
-    /// scheduler that always chooses the same worker makes the task bounce.
+    /// How long a task stays after the scheduler has put it back on the worker that it was evicted
+    /// from, in seconds: 300; twice as long each further time. A smaller value evicts it again sooner.
+    /// The trap: if the scheduler always chooses the same worker, every try interrupts the task for
+    /// nothing.
     #[serde(with = "as_seconds")]
     pub back_off: Duration,
-    /// The longest that a task is left alone, in seconds: 4,800; at least
-    /// [`back_off`](field@Self::back_off).
+    /// The longest that such a task stays, in seconds: 4,800; at least
+    /// [`back_off`](field@Self::back_off). A smaller value tries again sooner after many returns.
     #[serde(with = "as_seconds")]
     pub back_off_most: Duration,
 }
@@ -182,7 +185,7 @@ impl Default for Eviction {
 }
 
 impl Eviction {
-    /// How long a task is left alone that has come back so many times: 300 s, 600 s, 1,200 s, ...
+    /// How long a task stays that has come back this many times: 300 s, 600 s, 1,200 s, ...
     pub(crate) fn back_off(&self, times: u32) -> Duration {
         let times = if broken!("back_off_doubles") { 1 } else { times };
         let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -191,7 +194,7 @@ impl Eviction {
 }
 
 impl MigrationLimits {
-    /// As [`Config::default`](crate::Config::default) has it; a file that states only some fields leaves the others so.
+    /// The section as in [`Config::default`](crate::Config::default): the values of fields that a file leaves out.
     pub(super) fn in_default() -> Self {
         Self {
             share_of_workers: Some(0.1),

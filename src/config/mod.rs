@@ -1,4 +1,4 @@
-//! How the engine is to behave: plain data, a section per feature; a section that is absent is off.
+//! How should the engine behave? Plain data, one section per feature; a section that is `None` is off.
 //!
 //! # Three presets, one pipeline
 //!
@@ -6,23 +6,23 @@
 //! |---|---|---|---|
 //! | a worker's load | its fullest resource | mean of its resources | its fullest resource |
 //! | detection looks at | the latest sample | the mean of the last 5 samples | the projected load |
-//! | it triggers when | one above high *and* one below low | one above high *and* one below low | either, and another has room |
-//! | who gives while one is overloaded | the overloaded | the overloaded | who stands 0.1 above the mean, too |
-//! | an overloaded worker gives until it stands at | high | high | the mean load |
+//! | it triggers when | a worker is above high *and* one below low | a worker is above high *and* one below low | a worker is above high *or* below low, and another has room |
+//! | workers that give tasks while one is overloaded | the overloaded | the overloaded | also those 0.1 above the mean |
+//! | an overloaded worker gives until its load is | high | high | the mean load |
 //! | spread needed | none | 0.4 | 0.2 |
-//! | a spread that is enough by itself | – | – | 0.3 to begin, lasting; 0.15 to go on |
+//! | spread that triggers by itself | – | – | 0.3, lasting, to start; 0.15 to go on |
 //! | thresholds | fixed 0.85 / 0.2 | step by the specification's pseudo-code | step in the load bands, relax to 0.85 / 0.2 between |
 //! | pace at high / low load | – | bolder / calmer | bolder / calmer |
-//! | forecast | – | least squares, confidence at least 0.7 | the same, confidence scaled by tracked accuracy, intervals by what fell outside |
-//! | migratable | any task | running at most 300 s | any task |
+//! | forecast | – | least squares, confidence at least 0.7 | the same; confidence and intervals corrected by how accurate past forecasts were |
+//! | tasks that may move | any | those that have run at most 300 s | any |
 //! | cost of running time | – | time run so far | work that would be lost |
-//! | base cost; priority costs at most | – | 2; 2 | 1; 1 |
-//! | utilization benefit | – | difference of the two workers | gap left after the move, scaled by the task's size, and relief of an overload |
+//! | base cost; most that priority costs | – | 2; 2 | 1; 1 |
+//! | utilization benefit | – | difference of the two loads | difference after the move, scaled by the task's size, and relief of an overload |
 //! | order | hottest to coldest, largest task first | best net benefit first | best net benefit first |
-//! | at once | 2 | 2 | 2, a tenth of the workers, or 4 per worker that gives, whichever is most; at most 4 per source and per target |
-//! | a task on slow hardware while loads are even | stays | stays | may move to where it runs twice as fast or faster |
-//! | cooldown, dead band, no worsening, in-flight loads | – | – | 300 s, 0.12 or 5 times the noise, yes, yes |
-//! | what a scheduler has placed since the measurements | not seen | not seen | counts |
+//! | migrations at once | 2 | 2 | 2, a tenth of the workers, or 4 per worker that gives, whichever is most; at most 4 per source and per target |
+//! | a task on slow hardware while loads are even | stays | stays | may move to a worker where it runs at least twice as fast |
+//! | cooldown; dead band; no worsening; moves in flight count | – | – | 300 s; 0.12 or 5 times the noise; yes; yes |
+//! | tasks that a scheduler has placed since the measurements | do not count | do not count | count |
 //! | promises kept ([`verify`](crate::verify)) | 1, 2, 3, 7, 9, 10 | 1, 2, 3, 7, 9, 10 | 1 to 7, 9, 10 |
 //!
 //! # What "off" means
@@ -30,22 +30,22 @@
 //! A switched-off *strategy* never drops a hard requirement: a task that needs CUDA needs it with
 //! every section off.
 //!
-//! | section | absent means |
+//! | section | off means |
 //! |---|---|
-//! | [`adaptation`](Config::adaptation) | thresholds stay as configured, and so does the pace |
-//! | [`prediction`](Config::prediction) | only what is, not what is coming, triggers |
-//! | [`cost_benefit`](Config::cost_benefit) | every admissible move is worth it; hottest source to coldest target, largest task first |
+//! | [`adaptation`](Config::adaptation) | thresholds and pace stay as configured |
+//! | [`prediction`](Config::prediction) | only measured loads trigger, not predicted ones |
+//! | [`cost_benefit`](Config::cost_benefit) | every admissible move is worth its cost; hottest source to coldest target, largest task first |
 //! | [`hardware`](Config::hardware) | all hardware counts as equally fast; requirements still hold |
 //! | [`efficiency`](Config::efficiency) | energy, heat and tight packing of devices earn nothing |
-//! | [`migration`](Config::migration) | observe and explain, move nothing |
-//! | [`stability`](Config::stability) | no cooldown, no dead band, no projection: what `fixed` and `reference` do |
-//! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, whatever is missing from it: what all presets do |
-//! | [`calendar`](Config::calendar) | its default values: what a worker says of its time always counts |
+//! | [`migration`](Config::migration) | the engine observes and explains, and moves nothing |
+//! | [`stability`](Config::stability) | no cooldown, no dead band, no projected loads (as in `fixed` and `reference`) |
+//! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, however many workers are missing from it (as in all presets) |
+//! | [`calendar`](Config::calendar) | its default values hold: announced departures of workers always count |
 //! | [`scope`](Config::scope) | every task is in scope |
-//! | [`advice`](Config::advice) | nobody is told what no move can mend: what all presets do |
-//! | [`migration.host`](MigrationLimits::host) | the engine chooses where a task goes, not the host's scheduler; a source lets go before its target starts, whatever the task declares |
-//! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves as others do, at the price of a message |
-//! | [`transfer`](Config::transfer) | nobody asks how long a move takes, nor whether it repays itself |
+//! | [`advice`](Config::advice) | no advice is given (as in all presets) |
+//! | [`migration.host`](MigrationLimits::host) | the engine chooses the target of a move, not the host's scheduler; a source releases a task before its target starts it, whatever the task declares |
+//! | [`migration.requeue`](MigrationLimits::requeue) | a queued task moves like any other, at the cost of a message |
+//! | [`transfer`](Config::transfer) | how long a move takes does not matter, nor whether it repays itself |
 
 mod adaptation;
 mod advice;
@@ -59,6 +59,7 @@ mod operation;
 mod options;
 mod prediction;
 mod preference;
+mod renamed;
 mod stability;
 mod transfer;
 
@@ -83,7 +84,7 @@ pub use prediction::Prediction;
 pub use stability::{Calendar, Safeguard, Stability};
 pub use transfer::Transfer;
 
-/// How the engine is to behave.
+/// How the engine should behave.
 ///
 /// ```
 /// use evenkeel::{Config, Engine};
@@ -96,53 +97,55 @@ pub use transfer::Transfer;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// Whether the engine acts, proposes, or only watches: it acts.
+    /// Whether the engine acts, proposes moves, or only observes: [`Mode::Act`].
     #[serde(skip_serializing_if = "Mode::is_act")]
     pub mode: Mode,
-    /// Only some tasks may be moved. `None` if all may.
+    /// Which tasks may be moved. `None` if all may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<TaskScope>,
-    /// How often the host means to call [`tick`](crate::Engine::tick), in seconds: 30. It scales
-    /// what counts per tick. The trap: set it to what the host really does.
+    /// How often the host calls [`tick`](crate::Engine::tick), in seconds: 30. Everything that is
+    /// counted per tick is scaled by it. The trap: a value that differs from what the host really does
+    /// falsifies trends and forecasts.
     #[serde(with = "as_seconds")]
     pub check_interval: Duration,
-    /// How far back measurements count, in seconds: 300, at least one check interval. A longer
-    /// window is steadier and slower.
+    /// How far back measurements count, in seconds: 300, at least one check interval. A larger value is
+    /// steadier and reacts later; a smaller one follows noise.
     #[serde(with = "as_seconds")]
     pub performance_window: Duration,
     /// How a worker's resources become one number: the fullest one in `Config::default`, their mean
     /// in the specification.
     pub load: LoadRule,
-    /// The thresholds to begin with, and to return to: 0.85 and 0.2.
+    /// The thresholds at the start, to which adapted thresholds return: 0.85 and 0.2.
     pub thresholds: Thresholds,
     /// When the cluster counts as uneven.
     pub detection: Detection,
     /// Thresholds and pace follow the load of the system. `None` if they stay as configured.
     pub adaptation: Option<Adaptation>,
-    /// Forecasts can trigger. `None` if only measurements do.
+    /// Predicted loads can trigger moves. `None` if only measured loads do.
     pub prediction: Option<Prediction>,
     /// Moves must be worth their cost. `None` if every admissible move is.
     pub cost_benefit: Option<CostBenefit>,
-    /// Moves must repay their downtime and the work they lose. `None` if nobody asks how long a
-    /// move takes.
+    /// Moves must repay their downtime and the work they lose. `None` if they need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
-    /// Hardware is not all equal. `None` if all of it counts as equally fast.
+    /// Faster hardware counts. `None` if all hardware counts as equally fast.
     pub hardware: Option<HardwareStrategy>,
-    /// Energy, heat and device memory count. `None` if they do not.
+    /// Energy, heat and the packing of device memory count. `None` if they do not.
     pub efficiency: Option<Efficiency>,
     /// Tasks are moved, within these limits. `None` if nothing is moved.
+    #[serde(deserialize_with = "renamed::section")]
     pub migration: Option<MigrationLimits>,
     /// The engine does not react to its own moves. `None` switches cooldown, dead band and
-    /// projection off.
+    /// projected loads off.
     pub stability: Option<Stability>,
-    /// How far ahead workers that leave are emptied. `None` for the default lead.
+    /// How long before a worker leaves it is emptied. `None` for the default lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
-    /// A mass disappearance of workers is not believed at once. `None` if it is.
+    /// If many workers disappear at once, the engine waits before it believes it. `None` if it
+    /// believes it at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safeguard: Option<Safeguard>,
-    /// What no move can mend is said. `None` if it is not.
+    /// The engine gives advice about what no move can mend. `None` if it gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceRules>,
 }
@@ -186,11 +189,12 @@ setters! {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Thresholds {
-    /// Above this load a worker is overloaded, from 0 to 1: 0.85. A smaller value relieves workers
-    /// earlier; the trap is a value below the mean load, where nearly everyone is overloaded.
+    /// Above this load a worker is overloaded, from 0 to 1: 0.85. A larger value lets workers run
+    /// fuller; a smaller one relieves them earlier. The trap: below the mean load, nearly every worker
+    /// is overloaded.
     pub high: f64,
     /// Below this load a worker is underloaded, from 0 to 1 and below [`high`](Self::high): 0.2. A
-    /// larger value makes more workers targets.
+    /// larger value makes more workers targets; a smaller one leaves workers idle.
     pub low: f64,
 }
 
@@ -222,8 +226,8 @@ impl core::fmt::Display for Thresholds {
 }
 
 impl Default for Config {
-    /// The best that our evidence supports: the specification's options and values, with better
-    /// rules where its own are known to fail. Keeps promises 1 to 7, 9 and 10.
+    /// The best that our evidence supports: the specification's options and values, with better rules
+    /// where the specification's are known to fail. Keeps promises 1 to 7, 9 and 10.
     fn default() -> Self {
         Self {
             load: LoadRule::Dominant,
@@ -240,8 +244,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The traditional balancer: fixed thresholds, no forecast, no weighing of cost and benefit.
-    /// The baseline.
+    /// The traditional balancer, as a baseline: fixed thresholds, no forecast, no weighing of cost and
+    /// benefit.
     pub fn fixed() -> Self {
         Self {
             load: if broken!("fixed_sees_the_fullest_resource") {
@@ -283,7 +287,7 @@ impl Config {
         }
     }
 
-    /// Sets to `None`: [`cost_benefit`](Self::cost_benefit), and the setting that needs it,
+    /// Sets [`cost_benefit`](Self::cost_benefit) to `None`, and so the setting that needs it:
     /// [`hardware.upgrade`](HardwareStrategy::upgrade).
     #[must_use]
     pub fn without_cost_benefit(mut self) -> Self {
@@ -294,24 +298,24 @@ impl Config {
         self
     }
 
-    /// How long a step of a migration may take, whether or not new ones are begun.
+    /// How long a step of a migration may take, even if no new migrations begin.
     pub(crate) fn timeout(&self) -> Duration {
         let limits = self.migration.as_ref();
         limits.map_or_else(|| MigrationLimits::default().timeout, |limits| limits.timeout)
     }
 
-    /// Who leaves before this moment is being emptied now.
+    /// Workers that leave before this moment are emptied now.
     pub(crate) fn soon(&self, now: Timestamp) -> Timestamp {
         now.after(self.calendar.unwrap_or_default().lead)
     }
 
-    /// How far ahead is reckoned with a task whose end is unknown: the forecast's window, or the
-    /// performance window where nothing is forecast.
+    /// How long a task with no known end is assumed to run: the prediction window, or the performance
+    /// window if nothing is forecast.
     pub(crate) fn horizon(&self) -> Duration {
         self.prediction.map_or(self.performance_window, |section| section.window)
     }
 
-    /// The size of a state whose size nobody states, in bytes; `None` if that stays unknown.
+    /// The size assumed for a state of unstated size, in bytes; `None` if it stays unknown.
     pub(crate) fn unstated_bytes(&self) -> Option<u64> {
         self.transfer.and_then(|section| section.state_bytes)
     }

@@ -1,4 +1,4 @@
-//! How far the engine may go: what becomes of its decisions, and which tasks they are about.
+//! How far may the engine go: does it act on its decisions, and for which tasks?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,33 +9,32 @@ use crate::model::ids::{LabelId, TaskId};
 use crate::model::ratio::Ratio;
 use crate::model::setters::setters;
 
-/// What becomes of the engine's decisions. History, forecasts and thresholds go on in every mode,
-/// and so does what is under way: a migration that has begun is carried to its end, to another
-/// target if need be.
+/// Whether the engine acts on its decisions. In every mode it keeps its history, forecasts and
+/// thresholds, and carries migrations that have begun to their end, to another target if need be.
 ///
-/// An engine that looks on beside another one (a shadow) finds that one's migrations under way in the
-/// snapshots and follows them: drop its `commands` and what it answers to reports, and read
-/// [`Outcome::proposed`](crate::Outcome::proposed). One that may be told to act some day begins in an
-/// [epoch](crate::Engine::in_epoch) above the other's, so that no id is issued twice.
+/// A shadow (an engine that runs beside the one that acts) finds the other's migrations in the
+/// snapshots and follows them: drop its `commands` and its replies to reports, and read
+/// [`Outcome::proposed`](crate::Outcome::proposed). If the shadow may act later, start it in a higher
+/// [epoch](crate::Engine::in_epoch) than the other's, so that no id is issued twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// Nothing new is chosen: the engine watches, forecasts, scores and explains. (With
-    /// [`migration`](super::Config::migration) off it does so too, but then there are no limits
-    /// either: a migration whose target has failed waits for its time-out and goes back to the
-    /// scheduler.)
+    /// The engine observes, forecasts, scores and explains, and begins no move. (So it does with
+    /// [`migration`](super::Config::migration) off; but then a migration whose target has failed gets no
+    /// other target: it times out, and its task goes back to the scheduler.)
     Observe,
-    /// What would be begun is told as [`Outcome::proposed`](crate::Outcome::proposed) and leaves no
-    /// trace in the state: nothing under way, no cooldown, no id taken, nothing learned.
+    /// The engine proposes the moves that it would begin
+    /// ([`Outcome::proposed`](crate::Outcome::proposed)). They leave no trace in the state: no migration,
+    /// no cooldown, no id, nothing learned.
     Advise,
-    /// What is chosen is commanded.
+    /// The engine commands the moves that it chooses.
     #[default]
     Act,
 }
 
 impl Mode {
-    /// Whether it commands what it chooses.
+    /// Whether the engine commands the moves that it chooses.
     pub const fn is_act(&self) -> bool {
         matches!(self, Self::Act)
     }
@@ -51,12 +50,12 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Which tasks the engine may begin something with: for a rollout step by step.
+/// Which tasks the engine may move, for a step-by-step rollout.
 ///
-/// Who is out of scope counts as load and takes up room like everybody, and is never touched: not
-/// moved, not placed if it loses its worker, not taken from a worker that is to be emptied; that is
-/// left to whoever did it before. What is under way when the scope narrows goes on to its end.
-/// Workers are not in scope or out of it: one that is to be left alone has
+/// A task that is out of scope counts as load and takes up room like any other, and the engine never
+/// touches it: the task is not moved, not placed if it loses its worker, and not taken from a worker
+/// that is to be emptied. That is left to whatever did it before. If the scope narrows, migrations
+/// under way go on to their end. The scope is about tasks only; to leave a worker alone, give it
 /// [`Stance::Hold`](crate::snapshot::Stance::Hold).
 ///
 /// ```
@@ -79,8 +78,8 @@ pub struct TaskScope {
     /// Only tasks with one of these [labels](crate::Task::labels) are in scope. Empty if labels do
     /// not count.
     pub labels: Vec<LabelId>,
-    /// Of these tasks, the share that is in scope, from 0 to 1: 1. Their ids decide which, once and
-    /// for all: a larger share only adds tasks.
+    /// The share of these tasks that is in scope, from 0 to 1: 1. A task's id alone decides whether it is
+    /// in, so a larger share only adds tasks.
     pub share: Ratio,
 }
 
@@ -104,9 +103,9 @@ impl TaskScope {
         self.lacks(labels).is_none() && Self::place(task) < self.share.get()
     }
 
-    /// Where a task stands among all tasks, from 0 to less than 1: shares above this have it. The
-    /// same for ever, on every platform: Steele, Lea and Flood's `SplitMix64` of its id, as a
-    /// fraction of 2^64.
+    /// The place of a task among all tasks, from 0 to less than 1: the task is in every share above it.
+    /// The place never changes and is the same on every platform: Steele, Lea and Flood's `SplitMix64`
+    /// of the task's id, as a fraction of 2^64.
     pub fn place(task: TaskId) -> f64 {
         let mut mixed = task.raw().wrapping_add(0x9E37_79B9_7F4A_7C15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -116,7 +115,7 @@ impl TaskScope {
         (mixed >> 11) as f64 / 9_007_199_254_740_992.0
     }
 
-    /// The first of the labels asked for, if a task carries none of them.
+    /// The first label of the scope, if a task carries none of its labels; `None` otherwise.
     pub(crate) fn lacks(&self, labels: &[LabelId]) -> Option<LabelId> {
         let carried = self.labels.iter().any(|label| labels.contains(label));
         self.labels.first().copied().filter(|_| !carried)

@@ -1,4 +1,4 @@
-//! The specification's thirteen options, as a file has them.
+//! How does a file set the specification's thirteen options?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -13,10 +13,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use super::{Config, ConfigError, ConfigErrors};
 use crate::model::resource::whole;
 
-/// A file with the specification's option names, read but not yet judged.
+/// A file with the specification's option names, read but not yet checked.
 ///
-/// Deserialises from any self-describing format (JSON, TOML, ...). Options left out have the
-/// specification's values. All faults are told at once.
+/// It deserialises from any self-describing format (JSON, TOML, ...). An option that is left out keeps
+/// the value of the base configuration. All faults are reported at once.
 ///
 /// ```
 /// use evenkeel::Config;
@@ -42,7 +42,7 @@ pub struct Options {
     entries: BTreeMap<String, Setting>,
 }
 
-/// A value of a file, of whatever type.
+/// A value in the file, of any type.
 #[derive(Clone, Debug, PartialEq)]
 enum Setting {
     Switch(bool),
@@ -78,13 +78,13 @@ const NAMES: [&str; 13] = [
 ];
 
 impl Options {
-    /// Puts the options in force over `base`, whose sections give the rules; what the file leaves
-    /// out stays as it is there.
+    /// The configuration `base` with the options of the file; options that the file leaves out keep
+    /// their values.
     ///
-    /// A switch that is off removes its section; numbers of a section that is off are checked all
-    /// the same. A switch that is on gives a base without the section the specification's one.
-    /// `max_simultaneous_migrations` is the cap: neither a share of the workers nor the number of those
-    /// that are to give lifts it.
+    /// A switch that is off removes its section; the numbers of that section are checked all the same.
+    /// A switch that is on adds the specification's section if `base` has none.
+    /// `max_simultaneous_migrations` is a hard limit: it removes `share_of_workers` and `per_giver`,
+    /// which would raise it.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A number of this option, if it is there, is one and holds.
+    /// The number of this option; `None` if the option is absent, no number, or out of range.
     fn number(&mut self, name: &str, holds: impl Fn(f64) -> bool, must: &str) -> Option<f64> {
         match self.entries.get(name)? {
             Setting::Number(number) if holds(*number) => Some(*number),
@@ -168,7 +168,7 @@ impl Reader<'_> {
             && let Some(limits) = &mut config.migration
         {
             limits.max_simultaneous = count(most);
-            // What the operator sets is the cap: no share of the workers lifts it, nor their need.
+            // The operator's number is a hard limit: nothing raises it.
             (limits.share_of_workers, limits.per_giver) = (None, None);
         }
         if let Some(rate) = self.share("threshold_adjustment_rate")
@@ -183,7 +183,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Options that are possible each by itself but not together.
+    /// Options that are each possible alone but not together.
     fn contradictions(&mut self, config: &Config) {
         let seconds = |span: Duration| span.as_secs_f64();
         let (high, low) = (config.thresholds.high, config.thresholds.low);
@@ -204,7 +204,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What the file says of a switch, if anything.
+    /// The value of a switch; `None` if the file does not name it.
     fn switch(&mut self, name: &str) -> Option<bool> {
         match self.entries.get(name)? {
             Setting::Switch(on) => Some(*on),
@@ -238,7 +238,7 @@ struct Switches {
 }
 
 impl Switches {
-    /// Sections that are asked for and missing.
+    /// Adds the sections that are switched on and missing.
     fn turn_on(&self, config: &mut Config) {
         fn on<T: Default>(switch: Option<bool>, section: &mut Option<T>) {
             if switch == Some(true) {
@@ -253,7 +253,7 @@ impl Switches {
         on(self.efficiency, &mut config.efficiency);
     }
 
-    /// Sections that are there and not wanted.
+    /// Removes the sections that are switched off.
     fn turn_off(&self, config: &mut Config) {
         fn off<T>(switch: Option<bool>, section: &mut Option<T>) {
             if switch == Some(false) {
@@ -281,8 +281,8 @@ fn count(number: f64) -> NonZeroU32 {
     NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
-/// The option that shares most of its letters, position by position from either end, if it is most
-/// of them.
+/// The option whose name is most similar, compared letter by letter from both ends; `None` if fewer than two
+/// thirds of the letters agree.
 fn nearest(name: &str) -> Option<&'static str> {
     let shared = |option: &str| {
         let front = name.bytes().zip(option.bytes()).take_while(|(a, b)| a == b).count();

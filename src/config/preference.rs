@@ -1,34 +1,34 @@
-//! One wish instead of nine margins: evenness against movement.
+//! How can one number, between few moves and even loads, set all nine margins?
 
 use super::Config;
 use crate::model::ratio::Ratio;
 
-/// What every margin is multiplied by at preference 0.
+/// The factor of every margin at preference 0.
 const STILL: f64 = 3.0;
-/// What every margin is multiplied by at preference 1.
+/// The factor of every margin at preference 1.
 const EVEN: f64 = 0.25;
 
 impl Config {
     /// The same settings with every margin made wider or narrower: 0 moves as little as possible, 1
-    /// keeps loads as even as possible, 0.5 is the settings as they are, to the last bit.
+    /// keeps loads as even as possible, 0.5 changes nothing, to the last bit.
     ///
-    /// The margins are multiplied by a factor that falls in two straight lines from 3 at 0 over 1 at
-    /// 0.5 to 0.25 at 1: 2 at 0.25, 0.625 at 0.75. They are:
+    /// The margins are multiplied by a factor that falls linearly from 3 at 0 to 1 at 0.5, and from
+    /// there linearly to 0.25 at 1: it is 2 at 0.25 and 0.625 at 0.75. The margins are:
     ///
     /// * [`detection`](Config::detection): `imbalance`, `sufficient`, `settled`, `give_margin`, each
-    ///   1 at most;
-    /// * [`stability`](Config::stability): `dead_band` (1 at most) and `noise_margin`;
-    /// * [`prediction`](Config::prediction): `imbalance`, 1 at most;
+    ///   at most 1;
+    /// * [`stability`](Config::stability): `dead_band` (at most 1) and `noise_margin`;
+    /// * [`prediction`](Config::prediction): `imbalance`, at most 1;
     /// * [`cost_benefit`](Config::cost_benefit): `cost.base`, the points that any move costs;
-    /// * [`hardware`](Config::hardware): what `upgrade` asks for beyond 1, by the square of the factor
-    ///   and below 0.5 only: a move for speed evens nothing out. At 0.25 a task must run five times as
-    ///   fast to move for it.
+    /// * [`hardware`](Config::hardware): the part of `upgrade` above 1, multiplied by the square of the
+    ///   factor. Only a preference below 0.5 changes it, since a move for speed evens nothing out. At
+    ///   0.25 a task must run five times as fast to move for speed.
     ///
-    /// Thresholds, budgets, cooldowns and hard rules stay as they are: what an operator calls
-    /// overloaded does not depend on how he likes his loads.
+    /// Thresholds, budgets, cooldowns and hard rules stay as they are: which load is too high does not
+    /// depend on how even the loads should be.
     ///
-    /// What that buys, as deviation of the loads / moves per hour, medians of seeds 1 to 5 at medium
-    /// size (`simulate --curve --scenario spike,gradual,mixed --size medium --seeds 1..6`):
+    /// The effect, as standard deviation of the loads / moves per hour, medians of seeds 1 to 5 at
+    /// medium size (`simulate --curve --scenario spike,gradual,mixed --size medium --seeds 1..6`):
     ///
     /// | homogeneous | `spike` | `gradual` | `mixed` |
     /// |---|---|---|---|

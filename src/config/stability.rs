@@ -1,4 +1,4 @@
-//! What keeps the engine from reacting to its own moves, to outages and to the calendar?
+//! What keeps the engine from reacting to its own moves and to outages, and when does it empty a worker that leaves?
 
 use core::time::Duration;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::setters::setters;
 use crate::model::time::as_seconds;
 
-/// The engine does not react to its own moves: it counts migrations that are under way, leaves a
-/// moved task alone for a while, and makes no move that makes things worse.
+/// The engine does not react to its own moves: it counts migrations under way, leaves a moved task
+/// alone for a while, and makes no move that makes the loads less even.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -18,20 +18,19 @@ pub struct Stability {
     /// cover [`telemetry_lag`](Self::telemetry_lag).
     #[serde(with = "as_seconds")]
     pub cooldown: Duration,
-    /// How far below the source's load before the move the target's load must be after the move,
-    /// from 0 to 1: 0.12. A larger value refuses moves of little use; a smaller one evens out
-    /// further. The trap: a value larger than the usual distance of two workers stops all
-    /// balancing.
+    /// How much lower the target's load after the move must be than the source's load before it, from 0
+    /// to 1: 0.12. A larger value refuses moves of little use; a smaller one makes loads more even. The
+    /// trap: a value larger than the usual difference of two workers' loads stops all balancing.
     pub dead_band: f64,
-    /// The dead band is at least this many times the noise of the measured loads: 5, about the
-    /// spread that noise alone makes of a hundred equal workers. The noise is the lower quartile of
-    /// the changes from sample to sample, as a standard deviation. A larger value is calmer on
-    /// noisy telemetry. At 0 only [`dead_band`](Self::dead_band) counts.
+    /// The dead band is at least this many times the noise of the measured loads: 5, about the spread
+    /// that noise alone causes among a hundred equal workers. The noise is a standard deviation,
+    /// estimated from the lower quartile of the changes from sample to sample. A larger value moves less
+    /// on noisy telemetry; at 0 only [`dead_band`](Self::dead_band) counts.
     pub noise_margin: f64,
-    /// How long measurements lag behind an arrival or a departure, in seconds: 0; at most
-    /// [`cooldown`](Self::cooldown). Set it to the span over which the host's telemetry smooths.
-    /// The trap: if it is too short, a moved task counts at neither worker or at both, and the
-    /// engine moves more than it should.
+    /// How long it takes until measurements show an arrival or a departure, in seconds: 0; at most
+    /// [`cooldown`](Self::cooldown). Set it to the span over which the host's telemetry smooths. A larger
+    /// value counts own moves longer. The trap: if it is too short, a moved task counts at neither
+    /// worker or at both, and the engine moves too much.
     #[serde(with = "as_seconds")]
     pub telemetry_lag: Duration,
 }
@@ -56,24 +55,24 @@ impl Default for Stability {
     }
 }
 
-/// A mass disappearance of workers is not believed at once: a monitoring system that fails looks
-/// like a cluster that has died, and acting upon it would start every task a second time.
+/// If many workers disappear at once, the engine waits before it believes it: a monitoring system that
+/// fails looks like a cluster that has died, and acting on it would start every task a second time.
 ///
-/// While the engine holds back, it treats the snapshot as partial and without the workers that are
-/// out of reach: what is missing is unknown, not gone. No task is orphaned, no migration fails
-/// because of it, nothing new begins, and the outcome says so ([`Held`](crate::outcome::Held)).
+/// While the engine holds back, it treats the snapshot as partial: workers that are missing or out of
+/// reach are unknown, not gone. No task loses its worker, no migration fails because of it, and no move
+/// begins; the outcome says so ([`Held`](crate::outcome::Held)).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Safeguard {
-    /// The share of the known workers that must be missing from a complete snapshot or be out of
-    /// reach ([`Stance::Offline`](crate::snapshot::Stance::Offline)), exceeded, from 0 to 1: 0.5.
-    /// Known workers are those of the last complete snapshot that was believed, without those that
-    /// were draining. A smaller value holds back sooner. The trap: a value near 0 delays the
-    /// recovery of every failed worker.
+    /// The engine holds back if more than this share of the known workers is missing from a complete
+    /// snapshot or out of reach ([`Stance::Offline`](crate::snapshot::Stance::Offline)), from 0 to 1:
+    /// 0.5. Known workers are those of the last complete snapshot that was believed, without those that
+    /// were draining. A smaller value holds back sooner. The trap: a value near 0 delays the recovery
+    /// after every failure of a worker.
     pub missing_share: f64,
-    /// After this long the disappearance is believed, in seconds: 300. A larger value outlasts
-    /// longer failures of the monitoring and leaves orphans waiting as long.
+    /// After this long the disappearance is believed, in seconds: 300. A larger value outlasts longer
+    /// failures of the monitoring; the trap is that orphans wait as long if the workers really died.
     #[serde(with = "as_seconds")]
     pub believed_after: Duration,
 }
@@ -91,16 +90,16 @@ impl Default for Safeguard {
     }
 }
 
-/// What is done about workers that say when they leave
+/// When workers that announce their departure are emptied
 /// ([`Worker::available_until`](crate::Worker::available_until),
 /// [`Worker::maintenance`](crate::Worker::maintenance)).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Calendar {
-    /// How long before its departure a worker is drained of every task that will not be done by
-    /// then, in seconds: 600. A larger value interrupts tasks earlier; the trap is a value shorter
-    /// than the drain takes, which strands the rest.
+    /// How long before its departure a worker is drained of every task that will not be done by then,
+    /// in seconds: 600. A larger value interrupts tasks earlier. The trap: with a value shorter than
+    /// the drain takes, some tasks are still there when the worker leaves.
     #[serde(with = "as_seconds")]
     pub lead: Duration,
 }

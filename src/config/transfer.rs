@@ -1,4 +1,4 @@
-//! What it costs to carry a task's state.
+//! How long does moving a task's state take, and must a move repay it?
 
 use core::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::setters::setters;
 use crate::model::time::{as_optional_seconds, as_seconds};
 
-/// Moves must repay the time for which they keep their task still, and the work they lose, before
-/// the task ends, and within the horizon. Workers are emptied and orphans placed all the same. Every
-/// move says what it costs ([`Command::handover`](crate::Command::handover)).
+/// A move must repay its downtime and the work it loses before the task ends, and within the horizon.
+/// Moves that empty a worker or place an orphan need not. Every move states what it costs
+/// ([`Command::handover`](crate::Command::handover)).
 ///
-/// A price that is unknown is not taken for nothing: such a move is refused. Where hosts cannot say
-/// how large a task's state is or how fast a link, give the figures to be taken here.
+/// An unknown cost does not count as zero: the move is refused. If the host cannot state the size of a
+/// task's state or the speed of a link, set the figures to assume here.
 ///
 /// ```
 /// use core::time::Duration;
@@ -43,7 +43,7 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 /// assert!(to(2).admission.is_accepted());
 /// assert_eq!(
 ///     to(3).admission.rejection().map(|no| no.to_string()).as_deref(),
-///     Some("0.50 a second gain 1m30s, downtime and lost work are 17m10s; the horizon is 3m"),
+///     Some("gains 0.50s a second, 1m30s within the horizon of 3m; downtime and lost work cost 17m10s"),
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -51,23 +51,23 @@ use crate::model::time::{as_optional_seconds, as_seconds};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// The bandwidth of links that are not stated, in bytes per second, above 0. The trap: too
-    /// large a value makes every move look cheap. `None` if it is unknown; moves over such links
-    /// are then refused.
+    /// The bandwidth assumed for a link whose bandwidth is not stated, in bytes per second, above 0. A
+    /// smaller value refuses more moves. The trap: too large a value makes every move look cheap. `None`
+    /// if it is unknown; moves over such links are then refused.
     pub bandwidth_bytes_per_second: Option<f64>,
-    /// The size of states that are not stated, in bytes. `None` if it is unknown; tasks of unknown
-    /// size then do not move.
+    /// The size assumed for a state whose size is not stated, in bytes. A larger value refuses more
+    /// moves. `None` if it is unknown; tasks of unknown size then do not move.
     pub state_bytes: Option<u64>,
     /// How long saving a state takes, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub checkpoint: Duration,
-    /// How long a task takes to begin again, in seconds: 5. A larger value refuses more moves.
+    /// How long restarting a task takes, in seconds: 5. A larger value refuses more moves.
     #[serde(with = "as_seconds")]
     pub restart: Duration,
-    /// The longest time for which a gain counts, in seconds. A larger value accepts moves that
-    /// repay late. `None` if it is as far as forecasts look ahead
-    /// ([`Prediction::window`](super::Prediction::window), or the performance window without a
-    /// forecast).
+    /// The longest time for which a gain counts, in seconds. A larger value accepts moves that repay
+    /// late; a smaller one refuses them. `None` for
+    /// [`Prediction::window`](super::Prediction::window), or the performance window if nothing is
+    /// forecast.
     #[serde(with = "as_optional_seconds")]
     pub horizon: Option<Duration>,
 }

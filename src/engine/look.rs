@@ -1,4 +1,4 @@
-//! Questions about single tasks and workers, answered as a round would answer them.
+//! May this task move to that worker, and where could a task go? Answered as a round would answer.
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -21,7 +21,15 @@ use crate::stage::trust;
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, placed_with};
 
-/// One snapshot as a round would see it: taken once, asked often.
+/// One snapshot as a round would see it, for any number of questions.
+///
+/// A task moves together with its *companions*: the members of a group that stays together
+/// ([`GroupRule::Affinity`](crate::snapshot::GroupRule::Affinity)) that are on the same worker, or that have no worker
+/// either. A question about such a task judges the whole set: if a companion may not move, or may not go to the
+/// worker, the answer is no, and the refusal names the companion
+/// ([`Companion`](crate::outcome::GroupRefusal::Companion),
+/// [`CompanionTarget`](crate::outcome::GroupRefusal::CompanionTarget)). Room, loads and cost are those of the
+/// whole set too.
 ///
 /// ```
 /// # use evenkeel::*;
@@ -41,11 +49,11 @@ use crate::view::{Footprint, Ledger, Place, placed_with};
 #[derive(Debug)]
 pub struct Look<'a> {
     config: &'a Config,
-    /// As it would be when the round plans.
+    /// The state as it would be when the round plans.
     state: Cow<'a, State>,
     survey: Survey<'a>,
     found: Found<'a>,
-    /// The set that each task would move with, as an index.
+    /// The set that each task would move in, as an index into `found.sets`.
     set_of: BTreeMap<TaskRow, usize>,
 }
 
@@ -63,7 +71,7 @@ impl<'a> Look<'a> {
         let is_new = state.last.is_none_or(|last| last < snapshot.at());
         let mut state = Cow::Borrowed(state);
         if is_new {
-            // What a round would settle first; the engine's own state stays as it is.
+            // A round would settle the snapshot first; this does so on a copy of the engine's state.
             let _ = Lifecycle::new(config, state.to_mut()).on_snapshot(&snapshot, held.is_some());
         }
         let survey = survey::survey(config, &state, snapshot, is_new);
@@ -80,13 +88,15 @@ impl<'a> Look<'a> {
         self.survey.context(self.config, &self.state)
     }
 
-    /// What would become of `task` on `worker`: yes or no, with the reasons. `None` if either is not in the
-    /// snapshot.
+    /// Whether `task` may move to `worker`, with the reasons. `None` if either is not in the snapshot.
     ///
-    /// Judged for the purpose for which a round would move the task, with all that moves with it, as the only
-    /// move of that round. A task that a round would not move is judged as if it were moved to even out the
-    /// loads. Whether all of a gang finds a place is not asked: that takes several moves. Budgets are not
-    /// asked either, since they depend on what else a round would choose.
+    /// The move is judged for the purpose for which a round would make it, as the only move of that round. If
+    /// the task has companions, the whole set is judged ([`Look`]): the answer for one of them is the answer
+    /// for all, except that each is told its own refusal first. A task that a round would not move is judged as
+    /// if it moved to even out the loads.
+    ///
+    /// Two things are not judged: whether all tasks of a gang find a place, which takes several moves; and
+    /// budgets, which depend on what else a round would choose.
     pub fn consider(&self, task: TaskId, worker: WorkerId) -> Option<Verdict> {
         let snapshot = &self.survey.view.snapshot;
         let (row, to) = (snapshot.task_row(task)?, snapshot.worker_row(worker)?);
@@ -104,7 +114,7 @@ impl<'a> Look<'a> {
         } else if row == lead && refused.is_err() {
             refused
         } else {
-            // What stops one of several that move together is asked of each.
+            // Each task of a set is asked, and each is told its own refusal first.
             rules::task(&round, row, purpose, TaskRules::All).and(refused)
         };
         if let Err(no) = may_move.and_then(|()| rules::target(&round, to)) {
@@ -123,10 +133,10 @@ impl<'a> Look<'a> {
     /// Where `task` would go if it had to be placed now, best first; then the workers that cannot
     /// take it, by id, each with its reason. `None` if the task is not in the snapshot.
     ///
-    /// For new and queued tasks: the hard rules and the score of rounds (of a task that stays with
-    /// others that have no worker either, for all of them together), and under [`Config::stability`] the
-    /// ceiling too (rounds put an orphan above it rather than nowhere). Budgets are not asked, and neither is
-    /// the [scope](Config::scope): the one who asks is the one who places.
+    /// Use it for new and queued tasks. The answers follow from the hard rules and the score of rounds; if the
+    /// task has companions without a worker, they are placed together with it. Under [`Config::stability`] the
+    /// ceiling counts too, although a round would rather push a worker over it than leave an orphan without
+    /// one. Budgets are not asked, and neither is the [scope](Config::scope), since the caller places the task.
     pub fn rank(&self, task: TaskId) -> Option<Vec<Verdict>> {
         let row = self.survey.view.snapshot.task_row(task)?;
         let (context, ledger) = (self.context(), &self.survey.ledger);
@@ -187,7 +197,7 @@ impl<'a> Look<'a> {
         Some(ranked.into_iter().map(|(verdict, _)| verdict).collect())
     }
 
-    /// The set as a round would ask it of this target: an upgrade only goes where the task runs faster.
+    /// The set as a round would judge it for this target: an upgrade only goes where the task runs faster.
     fn for_target<'s>(
         &self,
         round: &Round<'_>,
@@ -208,8 +218,8 @@ impl<'a> Look<'a> {
         Cow::Owned(MoveSet { purpose: Purpose::Rebalance, ..set.into_owned() })
     }
 
-    /// The answer for a set that may move to a worker that accepts: every rule that looks at both, as if it were
-    /// the only move.
+    /// The answer for a set that may move, and a worker that accepts tasks: every rule that looks at both, as if
+    /// this were the only move.
     fn verdict(&self, context: &Context<'_>, question: &Question<'_>) -> Verdict {
         let ledger = &self.survey.ledger;
         let round = context.with(ledger);
@@ -222,7 +232,7 @@ impl<'a> Look<'a> {
             Err(no) => return Verdict::no(worker, purpose, asked.err().unwrap_or(no)),
         };
         let scorecard = Scorer::new(&round).map(|scorer| {
-            // The first task leads a set in a round.
+            // In a round the first task leads its set.
             let led = led_by(set, set.rows.iter().copied().min().unwrap_or_else(|| set.lead()));
             scorer.scorecard(&led, to, judge.fit_of(led.lead()))
         });
@@ -250,7 +260,7 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Whether all these tasks without a worker could be placed there together, each with those before it counted.
+/// Whether all these tasks without a worker could be placed on one worker, with the earlier ones counted for each.
 fn fits_together(
     context: &Context<'_>,
     ledger: &Ledger,
@@ -263,8 +273,8 @@ fn fits_together(
     Taker::new(context).would_take(ledger, set, candidate)
 }
 
-/// The set of a task that no round would move, to answer what if: the purpose is to empty a draining worker, to
-/// place a lost task, or else to even out the loads.
+/// The set of a task that no round would move. Its purpose is to empty the worker if that drains, to place the task
+/// if it has lost its worker, or else to even out the loads.
 fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
     let place = round.ledger.places[row];
     let (from, purpose) = match place {
@@ -280,7 +290,7 @@ fn hypothetical(round: &Round<'_>, row: TaskRow) -> MoveSet {
     MoveSet { rows, from, purpose, gang: None }
 }
 
-/// A set with this task first: it is the one that is told what stops the set.
+/// The set with this task first: the first task is told what stops the set.
 fn led_by(set: &MoveSet, row: TaskRow) -> Cow<'_, MoveSet> {
     if set.lead() == row {
         return Cow::Borrowed(set);

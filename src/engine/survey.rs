@@ -1,4 +1,4 @@
-//! The stages before the plan, which a round and a [`Look`](super::Look) share.
+//! What do a round and a [`Look`](super::Look) know before they plan? The stages that both share.
 
 use alloc::borrow::Cow;
 
@@ -10,9 +10,9 @@ use crate::stage::{adapt, detect, observe};
 use crate::state::State;
 use crate::view::Companions;
 
-/// Looks at a snapshot in the light of a state that has settled it.
+/// Runs the stages before the plan over a snapshot that the state has settled.
 ///
-/// `is_new` says whether the snapshot is newer than what the state has seen; otherwise what is in force goes on.
+/// `is_new` says whether the snapshot is newer than the last one; if not, the thresholds in force stay.
 pub(super) fn survey<'a>(
     config: &Config,
     state: &State,
@@ -37,7 +37,7 @@ pub(super) fn survey<'a>(
     let forecast =
         prediction.and_then(|section| forecast::predict(section, state, &view, calibration));
     let detect::Detected { balance, bands } =
-        detect::detect(config, state.evening, &view, &adapted, forecast.as_ref());
+        detect::detect(config, state.rebalancing, &view, &adapted, forecast.as_ref());
     ledger.index_levels(&view, &bands.shift);
     Survey {
         view,

@@ -1,20 +1,22 @@
 //! How loaded will every worker be at the end of the prediction window?
 //!
-//! A straight line through each worker's recent loads, by least squares against seconds, read off
-//! `window` from now and kept within 0 to 1. Loads of 0.5, 0.6 and 0.7 at 60, 30 and 0 seconds ago
-//! give 1.0 (1.3, kept within) in 180 s, with a fit of 1 and a confidence of 1 x 3/10.
+//! The forecast is a straight line through each worker's recent loads, fitted by least squares over
+//! seconds, evaluated `window` from now and clamped to 0 to 1. Loads of 0.5, 0.6 and 0.7 at 60, 30 and 0
+//! seconds ago give 1.3, clamped to 1.0, in 180 s, with a fit of 1 and a confidence of 1 x 3/10.
 //!
-//! A move of the engine leaves a step in a load, and a step is no trend: the line has parts that share a slope, and a
-//! part begins with the first sample that shows the effect of a move. Loads of 0.5, 0.5, 0.5, then 0.2, 0.2 and 0.2
-//! after a task has left are forecast at 0.2.
+//! A move of the engine leaves a step in a load, and a step is not a trend. The line therefore has parts that share one
+//! slope; a part begins with the first sample that shows the effect of a move. Loads of 0.5, 0.5, 0.5, and then 0.2,
+//! 0.2 and 0.2 after a task has left, give a forecast of 0.2.
 //!
-//! Confidence is R squared x min(1, samples / 10), as the original has it. It is no probability; when a forecast falls
+//! Confidence is R squared x min(1, samples / 10), as in the original. It is not a probability: when a forecast falls
 //! due, its error is measured, and the tracked accuracy scales later confidences.
 //!
 //! The interval is tracked too. Least squares assumes independent residuals, but loads change in runs: in simulations
-//! the 80 % interval held 46 to 77 % of the outcomes. Where forecasts are judged, all margins are therefore multiplied
-//! by one factor, which grows when too many outcomes lie outside and shrinks when too few do (quantile tracking: Gibbs
-//! and Candes, 2021; Angelopoulos, Candes and Tibshirani, 2023).
+//! the 80 % interval held 46 to 77 % of the outcomes. If forecasts are judged, all margins are therefore multiplied by
+//! one factor, which grows when too many outcomes lie outside and shrinks when too few do (quantile tracking: Gibbs and
+//! Candes, 2021; Angelopoulos, Candes and Tibshirani, 2023).
+//!
+//! Another forecaster would replace [`predict`]; [`calibrate`] judges any forecast by the loads that came.
 
 use alloc::vec::Vec;
 
@@ -34,13 +36,13 @@ use crate::view::View;
 const LEAST_SAMPLES: usize = 3;
 /// A forecast from at least this many samples has full confidence.
 const FULL_SAMPLES: f64 = 10.0;
-/// What one judged forecast weighs in the tracked accuracy.
+/// The weight of one judged forecast in the tracked accuracy.
 const ACCURACY_WEIGHT: f64 = 0.2;
-/// The factor of the margins before anything was judged: about what simulations settle at.
+/// The factor of the margins before any forecast was judged: about the value that simulations settle at.
 const FACTOR: f64 = 1.5;
 /// The bounds of the factor.
 const FACTORS: (f64, f64) = (1.0, 16.0);
-/// How much of the excess of outcomes outside the interval, or of the lack of them, the factor follows per forecast.
+/// How fast the factor follows the share of outcomes outside the interval that is too much or too little.
 const PACE: f64 = 0.1;
 /// Added to a margin before it is multiplied and subtracted after, so that the interval of a perfect line can widen
 /// too.
@@ -48,7 +50,7 @@ const SLACK: f64 = 0.02;
 /// An error below this counts as rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// The forecast, if any worker has enough history.
+/// The forecast; `None` if no worker has enough history.
 pub(crate) fn predict(
     section: &Prediction,
     state: &State,
@@ -110,7 +112,7 @@ fn widened(margin: f64, factor: f64) -> f64 {
     factor * (margin + SLACK) - SLACK
 }
 
-/// The accuracy and the factor, after judging the forecasts that fall due now.
+/// The accuracy and the factor of the margins, after judging the forecasts that fall due now.
 pub(crate) fn calibrate(section: &Prediction, state: &State, view: &View<'_>) -> Calibration {
     let State { mut accuracy, mut factor, .. } = *state;
     for pending in state.forecasts.iter().filter(|pending| pending.due <= view.snapshot.at()) {
@@ -127,7 +129,7 @@ pub(crate) fn calibrate(section: &Prediction, state: &State, view: &View<'_>) ->
     Calibration { accuracy, factor }
 }
 
-/// How far a worker's load is from the one that was predicted.
+/// How far a worker's load is from the predicted one; `None` if the load is unknown.
 fn missed(view: &View<'_>, (worker, predicted): (WorkerId, f64)) -> Option<f64> {
     let row = view.snapshot.worker_row(worker)?;
     Some((view.workers[row].reported? - predicted).abs())

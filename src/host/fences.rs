@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::outcome::Command;
 
-/// What the host has accepted last, and what was called off.
+/// The last migration that the host has accepted for each task, and the migrations that were called off.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fences {
     /// The last migration of each task.
@@ -22,17 +22,17 @@ impl Fences {
         self.latest.get(&command.task).is_some_and(|latest| *latest > command.migration)
     }
 
-    /// Commands of earlier migrations of this task are overtaken from now on.
+    /// Accepts a command: commands of earlier migrations of its task are overtaken from now on.
     pub(crate) fn accept(&mut self, command: &Command) {
         self.latest.insert(command.task, command.migration);
     }
 
-    /// A worker does nothing more for a migration.
+    /// Notes that a worker does nothing more for a migration.
     pub(crate) fn call_off(&mut self, migration: MigrationId, worker: WorkerId) {
         self.called_off.insert((migration, worker));
     }
 
-    /// A worker is asked for the same migration once more.
+    /// Notes that a worker is asked again for the same migration.
     pub(crate) fn reopen(&mut self, migration: MigrationId, worker: WorkerId) {
         self.called_off.remove(&(migration, worker));
     }
@@ -42,7 +42,7 @@ impl Fences {
         self.called_off.contains(&(migration, worker))
     }
 
-    /// Whether a worker does not obey a command any more.
+    /// Whether a worker no longer obeys a command.
     pub(crate) fn refuse(&self, command: &Command, worker: WorkerId) -> bool {
         self.is_overtaken(command) || self.is_called_off(command.migration, worker)
     }

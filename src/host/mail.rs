@@ -1,7 +1,7 @@
 //! Which commands and reports are on their way?
 //!
-//! Moments are counted in turns of the driver's loop. The driver says when a letter arrives; what it never posts is
-//! lost, what it posts twice arrives twice.
+//! Moments are counted in turns of the driver's loop. The driver decides when a message arrives: a message that it
+//! never sends is lost, and one that it sends twice arrives twice.
 
 use alloc::vec::Vec;
 
@@ -14,20 +14,20 @@ use crate::snapshot::Report;
 /// A command on its way to a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Order<M> {
-    /// What is to be done.
+    /// The command.
     pub(crate) command: Command,
     /// When the engine gave the command.
     pub(crate) given: Timestamp,
     /// The turn in which it is carried out.
     pub(crate) due: usize,
-    /// How the driver has it carried out.
+    /// How the driver has the command carried out.
     pub(crate) manner: M,
 }
 
 /// Commands on their way to workers, and reports on their way back, each in the order they were sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail<M> {
-    /// Commands that nobody has carried out yet.
+    /// Commands that are not carried out yet.
     pub(crate) orders: Vec<Order<M>>,
     reports: Vec<(usize, Report)>,
 }
@@ -46,7 +46,7 @@ impl<M> Mail<M> {
         self.orders.extract_if(.., |order| order.due <= turn).collect()
     }
 
-    /// Sends a report, which the snapshot of that turn or of the next one carries.
+    /// Sends a report, which the snapshot of that turn or of the next one contains.
     pub(crate) fn send(&mut self, due: usize, report: Report) {
         self.reports.push((due, report));
     }
@@ -56,13 +56,13 @@ impl<M> Mail<M> {
         self.reports.extract_if(.., move |(due, _)| *due <= turn).map(|(_, report)| report)
     }
 
-    /// The latest command of a migration counts: earlier ones are struck, except what nobody can overtake.
+    /// Drops the earlier commands of a migration, except those that cannot be overtaken: the latest one counts.
     pub(crate) fn strike(&mut self, migration: MigrationId) {
         let stays = |action| matches!(action, Action::Abort { .. } | Action::Requeue);
         self.orders.retain(|it| it.command.migration != migration || stays(it.command.action));
     }
 
-    /// What a worker was told to do dies with the worker.
+    /// Drops the commands of a worker that has died.
     pub(crate) fn lose(&mut self, worker: WorkerId) {
         self.orders.retain(|order| addressee(order.command.action) != Some(worker));
     }

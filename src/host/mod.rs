@@ -1,8 +1,8 @@
-//! The reference host: a truthful model of workers, copies, fences and letters.
+//! How does a real host behave? The reference host: a truthful model of workers, copies, fences and messages.
 //!
-//! Which worker really runs a task, and what becomes of that when a command is carried out, when a command comes too
-//! late, and when a worker dies? The model answers; it chooses nothing and reads no clock. When a command arrives, what
-//! comes of it, and how the engine hears of it are the choices of whoever drives the model:
+//! Which worker really runs a task, and how does that change when a command is carried out, when a command comes too
+//! late, and when a worker dies? The model answers; it decides nothing and reads no clock. Its driver decides when a
+//! command arrives, whether it succeeds, and how the engine learns of it:
 //!
 //! | driver | chooses by | keeps beside the model |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //!
 //! | part | question |
 //! |---|---|
-//! | [`HostedTask`] | Where is a task, and what does a command make of that? |
+//! | [`HostedTask`] | Where is a task, and how does a command change that? |
 //! | [`Fences`] | Which commands are no longer obeyed? |
 //! | [`Mail`] | Which commands and reports are on their way? |
 //! | `shown` | What does a truthful snapshot show of a task? |
@@ -30,7 +30,7 @@ pub(crate) use task::{HostedTask, Objection, addressee};
 
 use crate::model::ids::TaskId;
 
-/// A task goes by another name from now on.
+/// Gives a task another id from now on.
 pub(crate) fn rename(tasks: &mut BTreeMap<TaskId, HostedTask>, was: TaskId, is: TaskId) {
     if let Some(mut hosted) = tasks.remove(&was) {
         hosted.task.id = is;

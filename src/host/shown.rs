@@ -1,7 +1,7 @@
 //! What does a truthful snapshot show of a task?
 //!
-//! A host that remembers the commands it was given shows a task as on its way before anybody has let it go: that is
-//! what an engine needs that has lost its state.
+//! A host that remembers its commands shows a task as moving from the first command on, before the source has released
+//! it. An engine that has lost its state needs this.
 
 use super::task::moving;
 use super::{Fences, HostedTask, Mail, Order};
@@ -10,7 +10,7 @@ use crate::outcome::Action;
 use crate::snapshot::{Phase, Placement};
 
 impl HostedTask {
-    /// What is still to be done with a task that has not left its place.
+    /// The command that is still pending for a task that has not left its place; `None` if there is none.
     pub(crate) fn pending<'a, M>(
         &self,
         mail: &'a Mail<M>,
@@ -50,7 +50,7 @@ impl HostedTask {
     }
 }
 
-/// Where a task is that has not left its place, and is to leave it.
+/// The placement of a task that has not left its place yet and has been told to.
 fn about_to_move<M>(order: &Order<M>) -> Placement {
     let (from, to, phase) = match order.command.action {
         Action::Release { from, to }

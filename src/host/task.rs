@@ -1,4 +1,4 @@
-//! Where is a task, and what does a command make of that?
+//! Where is a task, and how does a command change that?
 //!
 //! | command | the task must be | it is then | answer |
 //! |---|---|---|---|
@@ -30,7 +30,7 @@ pub(crate) struct HostedTask {
     pub(crate) copy: Option<SecondCopy>,
 }
 
-/// A copy that a migration has started while the source goes on.
+/// A copy that a migration has started while the source still runs the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SecondCopy {
     /// The migration that started the copy.
@@ -47,7 +47,7 @@ pub(crate) struct SecondCopy {
 pub(crate) enum Objection {
     /// The task is not where the command says.
     NotThere,
-    /// The task runs on another worker, and nobody has released it.
+    /// The task runs on another worker, which has not released it.
     RunsOn(WorkerId),
     /// A copy of the task runs on another worker.
     CopiedOn(WorkerId),
@@ -93,7 +93,7 @@ impl HostedTask {
         }
     }
 
-    /// The migration that has begun with the task, if its step is not the first.
+    /// The migration of the task, if the migration is past its first step; `None` otherwise.
     pub(crate) fn migration(&self) -> Option<MigrationId> {
         match self.task.placement {
             Placement::Moving { migration, .. } => Some(migration),
@@ -111,7 +111,7 @@ impl HostedTask {
         self.holder() == Some(worker) || self.copied_on() == Some(worker)
     }
 
-    /// What the task uses on a worker; `None` if no copy runs there, or nothing is known.
+    /// The use of the task on a worker; `None` if no copy runs there, or the use is unknown.
     pub(crate) fn load_on(&self, worker: &Worker, resource: ResourceId) -> Option<f64> {
         let copy = self.copy.filter(|copy| copy.worker == worker.id);
         if copy.is_none() && self.holder() != Some(worker.id) {
@@ -122,8 +122,8 @@ impl HostedTask {
         view::by(&self.task, runs_by, runs_by).load(resource)
     }
 
-    /// Carries out a command, which must be about this task. `lands` is where the scheduler puts what is evicted;
-    /// `None` if it stays queued. The answer is what there is to report.
+    /// Carries out a command, which must be about this task. `lands` is where the scheduler places an evicted task;
+    /// `None` if the task stays queued. Returns the event to report.
     pub(crate) fn perform(
         &mut self,
         command: &Command,
@@ -182,7 +182,7 @@ impl HostedTask {
         }
     }
 
-    /// The worker of the task begins to save its state, and does not run the task meanwhile.
+    /// Lets the worker of the task begin to save its state; it does not run the task meanwhile.
     pub(crate) fn begin_release(
         &mut self,
         migration: MigrationId,
@@ -197,14 +197,14 @@ impl HostedTask {
         Ok(())
     }
 
-    /// The worker of the task has saved its state and lets the task go.
+    /// Lets the worker of the task, which has saved its state, release the task.
     pub(crate) const fn release(&mut self, now: Timestamp) {
         if let Placement::Moving { migration, from, to, .. } = self.task.placement {
             self.put(moving(migration, from, to, Phase::Released, now), None);
         }
     }
 
-    /// The step under way has failed: a source keeps the task, a target has not started it.
+    /// Fails the step under way: a source keeps the task, a target has not started it.
     pub(crate) const fn fail_step(&mut self, now: Timestamp) {
         let Placement::Moving { migration, from, to, phase, .. } = self.task.placement else {
             return;
@@ -229,24 +229,24 @@ impl HostedTask {
         }
     }
 
-    /// The task runs on a worker that nobody has chosen for it but the scheduler.
+    /// Lets the task run on a worker that the scheduler has chosen.
     pub(crate) const fn run_on(&mut self, worker: WorkerId) {
         self.put(Placement::On(worker), None);
     }
 
-    /// The task is complete: no worker has it any more.
+    /// Completes the task: no worker has it any more.
     pub(crate) const fn end(&mut self) {
         self.put(Placement::Unplaced, None);
     }
 
-    /// The scheduler has the task from now on, unless a worker has it.
+    /// Gives the task to the scheduler, unless a worker has it.
     pub(crate) const fn requeue(&mut self) {
         if self.holder().is_none() {
             self.put(Placement::Unplaced, None);
         }
     }
 
-    /// A worker forgets a migration: a source keeps the task, a target does not start it, or stops its copy.
+    /// Lets a worker forget a migration: a source keeps the task; a target does not start it, or stops its copy.
     pub(crate) fn abort(&mut self, migration: MigrationId, worker: WorkerId) {
         self.copy = self.copy.filter(|it| (it.migration, it.worker) != (migration, worker));
         let Placement::Moving { migration: current, from, to, phase, since } = self.task.placement
@@ -263,7 +263,7 @@ impl HostedTask {
         }
     }
 
-    /// A worker dies with every copy that it has.
+    /// Lets a worker die with every copy that it has.
     pub(crate) fn lose(&mut self, worker: WorkerId) {
         self.copy = self.copy.filter(|copy| copy.worker != worker);
         if self.holder() == Some(worker) {
@@ -271,7 +271,7 @@ impl HostedTask {
         }
     }
 
-    /// The second copy is the task from now on; without one nobody has the task.
+    /// Makes the second copy the task; without a second copy no worker has the task.
     fn go_on_as_copy(&mut self) {
         match self.copy.take() {
             Some(copy) => {
@@ -282,7 +282,7 @@ impl HostedTask {
         }
     }
 
-    /// From now on the task runs by this alternative, if one is named; nothing is measured of it yet.
+    /// Lets the task run by this alternative from now on, if one is named; its use is not measured yet.
     fn run_by(&mut self, alternative: Option<u16>) {
         if alternative.is_some() && alternative != self.task.alternative {
             (self.task.alternative, self.task.used) = (alternative, Amounts::new());

@@ -1,6 +1,6 @@
 //! How does a step of the transition table change the state, and what is learned when a migration ends?
 //!
-//! The one place where effects are carried out, and the one where migrations end.
+//! Effects are carried out here only, and migrations end here only.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,7 @@ use crate::state::{
 use super::course::{Effect, Next, Step, next};
 use super::event::{Event, Facts};
 
-/// What became of migrations, and what follows.
+/// What happened to migrations, and the commands that follow.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     pub(crate) commands: Vec<Command>,
@@ -26,7 +26,7 @@ pub(crate) struct Settled {
     pub(crate) ignored: u32,
 }
 
-/// The migrations under way, and what has been found of them so far.
+/// The migrations under way, and what was learned about them so far in this input.
 #[derive(Debug)]
 pub(crate) struct Lifecycle<'a> {
     pub(super) config: &'a Config,
@@ -39,7 +39,7 @@ impl<'a> Lifecycle<'a> {
         Self { config, state, out: Settled::default() }
     }
 
-    /// Something has happened to a migration. Whether that changed its course.
+    /// Applies an event to a migration, and says whether that changed its course.
     pub(super) fn apply(&mut self, id: MigrationId, event: Event, at: Timestamp) -> bool {
         let Some(migration) = self.state.in_flight.by_id(id) else { return false };
         #[cfg(feature = "mutants")]
@@ -76,7 +76,7 @@ impl<'a> Lifecycle<'a> {
         next != Next::Stay
     }
 
-    /// Does what a step asks for; `migration` is as it was before that step.
+    /// Carries out one effect of a step; `migration` is as it was before the step.
     fn carry_out(&mut self, effect: Effect, migration: &Migration, at: Timestamp) {
         let task = migration.task();
         match effect {
@@ -113,8 +113,8 @@ impl<'a> Lifecycle<'a> {
         self.out.commands.push(migration.note(action, Why::Follows(cause)));
     }
 
-    /// A migration is over, well or not: where the host's scheduler chooses, the task may be
-    /// elsewhere than it was to go, and all is well.
+    /// Ends a migration, well or not. If the host's scheduler chooses the target, a task that is not on
+    /// the proposed one may still have ended well.
     fn end(
         &mut self,
         migration: &Migration,
@@ -134,7 +134,8 @@ impl<'a> Lifecycle<'a> {
             concurrency.completed |= well;
             concurrency.failed |= matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
         }
-        // What an operator called off says nothing of its kind, nor does what was done before it moved.
+        // A migration that an operator called off says nothing about the task's kind, nor does one whose task finished
+        // before it moved.
         let is_charged = well || !called_off || broken!("operator_costs_nothing");
         if fate != Fate::Finished && is_charged {
             self.record_cost(migration, well, at);
@@ -142,7 +143,7 @@ impl<'a> Lifecycle<'a> {
         if fate == Fate::Completed {
             self.record_success(migration, true);
         } else if !matches!(fate, Fate::Finished | Fate::Diverted) {
-            // What has just failed is not tried again at once.
+            // A move that has just failed is not tried again at once.
             self.cool_down(migration.task(), None, at);
         }
         self.out.ended.push(Ended {
@@ -156,8 +157,8 @@ impl<'a> Lifecycle<'a> {
         });
     }
 
-    /// What the move cost, on the scale of cost: a point per `seconds_per_point` in nobody's
-    /// hands, and the base for a failure.
+    /// Records what the move cost, in points of the cost scale: one per `seconds_per_point` during which no
+    /// worker had the task, and the base cost for a failure.
     fn record_cost(&mut self, migration: &Migration, well: bool, at: Timestamp) {
         let (Some(section), Some(_)) = (&self.config.cost_benefit, migration.from()) else {
             return;
@@ -174,7 +175,7 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// Whether the target did well by tasks of this kind.
+    /// Records whether the target succeeded with a task of this kind.
     fn record_success(&mut self, migration: &Migration, success: bool) {
         let Some(section) = &self.config.cost_benefit else { return };
         if migration.is_returning() || !self.state.tracks.contains_key(&migration.to()) {
@@ -188,7 +189,7 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// What follows from a task's arrival: an effect that telemetry has yet to show, and a cooldown.
+    /// Records a task's arrival: its effect, which telemetry does not show yet, and its cooldown.
     fn arrive(&mut self, migration: &Migration, to: WorkerId, task: TaskId, at: Timestamp) {
         let from = migration.from();
         let released = migration.released().unwrap_or(at);
@@ -211,7 +212,7 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// What a worker's load does at this moment is our doing.
+    /// Notes that our own move changes the worker's load at this moment.
     fn note_move(&mut self, worker: WorkerId, at: Timestamp) {
         let track = self.state.tracks.get_mut(&worker);
         if let (Some(stability), Some(track)) = (&self.config.stability, track) {
@@ -233,7 +234,7 @@ impl<'a> Lifecycle<'a> {
         cooldown.left.extend(left.map(|worker| (worker, until)));
     }
 
-    /// The task came back: it is left alone, for longer each time.
+    /// The task came back: it is left alone for a while, longer each time.
     fn back_off(&mut self, task: TaskId, at: Timestamp) {
         let limits = self.config.migration.as_ref();
         let eviction = limits.and_then(|limits| limits.host.eviction()).unwrap_or_default();
@@ -249,8 +250,8 @@ impl<'a> Lifecycle<'a> {
         self.state.back_offs.insert(task, back_off);
     }
 
-    /// What is remembered of a task is remembered of it under its new name, unless that is known
-    /// already: the report of the name is late then, and what is remembered is news.
+    /// Moves everything remembered of a task to its new id. If something is remembered under the new id
+    /// already, the report of the id came late, and the newer memory stays.
     fn rename(&mut self, was: TaskId, is: TaskId) {
         if was == is {
             return;
@@ -268,7 +269,7 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// A task has turned up after its migration was given up: it was interrupted all the same.
+    /// Records a task that was found after its migration was given up: it was interrupted all the same.
     pub(super) fn found_late(
         &mut self,
         ended: &EndedMigration,
@@ -290,16 +291,16 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// How many of each thing are remembered at most.
+    /// At most this many of each thing are remembered.
     fn room(&self) -> usize {
         MEMORY_PER_WORKER * self.state.tracks.len().max(1)
     }
 }
 
-/// What of a migration is remembered for reports that come late.
+/// The part of a migration that is remembered for late reports.
 fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigration {
     let arrived = matches!(fate, Fate::Completed | Fate::Diverted);
-    // What its source evicts late is in the scheduler's hands.
+    // A task that its source evicts late is in the scheduler's hands.
     let by_scheduler = migration.transport().is_by_scheduler();
     let still_holds = migration.phase() == Phase::Releasing && !arrived && !by_scheduler;
     let stays = still_holds && fate != Fate::Finished;

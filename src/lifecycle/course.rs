@@ -1,8 +1,8 @@
-//! What happens to a migration in some course when something becomes known of it?
+//! How does an event change the course of a migration?
 //!
-//! One pure function, [`next`], answers: it sees the course, the event, and the few [`Facts`] on
-//! which answers depend, and returns the next course, or the end, and what else is to be done. It
-//! does nothing itself. What it does not name changes nothing; a report of it counts as ignored.
+//! One pure function, [`next`], answers: from the course, the event, and the few [`Facts`] that matter,
+//! it returns the next course, or the end, and the effects to carry out. It carries out nothing itself.
+//! An event that it does not name changes nothing; a report of such an event counts as ignored.
 //!
 #![doc = include_str!("table.md")]
 
@@ -20,29 +20,29 @@ use crate::state::Course::{
 
 use super::event::{Event, Facts, Shown, Target};
 
-/// What comes of an event.
+/// What follows from an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) next: Next,
-    /// In this order, after the next course has begun or the migration has ended.
+    /// The effects, in this order, after the next course has begun or the migration has ended.
     pub(super) effects: Vec<Effect>,
 }
 
-/// What becomes of the course.
+/// How the course changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Next {
-    /// It goes on.
+    /// The course goes on.
     Stay,
-    /// Another one begins.
+    /// Another course begins.
     Enter(Course),
-    /// Another one is found to be under way, with this target.
+    /// Another course is found to be under way, with this target.
     Resume(Course, WorkerId),
-    /// The migration is over; whether it went well: where the host's scheduler chooses, the task may
-    /// be elsewhere than it was to go.
+    /// The migration is over. It may have gone `well` without reaching its target, if the host's scheduler
+    /// chose another one.
     End { fate: Fate, well: bool },
 }
 
-/// What else is to be done.
+/// What else must be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Effect {
     /// The host is given the command of the course that has begun.
@@ -53,19 +53,19 @@ pub(super) enum Effect {
     Stop(WorkerId, Cause),
     /// The task is given back to the scheduler.
     Requeue(Cause),
-    /// What a worker's load does at this moment is our doing.
+    /// Our own move changes this worker's load at this moment.
     NoteMove(WorkerId),
-    /// The target did not do well by a task of this kind.
+    /// The target failed with a task of this kind.
     RecordFailure,
-    /// The task has arrived on this worker, under this name.
+    /// The task has arrived on this worker, under this id.
     Arrive(WorkerId, TaskId),
-    /// What is remembered of the task is remembered under this name.
+    /// Everything remembered of the task is now remembered under this id.
     Rename(TaskId),
-    /// A task of this name came back to where it was evicted.
+    /// A task with this id came back to the worker that it was evicted from.
     BackOff(TaskId),
-    /// The task, under this name, did not come back to where it was evicted.
+    /// The task, under this id, did not come back to the worker that it was evicted from.
     ForgetBackOff(TaskId),
-    /// The task does not go to this worker for a while.
+    /// The task does not move to this worker for a while.
     CoolDown(WorkerId),
 }
 
@@ -102,7 +102,7 @@ impl Step {
     }
 }
 
-/// The transition table: the rows of what [is possible](Event::is_possible).
+/// The transition table: its rows are the events that [are possible](Event::is_possible).
 pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
     debug_assert!(event.is_possible(course), "{event:?} cannot become known of {course:?}");
     match event {
@@ -163,7 +163,7 @@ fn released(course: Course, facts: &Facts) -> Step {
         (Leaving { from, by }, _) => {
             enter(WithScheduler { from, by, released: facts.at }).and(NoteMove(from))
         }
-        // The engine took the task for still being there, or could not tell.
+        // The engine assumed that the task was still on its source, or could not tell.
         (
             Assigned { from, released: None }
             | CallingOff { from, released: None }
@@ -203,7 +203,7 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
         Returning { from, released, .. } => enter(Unassigned { from, released }),
         CallingOff { from, released } => turn_back_called_off(from, released, Fate::Aborted, facts)
             .and_if(broken!("operator_charges_nobody"), RecordFailure),
-        // The next round places it anew.
+        // The next round places the task again.
         Placing if facts.is_exhausted => end(fate).and(RecordFailure),
         Placing => enter(Unplaced).and(RecordFailure),
         CallingOffPlacing => {
@@ -213,7 +213,7 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
     }
 }
 
-/// An operator called it off. That is nobody's failure: neither the kind nor the target is charged.
+/// An operator called the migration off. This is no failure: it counts neither against the task's kind nor the target.
 fn called_off(course: Course, facts: &Facts) -> Step {
     let (to, cause) = (facts.to, Cause::Operator);
     match course {
@@ -221,11 +221,11 @@ fn called_off(course: Course, facts: &Facts) -> Step {
         // The scheduler has the task already.
         WithScheduler { .. } => end(Fate::Aborted),
         Unassigned { .. } => end(Fate::Aborted).and(Requeue(cause)),
-        // The target may have begun: it is told to stop, and its answer decides.
+        // The target may have started the task: it is told to stop, and its answer decides.
         Assigned { from, released } => enter(CallingOff { from, released }).and(Abort(to, cause)),
         Placing => enter(CallingOffPlacing).and(Abort(to, cause)),
         Copying { from } => not_started(from, Fate::Aborted, true, facts).after(Abort(to, cause)),
-        // There is nothing better than to go on.
+        // Going on is the safest way to leave the task with some worker.
         Returning { .. } | Unplaced | Stopping { .. } | CallingOff { .. } | CallingOffPlacing => {
             stay()
         }
@@ -255,9 +255,9 @@ fn diverted(course: Course, worker: WorkerId, task: TaskId, facts: &Facts) -> St
 
 fn shown_at_source(course: Course, facts: &Facts) -> Step {
     match course {
-        // It was let go, and the scheduler has put it back.
+        // The source released the task, and the scheduler put it back there.
         WithScheduler { from, .. } => turned_up(from, from, facts.task, facts),
-        // It was sent home in case its source had let go, and home would not start it: it runs there.
+        // The task was sent back in case its source had released it, and the source did not start it: it runs there.
         Unassigned { released: None, .. } if !broken!("home_that_fails_has_it") => {
             end(Fate::Failed)
         }
@@ -276,7 +276,7 @@ fn shown_elsewhere(course: Course, worker: WorkerId, facts: &Facts) -> Step {
     }
 }
 
-/// The host may be ahead of what was reported.
+/// The host may be further ahead than its reports say.
 fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
     match (course, phase) {
         (Copying { .. }, Phase::Releasing) => running(course, facts),
@@ -296,8 +296,8 @@ fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
     }
 }
 
-/// In nobody's hands a task may be missing for a while; missing on its source, it is done. (Of one
-/// that was to be evicted nobody knows yet.)
+/// A task that no worker has may be missing for a while; a task that is missing on its source is done. (Whether a task
+/// that was to be evicted is done is not known yet.)
 fn missing(course: Course, facts: &Facts) -> Step {
     match course {
         Stopping { .. } if broken!("overlap_that_finished") => stay(),
@@ -347,9 +347,9 @@ fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts
 
 fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
     let (to, fate) = (facts.to, Fate::TimedOut);
-    // On its source somebody has the task; an orphan, and what is said to be on a lost worker, is placed
-    // anew by this very round, and must not be started by the scheduler too. Missing is no proof that
-    // anybody has it: the scheduler knows better.
+    // A task that is shown on its source stays there. An orphan, and a task that is shown on a lost worker, is
+    // placed again in this round, and the scheduler must not start it too. A task that is missing may be with no
+    // worker: the scheduler knows better.
     let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned);
     let give_back = |step: Step| step.and_if(!held && !broken!("never_answered"), Requeue(late));
     match course {
@@ -361,9 +361,9 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
             keep(fate, from, late, facts)
         }
-        // The copy runs, and nothing says that the source still does; told twice is stopped once.
+        // The copy runs, and nothing says that the source still runs the task; to stop it twice does no harm.
         Stopping { from } => end(Fate::Completed).and(Stop(from, late)).and(Arrive(to, facts.task)),
-        // It is back where it came from, though nobody said so.
+        // The task is back on its source, though no report said so.
         Returning { fate, .. } if shown == Shown::AtSource => end(fate),
         Returning { .. } | CallingOff { .. } | CallingOffPlacing => {
             let charged = broken!("operator_time_out");
@@ -376,7 +376,7 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
 
 // -------------------------------------------------------------------------- what a later life finds
 
-/// The state that a later life goes on from may be old: the task is on its way to `to` now.
+/// After a restart the state may be old: the task is now on its way to `to`.
 fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
     let moved = to != facts.to;
     let course = match (course, course.from()) {
@@ -389,7 +389,7 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
             let called_off = course.is_called_off();
             match course {
                 Returning { fate, .. } if !moved => Returning { from, released, fate, called_off },
-                // Nobody goes home of his own accord.
+                // Only the engine sends a task back to its source.
                 _ if moved && to == from => {
                     Returning { from, released, fate: Fate::Failed, called_off }
                 }
@@ -412,7 +412,7 @@ fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Fa
     }
 }
 
-/// As [`turn_back`], for a migration that an operator has called off: somebody must have the task.
+/// Like [`turn_back`], for a migration that an operator has called off: some worker must have the task.
 fn turn_back_called_off(
     from: WorkerId,
     released: Option<Timestamp>,
@@ -426,8 +426,8 @@ fn turn_back_called_off(
     }
 }
 
-/// The copy does not start: the source runs the task as before. A later life cannot know that (the
-/// source may have let go, and it was a move like others from there on), and tells the source to.
+/// The copy does not start: the source runs the task as before. After a restart the engine cannot be sure of that,
+/// since the source may have released the task before; so it tells the source to run it.
 fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> Step {
     if facts.is_inherited && !broken!("not_started_goes_home") {
         enter(Returning { from, released: None, fate, called_off }).and(Order)
@@ -436,13 +436,13 @@ fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> S
     }
 }
 
-/// The copy stops, and the source does not.
+/// The copy is stopped, and the source keeps the task.
 fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
     end(fate).and_if(!broken!("copy_stops"), Abort(facts.to, cause)).and(Abort(from, cause))
 }
 
-/// The source is gone, or has lost the task: what is left is a placement on the target. Where the
-/// copy runs already, a target that takes no more tasks keeps it.
+/// The source is gone, or has lost the task: the move becomes a placement on the target. If the copy runs already,
+/// even a target that accepts no more tasks keeps it.
 fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
     match (course, facts.target) {
         (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and(Order),
@@ -451,8 +451,8 @@ fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
     }
 }
 
-/// A task that the host's scheduler had is on `worker`, where it is called `task`. Back where it came
-/// from, it is left alone, for longer each time.
+/// A task that the host's scheduler had is now on `worker`, under the id `task`. If it is back on its source, it is
+/// left alone for a while, longer each time.
 fn turned_up(from: WorkerId, worker: WorkerId, task: TaskId, facts: &Facts) -> Step {
     let as_hinted = worker == facts.to && !broken!("hint_is_no_diversion");
     let fate = if as_hinted { Fate::Completed } else { Fate::Diverted };

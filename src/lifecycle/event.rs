@@ -1,4 +1,4 @@
-//! What can become known of a migration, and what else does it depend on what follows?
+//! What can happen to a migration, and which facts decide what follows?
 
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
@@ -9,11 +9,11 @@ use crate::state::{Course, Migration, State, Track};
 /// How many releases and assignments are tried before the task goes back to the scheduler.
 const ATTEMPTS: u32 = 4;
 
-/// What becomes known of a migration.
+/// Something that happened to a migration, or was found out about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
     // ------------------------------------------------------------------- what a report says
-    /// The source has let the task go.
+    /// The source has released the task.
     Released,
     /// The target runs the task.
     Running,
@@ -21,35 +21,35 @@ pub(super) enum Event {
     Failed(Fate),
     /// An operator called the migration off.
     CalledOff,
-    /// The task is on `worker`, where it is called `task`.
+    /// The task is on `worker`, under the id `task`.
     Diverted { worker: WorkerId, task: TaskId },
     // ------------------------------------------------------- what a snapshot shows of the task
-    /// It runs on its source.
+    /// The task runs on its source.
     ShownAtSource,
-    /// It runs on its target.
+    /// The task runs on its target.
     ShownAtTarget,
-    /// It runs on a worker that is neither.
+    /// The task runs on a worker that is neither.
     ShownElsewhere { worker: WorkerId },
     /// The host carries the migration out, and is in this phase.
     ShownInPhase(Phase),
-    /// It is in a queue.
+    /// The task is in a queue.
     ShownQueued,
-    /// It has lost its worker. The cause is why its target would not take it.
+    /// The task has lost its worker. `unfit` is why the target would not take it.
     ShownOrphaned { unfit: Cause },
-    /// A complete snapshot comes without it.
+    /// A complete snapshot does not list the task.
     Missing,
     // ----------------------------------------------------- what a snapshot shows of the workers
-    /// The source is gone. The cause is why the target would not take the task.
+    /// The source is gone. `unfit` is why the target would not take the task.
     SourceGone { on_target: bool, unfit: Cause },
     /// The target is gone.
     TargetGone { unfit: Cause },
-    /// The target must not have the task any more; `just_assigned` if the command that sends the
-    /// task there has not left yet.
+    /// The target may no longer have the task; `just_assigned` if the command that sends the task there
+    /// has not left the engine yet.
     TargetUnfit { unfit: Cause, just_assigned: bool },
     // ------------------------------------------------------------------ what time and others do
-    /// The course has taken too long; what the snapshot shows of the task.
+    /// The course has taken too long; `shown` is where the snapshot shows the task.
     Overdue { shown: Shown, late: Cause },
-    /// A migration of the same gang was called off before its source let go.
+    /// A migration of the same gang was called off before its source released the task.
     GangStays { along: Cause },
     // --------------------------------------- what the first snapshot of a later life shows to it
     /// Another migration of the task has followed.
@@ -61,17 +61,17 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// Whether this can become known of a migration in this course. What cannot has no row in the table.
+    /// Whether this event can become known of a migration in this course. An event that cannot has no row in the table.
     ///
     /// | impossible | because |
     /// |---|---|
-    /// | on its source, source gone, in a course without a source | nothing is its source |
-    /// | on its target, on the way home | its target is its source |
-    /// | source gone, in a course that does not wait for its source | nobody asks |
-    /// | source gone, on its target, unless the copy there was to go on | it has arrived before that |
-    /// | target unfit, order not yet sent, before the source let go | that order begins another course |
-    /// | overdue without a worker, before the source let go, or with the scheduler | that has ended the course |
-    /// | overdue, leaving its source, while the copy is to start | that shows that the copy runs |
+    /// | on its source, source gone, in a course without a source | no worker is its source |
+    /// | on its target, returning to its source | its target is its source |
+    /// | source gone, in a course that does not wait for its source | the source is not observed |
+    /// | source gone, on its target, unless the copy there is to go on | the task has arrived first |
+    /// | target unfit, order not yet sent, before the source has released the task | that order begins another course |
+    /// | overdue without a worker, before the source has released the task, or with the scheduler | losing the worker has ended the course |
+    /// | overdue, leaving its source, while the copy starts | a task that is leaving shows that its copy runs |
     pub(super) fn is_possible(self, course: Course) -> bool {
         let is_copying = matches!(course, Course::Copying { .. });
         let is_stopping = matches!(course, Course::Stopping { .. });
@@ -97,28 +97,28 @@ impl Event {
 pub(super) enum Shown {
     /// On its source.
     AtSource,
-    /// Moving, and its source has yet to do its part.
+    /// Moving, and not yet released or stopped by its source.
     LeavingSource,
     /// On another worker.
     Elsewhere,
     /// Without a worker.
     Orphaned,
-    /// Nowhere.
+    /// Not listed.
     Nowhere,
 }
 
 /// What is known of a migration's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// It takes tasks.
+    /// The target accepts tasks.
     Open,
-    /// It takes no more tasks, or leaves soon.
+    /// The target accepts no more tasks, or leaves soon.
     Closed,
-    /// It is not there any more.
+    /// The target is gone.
     Gone,
 }
 
-/// On what else a transition depends.
+/// The facts that a transition depends on, beside the course and the event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Facts {
     /// When the event happened.
@@ -126,17 +126,17 @@ pub(super) struct Facts {
     pub(super) task: TaskId,
     pub(super) to: WorkerId,
     pub(super) target: Target,
-    /// Whether the source can have the task back.
+    /// Whether the source can take the task back.
     pub(super) takes_back: bool,
     /// Whether no further attempt is made.
     pub(super) is_exhausted: bool,
     /// Whether an earlier life of the engine began the migration: this one may have missed that the
-    /// source let go.
+    /// source released the task.
     pub(super) is_inherited: bool,
 }
 
 impl Facts {
-    /// What `state` knows of a migration to which something happened `at` this moment.
+    /// The facts that `state` holds about a migration to which something happened `at` this moment.
     pub(super) fn of(state: &State, migration: &Migration, at: Timestamp) -> Self {
         let source = migration.from().and_then(|from| state.tracks.get(&from));
         let target = match state.tracks.get(&migration.to()) {

@@ -12,8 +12,8 @@ use super::apply::Lifecycle;
 use super::event::Event;
 
 impl Lifecycle<'_> {
-    /// Calls off what is under way of every gang of which one task has not been let go and will not
-    /// be. What is called off for one gang may tear another.
+    /// Calls off the migrations of every gang of which one task stays on its source. As a task may be in
+    /// several gangs, this may force others to stay too.
     pub(super) fn keep_gangs_whole(&mut self, snapshot: &Snapshot) {
         let gangs = snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
         let mut again = true;
@@ -29,11 +29,11 @@ impl Lifecycle<'_> {
     }
 }
 
-/// The migrations of a gang that is torn, if all of it is still where it was: once one task is gone,
-/// the others follow it.
+/// The migrations to call off of a gang of which one task stays; none if a source has released any task of the gang,
+/// because the others then follow it.
 fn left_behind(state: &State, group: &Group) -> Vec<MigrationId> {
     let migrations = || group.members.iter().filter_map(|member| state.in_flight.get(member));
-    // They were begun together: what was begun before is of another time.
+    // Moves of a gang begin together; an ended migration that began before them belongs to an earlier move.
     let Some(begun) = migrations().map(Migration::started).min() else { return Vec::new() };
     let is_here = |migration: &Migration| {
         matches!(migration.course(), Course::Releasing { .. }) && migration.started() == begun

@@ -1,8 +1,8 @@
 //! Which migrations of an earlier life are under way, and where are they now?
 //!
-//! A state that is gone on from may be some rounds old: what the first snapshot shows of its
-//! migrations is newer. And what no state knows, the snapshot shows: the task must not be moved a
-//! second time.
+//! After a restart the state may be some rounds old: what the first snapshot shows of its migrations is
+//! newer. The snapshot may also show migrations that the state does not know; their tasks must not be
+//! moved a second time.
 
 use alloc::vec::Vec;
 
@@ -39,8 +39,8 @@ impl Shown {
 }
 
 impl Lifecycle<'_> {
-    /// Takes the migrations of the state up where they are now. One that another has followed since
-    /// is over, and so is one whose task was let go and is back where it came from.
+    /// Continues the migrations of the state from where they are now. A migration that another one has
+    /// followed is over, and so is one whose task was released and is back on its source.
     pub(super) fn catch_up(&mut self, snapshot: &Snapshot) {
         for task in snapshot.tasks() {
             let Some(migration) = self.state.in_flight.get(&task.id) else { continue };
@@ -65,14 +65,14 @@ impl Lifecycle<'_> {
             if !is_to_be_adopted(self.state, shown.id) {
                 continue;
             }
-            // Issued by this life, and lost with a state that was not saved: not to be issued again.
+            // This life issued the id and lost it with a state that was not saved: it must not be issued again.
             if shown.id.epoch() == self.state.epoch && shown.id.number() < u64::MAX / 2 {
                 self.state.issued = shown.id.number();
             }
             self.state.forget_release(task.id);
             let shown = Shown { since: shown.since.min(snapshot.at()), ..shown };
             let course = course(self.config, task, shown);
-            // Waiting for a target begins now.
+            // The wait for a target begins now.
             let since = match course {
                 Course::Unplaced if shown.phase == Phase::Releasing => snapshot.at(),
                 _ => shown.since,
@@ -83,7 +83,7 @@ impl Lifecycle<'_> {
     }
 }
 
-/// The moves that a host shows of tasks of which no migration is under way. Both lists are in the order of tasks.
+/// The moves that a host shows for tasks without a migration under way. Both lists are in the order of tasks.
 fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, Shown)> {
     let mut moved = in_flight.tasks().peekable();
     let shown = snapshot.tasks().iter().filter_map(|task| Some((task, Shown::of(task)?)));
@@ -94,10 +94,10 @@ fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, S
     unknown.collect()
 }
 
-/// Whether a migration that a host shows of a task that is otherwise at rest is to be taken over.
+/// Whether the engine must take over a migration that the host shows for a task without another migration.
 fn is_to_be_adopted(state: &State, id: MigrationId) -> bool {
     let known = state.in_flight.by_id(id).is_some();
-    // An id of this life that is not in flight is over, whatever the host still shows.
+    // A migration of this life that is not in flight is over, whatever the host still shows.
     let is_over = || {
         let issued = id.epoch() == state.epoch && id.number() <= state.issued;
         issued || state.ended.iter().any(|ended| ended.id == id)
@@ -106,12 +106,12 @@ fn is_to_be_adopted(state: &State, id: MigrationId) -> bool {
     !known && !full && !is_over() && !broken!("adopted")
 }
 
-/// What is known of a migration that another life began.
+/// What is known about a migration that another life began.
 fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
     let Shown { id, from, to, .. } = shown;
     let kinds = snapshot.worker(to).map(Worker::kinds).unwrap_or_default();
     let home = from.and_then(|from| snapshot.worker(from));
-    // What it is said to run by is said of its source, where it still has one.
+    // The stated alternative is that of the source, as long as the task has one.
     let alternative = match from {
         Some(from) if from != to && !broken!("alternative_of_its_target") => {
             view::alternative_elsewhere(task, kinds)
@@ -138,8 +138,8 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
     }
 }
 
-/// Where a migration of another life is: carried out as this one would carry it out. What is in
-/// nobody's hands is the scheduler's, if the scheduler is to find it a place.
+/// The course of a migration that another life began, carried out as this life would. A task that no worker has is with
+/// the scheduler, if the scheduler is to place it.
 fn course(config: &Config, task: &Task, shown: Shown) -> Course {
     let Shown { from, to, phase, since, .. } = shown;
     let Some(from) = from else {

@@ -1,20 +1,20 @@
-//! What becomes of the migrations under way? Reports first, then what the snapshot itself shows.
+//! What happened to the migrations under way? Reports are read first, then what the snapshot itself shows.
 //!
-//! One of the two writers of State. Whatever fails, in whatever order reports come, twice or never:
-//! a migration ends exactly once, and a task that its source let go is assigned, brought back, or
-//! given back.
+//! This is one of the two writers of State. Whatever fails, and in whatever order reports come, twice or
+//! never: a migration ends exactly once, and a task that its source has released is assigned to a target,
+//! returned to its source, or given back to the scheduler.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`event`] | what can become known of a migration |
+//! | [`event`] | what can happen to a migration |
 //! | [`course`] | the transition table: course and event in, next course and effects out |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
-//! | `name` | what the transitions are called in the printed table and in tests |
+//! | `name` | the names of the transitions, for the printed table and for tests |
 //! | [`observed`] | turns what a snapshot shows into events |
 //! | [`news`] | whether a report is news, or overtaken by what is known already |
 //! | [`ended`] | what is heard and seen of migrations that are over |
-//! | [`inherited`] | what a later life finds under way |
-//! | [`gang`] | calls off the rest of a gang of which one stays |
+//! | [`inherited`] | what the engine finds under way after a restart |
+//! | [`gang`] | calls off the rest of a gang of which one task stays |
 //!
 //! | step fails | then |
 //! |---|---|
@@ -23,19 +23,20 @@
 //! | assigned, source gone | another target in the next round |
 //! | after four attempts, or too long | back to the scheduler |
 //!
-//! Of a move that starts a copy on its target before it stops its source:
+//! In a move that starts a copy on its target before it stops its source:
 //!
 //! | what happens | then |
 //! |---|---|
-//! | the target fails to start it | the source runs it as before; the migration is over |
-//! | its copy runs | the source is told to stop |
-//! | the source has stopped | the migration is complete |
-//! | the source does not stop, or the target is gone | the copy stops, the source keeps the task |
-//! | the source is gone | what is left is a placement on the target |
+//! | the target fails to start the copy | the source runs the task as before; the migration is over |
+//! | the copy runs | the source is told to stop the task |
+//! | the source has stopped the task | the migration is complete |
+//! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
+//! | the source is gone | the move becomes a placement on the target |
 //!
-//! Where the host's own scheduler chooses the target (by eviction, or by queuing again), a migration
-//! ends where the task turns up, under whatever name: completed on the target, which was a hint,
-//! diverted elsewhere. A task that comes back to where it was is left alone, twice as long each time.
+//! If the host's own scheduler chooses the target (by eviction, or by queuing again), a migration ends
+//! when the task is found on a worker, under whatever id: completed if that is the target, which was a
+//! hint, and diverted otherwise. A task that comes back to its source is left alone for a while, twice as
+//! long each time.
 
 mod apply;
 mod course;
@@ -61,7 +62,7 @@ pub(crate) use apply::{Lifecycle, Settled};
 use event::Event;
 
 impl Lifecycle<'_> {
-    /// Settles one report the moment the host knows of it.
+    /// Settles one report.
     pub(crate) fn on_report(mut self, report: &Report) -> Reply {
         if let Some(bad) = report.flaw() {
             return Reply { bad: Some(bad), ..Reply::default() };
@@ -72,8 +73,8 @@ impl Lifecycle<'_> {
         Reply { commands, ended, ignored: ignored > 0, bad: None }
     }
 
-    /// Settles a snapshot: the reports that ride in it, what its placements show, and what has taken
-    /// too long. While the engine holds back, what goes on out of sight has not taken too long.
+    /// Settles a snapshot: its reports, what its placements show, and what has taken too long. While the
+    /// engine holds back, migrations of workers that are out of sight do not time out.
     pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         if self.state.is_resumed() {
@@ -89,8 +90,8 @@ impl Lifecycle<'_> {
         self.observe(snapshot, holds_back);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
-        // Reports and placements of one snapshot overtake each other: what a later one has settled is
-        // not to be carried out any more.
+        // A later report or placement in the same snapshot may have settled what an earlier one asked for: such
+        // commands are dropped.
         let Self { state, mut out, .. } = self;
         out.commands.retain(|command| is_current(state, command));
         out
@@ -106,7 +107,7 @@ impl Lifecycle<'_> {
             self.read_late(report, latest);
             return;
         };
-        // Not before its migration entered its course, and not later than can be believed.
+        // Not before the migration entered its course, and not later than is plausible.
         let at = report.at.min(latest).max(migration.since());
         let task = migration.task();
         let changed = news::is_news(self.state, migration, report, latest)
@@ -117,8 +118,8 @@ impl Lifecycle<'_> {
         self.out.ignored += u32::from(!changed);
     }
 
-    /// How fast a worker's hardware really is. Of unknown workers nothing is kept: what is kept is
-    /// forgotten with their track.
+    /// Learns how fast a worker's hardware really is. Nothing is kept about unknown workers, since it would never be
+    /// forgotten.
     fn learn_speed(&mut self, report: &Report) {
         let snapshot::Event::Performance { worker, hardware, speed } = report.event else { return };
         if !self.state.tracks.contains_key(&worker) {
@@ -153,7 +154,7 @@ const fn event_of(report: &Report) -> Option<Event> {
     })
 }
 
-/// Whether a command is still to be carried out, after all that followed in the same snapshot.
+/// Whether a command must still be carried out, after everything else in the same snapshot.
 fn is_current(state: &State, command: &Command) -> bool {
     let migration = || state.in_flight.by_id(command.migration);
     match command.action {

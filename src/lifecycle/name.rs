@@ -1,7 +1,7 @@
-//! What is a transition called: in the printed table, and where a test breaks one?
+//! What is the name of a transition, in the printed table and in the test that breaks one?
 //!
-//! `Releasing x reported released` is the transition of a migration whose source was asked to let go
-//! when the source has reported that it did.
+//! `Releasing x reported released` is the transition of a migration in the course `Releasing` when its
+//! source reports that it has released the task.
 
 use crate::model::ids::WorkerId;
 use crate::snapshot::Phase;
@@ -9,7 +9,7 @@ use crate::state::Course;
 
 use super::event::{Event, Shown};
 
-/// The name of a course, whatever it carries.
+/// The name of a course, whatever its fields.
 pub(super) const fn course(course: Course) -> &'static str {
     match course {
         Course::Releasing { .. } => "Releasing",
@@ -27,7 +27,7 @@ pub(super) const fn course(course: Course) -> &'static str {
     }
 }
 
-/// The name of a variant of a course, if it is one that may change otherwise than the course.
+/// The name of a variant of a course whose transitions may differ from the course's; `None` otherwise.
 pub(super) const fn variant(course: Course) -> Option<&'static str> {
     match course {
         Course::Returning { called_off: true, .. } => Some("Returning, called off"),
@@ -80,7 +80,7 @@ pub(super) fn event(event: Event, course: Course, to: WorkerId) -> &'static str 
     }
 }
 
-/// Whether a test has broken what this event does in this course, or in this variant of it.
+/// Whether a test has broken the transition of this event in this course, or in this variant of the course.
 #[cfg(feature = "mutants")]
 pub(super) fn is_broken(of: Course, what: Event, to: WorkerId) -> bool {
     let what = event(what, of, to);

@@ -1,8 +1,9 @@
-//! What does a snapshot show of the migrations under way, whether or not anybody reported it?
+//! What does a snapshot show about the migrations under way, reported or not?
 //!
-//! Each question is asked of all migrations before the next: what the snapshot shows of the task,
-//! what it shows of the workers at either end, and whether the course has taken too long. Who has
-//! arrived is then not counted as on its way. The answers become events of the transition table.
+//! Three questions are asked, each about all migrations before the next: where the snapshot shows the
+//! task, what it shows of the source and the target, and whether the course has taken too long. So a task
+//! that has arrived no longer counts as on its way when the second question is asked. The answers become
+//! events of the transition table.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -20,7 +21,7 @@ use super::apply::Lifecycle;
 use super::event::{Event, Shown};
 
 impl Lifecycle<'_> {
-    /// What the snapshot says of workers, as far as migrations care.
+    /// Notes what the snapshot says about workers, as far as it matters to migrations.
     pub(super) fn notice_workers(&mut self, snapshot: &Snapshot) {
         let partial = snapshot.coverage() == Coverage::Partial;
         if !partial {
@@ -39,8 +40,8 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// What the snapshot shows of all migrations under way. What becomes known of one changes no
-    /// other, except that it makes room.
+    /// Observes all migrations under way. The event of one migration changes no other one, except that it
+    /// may make room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let all = under_way(&self.state.in_flight, snapshot);
         let mut rooms = rooms(&all, snapshot);
@@ -97,7 +98,7 @@ impl Lifecycle<'_> {
         let task = &snapshot.tasks()[row.position()];
         let event = match task.placement {
             Placement::On(worker) if migration.from() == Some(worker) => {
-                // Shown so soon after it has left, it may not have left yet.
+                // The snapshot follows the release so soon that it may show the task before the release.
                 let stability = self.config.stability;
                 let lag = stability.map(|section| section.telemetry_lag).unwrap_or_default();
                 let with_scheduler = matches!(migration.course(), Course::WithScheduler { .. });
@@ -107,14 +108,14 @@ impl Lifecycle<'_> {
                 Event::ShownAtSource
             }
             Placement::On(worker) if worker == migration.to() => Event::ShownAtTarget,
-            // Still said to be where it was lost: nothing new.
+            // The task is still reported on the worker that it has lost: nothing new.
             Placement::On(worker)
                 if is_lost(self.state, snapshot, worker) && !broken!("placed_once") =>
             {
                 return None;
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
-            // The host is where the engine takes it to be.
+            // The host is in the phase that the engine assumes.
             Placement::Moving { phase, .. } if phase == expected => return None,
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
                 if shown == id =>
@@ -131,9 +132,9 @@ impl Lifecycle<'_> {
         Some((id, event, at))
     }
 
-    /// What the snapshot shows of the workers at either end, in the order of tasks; `ends` has those of which it
-    /// matters, as long as all that is promised has room. A migration that is called off makes room for those that
-    /// are asked after it.
+    /// Observes the source and the target of migrations, in the order of tasks. `ends` has the migrations for which
+    /// they matter, if all promised tasks have room. A migration that is called off makes room for those that are
+    /// asked after it.
     fn observe_workers(
         &mut self,
         snapshot: &Snapshot,
@@ -150,7 +151,7 @@ impl Lifecycle<'_> {
                     None => continue,
                 },
             };
-            // The task may go back there: what is promised at its source is not known any more.
+            // The task may go back there, so how much the source has promised is no longer known.
             let back = own.from.and_then(|from| rooms[from].as_mut());
             if let Some(from) = migration.from()
                 && back.is_some_and(|room| room.most_promised.take().is_some())
@@ -170,7 +171,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// What the snapshot shows of the workers at either end; `None` if that matters no more.
+    /// What the snapshot shows of the source and the target of a migration; `None` if it no longer matters.
     fn of_workers(
         &self,
         snapshot: &Snapshot,
@@ -204,7 +205,7 @@ impl Lifecycle<'_> {
         })
     }
 
-    /// The migrations that this very snapshot has sent to a target, because their source let go.
+    /// The migrations that this snapshot has assigned to a target, because it reported their release.
     fn just_assigned(&self) -> BTreeSet<(MigrationId, WorkerId)> {
         let commands = self.out.commands.iter();
         let released = commands.filter(|command| command.cause() == Some(Cause::Released));
@@ -244,34 +245,34 @@ impl Lifecycle<'_> {
     }
 }
 
-/// What becomes known of a migration, and when it happened.
+/// An event of a migration, and when it happened.
 type Observation = (MigrationId, Event, Timestamp);
 
-/// What a snapshot shows of the workers at the ends of a migration.
+/// What a snapshot shows of the source and the target of a migration.
 enum Ends {
-    /// What it shows is an event.
+    /// An event.
     Known(Event),
-    /// The target may have the task as long as there is room for it.
+    /// The target may have the task if there is still room for it.
     HasRoom { just_assigned: bool },
 }
 
-/// What a target has promised.
+/// How much of a target's capacity is claimed.
 #[derive(Clone, Debug)]
 struct Room {
-    /// What the tasks claim that are on it.
+    /// The claims of the tasks that are on the target.
     taken: Amounts,
-    /// At least what the tasks claim that are on their way to it; `None` if not known.
+    /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
     most_promised: Option<Amounts>,
 }
 
-/// Whether a worker is gone, or was when last heard of.
+/// Whether a worker is gone, or was gone when it was last listed.
 fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
     let was_gone = || state.tracks.get(&worker).is_some_and(|track| track.gone);
     let row = snapshot.worker_row(worker);
     is_gone(snapshot, row) || (row.is_none() && was_gone())
 }
 
-/// Whether a worker is gone that is in this row, or in none.
+/// Whether the worker in this row is gone. Without a row, whether the snapshot is complete: then the worker is gone.
 fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
     match row {
         Some(row) => snapshot.workers()[row.position()].stance == Stance::Offline,
@@ -279,12 +280,12 @@ fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
     }
 }
 
-/// Whether an end of a migration is not in the snapshot.
+/// Whether the source or the target of a migration is not in the snapshot.
 fn is_out_of_sight(own: &UnderWay<'_>) -> bool {
     own.to.is_none() || (own.from.is_none() && own.migration.from().is_some())
 }
 
-/// Why a target does not take what was on its way there.
+/// Why a target does not take the task that is on its way there.
 fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
         None => Cause::TargetGone { worker },
@@ -298,7 +299,7 @@ fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     }
 }
 
-/// Why a target must not have the task any more, whatever else is on its way there.
+/// Why a target may no longer have the task, whatever else is on its way there; `None` if it may.
 fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cause> {
     let worker = own.migration.to();
     let target = &snapshot.workers()[own.to?.position()];
@@ -320,8 +321,8 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
 }
 
-/// Whether there is room on the target for all that are on their way to it: then there is room for this one, whoever
-/// was earlier.
+/// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
+/// promised earlier.
 fn has_room(
     snapshot: &Snapshot,
     rooms: &Column<WorkerRow, Option<Room>>,
@@ -337,7 +338,7 @@ fn has_room(
     })
 }
 
-/// Whether a target lacks an amount of a resource, with this much promised to others.
+/// Whether a target lacks an amount of a resource, with this much promised to other tasks.
 fn lacks(
     target: &Worker,
     room: Option<&Room>,
@@ -349,8 +350,8 @@ fn lacks(
     free.is_some_and(|free| amount > free) && !broken!("target_full")
 }
 
-/// What the target has run out of. Migrations that were begun earlier come first; one whose task is
-/// shown on the target is counted among the tasks there.
+/// The resource that the target has run out of; `None` if there is room. Migrations that began earlier get room first;
+/// a migration whose task is shown on the target counts among the tasks there.
 fn full(
     state: &State,
     snapshot: &Snapshot,
@@ -377,11 +378,11 @@ fn full(
     lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
 }
 
-/// The room on the targets of migrations under way. What tasks claim there is as a worker states it,
-/// or else their claims added up.
+/// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
+/// else the sum of the tasks' own.
 fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
     let mut rooms = Column::filled(None, snapshot.workers().len());
-    // Room is asked for while the task is at its source.
+    // Room matters only while the task is still on its source.
     let leaving = all.iter().filter(|own| own.is_at_its_source);
     for to in leaving.filter_map(|own| own.to) {
         rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
@@ -404,7 +405,7 @@ fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<
     rooms
 }
 
-/// Adds up what is on its way to each target, by task, as [`full`] does of a part of it.
+/// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
 fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
     for room in rooms.iter_mut().flatten() {
         room.most_promised = Some(Amounts::new());

@@ -33,13 +33,13 @@ mod tests {
 <!-- Written by the test `the_printed_table_is_what_the_transitions_do` with UPDATE=1. -->
 
 A pair of course and event that has no row changes nothing. A variant of a course (`release unknown`:
-the engine does not know whether the source has let go; `called off`) has rows only where it differs.
+the engine does not know whether the source has released the task; `called off`) has rows only where it differs.
 
 | course | event | if | then | and |
 |---|---|---|---|---|
 ";
 
-    /// The courses, and what the docs call each.
+    /// The courses, each with its name in the docs.
     fn courses() -> Vec<(&'static str, Course)> {
         let (from, released) = (SOURCE, Some(Timestamp::from_millis(1_000)));
         let fate = Fate::Failed;
@@ -68,7 +68,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         .into()
     }
 
-    /// What can become known of a migration in this course, and what the docs call each.
+    /// The events of a migration in this course, each with its name in the docs.
     fn events(course: Course) -> Vec<(&'static str, Event)> {
         let to = target(course);
         let mut events: Vec<Event> = [
@@ -112,7 +112,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
             events.push(Event::Overdue { shown, late });
         }
         events.retain(|event| event.is_possible(course));
-        // To a placement, which has no source, that worker is one like any other.
+        // A placement has no source, so for it that worker is one like any other.
         let names_source = |event: &Event| match event {
             Event::Diverted { worker, .. } => *worker == SOURCE,
             Event::AssignedTo { to } => *to == SOURCE,
@@ -129,12 +129,12 @@ the engine does not know whether the source has let go; `called off`) has rows o
         named
     }
 
-    /// Where a migration in this course goes.
+    /// The target of a migration in this course.
     fn target(course: Course) -> WorkerId {
         if matches!(course, Course::Returning { .. }) { SOURCE } else { TARGET }
     }
 
-    /// One question that a transition may depend on: its answers, each with the facts that it stands for.
+    /// One question that a transition may depend on: each answer with the change to the facts that it stands for.
     type Question = Vec<(&'static str, fn(Facts) -> Facts)>;
 
     fn questions() -> Vec<Question> {
@@ -174,10 +174,10 @@ the engine does not know whether the source has let go; `called off`) has rows o
         [exhausted, inherited, target, takes_back].into()
     }
 
-    /// Conditions, and what comes of an event under each.
+    /// Conditions, and what follows from an event under each.
     type Answers = Vec<(String, Step)>;
 
-    /// What comes of an event, by the answers to the questions on which that depends.
+    /// What follows from an event, by the answers to the questions that matter.
     fn answers(facts: Facts, left: &[Question], ask: &dyn Fn(Facts) -> Step) -> Answers {
         let Some((question, left)) = left.split_first() else {
             return [(String::new(), ask(facts))].into();
@@ -250,10 +250,10 @@ the engine does not know whether the source has let go; `called off`) has rows o
         .replace("the that", "that")
     }
 
-    /// Condition, what comes of it, and what else is done.
+    /// Condition, next course or end, and effects.
     type Rows = Vec<[String; 3]>;
 
-    /// What comes of one event in one course, as the last columns have it.
+    /// What follows from one event in one course: the last three columns.
     fn rows(course: Course, event: Event) -> Rows {
         let facts = Facts {
             at: NOW,
@@ -274,7 +274,7 @@ the engine does not know whether the source has let go; `called off`) has rows o
         rows.collect()
     }
 
-    /// Events that have the same rows share them; a variant of a course has those that differ.
+    /// The table. Events with the same rows share them; a variant of a course lists only the rows that differ.
     fn printed() -> String {
         let mut text = String::from(HEAD);
         let mut base = Vec::new();

@@ -1,4 +1,4 @@
-//! What has it been like lately? An exponential moving average.
+//! What is the recent mean of a value? An exponential moving average.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub(crate) struct Average {
 }
 
 impl Average {
-    /// An average that already stands at `mean`: a prior that the first value pulls like any other.
+    /// An average that starts at `mean`: a prior that the first value pulls like any other.
     pub(crate) const fn starting_at(mean: f64) -> Self {
         Self { mean, samples: 0 }
     }
@@ -24,7 +24,7 @@ impl Average {
         self.samples = self.samples.saturating_add(1);
     }
 
-    /// How many values it has taken in, a prior not among them.
+    /// How many values it has taken in, without the prior.
     pub(crate) const fn samples(self) -> u32 {
         self.samples
     }

@@ -1,12 +1,11 @@
 //! Are these two values the same? A 64-bit digest of anything that serialises.
 //!
-//! The digest folds the value's serde form word by word (a multiply and a rotate per word), so it
-//! needs no text, no buffer, and gives the same number on every platform. It tells versions of a
-//! value apart; it is no defence against somebody who wants two values to collide.
+//! The digest folds the value's serde form word by word (a multiply and a rotate per word), so it needs
+//! no text and no buffer, and is the same on every platform. It tells versions of a value apart; it does
+//! not protect against values that are made to collide.
 //!
-//! What has a name is told apart by its name and not by its position: the fields of a struct, the
-//! entries of a map and the variants of an enum may be declared, or come, in any order. The elements
-//! of lists and tuples are told apart by their position. A field that is skipped leaves no trace.
+//! Fields of a struct, entries of a map and variants of an enum count by name, so their order does not
+//! matter. Elements of lists and tuples count by position. A field that is skipped does not count.
 //!
 //! | value | digest |
 //! |---|---|
@@ -21,8 +20,7 @@ use serde::{Serialize, ser};
 /// The digest of a value's serde form.
 pub(crate) fn fingerprint<T: Serialize + ?Sized>(value: &T) -> u64 {
     let mut digest = Digest::new();
-    // A digest cannot fail of itself; a value whose serialisation fails digests to what came
-    // before.
+    // Folding cannot fail; if the value's own serialisation fails, the digest is that of the part before.
     let _ = value.serialize(&mut digest);
     digest.finish()
 }
@@ -56,7 +54,7 @@ impl Digest {
     }
 }
 
-/// A digest has nothing to fail at; serde asks for a type.
+/// The error type that serde requires; folding never fails.
 #[derive(Debug)]
 struct Never;
 
@@ -223,7 +221,7 @@ impl<'a> ser::Serializer for &'a mut Digest {
 
 impl fmt::Write for Digest {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Byte by byte, so that how the text was cut into pieces does not show.
+        // Byte by byte, so that it does not matter how the text was cut into pieces.
         text.bytes().for_each(|byte| self.word(u64::from(byte)));
         Ok(())
     }

@@ -19,12 +19,12 @@ pub(crate) struct Line {
     spread: Spread,
 }
 
-/// How far points lie from their line, and along it.
+/// How far points are spread along their line and around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Spread {
     /// Points of the last part.
     count: f64,
-    /// Where they lie on average.
+    /// The mean of their `x`.
     mean_x: f64,
     /// Sum of squared distances from each part's own `mean_x`.
     var_x: f64,
@@ -34,7 +34,7 @@ struct Spread {
     freedom: f64,
 }
 
-/// One part of the points: how many, and where they lie on average.
+/// One part of the points: how many, and their means.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
     count: f64,
@@ -55,13 +55,13 @@ impl Part {
 }
 
 impl Line {
-    /// Least squares through `points`; `None` for fewer than two, or if all stand at one `x`.
+    /// The least-squares line through `points`; `None` for fewer than two points, or if all have one `x`.
     pub(crate) fn through(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Self> {
         Self::in_parts(points.map(|(x, y)| (x, y, false)))
     }
 
-    /// As [`through`](Self::through), for points `(x, y, begins a new part)`; `None` if no part has two points
-    /// at different `x`.
+    /// Like [`through`](Self::through), for points `(x, y, begins a new part)`; `None` if no part has two points
+    /// with different `x`.
     pub(crate) fn in_parts(points: impl Iterator<Item = (f64, f64, bool)> + Clone) -> Option<Self> {
         let (mut var_x, mut var_y, mut covariance, mut rounded) = (0.0, 0.0, 0.0, 0.0);
         let (mut freedom, mut last) = (-1.0, Part::default());
@@ -69,7 +69,7 @@ impl Line {
         loop {
             let same = rest.clone().enumerate().take_while(|(nth, it)| *nth == 0 || !it.2);
             let part = same.map(|(_, (x, y, _))| (x, y));
-            // What is left of the points begins with the next part.
+            // The remaining points begin with the next part.
             if rest.by_ref().nth(part.clone().count().saturating_sub(1)).is_none() {
                 break;
             }
@@ -96,7 +96,7 @@ impl Line {
         Some(Self { slope, intercept: mean_y - slope * mean_x, fit, spread })
     }
 
-    /// How many points of a single part would determine the slope as well.
+    /// How many points of a single part would determine the slope equally well.
     pub(crate) fn points(&self) -> f64 {
         self.spread.freedom + 2.0
     }

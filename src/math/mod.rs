@@ -1,8 +1,8 @@
-//! Small, exact arithmetic: a line through points, a moving average, a bounded window, a
-//! fingerprint.
+//! Which small pieces of mathematics does the engine need? A line through points, a moving average, a
+//! bounded window, a fingerprint.
 //!
-//! Only `+ - * /`, comparison and square root: the same bits on every platform. The root is libm's,
-//! exactly rounded.
+//! They use only `+ - * /`, comparison and square root, so results are the same bits on every platform.
+//! The square root is libm's, which is exactly rounded.
 
 pub(crate) mod average;
 pub(crate) mod fingerprint;

@@ -1,6 +1,6 @@
-//! How do the workers stand together? Count, mean, extremes and deviation of some loads.
+//! How are some loads distributed? Count, mean, extremes and deviation.
 
-/// What one pass over some numbers says of them.
+/// The summary of some numbers, from one pass over them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) count: u32,

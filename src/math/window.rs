@@ -1,4 +1,4 @@
-//! What was it like before? The most recent values, at most so many.
+//! What were the most recent values? A queue of bounded length.
 
 use alloc::collections::VecDeque;
 
@@ -11,7 +11,7 @@ pub(crate) struct Window<T, const N: usize> {
     values: VecDeque<T>,
 }
 
-/// The bound holds for what is read back too.
+/// The bound also holds for a window that is read back.
 impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Window<T, N> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut window = Self::default();

@@ -1,4 +1,4 @@
-//! Kinds of hardware and what each is good for: plain data that a host may replace.
+//! Which kinds of hardware are there, and how fast and efficient is each? Plain data that a host may replace.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -58,7 +58,7 @@ impl fmt::Display for Hardware {
     }
 }
 
-/// A text that names no hardware. Changes nothing; correct the text.
+/// The text names no hardware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of cpu, cuda, rocm, mps, openvino, qnn, webnn, webgpu")]
 pub struct BadHardware;
@@ -84,19 +84,19 @@ impl HardwareSet {
         Self(1 << kind as u8)
     }
 
-    /// This set and one kind more.
+    /// This set and one more kind.
     #[must_use]
     pub const fn with(self, kind: Hardware) -> Self {
         Self(self.0 | Self::of(kind).0)
     }
 
-    /// What is in either set.
+    /// The kinds that are in either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in this set but not in the other.
+    /// The kinds that are in this set but not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -177,7 +177,7 @@ impl fmt::Display for ComputeCapability {
     }
 }
 
-/// A text that is not a compute capability. Changes nothing; correct the text.
+/// The text is not a compute capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a compute capability such as 8.6")]
 pub struct BadCapability;
@@ -205,14 +205,14 @@ impl<'de> Deserialize<'de> for ComputeCapability {
     }
 }
 
-/// One row of the hardware table: what a kind is good for.
+/// One row of the hardware table: how fast and efficient a kind is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HardwareProfile {
-    /// The kind the row speaks of.
+    /// The kind of hardware.
     pub hardware: Hardware,
-    /// The row holds for devices of at least this compute capability; `None` for all. Of the rows
-    /// that hold, the one that asks for most is used.
+    /// The row holds for devices of at least this compute capability; `None` if it holds for all. Of the rows
+    /// that hold, the one with the highest capability is used.
     #[serde(default)]
     pub min_compute: Option<ComputeCapability>,
     /// Speed relative to one CPU worker, above 0.
@@ -224,7 +224,7 @@ pub struct HardwareProfile {
 }
 
 impl HardwareProfile {
-    /// A kind of which only the speed is known, relative to one CPU worker: as sparing as a CPU.
+    /// A kind of which only the speed is known, relative to one CPU worker; it counts as efficient as a CPU.
     pub const fn new(hardware: Hardware, performance: f64) -> Self {
         Self { hardware, performance, ..PROFILES[0] }
     }
@@ -238,7 +238,7 @@ setters! {
     }
 }
 
-/// The specification's table of hardware profiles, and its original's two finer rows for CUDA.
+/// The specification's table of hardware profiles, with the two finer rows for CUDA of its original.
 pub const PROFILES: [HardwareProfile; 10] = [
     row(Hardware::Cpu, None, 1.0, 0.7, 0.8),
     row(Hardware::Cuda, None, 3.0, 0.5, 0.4),
@@ -267,11 +267,11 @@ const fn row(
     HardwareProfile { hardware, min_compute, performance, energy, thermal }
 }
 
-/// The profiles in force: [`PROFILES`] unless the host puts its own in their place.
+/// The profiles in force: [`PROFILES`], unless the host replaces them.
 ///
-/// A list of rows, in a file of its own too. New ones are loaded at run time by
-/// [`Engine::reconfigure`](crate::Engine::reconfigure): they hold from the next round on, what was
-/// observed of workers is kept, and a table that makes no sense is refused as a whole.
+/// It is a list of rows, and may be a file of its own. A new table is loaded at run time by
+/// [`Engine::reconfigure`](crate::Engine::reconfigure): it holds from the next round on, observed speeds
+/// of workers are kept, and an impossible table is refused as a whole.
 ///
 /// ```
 /// use evenkeel::{Config, Engine};

@@ -1,7 +1,7 @@
-//! Names for things: opaque to the engine, meaningful to the host.
+//! How are workers, tasks, groups and the rest named? By ids that are opaque to the engine.
 //!
-//! Every id is a `Copy` newtype over `u64` with a one-letter printed form (`w7`, `t7`, `g7`, ...),
-//! so that a worker and a task cannot be swapped by accident. Hosts with textual ids map them with
+//! Every id is a `Copy` newtype over `u64` and prints with one letter (`w7`, `t7`, `g7`, ...), so that a
+//! worker and a task cannot be swapped by accident. Hosts with textual ids map them with
 //! [`shell::Names`](crate::shell::Names).
 
 use core::fmt;
@@ -67,8 +67,8 @@ id! {
     GroupId, "g"
 }
 id! {
-    /// A kind of task: tasks of one kind are expected to behave alike, so that what one move cost
-    /// says something about the next. Prints as `k7`.
+    /// A kind of task. Tasks of one kind should behave alike, so that the cost of one move is a guide to the
+    /// next. Prints as `k7`.
     KindId, "k"
 }
 id! {
@@ -76,11 +76,12 @@ id! {
     ZoneId, "z"
 }
 id! {
-    /// A way in which workers lie together: in racks, in rooms, in families of hosts. Prints as `y7`.
+    /// A topology: a way to divide workers into domains, such as racks, rooms, or families of hosts. Prints as
+    /// `y7`.
     TopologyId, "y"
 }
 id! {
-    /// One rack, room or family of a [`TopologyId`]. Prints as `d7`.
+    /// A domain: one rack, room or family of a [`TopologyId`]. Prints as `d7`.
     DomainId, "d"
 }
 id! {
@@ -88,7 +89,7 @@ id! {
     ClassId, "c"
 }
 id! {
-    /// A tenant: whom a task belongs to. Prints as `n7`.
+    /// A tenant, to whom tasks belong. Prints as `n7`.
     TenantId, "n"
 }
 id! {
@@ -97,7 +98,7 @@ id! {
     LabelId, "l"
 }
 
-/// Which life of the engine issued a migration.
+/// The life of the engine that issued a migration.
 ///
 /// The host raises the epoch at every resume or fail-over, so that two lives never issue the same
 /// [`MigrationId`], whatever state the second one started from.
@@ -128,7 +129,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// One migration, and the fence of every command that belongs to it. Issued once, never again.
+/// One migration, and the fence of every command that belongs to it. No id is issued twice.
 ///
 /// Prints as `m0.7`: the seventh migration of epoch 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -174,7 +175,7 @@ impl FromStr for MigrationId {
     }
 }
 
-/// A text that is not an id of the expected sort. Changes nothing; correct the text.
+/// The text is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id that begins with \"{letter}\" and goes on with digits")]
 pub struct BadId {

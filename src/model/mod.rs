@@ -1,8 +1,8 @@
-//! The words everything else is written in: ids, time, ratios, resources, hardware.
+//! Which types does everything else use? Ids, time, ratios, resources, hardware.
 //!
-//! Newtypes for what is compared or stored; a unit suffix (`state_bytes`, `power_watts`) for what
-//! is merely carried; plain `f64` between the braces. Values are checked where they enter and never
-//! again.
+//! Values that are compared or stored are newtypes; values that are only passed on have a unit suffix
+//! (`state_bytes`, `power_watts`); inside functions they are plain `f64`. Values are checked where they enter,
+//! and never again.
 
 pub mod hardware;
 pub mod ids;

@@ -1,11 +1,11 @@
-//! Shares and loads: numbers that are compared, so they are checked once and totally ordered after.
+//! How are shares and loads compared? As numbers that are checked once and are then totally ordered.
 
 use core::cmp::Ordering;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number outside the range of its type. Changes nothing; correct the number.
+/// The number is outside the range of its type.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{value} is not {range}")]
 pub struct OutOfRange {
@@ -22,9 +22,9 @@ macro_rules! checked {
         pub struct $name(f64);
 
         impl $name {
-            /// Nothing at all.
+            /// 0.
             pub const ZERO: Self = Self(0.0);
-            /// The whole.
+            /// 1.
             pub const ONE: Self = Self(1.0);
 
             /// Checks the number.
@@ -99,7 +99,7 @@ checked! {
 }
 
 impl Ratio {
-    /// The nearest share: below 0 is 0, above 1 is 1, and what is not a number is 0.
+    /// The nearest share: 0 for a number below 0 and for NaN, 1 for a number above 1.
     pub const fn saturating(value: f64) -> Self {
         if value >= 1.0 {
             Self::ONE
@@ -112,7 +112,7 @@ impl Ratio {
 }
 
 impl Utilization {
-    /// The nearest load: below 0 and what is not a number is 0, infinity the largest number.
+    /// The nearest load: 0 for a number below 0 and for NaN, the largest number for infinity.
     pub const fn saturating(value: f64) -> Self {
         if value >= f64::MAX {
             Self(f64::MAX)

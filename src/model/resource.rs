@@ -1,7 +1,7 @@
-//! What workers have and tasks need, by resource.
+//! How much of each resource do workers have and tasks need?
 //!
-//! Six resources have names; a host adds its own with [`ResourceId::custom`]. An amount that is
-//! absent is *unknown* on a worker and *not asked for* on a task; it never reads as zero.
+//! Six resources have names; a host adds its own with [`ResourceId::custom`], without a change to the engine. An
+//! amount that is absent is *unknown* on a worker and *not asked for* on a task; it never counts as zero.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -48,14 +48,14 @@ impl ResourceId {
     pub const NAMED: [Self; 6] =
         [Self::CPU, Self::MEMORY, Self::GPU, Self::GPU_MEMORY, Self::NETWORK, Self::DISK];
 
-    /// A resource of the host's own: `custom(0)` is the first. Prints as `r0`. The last 6 of the
-    /// 65,536 numbers are not to be had and give the highest that is.
+    /// A resource of the host's own: `custom(0)` is the first. Prints as `r0`. Numbers above 65,529 all
+    /// give the resource 65,529.
     pub const fn custom(number: u16) -> Self {
         Self(number.saturating_add(NAMED))
     }
 
-    /// Whether there is room for a task or there is not, and how full it is slows nobody down. Main
-    /// memory is not of this kind: caches and paging feel it long before its end.
+    /// Whether the resource only limits placement: a full one slows no task down. Main memory is not of this
+    /// kind: caches and paging suffer long before it is full.
     pub(crate) const fn is_room(self) -> bool {
         self.0 == Self::GPU_MEMORY.0
     }
@@ -70,7 +70,7 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// A text that names no resource. Changes nothing; correct the text.
+/// The text names no resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected cpu, memory, gpu, gpu_memory, network, disk, or r and a number from 0 to 65529")]
 pub struct BadResource;
@@ -118,13 +118,13 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    /// Nothing known.
+    /// No amount is known.
     pub const fn new() -> Self {
         Self { named: [None; NAMES.len()], custom: Vec::new() }
     }
 
-    /// The same with one amount set. Any number is taken here; a snapshot sets aside records whose
-    /// amounts are negative or not finite.
+    /// The same with one amount set. Any number is accepted here; a snapshot sets aside records with
+    /// amounts that are negative or not finite.
     #[must_use]
     pub fn with(mut self, resource: ResourceId, amount: f64) -> Self {
         self.set(resource, amount);
@@ -143,7 +143,7 @@ impl Amounts {
         }
     }
 
-    /// One amount, if known.
+    /// One amount; `None` if unknown.
     pub fn get(&self, resource: ResourceId) -> Option<f64> {
         if let Some(slot) = self.named.get(usize::from(resource.0)) {
             *slot
@@ -153,7 +153,7 @@ impl Amounts {
         }
     }
 
-    /// One amount, if known and possible: finite and not negative.
+    /// One amount; `None` if unknown or impossible (negative, or not finite).
     pub(crate) fn known(&self, resource: ResourceId) -> Option<f64> {
         self.get(resource).filter(|amount| is_amount(*amount))
     }
@@ -165,7 +165,7 @@ impl Amounts {
         named.chain(self.custom.iter().copied())
     }
 
-    /// Whether nothing is known.
+    /// Whether no amount is known.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
@@ -198,7 +198,7 @@ impl Serialize for Amounts {
 
 impl<'de> Deserialize<'de> for Amounts {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // JSON writes what is not a number as null; reading it back, it is not a number again.
+        // JSON writes NaN as null; null is read back as NaN.
         let amounts = BTreeMap::<ResourceId, Option<f64>>::deserialize(from)?;
         Ok(amounts.into_iter().map(|(id, amount)| (id, amount.unwrap_or(f64::NAN))).collect())
     }
@@ -220,7 +220,7 @@ impl fmt::Display for Quantity {
             ResourceId::NETWORK | ResourceId::DISK => (amount / 1e6, 1, " MB/s"),
             _ => (amount, 2, ""),
         };
-        // Not 0.00 for what is small: 0.0034.
+        // A small amount gets more decimals: 0.0034, not 0.00.
         let mut decimals = least;
         let mut digits = amount.abs() * 100.0;
         while digits > 0.0 && digits < 9.5 && decimals < 6 {

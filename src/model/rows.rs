@@ -8,7 +8,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Index, IndexMut};
 
-/// What indexes a column of a round.
+/// An index of a column of a round.
 pub(crate) trait Row: Copy {
     /// The row at a position.
     fn at(position: usize) -> Self;

@@ -10,9 +10,9 @@
 //! | `none` | none | becomes `None` |
 //! | `each` | anything iterable | grows by its items |
 //! | `one` | one item | grows by it |
-//! | `kind`, `kinds` | one kind of hardware or a set of them, or anything iterable | grows by it |
-//! | `amount` | a resource and an amount | says so much of this resource |
-//! | `entry` | a key and a value | has this value for this key |
+//! | `kind`, `kinds` | one kind of hardware, a set of kinds, or any iterator of kinds | grows by them |
+//! | `amount` | a resource and an amount | sets the amount of this resource |
+//! | `entry` | a key and a value | sets the value of this key |
 
 /// Builder methods that take and give back the record by value.
 macro_rules! setters {

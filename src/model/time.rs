@@ -1,6 +1,6 @@
-//! Time as the host tells it.
+//! How does the engine know the time? Only from the host.
 //!
-//! The engine never reads a clock: the present comes in with every [`Snapshot`](crate::Snapshot).
+//! The engine never reads a clock: the present moment comes in with every [`Snapshot`](crate::Snapshot).
 //! Spans are [`core::time::Duration`]; in configuration files and logs they are seconds.
 
 use core::fmt;
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// So many milliseconds after the host's epoch.
+    /// This many milliseconds after the host's epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// So many seconds after the host's epoch. Saturates at the end of time.
+    /// This many seconds after the host's epoch; saturates at the largest moment.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1_000))
     }
@@ -38,7 +38,7 @@ impl Timestamp {
         Duration::from_millis(self.0).as_secs_f64()
     }
 
-    /// How long after `earlier` this is, or `None` if it is not after it.
+    /// How long after `earlier` this moment is; `None` if it is not later.
     ///
     /// ```
     /// use core::time::Duration;
@@ -54,7 +54,7 @@ impl Timestamp {
         }
     }
 
-    /// This moment plus a span; saturates at the end of time.
+    /// This moment plus a span; saturates at the largest moment.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
@@ -66,7 +66,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis(span)))
     }
 
-    /// Seconds from `origin` to here, negative if this is earlier: the axis of a regression.
+    /// Seconds from `origin` to this moment, negative if it is earlier: the axis of a regression.
     pub(crate) fn seconds_from(self, origin: Self) -> f64 {
         let (sign, millis) = match self.0.checked_sub(origin.0) {
             Some(ahead) => (1.0, ahead),
@@ -87,12 +87,12 @@ pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Seconds of a span, as a number to reckon with.
+/// Seconds of a span, as a number.
 pub(crate) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-/// A span of so many seconds; the longest one where they do not fit.
+/// A span of this many seconds; the longest span if they do not fit.
 pub(crate) fn from_seconds(secs: f64) -> Duration {
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }

@@ -1,4 +1,4 @@
-//! Is the cluster even, and if it is not, by what evidence?
+//! Is the cluster even, and if not, what is the evidence?
 
 use core::fmt;
 
@@ -13,17 +13,17 @@ use crate::model::ids::WorkerId;
 pub enum Balance {
     /// The loads of fewer than two workers are known: there is nothing to compare.
     Unknown,
-    /// Nothing to be done about it.
+    /// No move is needed to even out the loads.
     Even {
         /// Highest less lowest load.
         spread: f64,
     },
-    /// Something is to be done about it.
+    /// Moves are needed to even out the loads.
     Uneven(Imbalance),
 }
 
 impl Balance {
-    /// Whether something is to be done about it.
+    /// Whether moves are needed to even out the loads.
     pub const fn is_uneven(&self) -> bool {
         matches!(self, Self::Uneven(_))
     }
@@ -43,7 +43,7 @@ impl fmt::Display for Balance {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Imbalance {
-    /// Whether it is there or coming.
+    /// Whether the imbalance is present or predicted.
     pub sight: Sight,
     /// The most loaded worker.
     pub hottest: WorkerId,
@@ -59,7 +59,7 @@ pub struct Imbalance {
     pub under: bool,
     /// Highest less lowest load.
     pub spread: f64,
-    /// The spread that had to be exceeded.
+    /// The spread that must be exceeded.
     pub needed: f64,
 }
 
@@ -76,14 +76,14 @@ impl fmt::Display for Imbalance {
     }
 }
 
-/// Whether an imbalance is there or coming.
+/// Whether an imbalance is present or predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sight {
-    /// It is there.
+    /// The measured loads are uneven.
     Present,
-    /// It is coming.
+    /// The predicted loads are uneven.
     Predicted {
         /// The forecast's confidence, 0 to 1.
         confidence: f64,

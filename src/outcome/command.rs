@@ -1,4 +1,4 @@
-//! What the host is to do, and why.
+//! What must the host do, and why?
 
 use core::fmt;
 use core::time::Duration;
@@ -25,14 +25,15 @@ pub struct Command {
     /// Why: in files either a `reason` or a `cause`.
     #[serde(flatten)]
     pub why: Why,
-    /// What spoke for the migration and against it; none where there was no choice.
+    /// The cost and the benefit of the migration; `None` if nothing was weighed.
     pub scorecard: Option<Scorecard>,
-    /// By which of its alternatives the task is to run on its target, if it has any: an index into
-    /// [`Task::alternatives`](crate::Task::alternatives). On its way back it runs as it did.
+    /// The alternative by which the task runs on its target: an index into
+    /// [`Task::alternatives`](crate::Task::alternatives); `None` if it has none. A task that returns
+    /// to its source runs as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
-    /// What the move costs in time, and gains; none where moves need not repay themselves
-    /// ([`Config::transfer`](crate::Config::transfer)).
+    /// What the move costs and gains in time; `None` if moves need not repay themselves
+    /// ([`Config::transfer`](crate::Config::transfer) is off).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
 }
@@ -48,7 +49,7 @@ impl fmt::Display for Command {
 }
 
 impl Command {
-    /// Why its migration was begun; `None` of a step that follows from something that happened.
+    /// Why the migration was begun; `None` if the command is a later step of a migration.
     pub const fn reason(&self) -> Option<Reason> {
         match self.why {
             Why::Begun(reason) => Some(reason),
@@ -56,7 +57,7 @@ impl Command {
         }
     }
 
-    /// What the step follows from; `None` of a command that begins a migration, or tries it again.
+    /// What the step follows from; `None` if the command begins a migration or tries it again.
     pub const fn cause(&self) -> Option<Cause> {
         match self.why {
             Why::Begun(_) => None,
@@ -70,78 +71,78 @@ impl Command {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// The first half of a move: ask `from` to save the task's state and let it go. Answer with
+    /// The first half of a move: ask `from` to save the task's state and release the task. Answer with
     /// [`Event::Released`](crate::Event::Released); the second half follows.
     Release {
-        /// Where it runs.
+        /// The worker that the task runs on.
         from: WorkerId,
-        /// Where it will go.
+        /// The worker that the task will move to.
         to: WorkerId,
     },
-    /// The second half: ask `to` to run it from the saved state. Answer with
-    /// [`Event::Running`](crate::Event::Running), also where `to` runs it already: a later life of the
-    /// engine may not know what its source did.
+    /// The second half of a move: ask `to` to run the task from the saved state. Answer with
+    /// [`Event::Running`](crate::Event::Running), even if `to` runs the task already: after a restart
+    /// the engine may not know what the source did.
     Assign {
-        /// Where it runs from now on.
+        /// The worker that the task runs on from now on.
         to: WorkerId,
-        /// The device that has room for it, if it needs one.
+        /// The device that has room for the task; `None` if the task needs no device.
         device: Option<u16>,
     },
-    /// The task has lost its worker: ask `to` to run it from its last checkpoint. Answer with
+    /// The task has lost its worker: ask `to` to run the task from its last checkpoint. Answer with
     /// [`Event::Running`](crate::Event::Running).
     Place {
-        /// Where it runs from now on.
+        /// The worker that the task runs on from now on.
         to: WorkerId,
-        /// The device that has room for it, if it needs one.
+        /// The device that has room for the task; `None` if the task needs no device.
         device: Option<u16>,
     },
     /// Give the task back to the scheduler; the engine is done with it.
     Requeue,
-    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it. Of
-    /// a move that [overlaps](Self::Start), a target that runs its copy already stops it.
+    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it. If
+    /// the move [overlaps](Self::Start) and the target already runs a copy, the target stops the copy.
     Abort {
-        /// Whom to tell.
+        /// The worker to tell.
         worker: WorkerId,
     },
-    /// Ask `from` to evict the task: the host's scheduler places it anew, at `hint` if it likes.
+    /// Ask `from` to evict the task: the host's scheduler then places it, on `hint` or elsewhere.
     /// Answer with [`Event::Diverted`](crate::Event::Diverted) (or
-    /// [`Event::Running`](crate::Event::Running), if it runs at `hint` under its own name).
+    /// [`Event::Running`](crate::Event::Running), if the task runs on `hint` under its own id).
     Evict {
-        /// Where it runs.
+        /// The worker that the task runs on.
         from: WorkerId,
-        /// Where it would be best.
+        /// The worker that would be best.
         hint: WorkerId,
     },
-    /// Take the task, which has not begun, out of `from`'s queue and queue it again in favour of
-    /// `to`. It interrupts nothing. Answer as to [`Evict`](Self::Evict).
+    /// Take the task, which has not begun, out of `from`'s queue and queue it again, preferably for
+    /// `to`. This interrupts nothing. Answer as to [`Evict`](Self::Evict).
     RequeueFor {
-        /// Where it waits.
+        /// The worker in whose queue the task waits.
         from: WorkerId,
-        /// Who is to have it.
+        /// The worker that should take the task.
         to: WorkerId,
     },
     /// The first half of a move that overlaps: ask `to` to start a copy of the task while `from`
     /// goes on running it. Answer with [`Event::Running`](crate::Event::Running); the second half
     /// follows.
     Start {
-        /// Where it runs.
+        /// The worker that the task runs on.
         from: WorkerId,
-        /// Where its copy starts.
+        /// The worker on which its copy starts.
         to: WorkerId,
-        /// The device that has room for it, if it needs one.
+        /// The device that has room for the copy; `None` if the task needs no device.
         device: Option<u16>,
     },
-    /// The second half: ask `from` to stop the task, whose copy runs elsewhere. Answer with
-    /// [`Event::Released`](crate::Event::Released).
+    /// The second half of a move that overlaps: ask `from` to stop the task, whose copy runs on the
+    /// target. Answer with [`Event::Released`](crate::Event::Released).
     Stop {
-        /// Where it ran.
+        /// The worker to stop it on.
         from: WorkerId,
     },
 }
 
 impl Action {
-    /// Where it takes a task from and where to, if it begins a migration; `None` of the steps that
-    /// follow.
+    /// The source (`None` if the task has lost its worker) and the target, if the action begins a
+    /// migration; `None` for a later step.
     pub const fn begins(&self) -> Option<(Option<WorkerId>, WorkerId)> {
         match *self {
             Self::Release { from, to }
@@ -164,7 +165,7 @@ impl fmt::Display for Action {
             }
             Self::Place { to, device: None } => write!(f, "placed on {to}"),
             Self::Place { to, device: Some(device) } => write!(f, "placed on {to} device {device}"),
-            Self::Evict { from, hint } => write!(f, "evicted from {from}, best to {hint}"),
+            Self::Evict { from, hint } => write!(f, "evicted from {from}, preferably to {hint}"),
             Self::RequeueFor { from, to } => write!(f, "queued again for {to}, not {from}"),
             Self::Start { from, to, device: None } => {
                 write!(f, "{from} -> {to}, started there first")
@@ -186,7 +187,7 @@ pub enum Why {
     /// The migration was begun for this reason.
     #[serde(rename = "reason")]
     Begun(Reason),
-    /// The migration is under way, and this has happened.
+    /// The migration is under way, and this happened to it.
     #[serde(rename = "cause")]
     Follows(Cause),
 }
@@ -233,8 +234,8 @@ pub enum Reason {
         /// The threshold.
         high: f64,
     },
-    /// Some worker is loaded below the low threshold, and others carry more than their share: the task goes
-    /// there, or to another that takes it better.
+    /// A worker is loaded below the low threshold, and others carry more than their share: the task goes
+    /// to that worker, or to another one that suits it better.
     Underload {
         /// The coldest worker.
         worker: WorkerId,
@@ -243,7 +244,7 @@ pub enum Reason {
         /// The threshold.
         low: f64,
     },
-    /// Nobody is out of bounds, but the source carries far more than others.
+    /// No worker is beyond a threshold, but the source carries far more than others.
     Spread {
         /// The source.
         worker: WorkerId,
@@ -262,19 +263,19 @@ pub enum Reason {
         high: f64,
         /// The forecast's confidence, 0 to 1.
         confidence: f64,
-        /// How far ahead.
+        /// How far ahead the forecast looks.
         #[serde(with = "as_seconds")]
         horizon: Duration,
     },
-    /// It runs faster there.
+    /// The task runs faster on the target.
     Faster {
         /// The source.
         worker: WorkerId,
-        /// How many times as fast.
+        /// How many times as fast as on the source.
         times: f64,
     },
-    /// The host was found to carry it out: it was begun by an earlier life of the engine, or with a state that
-    /// was not saved, and nobody remembers why.
+    /// The host was found to carry out the migration already: an earlier life of the engine began it, and its
+    /// reason was not saved.
     TakenOver,
 }
 
@@ -284,7 +285,9 @@ impl fmt::Display for Reason {
             Self::Recover => f.write_str("its worker is gone"),
             Self::Drain { worker } => write!(f, "{worker} is draining"),
             Self::Leaves { worker, at } => write!(f, "{worker} leaves at {at}"),
-            Self::Along { group } => write!(f, "{group} moves as one"),
+            Self::Along { group } => {
+                write!(f, "another task of gang {group} must leave its worker")
+            }
             Self::Overload { worker, load, high } => {
                 write!(f, "{worker} at {load:.3} above {high:.3}")
             }
@@ -302,23 +305,23 @@ impl fmt::Display for Reason {
             Self::Faster { worker, times } => {
                 write!(f, "runs {times:.2} times as fast there as on {worker}")
             }
-            Self::TakenOver => f.write_str("taken over, nobody remembers why it was begun"),
+            Self::TakenOver => f.write_str("found under way, begun for an unknown reason"),
         }
     }
 }
 
-/// What a step of a migration under way follows from, with the evidence.
+/// What caused a step of a migration under way, with the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// The source has let go.
+    /// The source has released the task.
     Released,
-    /// Its copy runs on the target.
+    /// The task's copy runs on the target.
     Copied,
-    /// The target did not take it; it goes back where it came from.
+    /// The target did not take the task; the task goes back to its source.
     Return,
-    /// One side did not do its part; its source keeps it.
+    /// The source or the target did not do its part; the source keeps the task.
     Kept,
     /// Every attempt has failed.
     Exhausted,
@@ -326,16 +329,16 @@ pub enum Cause {
     TimedOut {
         /// The step.
         phase: Phase,
-        /// Since then.
+        /// When the step began.
         since: Timestamp,
     },
-    /// It is somewhere else.
+    /// The task was found on another worker.
     Elsewhere,
-    /// An operator called it off.
+    /// An operator called the migration off.
     Operator,
-    /// The source let go after the migration had ended.
+    /// The source released the task after the migration had ended.
     Late,
-    /// Another task of its gang stays where it is.
+    /// Another task of its gang stays on its worker.
     Along {
         /// The gang.
         group: GroupId,
@@ -352,18 +355,18 @@ pub enum Cause {
         /// Its stance now.
         stance: Stance,
     },
-    /// The target leaves soon, as it turns out.
+    /// The target turns out to leave soon.
     TargetLeaves {
         /// The target.
         worker: WorkerId,
         /// When it leaves.
         at: Timestamp,
     },
-    /// The task may not go to its target any more.
+    /// The task may no longer go to its target.
     TargetOutside {
         /// The target.
         worker: WorkerId,
-        /// The class that does not name it now.
+        /// The class that no longer names the target.
         class: ClassId,
     },
     /// The target has filled up meanwhile.
@@ -380,20 +383,22 @@ impl fmt::Display for Cause {
         match *self {
             Self::Released => f.write_str("released by its source"),
             Self::Copied => f.write_str("its copy runs on the target"),
-            Self::Return => f.write_str("its target did not take it, back to the source"),
+            Self::Return => f.write_str("its target did not take it; it goes back to its source"),
             Self::Kept => f.write_str("its source keeps it"),
             Self::Exhausted => f.write_str("every attempt has failed"),
-            Self::TimedOut { phase, since } => write!(f, "{phase} since {since}, too long"),
-            Self::Elsewhere => f.write_str("it is elsewhere"),
+            Self::TimedOut { phase, since } => write!(f, "timed out: {phase} since {since}"),
+            Self::Elsewhere => f.write_str("it was found on another worker"),
             Self::Operator => f.write_str("called off by the operator"),
             Self::Late => f.write_str("released after the migration had ended"),
-            Self::Along { group } => write!(f, "{group} moves as one"),
+            Self::Along { group } => write!(f, "another task of gang {group} stays"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
             Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),
             Self::TargetLeaves { worker, at } => write!(f, "{worker} leaves at {at}"),
-            Self::TargetOutside { worker, class } => write!(f, "{worker} is not in {class} now"),
+            Self::TargetOutside { worker, class } => {
+                write!(f, "{worker} is no longer in class {class}")
+            }
             Self::TargetFull { worker, resource } => {
-                write!(f, "{worker} has no {resource} left meanwhile")
+                write!(f, "{worker} has no room for it any more: too little {resource}")
             }
         }
     }
@@ -407,16 +412,16 @@ pub struct Ended {
     pub migration: MigrationId,
     /// Its task.
     pub task: TaskId,
-    /// Where the task came from; nowhere if it was orphaned.
+    /// The task's source; `None` if the task had lost its worker.
     pub from: Option<WorkerId>,
-    /// Where it went, or was to go. Of what was [diverted](Fate::Diverted) this is not where the task
-    /// is: the host has said that itself.
+    /// The task's target. A task that was [diverted](Fate::Diverted) is not there: the host itself
+    /// reported where it is.
     pub to: WorkerId,
     /// How it ended.
     pub fate: Fate,
     /// When it ended.
     pub at: Timestamp,
-    /// How long it took.
+    /// How long the migration took.
     #[serde(with = "as_seconds")]
     pub took: Duration,
 }
@@ -438,13 +443,13 @@ pub enum Fate {
     Failed,
     /// A step took too long.
     TimedOut,
-    /// One side said no.
+    /// The source or the target refused.
     Refused,
     /// The task turned up elsewhere.
     Diverted,
-    /// It was called off.
+    /// The migration was called off.
     Aborted,
-    /// The task itself came to its end meanwhile.
+    /// The task itself finished meanwhile.
     Finished,
 }
 

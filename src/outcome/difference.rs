@@ -1,4 +1,4 @@
-//! How do two rounds over one snapshot differ: what does one engine do that the other would not, and why?
+//! How do two rounds over one snapshot differ: what does one engine decide that the other does not, and why?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,87 +15,87 @@ use crate::model::time::Timestamp;
 #[must_use]
 #[non_exhaustive]
 pub struct Differences {
-    /// The grounds first, then the moves by task, then what follows from migrations under way.
+    /// First what the decisions rest on, then the moves by task, then the later steps of migrations under way.
     pub list: Vec<Difference>,
 }
 
-/// One difference between what an engine decides and what another, its shadow, would decide.
+/// One difference between the decisions of an engine (live) and those of another one (its shadow).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Difference {
-    /// They have read snapshots of different moments.
+    /// They read snapshots of different moments.
     Snapshot {
-        /// The moment of the one that live has read.
+        /// The moment of live's snapshot.
         live: Timestamp,
-        /// And shadow.
+        /// The moment of shadow's snapshot.
         shadow: Timestamp,
     },
-    /// Other thresholds are in force.
+    /// Their thresholds differ.
     Thresholds {
-        /// By live.
+        /// Live's thresholds.
         live: Thresholds,
-        /// By shadow.
+        /// Shadow's thresholds.
         shadow: Thresholds,
     },
-    /// They foresee something else: without the workers, one by one.
+    /// Their forecasts differ; the list of single workers is left out.
     Forecast {
-        /// By live, if it foresees anything.
+        /// Live's forecast; `None` if it has none.
         live: Option<Forecast>,
-        /// By shadow.
+        /// Shadow's forecast; `None` if it has none.
         shadow: Option<Forecast>,
     },
-    /// They judge the cluster otherwise.
+    /// They disagree on whether the cluster is even.
     Balance {
-        /// By live.
+        /// Live's answer.
         live: Balance,
-        /// By shadow.
+        /// Shadow's answer.
         shadow: Balance,
     },
-    /// Live does it, shadow would not.
+    /// Live makes a move that shadow does not make.
     OnlyLive {
-        /// What live does.
+        /// Live's command.
         command: Command,
-        /// Why shadow does not, if its tally tells.
+        /// Why shadow does not; `None` if its tally does not say.
         refusal: Option<Rejection>,
     },
-    /// Shadow would do it, live does not.
+    /// Shadow makes a move that live does not make.
     OnlyShadow {
-        /// What shadow would do.
+        /// Shadow's command.
         command: Command,
-        /// Why live does not, if its tally tells.
+        /// Why live does not; `None` if its tally does not say.
         refusal: Option<Rejection>,
     },
-    /// The task goes elsewhere: to another worker, another device there, or by another alternative. Or
-    /// it goes in another way: it is evicted, say, or its copy is started first.
+    /// The task moves differently: to another worker or device, by another alternative, or in another
+    /// way (it is evicted, say, or its copy is started first).
     Target {
-        /// By live.
+        /// Live's command.
         live: Command,
-        /// By shadow.
+        /// Shadow's command.
         shadow: Command,
-        /// Why live does not choose shadow's target, if its tally tells.
+        /// Why live does not choose shadow's target; `None` if its tally does not say.
         live_refusal: Option<Rejection>,
-        /// Why shadow does not choose live's.
+        /// Why shadow does not choose live's target; `None` if its tally does not say.
         shadow_refusal: Option<Rejection>,
     },
-    /// The task goes to the same place, for another reason.
+    /// The task moves to the same place, for another reason.
     Reason {
-        /// By live.
+        /// Live's command.
         live: Command,
-        /// By shadow.
+        /// Shadow's command.
         shadow: Command,
     },
 }
 
 impl Outcome {
-    /// Where this outcome (live) and that of another engine (its shadow) part. What either proposes
-    /// counts like what it commands.
+    /// The differences between this outcome (live) and that of another engine (its shadow). Proposed
+    /// moves count like commanded ones.
     ///
     /// A shadow reads the same inputs under other settings, in
-    /// [`Mode::Advise`](crate::config::Mode::Advise). It knows of the moves of the one that acts what
-    /// snapshots show: those under way it takes over where they are shown as
-    /// [`Moving`](crate::snapshot::Placement::Moving). To ask about a single round only, let it
-    /// [resume](crate::Engine::resume) from the other's state before that round.
+    /// [`Mode::Advise`](crate::config::Mode::Advise). It learns of the live engine's moves from the
+    /// snapshots: it takes over those that are shown as
+    /// [`Moving`](crate::snapshot::Placement::Moving). To compare a single round only, let the shadow
+    /// [resume](crate::Engine::resume) from the live engine's state before that round.
     ///
     /// ```
     /// use evenkeel::{
@@ -204,7 +204,8 @@ impl Outcome {
         (!same).then_some(Difference::Reason { live: *live, shadow: *shadow })
     }
 
-    /// Why this round did not make a move: the refusal of the pair, or else of the task; `None` if the tally has none.
+    /// Why this round did not make a move: the refusal of the pair, or else of the task; `None` if the tally has
+    /// neither.
     fn refusal(&self, command: &Command) -> Option<Rejection> {
         if broken!("shadow_tells_refusals") {
             return None;
@@ -247,7 +248,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Snapshot { live, shadow } => {
-                write!(f, "live has read a snapshot of {live}, shadow another of {shadow}")
+                write!(f, "live has read the snapshot of {live}, shadow that of {shadow}")
             }
             Self::Thresholds { live, shadow } => {
                 write!(f, "thresholds: live {live}; shadow {shadow}")
@@ -286,7 +287,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Prints what is to be done with a task.
+/// Prints what a command does with its task.
 struct Way<'a>(&'a Command);
 
 impl fmt::Display for Way<'_> {
@@ -324,7 +325,7 @@ impl fmt::Display for Why {
 }
 
 impl Differences {
-    /// Whether there is none.
+    /// Whether there is no difference.
     pub const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How much free device memory is of no use in one piece?
+//! How much free device memory is useless to a task that needs it in one piece?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::model::ids::WorkerId;
 use crate::model::resource::{Quantity, ResourceId};
 
-/// How much of the free device memory is of no use to a task that needs it in one piece.
+/// How much of the free device memory is useless to a task that needs it in one piece.
 ///
-/// Free is what nobody uses, has reserved, or is on the way to before this round. The share is `1 -
-/// (sum of each worker's largest hole) / (sum of all that is free)`: a task is never split over
-/// devices, so what lies outside a worker's largest hole does not add to what it can take. One worker
-/// with 16 and 8 GiB free on its two devices stands at 1 - 16 / 24 = 0.333; with 24 and 0, or with one
-/// device, at 0; with 4 GiB on each of four, at 0.75.
+/// Memory is free if it is neither used nor reserved, and no task that began to move before this round
+/// will claim it. A task is never split over devices, so only the device with the most free memory
+/// (the widest) counts: the share is `1 - (sum of each worker's widest) / (sum of all free memory)`.
+/// For a worker with 16 and 8 GiB free on its two devices the share is 1 - 16 / 24 = 0.333; with 24
+/// and 0, or with one device, 0; with 4 GiB on each of four devices, 0.75.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fragmentation {
     /// Free device memory of all workers, in bytes.
     pub free_bytes: f64,
-    /// The largest holes of all workers added up, in bytes.
+    /// Free memory of each worker's widest device, summed over all workers, in bytes.
     pub widest_bytes: f64,
-    /// The share of free memory that is not in them, 0 to 1; 0 where nothing is free.
+    /// The share of free memory that is on other devices, 0 to 1; 0 if nothing is free.
     pub share: f64,
-    /// Each worker that says how much memory its devices have, by id.
+    /// Each worker that states the memory of its devices, by id.
     pub workers: Vec<WorkerFragmentation>,
 }
 
@@ -36,9 +36,9 @@ pub struct WorkerFragmentation {
     pub worker: WorkerId,
     /// Free memory of all its devices, in bytes.
     pub free_bytes: f64,
-    /// Free memory of the device that has most, in bytes.
+    /// Free memory of the device that has the most, in bytes.
     pub widest_bytes: f64,
-    /// The share of free memory that is not there, 0 to 1; 0 where nothing is free.
+    /// The share of free memory that is on its other devices, 0 to 1; 0 if nothing is free.
     pub share: f64,
 }
 

@@ -1,4 +1,4 @@
-//! How long would a move keep its task still, what would it lose, and when would that be repaid?
+//! How long does a move stop its task, how much work does it lose, and when is that repaid?
 
 use core::fmt;
 use core::time::Duration;
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{Span, as_optional_seconds, as_seconds};
 
-/// The price of a move in time, and what it gains; carried by the commands of a move where
-/// [`Config::transfer`](crate::Config::transfer) is on. What is unknown is absent, never zero. In
-/// files spans are seconds, and their names end in `_secs`.
+/// What a move costs and gains in time. The commands of a move carry it if
+/// [`Config::transfer`](crate::Config::transfer) is on. An unknown figure is `None`, never zero. In
+/// files, times are in seconds, and their names end in `_secs`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Handover {
-    /// How long its state is under way.
+    /// How long the transfer of the task's state takes.
     #[serde(default, rename = "transfer_secs", with = "as_optional_seconds")]
     pub transfer: Option<Duration>,
-    /// How long it stands still: saving its state, the transfer, and the restart; zero if it starts
-    /// there before it stops here.
+    /// How long the task stops: saving its state, the transfer, and the restart; zero if it starts on
+    /// the target before it stops at the source.
     #[serde(default, rename = "downtime_secs", with = "as_optional_seconds")]
     pub downtime: Option<Duration>,
-    /// How much of its work is lost: what it has done since its last checkpoint, or all.
+    /// How much of the task's work is lost: all since its last checkpoint, or since its beginning.
     #[serde(default, rename = "lost_secs", with = "as_optional_seconds")]
     pub lost: Option<Duration>,
-    /// What is gained there per second, in seconds of its work.
+    /// What the move gains per second, in seconds of the task's work.
     pub gain: Option<f64>,
-    /// How many times as fast it runs there; part of the gain.
+    /// How many times as fast the task runs on the target; part of the gain.
     pub times: f64,
-    /// For how long: until it would end there, or up to the horizon if that is nearer or nobody
-    /// knows; 1 s at least.
+    /// How long the gain lasts: until the task would end on the target, or up to the horizon if that
+    /// is nearer or the end is unknown; at least 1 s.
     #[serde(rename = "left_secs", with = "as_seconds")]
     pub left: Duration,
     /// How far ahead gains are counted.
@@ -46,10 +46,10 @@ impl Handover {
 impl fmt::Display for Handover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (down, lost) = (Known(self.downtime), Known(self.lost));
-        write!(f, "still for {down} (transfer {}), loses {lost}", Known(self.transfer))?;
+        write!(f, "stops for {down} (transfer {}), loses {lost}", Known(self.transfer))?;
         match self.gain {
-            Some(gain) => write!(f, "; gains {gain:.2} a second for {}", Span(self.left)),
-            None => f.write_str("; gains what nobody knows"),
+            Some(gain) => write!(f, " of work; gains {gain:.2}s a second for {}", Span(self.left)),
+            None => f.write_str(" of work; its gain is unknown"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which tasks will not be gone in time from a worker that leaves?
+//! Which tasks will still be on a worker when it leaves?
 
 use core::fmt;
 use core::time::Duration;
@@ -9,12 +9,11 @@ use super::Rejection;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::{Span, Timestamp, as_optional_seconds};
 
-/// A task that will still be on its worker when that leaves, as things stand.
+/// A task that will still be on its worker when the worker leaves, unless something changes.
 ///
-/// The earliest moment counts: a task that nothing stops begins in one of the next rounds, by deadline, in each round
-/// as many as in this one, and so does a task that waits for a disruption budget that the engine's own moves have used
-/// up; a task that waits for a moment, or for a budget over time, begins then. A task that is named will be late unless
-/// something changes; others may turn out to be.
+/// The estimate is a best case. Tasks that nothing stops leave in the order of their deadlines, as many per round as in
+/// this one; so do tasks that wait for a disruption budget which the engine's own moves have used up. A task that waits
+/// for a moment, or for a budget over time, begins to leave then. Tasks that are not listed may still turn out late.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Late {
@@ -26,10 +25,9 @@ pub struct Late {
     pub deadline: Timestamp,
     /// When the task will have left at the earliest; `None` if it cannot go.
     pub gone: Option<Timestamp>,
-    /// What stops a task that cannot go; `None` if it can, or if no worker takes anything.
+    /// What stops a task that cannot go; `None` if it can go, or if no worker accepts tasks.
     pub stopped: Option<Rejection>,
-    /// How long the worker needs at least to hand the task over; `None` if that is not known. In files it is
-    /// `needs_secs`.
+    /// The least time that handing the task over takes; `None` if unknown. In files it is `needs_secs`, in seconds.
     #[serde(
         default,
         rename = "needs_secs",
@@ -70,7 +68,8 @@ impl fmt::Display for Late {
                 write!(f, " ({})", no.remedy())
             }
             (None, None) => {
-                write!(f, "{task} stays on {worker}, which leaves at {deadline}: no worker is open")
+                write!(f, "{task} stays on {worker}, which leaves at {deadline}")?;
+                f.write_str(": no worker accepts tasks")
             }
         }
     }

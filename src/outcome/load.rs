@@ -1,4 +1,4 @@
-//! How loaded are the workers, one by one and together, and where is that heading?
+//! How loaded are the workers, each and together, and what is the trend?
 
 use core::fmt;
 
@@ -14,9 +14,9 @@ use crate::model::time::Timestamp;
 pub struct WorkerLoad {
     /// The worker.
     pub worker: WorkerId,
-    /// As reported; nothing if unknown.
+    /// The load as reported; `None` if unknown.
     pub reported: Option<Utilization>,
-    /// With everything that was on its way before this round, as if it had arrived.
+    /// The load as if every move that began before this round had arrived; `None` if unknown.
     pub projected: Option<Utilization>,
 }
 
@@ -38,9 +38,9 @@ impl fmt::Display for WorkerLoad {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SystemLoad {
-    /// When.
+    /// The moment of the snapshot.
     pub at: Timestamp,
-    /// Workers whose load is known.
+    /// How many workers have a known load.
     pub workers: u32,
     /// Mean load.
     pub mean: f64,
@@ -73,7 +73,7 @@ impl fmt::Display for SystemLoad {
 pub struct Trend {
     /// Up, down, or neither.
     pub direction: Direction,
-    /// Change of the mean load per round, signed: the slope of the least-squares line.
+    /// Change of the mean load per round, with its sign: the slope of the least-squares line.
     pub slope: f64,
     /// How well the line explains the load (R squared), 0 to 1.
     pub confidence: f64,
@@ -123,7 +123,7 @@ impl fmt::Display for Direction {
 pub enum LoadBand {
     /// Above the upper bound (75 %).
     High,
-    /// Between the bounds, or not adapted to.
+    /// Between the bounds, or anywhere if adaptation is off.
     #[default]
     Normal,
     /// Below the lower bound (30 %).

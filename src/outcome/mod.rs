@@ -1,7 +1,7 @@
-//! Everything a round has to say: what to do, and why; what is not done, and why not.
+//! What does a round decide? What the host must do, and why; what is not done, and why not.
 //!
-//! Values only. Nothing is logged; what the host wants to keep, it keeps. Every type prints as a
-//! sentence an operator can read, and serialises.
+//! These are plain values: nothing is logged, and the host keeps what it wants. Every type
+//! serialises, and prints as a sentence that an operator can read.
 
 mod advice;
 mod balance;
@@ -48,14 +48,14 @@ use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::snapshot::BadRecord;
 
-/// What one balancing round decided, and on what grounds.
+/// What one round decided, with the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct Outcome {
     /// Version of this format: 1.
     pub version: u32,
-    /// The life of the engine.
+    /// The epoch of the engine: which of its lives this is.
     pub epoch: Epoch,
     /// The number of this round within that life, from 1.
     pub tick: u64,
@@ -66,65 +66,68 @@ pub struct Outcome {
     pub mode: Mode,
     /// What the host is to do, in this order.
     pub commands: Vec<Command>,
-    /// Under [`Mode::Advise`] what would be begun, in this order, under the ids it would have had.
-    /// Not for the host to carry out: no report on it is understood, and in the next round the same
-    /// ids may stand for other migrations.
+    /// The commands that would begin migrations under [`Mode::Act`], in this order, with the ids that
+    /// they would have had; empty in other modes than [`Mode::Advise`]. The host must not carry them
+    /// out: reports on them are ignored, and the next round may use the same ids for other migrations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposed: Vec<Command>,
-    /// The migrations that came to their end in this round.
+    /// The migrations that ended in this round.
     pub ended: Vec<Ended>,
-    /// Migrations begun in this round, and those that ended since the round before, by reports in
-    /// between too.
+    /// How many migrations began in this round, and how many ended since the round before, in this
+    /// round or by reports in between.
     pub counts: Counts,
     /// Migrations under way when the round was over.
     pub in_flight: u32,
     /// Every worker's load, by id.
     pub workers: Vec<WorkerLoad>,
-    /// The loads taken together; nothing if none is known.
+    /// The loads of all workers together; `None` if no load is known.
     pub load: Option<SystemLoad>,
-    /// How free device memory is cut up, where that is asked for
-    /// ([`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation)) and there is any.
+    /// How free device memory is cut up; `None` if
+    /// [`Efficiency::fragmentation`](crate::config::Efficiency::fragmentation) is off, or no worker
+    /// states its device memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragmentation: Option<Fragmentation>,
-    /// Where the system's load is heading, once there is enough history.
+    /// Where the system's load is heading; `None` until there is enough history.
     pub trend: Option<Trend>,
     /// The thresholds in force.
     pub thresholds: Thresholds,
-    /// How highly the system is loaded, which sets the pace.
+    /// How highly the system is loaded; this sets the pace.
     pub band: LoadBand,
-    /// What is coming, as far as it can be told.
+    /// The loads that are expected at the end of the prediction window; `None` if there is no
+    /// forecast.
     pub forecast: Option<Forecast>,
-    /// Even or uneven.
+    /// Whether the cluster is even or uneven.
     pub balance: Balance,
-    /// Why the engine refused to act in this round, if it did
-    /// ([`Config::safeguard`](crate::Config::safeguard)).
+    /// Why the engine held back in this round ([`Config::safeguard`](crate::Config::safeguard));
+    /// `None` if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
-    /// Every pair of task and worker that was scored, whatever became of it; empty where
-    /// cost-benefit analysis is off. One per task and worker at most, and under
-    /// [`Config::stability`](crate::Config::stability) not more than [`Outcome::CANDIDATES`] per task.
+    /// Every pair of task and worker that was scored, chosen or not; empty if
+    /// [`Config::cost_benefit`](crate::Config::cost_benefit) is off. Each pair appears at most once; under
+    /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task.
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
-    /// Who will still be on a worker when it leaves, as things stand; by deadline and id.
+    /// The tasks that will still be on a worker when it leaves, unless something changes; by deadline
+    /// and id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<Late>,
-    /// What no move can mend, and what would; nothing unless
-    /// [`Config::advice`](crate::Config::advice) is on. At most [`Outcome::ADVICE`] of each kind.
+    /// What no move can mend, and what would mend it; empty if
+    /// [`Config::advice`](crate::Config::advice) is off. At most [`Outcome::ADVICE`] of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<Advice>,
-    /// Records that made no sense, at most [`Outcome::BAD_RECORDS`] of them.
+    /// Invalid records, at most [`Outcome::BAD_RECORDS`].
     pub bad_records: Vec<BadRecord>,
 }
 
 impl Outcome {
     /// The present version of the format.
     pub const VERSION: u32 = 1;
-    /// So many bad records are shown at most; the snapshot has them all.
+    /// At most this many bad records are shown; the snapshot has them all.
     pub const BAD_RECORDS: usize = 32;
-    /// So much advice is given at most of each kind: of what is more, the gravest.
+    /// At most this many pieces of advice of each kind are given, the gravest first.
     pub const ADVICE: usize = 8;
-    /// So many workers are weighed for one task, at most, under
+    /// At most this many workers are scored for one task, under
     /// [`Config::stability`](crate::Config::stability).
     pub const CANDIDATES: usize = 8;
 
@@ -188,8 +191,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Too many workers are missing at once to be believed: nothing is begun in this round, and what is
-/// missing is unknown, not gone.
+/// So many workers are missing at once that the engine does not believe it: it begins nothing in this
+/// round, and takes the missing workers for unknown, not for gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Held {
@@ -197,9 +200,9 @@ pub struct Held {
     pub missing: u32,
     /// Workers that were there when a snapshot was last believed.
     pub known: u32,
-    /// Since when.
+    /// Since when they have been missing.
     pub since: Timestamp,
-    /// If they are still missing by then, they are believed to be gone.
+    /// If they are still missing at this moment, they count as gone.
     pub until: Timestamp,
 }
 
@@ -207,24 +210,24 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { missing, known, since, until } = self;
         write!(f, "{missing} of {known} known workers are missing since {since}")?;
-        write!(f, "; believed from {until} on")
+        write!(f, "; they count as gone from {until} on")
     }
 }
 
-/// What follows from one report.
+/// The engine's answer to one report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct Reply {
-    /// What the host is to do at once, in this order.
+    /// What the host must do at once, in this order.
     pub commands: Vec<Command>,
-    /// The migration that came to its end by it, if any.
+    /// The migrations that the report ended.
     pub ended: Vec<Ended>,
-    /// Whether the report said nothing new: of a migration that is unknown or over, or told before. (Some
-    /// words on one that is over are news: that its source let go after all, that an evicted task has turned
-    /// up.)
+    /// Whether the report said nothing new: it repeats an earlier one, or its migration is unknown or has
+    /// ended. (Two reports about an ended migration are news: that its source released the task after all,
+    /// and where an evicted task runs now.)
     pub ignored: bool,
-    /// The report, if it made no sense.
+    /// The report, if it is invalid; `None` otherwise.
     pub bad: Option<BadRecord>,
 }
 
@@ -251,16 +254,16 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Migrations by what became of them.
+/// How many migrations began, and how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Begun.
+    /// How many began.
     pub initiated: u64,
-    /// Ended well. Where the host's scheduler chooses the target, what was diverted has, too, unless
+    /// How many completed. If the host's scheduler chooses the target, a diverted task counts too, unless
     /// it came back to its source.
     pub completed: u64,
-    /// Ended otherwise.
+    /// How many ended in any other way.
     pub failed: u64,
 }
 
@@ -271,7 +274,7 @@ impl Counts {
         self.failed += other.failed;
     }
 
-    /// Completed migrations out of those that have ended; nothing before any has.
+    /// The share of completed migrations among those that have ended; `None` if none has.
     pub fn success_rate(&self) -> Option<f64> {
         let ended = self.completed + self.failed;
         (ended > 0).then(|| self.completed as f64 / ended as f64)
@@ -285,16 +288,16 @@ impl fmt::Display for Counts {
     }
 }
 
-/// 64-bit digests of what a round is decided from: see
+/// 64-bit digests of everything that a round is decided from: see
 /// [`Engine::fingerprints`](crate::Engine::fingerprints). They depend on the names of fields and
-/// variants, and on no order among them.
+/// variants, not on their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprints {
-    /// Of the configuration.
+    /// The digest of the configuration.
     pub config: u64,
-    /// Of the state, as it is before the round.
+    /// The digest of the state before the round.
     pub state: u64,
-    /// Of the snapshot.
+    /// The digest of the snapshot.
     pub snapshot: u64,
 }

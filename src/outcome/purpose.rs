@@ -4,21 +4,27 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a move is for, most pressing first. The purpose decides which [rules](crate::outcome::Rejection) a move must
-/// meet.
+/// What a move is for, most pressing first. The purpose decides which rules a move must meet.
+///
+/// The table lists every rule in the order in which they are asked: the purposes for which it holds (`x`), the
+/// section of [`Config`](crate::Config) that switches it on (or `always`), when it is asked (of every candidate, when
+/// a candidate is taken, or both), and the presets in which it holds. The first rule that refuses gives the
+/// [`Rejection`](crate::outcome::Rejection).
+///
+#[doc = include_str!("../rules/table.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Purpose {
-    /// The task has lost its worker and needs another one: only hard rules count.
+    /// The task has lost its worker and needs another one: only hard rules hold.
     Recover,
-    /// The task's worker is to be emptied: exempt from spread over domains, thresholds, and worth.
+    /// The task's worker is to be emptied: exempt from spread over domains, thresholds, and cost.
     Evacuate,
     /// Another member of the task's gang must leave its worker; treated like an evacuation.
     FollowGang,
-    /// To even out the loads: every rule counts.
+    /// To even out the loads: every rule holds.
     Rebalance,
-    /// To run faster on other hardware: every rule counts, and no load becomes uneven by it.
+    /// To run faster on other hardware: every rule holds, and the loads must stay even.
     Upgrade,
 }
 
@@ -27,8 +33,8 @@ impl Purpose {
     pub const ALL: [Self; 5] =
         [Self::Recover, Self::Evacuate, Self::FollowGang, Self::Rebalance, Self::Upgrade];
 
-    /// The purposes that a budget can tell apart: what follows a gang counts as evacuated, and a recovery
-    /// interrupts nothing.
+    /// The purposes that a budget tells apart: following a gang counts as evacuation, and a recovery interrupts
+    /// nothing.
     pub(crate) const BUDGETED: [Self; 3] = [Self::Evacuate, Self::Rebalance, Self::Upgrade];
 
     /// Whether nothing forces the move: it is made for the loads, or for speed.
@@ -36,7 +42,7 @@ impl Purpose {
         matches!(self, Self::Rebalance | Self::Upgrade)
     }
 
-    /// The purpose under which budgets count it; `None` of a recovery.
+    /// The purpose under which budgets count the move; `None` for a recovery.
     pub(crate) const fn budgeted(self) -> Option<Self> {
         match self {
             Self::Recover => None,

@@ -1,4 +1,4 @@
-//! What a move costs and what it is good for, factor by factor.
+//! What does a move cost, and what is its benefit, factor by factor?
 
 use core::fmt;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Scorecard {
-    /// What it costs.
+    /// The cost of the move.
     pub cost: Cost,
-    /// What it is good for.
+    /// The benefit of the move.
     pub benefit: Benefit,
 }
 
@@ -42,7 +42,7 @@ fn factors(f: &mut fmt::Formatter<'_>, factors: &[(&str, f64)]) -> fmt::Result {
     f.write_str(")")
 }
 
-/// What is done with every factor of a cost or a benefit.
+/// The methods that treat every factor of a cost or a benefit alike.
 macro_rules! factors {
     ($owner:ident[$count:literal] { $($factor:ident),+ }) => {
         impl $owner {
@@ -51,7 +51,7 @@ macro_rules! factors {
                 [$((stringify!($factor), self.$factor)),+]
             }
 
-            /// The sum, wherever it comes to.
+            /// The sum of the factors, without its bound.
             pub(crate) fn sum(&self) -> f64 {
                 self.factors().iter().map(|(_, points)| points).sum()
             }
@@ -63,28 +63,28 @@ macro_rules! factors {
     };
 }
 
-/// The factors of cost. Their sum counts up to 10.
+/// The factors of cost. Their sum is capped at 10.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cost {
-    /// Every move.
+    /// The cost of any move.
     pub base: f64,
-    /// The time it has run, or the work that would be lost.
+    /// For the time that the task has run, or the work that would be lost.
     pub running: f64,
-    /// Its priority.
+    /// For the task's priority.
     pub priority: f64,
-    /// The state to be handed over.
+    /// For the state that is handed over.
     pub state: f64,
-    /// What moves of its kind have cost.
+    /// For what moves of the task's kind have cost.
     pub history: f64,
-    /// What the host adds.
+    /// The points that the host adds for the task.
     pub extra: f64,
-    /// What the host adds for the target ([`TargetClass`](crate::snapshot::TargetClass)).
+    /// The points that the host adds for the target ([`TargetClass`](crate::snapshot::TargetClass)).
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub target: f64,
 }
 
-/// What is left out.
+/// Whether a factor is left out of the serialised form.
 fn is_nothing(points: &f64) -> bool {
     points.abs() <= 0.0
 }
@@ -101,27 +101,27 @@ impl Cost {
 
 factors! { Cost[7] { base, running, priority, state, history, extra, target } }
 
-/// The factors of benefit; single ones may be negative, their sum counts from 0.
+/// The factors of benefit. A factor may be negative; their sum counts as at least 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Benefit {
-    /// Evening out the two workers.
+    /// For evening out the two workers.
     pub utilization: f64,
-    /// Relieving an overloaded source.
+    /// For relieving an overloaded source.
     pub relief: f64,
-    /// Faster hardware.
+    /// For faster hardware.
     pub hardware: f64,
-    /// More free memory around it.
+    /// For a target with a larger free share of memory.
     pub memory: f64,
-    /// Less energy for a task that asks for it.
+    /// For saving energy, if the task asks for it.
     pub energy: f64,
-    /// Cooler hardware.
+    /// For cooler hardware.
     pub thermal: f64,
-    /// A device filled tightly.
+    /// For a device that is filled tightly.
     pub packing: f64,
-    /// The target's success with its kind.
+    /// For the target's success with tasks of this kind.
     pub success: f64,
-    /// The target's health.
+    /// For the target's health: 0 or negative.
     pub health: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What did not happen, counted by reason, with a few examples of each.
+//! What did a round refuse, counted by reason, with a few examples of each?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -39,9 +39,9 @@ pub struct Refusals {
 pub struct Refused {
     /// The task.
     pub task: TaskId,
-    /// The worker it would have gone to; none if the task goes nowhere.
+    /// The worker that was asked about; `None` if the refusal holds for every worker.
     pub to: Option<WorkerId>,
-    /// Why not.
+    /// Why it was refused.
     pub rejection: Rejection,
 }
 
@@ -49,21 +49,21 @@ pub struct Refused {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Considered {
-    /// The task; of several that move as one, the first.
+    /// The task; the first, if several move together.
     pub task: TaskId,
-    /// Where it is; nowhere if it has lost its worker.
+    /// The worker that the task is on; `None` if it has lost its worker.
     pub from: Option<WorkerId>,
-    /// Where it could go.
+    /// The worker that the task could move to.
     pub to: WorkerId,
-    /// What the move costs, in points.
+    /// The cost of the move, in points.
     pub cost: f64,
-    /// What it is good for, in points.
+    /// The benefit of the move, in points.
     pub benefit: f64,
-    /// Whether it was chosen.
+    /// Whether the pair was chosen.
     pub taken: bool,
-    /// Why not; nothing if it was chosen, if another worker was chosen for its task, or if nothing
-    /// is moved at all ([`Config::migration`](crate::Config::migration) is off, or the mode is
-    /// [`Observe`](crate::config::Mode::Observe)).
+    /// Why the pair was refused; `None` if it was chosen, if another worker was chosen for the task,
+    /// or if nothing is moved at all ([`Config::migration`](crate::Config::migration) is off, or the
+    /// mode is [`Observe`](crate::config::Mode::Observe)).
     pub refused: Option<Rejection>,
 }
 
@@ -88,10 +88,10 @@ impl fmt::Display for Refused {
 }
 
 impl Tally {
-    /// So many examples are kept per reason.
+    /// At most this many examples are kept per reason.
     pub const EXAMPLES: usize = 3;
 
-    /// Whether there is nothing to tell.
+    /// Whether nothing was refused and no report was ignored.
     pub fn is_empty(&self) -> bool {
         self.ignored_reports == 0 && self.refusals.is_empty()
     }
@@ -106,7 +106,7 @@ impl Tally {
         self.refuse_many(1, task, to, rejection);
     }
 
-    /// Notes `count` refusals for one reason, the given one first among them.
+    /// Notes `count` refusals for one reason; the given one becomes an example.
     pub(crate) fn refuse_many(
         &mut self,
         count: u32,

@@ -1,4 +1,4 @@
-//! What would become of one task on one worker?
+//! May one task move to one worker?
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admission, Handover, Purpose, Rejection, Scorecard};
 use crate::model::ids::WorkerId;
 
-/// What would become of one task on one worker: the answer of
+/// Whether one task may move to one worker, and at what cost: the answer of
 /// [`Look::consider`](crate::engine::Look::consider).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
@@ -17,20 +17,20 @@ pub struct Verdict {
     pub worker: WorkerId,
     /// What the move would be for.
     pub purpose: Purpose,
-    /// Whether it may go there.
+    /// Whether the task may go there.
     pub admission: Admission,
-    /// What speaks against this worker as long as another one takes the task: a task that must go somewhere
-    /// goes above the ceiling where there is nowhere else.
+    /// Why this worker is taken only if no other one takes the task: a task that must move may push a worker
+    /// over its ceiling as a last resort. `None` if nothing speaks against the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_resort: Option<Rejection>,
-    /// What would speak for it and against it; nothing where the move is not even possible.
+    /// The cost and the benefit of the move; `None` if a hard rule refuses it.
     pub scorecard: Option<Scorecard>,
-    /// By which of its alternatives it would run there, if it has any: an index into
-    /// [`Task::alternatives`](crate::Task::alternatives).
+    /// The alternative by which the task would run there: an index into
+    /// [`Task::alternatives`](crate::Task::alternatives); `None` if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
-    /// What the move would cost in time, and gain; nothing where it is not even possible, comes
-    /// from nowhere, or moves need not repay themselves.
+    /// What the move would cost and gain in time; `None` if a hard rule refuses it, if the task has
+    /// no worker, or if moves need not repay themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
 }

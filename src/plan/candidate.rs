@@ -1,9 +1,9 @@
 //! Which workers could take each set of tasks? Every rule that needs no plan is asked here; every refusal goes into
 //! the tally.
 //!
-//! Under the rules of stability, cost grows linearly with the snapshot: per set, targets are asked
-//! coldest first until [`TARGETS`] have said yes or [`QUESTIONS`] have been asked. Without them every
-//! pair is asked, as the specification has it.
+//! Under [`Config::stability`](crate::Config::stability) the cost grows linearly with the snapshot: per set, targets
+//! are asked coldest first until [`TARGETS`] have accepted, or [`QUESTIONS`] targets or [`PAIRS`] pairs were asked.
+//! Without that section every pair is asked, as the specification does.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -24,6 +24,9 @@ use crate::snapshot::Stance;
 const TARGETS: usize = Outcome::CANDIDATES;
 /// At most this many targets per set are asked.
 const QUESTIONS: usize = 256;
+/// At most this many pairs of a task and a target are asked per set, as long as [`TARGETS`] have been asked: a set of
+/// more than eight tasks asks fewer targets.
+const PAIRS: usize = 2_048;
 /// A target that this many sets may choose is asked last by the other sets. Otherwise all sets would choose among
 /// the same few coldest workers, and a budget of a hundred moves would find eight targets.
 const OFFERS: u32 = 32;
@@ -53,12 +56,12 @@ pub(super) fn candidates(
     pairs
 }
 
-/// The search for targets, with what need not be worked out twice.
+/// The search for targets, with the results that need not be computed twice.
 struct Search<'r> {
     round: &'r Round<'r>,
-    /// Workers that accept, coldest first.
+    /// Workers that accept tasks, coldest first.
     takers: Order,
-    /// The first `cold` of them accept tasks that move to even out loads.
+    /// How many of them, from the first, accept tasks that move to even out loads.
     cold: usize,
     /// The takers that have the hardware, per purpose, class, and hardware asked for.
     equipped: BTreeMap<Asked, Equipped>,
@@ -69,21 +72,21 @@ struct Search<'r> {
     judge: SetJudge,
 }
 
-/// Whether loads are evened out, the class, all of this hardware, and any of that.
+/// Whether the purpose is to even out loads; the class; the hardware of which all is needed; that of which any is.
 type Asked = (bool, Option<ClassId>, HardwareSet, HardwareSet);
 
 /// Workers with the hardware that a task asks for.
 #[derive(Clone, Debug)]
 struct Equipped {
-    /// Coldest first.
+    /// The workers, coldest first.
     workers: Vec<WorkerRow>,
-    /// The first that has not been offered to many.
+    /// The position of the first that has not been offered to many sets.
     fresh: usize,
     /// Takers of its class that lack the hardware, coldest first.
     lacking: Vec<WorkerRow>,
     /// Takers that the class does not allow, coldest first.
     outside: Vec<WorkerRow>,
-    /// Those of either kind that a freeze names: a freeze may be what refuses them first.
+    /// The lacking and outside ones that a freeze covers: the freeze may be the first refusal.
     frozen: Vec<WorkerRow>,
 }
 
@@ -95,7 +98,7 @@ impl<'r> Search<'r> {
             .worker_rows()
             .filter(|worker| rules::target(round, *worker).is_ok())
             .collect();
-        // Of several as cold, one that departs soon is asked last.
+        // Among equally cold workers, one that departs soon is asked last.
         let warm = |worker: &WorkerRow| level(worker) >= round.bands.accept_below;
         let departs = |worker: &WorkerRow| round.view.workers[*worker].stance != Stance::Accept;
         open.sort_by(|a, b| {
@@ -131,13 +134,15 @@ impl<'r> Search<'r> {
         pairs: &mut Vec<Candidate>,
     ) -> Result<(), Option<Rejection>> {
         let round = self.round;
-        // Members of a gang that keep apart need a target each.
+        // Members of a gang that keep apart need one target each.
         let gang = set.gang.and_then(|gang| self.gang_sizes.get(&gang.index));
         let enough = gang.map_or(TARGETS, |size| TARGETS.max(*size));
-        // A task that has no worker, or must leave it, is worth asking everybody.
+        // For a task that has no worker, or must leave it, every worker is asked.
         let (targets, questions) = match (&round.config.stability, set.purpose) {
             (None, _) => (usize::MAX, usize::MAX),
-            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => (enough, QUESTIONS),
+            (Some(_), Purpose::Rebalance | Purpose::Upgrade) => {
+                (enough, (PAIRS / set.rows.len().max(1)).clamp(TARGETS, QUESTIONS))
+            }
             (Some(_), Purpose::Recover | Purpose::Evacuate | Purpose::FollowGang) => {
                 (enough, usize::MAX)
             }
@@ -219,7 +224,7 @@ impl<'r> Search<'r> {
         (set.purpose == Purpose::Rebalance, lead.class, needs.all_of, needs.any_of)
     }
 
-    /// The takers that have the hardware which a set asks for.
+    /// The accepting workers that have the hardware which a set needs.
     fn equipped(&mut self, set: &MoveSet) -> &mut Equipped {
         let key @ (rebalances, class, ..) = self.key(set);
         let count = if rebalances { self.cold } else { self.takers.workers.len() };
@@ -289,7 +294,7 @@ fn others(set: &MoveSet, workers: &[WorkerRow]) -> Option<(WorkerRow, u32)> {
 }
 
 impl Search<'_> {
-    /// What refuses the takers that lack the hardware or are outside of the class, and that a freeze names.
+    /// Notes what refuses the takers that lack the hardware or are outside of the class and that a freeze covers.
     fn note_frozen(&mut self, set: &MoveSet, tally: &mut Tally) -> Option<Rejection> {
         let frozen = core::mem::take(&mut self.equipped(set).frozen);
         let (round, mut first) = (self.round, None);

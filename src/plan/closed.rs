@@ -1,8 +1,8 @@
-//! Which targets do the groups of a task close, as the round begins?
+//! Which targets are closed to a task by its groups when the round begins?
 //!
-//! A group that keeps apart may close hundreds of workers to each of its members, and one that is spread over zones
-//! may close a zone. Such targets are refused by the rules like any others; here they are only recognised at a
-//! lower price, so that they need not be asked one by one.
+//! A group that keeps apart may close hundreds of workers to each of its members, and a group that is spread over zones
+//! may close a zone. The rules would refuse such targets anyway; recognising them here is cheaper than asking the rules
+//! about each.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::round::{MoveSet, Round};
 use crate::snapshot::{GroupRule, Topology};
 use crate::view::{Domains, Place};
 
-/// What the groups of the task that leads a set close.
+/// The targets that the groups of the task that leads a set close.
 #[derive(Debug)]
 pub(super) struct Closed {
     own: TaskId,
@@ -22,9 +22,9 @@ pub(super) struct Closed {
     /// Groups that keep apart.
     apart: Vec<u32>,
     spread: Vec<Spread>,
-    /// How many closed targets of each kind were asked one by one.
+    /// For how many closed targets of each kind the rules were asked.
     asked: [usize; 2],
-    /// How many were only recognised, and the first of them.
+    /// How many closed targets of each kind were only recognised, and the first of them.
     recognised: [Option<(u32, WorkerRow)>; 2],
 }
 
@@ -52,7 +52,7 @@ impl Closed {
         for index in round.view.groups_of(lead).iter().copied() {
             match round.view.snapshot.groups()[index as usize].rule {
                 GroupRule::AntiAffinity => apart.push(index),
-                // Of a spread over single workers no answer serves twice.
+                // For a spread over single workers no answer can be reused.
                 GroupRule::Spread { over, max_skew }
                     if over != Topology::Worker && set.purpose.is_voluntary() =>
                 {
@@ -68,7 +68,7 @@ impl Closed {
         Self { own, place, apart, spread, asked, recognised }
     }
 
-    /// Whether a target is closed, and enough like it have been asked one by one. It is counted then.
+    /// Whether a target is closed and the rules were asked about enough targets of its kind; counts it then.
     pub(super) fn recognises(&mut self, round: &Round<'_>, to: WorkerRow) -> bool {
         let Some(kind) = self.kind(round, to) else { return false };
         let kind = kind as usize;
@@ -81,7 +81,7 @@ impl Closed {
         true
     }
 
-    /// Notes the targets that were only recognised: what the first of each kind says stands for all of them.
+    /// Notes the targets that were only recognised: the refusal of the first of each kind stands for all of them.
     pub(super) fn note(
         &self,
         round: &Round<'_>,

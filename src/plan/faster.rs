@@ -1,4 +1,4 @@
-//! Where would a task run faster? Asked of tasks whose workers are neither emptied nor donate.
+//! Where would a task run faster? Asked about tasks whose workers are neither emptied nor donate.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -29,7 +29,7 @@ pub(crate) struct Faster<'a> {
 impl<'a> Faster<'a> {
     pub(super) fn new(config: &'a Config, round: &Round<'_>) -> Self {
         let unasked = if broken!("upgrade_unless_null") { Some(2.0) } else { None };
-        // Points say whether an upgrade is worth it: the configuration has no `upgrade` without cost and benefit.
+        // The configuration has no `upgrade` without cost and benefit, which decide whether an upgrade is worth it.
         let section = config.hardware.as_ref();
         let upgrades = section.and_then(|section| Some((section, section.upgrade.or(unasked)?)));
         let mut open = Vec::new();
@@ -46,7 +46,7 @@ impl<'a> Faster<'a> {
         Self { upgrades, open: Order::new(round.view, open), by_wish: BTreeMap::new() }
     }
 
-    /// Whether a task on this worker would run enough faster somewhere that it may move for it.
+    /// Whether a task on this worker would run so much faster on some other worker that it may move there.
     pub(super) fn is_worth_asking(
         &mut self,
         round: &Round<'_>,
@@ -61,7 +61,7 @@ impl<'a> Faster<'a> {
         ranked.first().is_some_and(|(speed, _)| *speed >= least)
     }
 
-    /// Whether a task would run enough faster on this very worker.
+    /// Whether a task would run so much faster on this worker that it may move there.
     pub(crate) fn is_faster(
         &self,
         round: &Round<'_>,
@@ -111,7 +111,7 @@ impl<'a> Faster<'a> {
         Some(variant.alternatives.first()?.speed / self.here(round, row, from)?)
     }
 
-    /// The speed of a task where it is, which is to be beaten.
+    /// The present speed of a task, which an upgrade must beat.
     fn here(&self, round: &Round<'_>, row: TaskRow, from: WorkerRow) -> Option<f64> {
         let (section, _) = self.upgrades?;
         Some(speed::to_beat(round, section, row, from))

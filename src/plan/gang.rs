@@ -1,8 +1,7 @@
 //! Which tasks must be interrupted together, though they are on several workers?
 //!
-//! Where one of a gang must leave its worker, all that have one leave theirs; those that have lost
-//! theirs are found a place all at once. Either is a *gang move*, with whatever must stay together with
-//! one of it.
+//! If one member of a gang must leave its worker, all members that have a worker leave theirs. Members that have
+//! lost their workers are placed all at once. Either is a *gang move*; companions of its members belong to it too.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -22,13 +21,13 @@ pub(crate) struct Gangs {
     moves: Vec<GangMove>,
 }
 
-/// What is known of one gang move.
+/// What is known about one gang move.
 #[derive(Clone, Debug, Default)]
 struct GangMove {
     rows: Vec<TaskRow>,
-    /// Whether the worker of one of its tasks is to be emptied.
+    /// Whether the worker of one of its tasks must be emptied.
     must_leave: bool,
-    /// A task of it that cannot be told to move, and the group that binds that task.
+    /// A task of it that cannot be commanded to move, and the group that binds that task.
     blocked: Option<(GroupId, TaskId)>,
 }
 
@@ -81,12 +80,12 @@ impl Gangs {
         self.moves.push(gang);
     }
 
-    /// The gang move that a task is part of, if any.
+    /// The gang move that a task is part of; `None` if it is part of none.
     pub(super) fn member(&self, row: TaskRow) -> Option<GangMember> {
         self.members.get(&row).copied()
     }
 
-    /// Whether a task must leave its worker because the worker of another one of its gang is to be emptied.
+    /// Whether a task must leave its worker because the worker of another member of its gang must be emptied.
     pub(super) fn must_leave(&self, row: TaskRow) -> bool {
         self.member(row).is_some_and(|member| self.moves[member.index].must_leave)
     }
@@ -124,7 +123,7 @@ impl Gangs {
 }
 
 impl GangMove {
-    /// The members of a gang that move with this one; notes one that should and cannot.
+    /// The members of a gang that move with this task; notes one that should move and cannot.
     fn mates(&mut self, round: &Round<'_>, gang: &Group, side: Side) -> Vec<TaskRow> {
         let mut rows = Vec::new();
         let waits = side == Side::Placed || broken!("gang_goes_on");
@@ -132,7 +131,7 @@ impl GangMove {
             let row = round.view.snapshot.task_row(id);
             match row.map(|row| (row, round.ledger.places[row])) {
                 Some((row, place)) if Side::of(place) == Some(side) => rows.push(row),
-                // On its way, or its place is unknown: as long as it is, the others do not leave.
+                // While a member is on its way, or its place is unknown, the others do not leave.
                 Some((_, Place::Moving { .. } | Place::Unknown(_))) | None
                     if waits && !broken!("gang_waits_for_one_on_its_way") =>
                 {
@@ -152,7 +151,7 @@ fn is_emptied(round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
     drains && view.snapshot.is_certain(worker) && !view.is_done_in_time(row, worker)
 }
 
-/// The members of a group that stay together which are where one of them is.
+/// The members, of a group that stays together, that are in the same place as one of them.
 fn companions(round: &Round<'_>, group: &Group, here: Place) -> Vec<TaskRow> {
     let is_with = |row: &TaskRow| {
         let there = round.ledger.places[*row];

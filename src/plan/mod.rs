@@ -1,8 +1,8 @@
-//! What may move, where could it go, what is it worth, and what is done?
+//! Which tasks may move, where could they go, what is each move worth, and which moves are taken?
 //!
-//! Four steps: find the sets of tasks that may move and their purposes ([`sets`]); find the workers that could
-//! take each ([`candidate`]); weigh every pair ([`score`]); take the best, as far as the rules allow on a ledger
-//! that fills as moves are taken ([`select`]).
+//! Four steps: find the sets of tasks that may move, and their purposes ([`sets`]); find the workers that could take
+//! each set ([`candidate`]); score every pair ([`score`]); take the best pairs that the rules allow, each judged on a
+//! ledger that holds the moves taken before ([`select`]).
 
 mod candidate;
 mod closed;
@@ -19,7 +19,7 @@ use crate::outcome::Tally;
 use crate::round::{Context, Plan};
 use crate::view::Ledger;
 
-/// Plans a round; the ledger stands as the plan leaves it, after.
+/// Plans a round, and enters the chosen moves into the ledger.
 pub(crate) fn plan(context: &Context<'_>, ledger: &mut Ledger, tally: Tally) -> Plan {
     let mut plan = Plan { tally, ..Plan::default() };
     let round = context.with(ledger);

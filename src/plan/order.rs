@@ -1,4 +1,4 @@
-//! Workers in the order in which they are asked, and the position of each in it.
+//! In which order are workers asked?
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::view::View;
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) workers: Vec<WorkerRow>,
-    /// The position of each worker among them; empty where no class asks for it.
+    /// The position of each worker in this order; empty if no class needs it.
     positions: Column<WorkerRow, Option<u32>>,
 }
 
@@ -26,8 +26,8 @@ impl Order {
         Self { workers, positions }
     }
 
-    /// Those of a class among the first `count`, in the same order: found from the class, so that a
-    /// small one costs little.
+    /// The workers of a class among the first `count`, in the same order. The search starts from the class, so that a
+    /// small class costs little.
     pub(super) fn of_class(&self, view: &View<'_>, class: ClassId, count: usize) -> Vec<WorkerRow> {
         let members = view.snapshot.class(class).into_iter().flat_map(|class| class.workers.keys());
         let mut found: Vec<(u32, WorkerRow)> = Vec::new();

@@ -1,17 +1,17 @@
-//! What does a move cost, and what is it good for? Factor by factor, in points.
+//! What does a move cost, and what is its benefit, factor by factor, in points?
 //!
-//! Cost, 0 to 10: `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) + min(2,
-//! past cost of the kind)`, and what the host adds, for the task and for the target. Benefit under the
-//! specification's rule: `10 x (source - target) + 2 x performance gained + 1 x memory share gained +
-//! 3 x energy efficiency gained + ...`.
+//! The cost, from 0 to 10, is `2 + min(3, seconds / 40) + min(2, priority / 2) + min(2, state GiB / 2) +
+//! min(2, past cost of the kind)`, plus the points that the host adds for the task and for the target. The
+//! benefit under the specification's rule is `10 x (source - target) + 2 x performance gained + 1 x memory
+//! share gained + 3 x energy efficiency gained + ...`.
 //!
-//! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; from a worker at 0.9 to one
-//! at 0.1 it brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. To a worker at 0.4 it brings
-//! 5.0: not worth it.
+//! A task that has run for 60 s at priority 4 costs 2 + 1.5 + 2 = 5.5; moved from a worker at 0.9 to one at
+//! 0.1 it brings 8.0: net 2.5. After 200 s it costs 7.0: net 1.0. Moved to a worker at 0.4 it brings 5.0,
+//! which is not worth it.
 //!
-//! Under [`Relief`](BenefitRule::Relief) the gap is what is *left* after the move, in proportion to
-//! what the task carries: a huge task that would swamp the target and a tiny one that changes
-//! nothing both bring little.
+//! Under [`Relief`](BenefitRule::Relief) the difference of the loads *after* the move counts, in proportion
+//! to the task's load: a huge task that would overload the target and a tiny one that changes nothing both
+//! bring little.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -27,10 +27,10 @@ use crate::rules::{self, speed};
 use crate::snapshot::{Mobility, Task};
 use crate::view::{self, Footprint};
 
-/// No single factor counts more than this.
+/// The most points that a single factor counts.
 const MOST_POINTS: f64 = 1e6;
 
-/// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all
+/// Scores every candidate and drops those that are not worth their cost. Without cost-benefit analysis all candidates
 /// stay, without a score.
 pub(crate) fn score(
     round: &Round<'_>,
@@ -73,12 +73,12 @@ fn weighed_as(purpose: Purpose) -> Purpose {
     }
 }
 
-/// Works out scorecards.
+/// Computes scorecards.
 #[derive(Clone, Debug)]
 pub(crate) struct Scorer<'r> {
     round: &'r Round<'r>,
     section: &'r CostBenefit,
-    /// The profiles of hardware that energy and heat are read from.
+    /// The hardware profiles that give energy and heat.
     table: Cow<'r, HardwareTable>,
 }
 
@@ -91,7 +91,7 @@ impl<'r> Scorer<'r> {
         Some(Self { round, section, table })
     }
 
-    /// Cost and benefit of moving a set of tasks.
+    /// The cost and the benefit of moving a set of tasks.
     pub(crate) fn scorecard(&self, set: &MoveSet, to: WorkerRow, fit: Fit) -> Scorecard {
         let (round, from) = (self.round, set.from);
         let mut cost = Cost::default();
@@ -115,10 +115,10 @@ impl<'r> Scorer<'r> {
         let lead = round.view.task(set.lead());
         let here = round.view.task_here(set.lead());
         let there = round.view.task_by(set.lead(), fit.alternative);
-        // What must leave its worker is as good as without one: how full that is says nothing.
+        // A task that must leave its worker is scored as if it had none: how full the worker is does not matter.
         let evens = set.purpose.is_voluntary() || broken!("drain_by_its_own_load");
         let evens = if evens { from } else { None };
-        let mut benefit = self.evening(evens, to, &sum);
+        let mut benefit = self.balancing(evens, to, &sum);
         benefit.hardware = self.hardware((here, from), (there, to));
         benefit.memory = self.memory(from, to, &sum);
         (benefit.energy, benefit.thermal) = self.efficiency((here, from), (there, to));
@@ -139,7 +139,7 @@ impl<'r> Scorer<'r> {
         Scorecard { cost, benefit }
     }
 
-    /// The alternative by which a task would come along.
+    /// The alternative by which a companion would move too.
     fn companion(&self, row: TaskRow, to: WorkerRow) -> Option<u16> {
         self.round.view.variants(row)?;
         let fit = rules::fit(self.round, row, to, VariantFilter::Any, &mut Footprint::default());
@@ -155,7 +155,7 @@ impl<'r> Scorer<'r> {
         let weights = &self.section.cost;
         cost.priority += (f64::from(task.priority) * weights.priority).min(weights.priority_most);
         cost.extra += task.extra_cost.unwrap_or(0.0);
-        // A task that has not begun moves at the price of a message.
+        // To move a task that has not begun costs only a message.
         if task.mobility == Mobility::Queued && !broken!("queued_is_free") {
             return;
         }
@@ -177,9 +177,9 @@ impl<'r> Scorer<'r> {
         }
     }
 
-    /// Evening out the two workers, and relieving the source. A task without a worker leaves a full
-    /// one.
-    fn evening(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
+    /// The benefit of evening out the two workers and of relieving the source. A task without a worker counts as if it
+    /// left a full one.
+    fn balancing(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
         let BenefitWeights { utilization, relief, full_size, .. } = self.section.benefit;
         let round = self.round;
         let source = from.map_or(Some(1.0), |from| round.level(from)).unwrap_or(0.0);
@@ -203,8 +203,7 @@ impl<'r> Scorer<'r> {
         }
     }
 
-    /// Performance weight gained. Losing some counts too where the whole effect of a move is
-    /// judged.
+    /// The performance weight gained. A loss counts too, if the whole effect of the move is judged.
     fn hardware(
         &self,
         (here, from): (&Task, Option<WorkerRow>),
@@ -226,8 +225,7 @@ impl<'r> Scorer<'r> {
         self.section.benefit.hardware * counts
     }
 
-    /// The free share of memory around the task, there after the move less here now, if that is a
-    /// gain.
+    /// The gain in the free share of memory: of the target after the move, less that of the source now; at least 0.
     fn memory(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> f64 {
         let ledger = self.round.ledger;
         let Ok(column) = ledger.columns.binary_search(&ResourceId::MEMORY) else { return 0.0 };
@@ -242,7 +240,7 @@ impl<'r> Scorer<'r> {
         self.section.benefit.memory * gained.max(0.0)
     }
 
-    /// Energy and heat: profiles for tasks that ask for power efficiency, temperatures for all.
+    /// The benefit for energy and heat: by profiles for tasks that ask for power efficiency, by temperatures for all.
     fn efficiency(
         &self,
         (as_here, from): (&Task, Option<WorkerRow>),
@@ -273,7 +271,7 @@ impl<'r> Scorer<'r> {
         (energy, thermal)
     }
 
-    /// How tightly the task would fill its device: large holes elsewhere stay whole.
+    /// The benefit for filling a device tightly, so that large free areas on others stay whole.
     fn packing(&self, task: &Task, to: WorkerRow, device: Option<u16>) -> f64 {
         let (Some(_), Some(device)) = (&self.round.config.efficiency, device) else { return 0.0 };
         let filled = || {

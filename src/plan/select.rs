@@ -1,8 +1,8 @@
-//! Which candidates are taken, and in which order? The most pressing first, then the best, as far as the
-//! budgets go.
+//! Which candidates are taken, and in which order? The most pressing first, then the best, as long as the
+//! budgets last.
 //!
-//! Each candidate is judged again as the ledger stands by then: the second-best task for an idle
-//! worker may be the worst once the first has been promised. All the sets of a gang are taken, or none.
+//! Each candidate is judged again on the ledger that holds the moves taken before: once the best task for
+//! an idle worker is taken, the second-best may be the worst. All sets of a gang are taken, or none.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -71,8 +71,7 @@ pub(super) fn select(
     note_out_of_budget(sets, &stopped, plan);
 }
 
-/// Notes the tasks that are to leave their workers and that the table of budgets stops, wherever they would
-/// go.
+/// Notes the tasks that must leave their workers and that the table of budgets stops, whatever their target.
 fn note_out_of_budget(sets: &[MoveSet], stopped: &[Option<Rejection>], plan: &mut Plan) {
     let is_out_of_budget = |no: &Rejection| match no {
         Rejection::Budget(BudgetRefusal::UnknownSize) => !broken!("late_of_unknown_size"),
@@ -121,7 +120,7 @@ fn pressing(sets: &[MoveSet], pairs: &[Candidate]) -> BTreeMap<usize, Vec<Candid
     pressing
 }
 
-/// What has become of the sets so far.
+/// Which sets were taken or stopped so far.
 struct Fates<'v, 'p> {
     done: Vec<bool>,
     /// What stopped a set that is done; `None` if the set was taken.
@@ -144,7 +143,7 @@ impl<'v, 'p> Fates<'v, 'p> {
         }
     }
 
-    /// Notes why a pair is not chosen, unless that is known; nothing where moves are not scored.
+    /// Notes why a pair is not chosen, unless that is noted already or moves are not scored.
     fn refuse_pair(&mut self, pair: Candidate, rejection: Option<Rejection>) {
         if let Some(considered) = self.plan.considered.get_mut(pair.position) {
             considered.refused = considered.refused.or(rejection);
@@ -160,7 +159,7 @@ impl<'v, 'p> Fates<'v, 'p> {
         self.refuse_pair(pair, Some(rejection));
     }
 
-    /// A set stays because another one of its gang does.
+    /// Notes that a set stays because another set of its gang stays.
     fn leave(&mut self, index: usize, set: &MoveSet, rejection: Rejection) {
         self.done[index] = true;
         self.stopped[index] = Some(rejection);
@@ -168,7 +167,7 @@ impl<'v, 'p> Fates<'v, 'p> {
     }
 }
 
-/// Migrations that may be under way at once.
+/// How many migrations may be under way at once.
 fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     let workers = round.view.snapshot.workers().iter();
     let live = workers.filter(|worker| worker.stance != Stance::Offline).count();
@@ -177,12 +176,12 @@ fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     limits.at_once(live, donors)
 }
 
-/// Best first. Ties end in ids, so that no order of the input shows.
+/// Sorts candidates, best first. Ties are broken by id, so that the order of the input does not matter.
 fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let scored = round.config.cost_benefit.is_some();
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // Sets that follow gangs are taken a gang at a time.
+    // Sets that follow gangs are taken one gang at a time.
     let pressing = |set: &MoveSet| (set.purpose, set.follows());
     let due = |set: &MoveSet| {
         let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
@@ -209,7 +208,7 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
         if broken!("upgrade_comes_last") {
             order = Ordering::Equal;
         }
-        // Of the sets that must leave, the one whose worker departs first goes first.
+        // Among the sets that must leave, the one whose worker departs first goes first.
         let mut urgent = due(first).cmp(&due(second));
         if broken!("first_gone_first") {
             urgent = urgent.reverse();
@@ -234,7 +233,7 @@ fn size(round: &Round<'_>, set: &MoveSet) -> f64 {
     shares.fold(0.0, f64::max)
 }
 
-/// Takes candidates as far as the budgets go.
+/// Takes candidates as long as the budgets last.
 struct Chooser<'c, 'a> {
     taker: Taker<'c>,
     accounts: Accounts<'a>,
@@ -242,7 +241,7 @@ struct Chooser<'c, 'a> {
 }
 
 impl Chooser<'_, '_> {
-    /// Takes a candidate, or says why not; then nothing has changed.
+    /// Takes a candidate; or returns why not, and changes nothing.
     fn take(
         &mut self,
         ledger: &mut Ledger,
@@ -258,7 +257,7 @@ impl Chooser<'_, '_> {
         Ok(())
     }
 
-    /// Takes every set of a gang move, each to the first of its candidates that is admitted, or none.
+    /// Takes every set of a gang move, each with the first of its candidates that is admitted; or takes none.
     fn take_gang(
         &mut self,
         ledger: &mut Ledger,
@@ -294,8 +293,8 @@ impl Chooser<'_, '_> {
         chosen.into_iter().for_each(|pair| fates.take(pair));
     }
 
-    /// Takes the first candidate of a set that is admitted: what must go somewhere goes above the ceiling
-    /// where there is nowhere else.
+    /// Takes the first candidate of a set that is admitted. A set that must move goes above the ceiling if there is no
+    /// other target.
     fn take_first(
         &mut self,
         ledger: &mut Ledger,

@@ -1,4 +1,4 @@
-//! May all the tasks of a set go to a worker together, and how would each of them run there?
+//! May all tasks of a set go to one worker, and how would each of them run there?
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,25 +11,25 @@ use crate::round::{Fit, MoveSet, Round, VariantFilter};
 use crate::rules::{self, Effect, Moment, Pair};
 use crate::view::{Footprint, placed_with};
 
-/// Asks the rules for sets of tasks, with buffers that serve again and again.
+/// Asks the rules about sets of tasks, with buffers that are reused.
 #[derive(Debug, Default)]
 pub(crate) struct SetJudge {
     footprint: Footprint,
     /// The footprint of all of the set that was asked about last, and how each of its tasks would run.
     sum: Footprint,
     fits: Vec<(TaskRow, Fit)>,
-    /// The footprint of the whole present set, per hardware of the worker; of sets without variants.
+    /// The footprint of the whole present set, per hardware of the worker; only for sets without variants.
     whole: BTreeMap<HardwareSet, Footprint>,
 }
 
 impl SetJudge {
-    /// Another set is asked about from here on.
+    /// Prepares for questions about another set.
     pub(crate) fn forget(&mut self) {
         self.whole.clear();
     }
 
-    /// Asks every rule that needs no plan: of each task of the set whether it may go there and repays itself, and of
-    /// all of them together what they do to the loads. How the task that leads the set would run there.
+    /// Asks every rule that needs no plan: for each task of the set, whether it may go there and whether its move pays
+    /// off; for the whole set, what it does to the loads. Returns how the task that leads the set would run there.
     pub(crate) fn candidate(
         &mut self,
         round: &Round<'_>,
@@ -54,8 +54,8 @@ impl SetJudge {
         Ok(fit)
     }
 
-    /// Whether each task of the set may go there, and there is room for all of them; not what that does to the loads.
-    /// How the task that leads the set would run there.
+    /// Asks whether each task of the set may go there, and whether there is room for all of them; not what they do to
+    /// the loads. Returns how the task that leads the set would run there.
     pub(crate) fn fit(
         &mut self,
         round: &Round<'_>,
@@ -79,7 +79,7 @@ impl SetJudge {
         Ok(self.fit_of(set.lead()))
     }
 
-    /// How a task of the set would run where [`Self::fit`] was asked last.
+    /// How a task of the set would run on the worker that [`Self::fit`] was asked about last.
     pub(crate) fn fit_of(&self, row: TaskRow) -> Fit {
         let mut fits = self.fits.iter();
         fits.find(|(other, _)| *other == row).map(|(_, fit)| *fit).unwrap_or_default()
@@ -116,12 +116,12 @@ impl SetJudge {
     }
 }
 
-/// Whether a task may go to a worker, but perhaps for want of room.
+/// Whether a task may go to a worker, or only lack of room prevents it.
 fn lacks_at_most_room(answer: Result<Fit, Rejection>) -> bool {
     matches!(answer, Ok(_) | Err(Rejection::Fit(FitRefusal::NoHeadroom { .. })))
 }
 
-/// What stops one task of a set stops its companions. The answer is for the task that leads the set.
+/// The refusal of one task of a set, as told to the task that leads the set: what stops one stops all.
 pub(super) fn told_to_lead(
     round: &Round<'_>,
     set: &MoveSet,

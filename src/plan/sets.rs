@@ -1,8 +1,8 @@
 //! Which tasks may move, and for what purpose?
 //!
-//! Most pressing first: tasks without a worker, workers to be emptied (and whoever has to follow), loads to be
-//! evened out, tasks that would run faster elsewhere. A set is what moves together: one task, or the members
-//! of an affinity group that share a worker.
+//! The purposes, most pressing first: to place tasks without a worker, to empty workers (and let gangs follow), to even
+//! out loads, to run tasks faster. A set holds tasks that move together: one task, or the members of an affinity group
+//! that share a worker.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,13 +22,13 @@ use crate::view::Place;
 pub(crate) struct Found<'a> {
     pub(crate) faster: Faster<'a>,
     pub(crate) sets: Vec<MoveSet>,
-    /// Tasks that were to move and may not, and why not: of those that move together, the first.
+    /// The leaders of sets that had a purpose and may not move, and why not.
     pub(crate) refused: BTreeMap<TaskRow, Rejection>,
-    /// Tasks on workers to be emptied that cannot go anywhere, and what stops them.
+    /// Tasks on workers to be emptied that can go to no worker, and what stops them.
     pub(crate) stuck: Stuck,
 }
 
-/// Finds what may move, and why.
+/// Finds the sets that may move, and their purposes.
 pub(crate) fn sets<'a>(config: &'a Config, round: &Round<'_>, tally: &mut Tally) -> Found<'a> {
     let mut purposes = Purposes::new(config, round);
     let (mut sets, mut stuck, mut refused) = (Vec::new(), Stuck::new(), BTreeMap::new());
@@ -65,7 +65,7 @@ pub(crate) fn sets<'a>(config: &'a Config, round: &Round<'_>, tally: &mut Tally)
     Found { faster: purposes.faster, sets, refused, stuck }
 }
 
-/// A task cannot leave its worker, and neither can those that move with it.
+/// Notes that a task and its companions cannot leave their worker.
 fn note_stuck(round: &Round<'_>, row: TaskRow, rejection: Rejection, stuck: &mut Stuck) {
     stuck.insert(row, Some(rejection));
     for (other, group) in round.companions.of(row) {
@@ -75,9 +75,9 @@ fn note_stuck(round: &Round<'_>, row: TaskRow, rejection: Rejection, stuck: &mut
     }
 }
 
-/// What each worker's tasks are to move for, and the gangs of a round.
+/// The purpose for which each worker's tasks should move, and the gangs of a round.
 struct Purposes<'a> {
-    /// `None` if nothing is asked of a worker.
+    /// The purpose of each worker's tasks; `None` if they need not move.
     of_workers: Column<WorkerRow, Option<Purpose>>,
     gangs: Gangs,
     faster: Faster<'a>,
@@ -89,7 +89,7 @@ impl<'a> Purposes<'a> {
             !broken!("drain_with_a_broken_sensor") || round.view.snapshot.is_usable(worker)
         };
         let of_workers = round.view.worker_rows().map(|worker| {
-            // Emptying asks for no figure of the source, only that it is to be emptied.
+            // To empty a worker no figure of it is needed, only its stance.
             match round.view.workers[worker].stance {
                 Stance::Drain if is_usable(worker) => Some(Purpose::Evacuate),
                 _ if round.donates(worker) => Some(Purpose::Rebalance),
@@ -100,11 +100,11 @@ impl<'a> Purposes<'a> {
         Self { of_workers, gangs: Gangs::new(round), faster: Faster::new(config, round) }
     }
 
-    /// Why a task is to move, and from where; `None` if it is not.
+    /// The purpose for which a task should move, and its source; `None` if it need not move.
     ///
     /// # Errors
     ///
-    /// It is to move, but nobody can tell from where.
+    /// The task should move, but its place is unknown.
     fn of(
         &mut self,
         round: &Round<'_>,
@@ -137,7 +137,7 @@ impl<'a> Purposes<'a> {
         asks.then_some(Purpose::Upgrade)
     }
 
-    /// Whether a task and all that move with it are done before their worker departs.
+    /// Whether a task and all its companions are done before their worker departs.
     fn is_done_in_time(round: &Round<'_>, row: TaskRow, worker: WorkerRow) -> bool {
         let is_done = |row| round.view.is_done_in_time(row, worker);
         let mut companions = round.companions.of(row);

@@ -1,4 +1,4 @@
-//! May a set go to a worker as the ledger stands, and what does the ledger carry then?
+//! May a set go to a worker on the present ledger, and what does the ledger hold then?
 //!
 //! A set of several tasks is taken whole or not at all.
 
@@ -11,7 +11,7 @@ use crate::round::{Candidate, Context, MoveSet, PlannedMove, Round, VariantFilte
 use crate::rules::{self, Effect, Moment, Pair, TaskRules};
 use crate::view::{Arrival, Footprint, Ledger, Place};
 
-/// Judges sets as the ledger stands, and carries them in it.
+/// Judges sets on the present ledger, and enters them into it.
 #[derive(Debug)]
 pub(crate) struct Taker<'c> {
     pub(super) context: Context<'c>,
@@ -23,8 +23,8 @@ impl<'c> Taker<'c> {
         Self { context: *context, footprint: Footprint::default() }
     }
 
-    /// Takes a candidate: the moves of its tasks, which the ledger then carries; or says why not, and the ledger
-    /// is as it was. Budgets are not asked.
+    /// Takes a candidate and returns the moves of its tasks, which are entered into the ledger; or returns why not, and
+    /// leaves the ledger as it was. Budgets are not asked.
     pub(crate) fn take(
         &mut self,
         ledger: &mut Ledger,
@@ -55,7 +55,7 @@ impl<'c> Taker<'c> {
                         Rejection::Group(_) => {
                             told_to_lead(&self.context.with(ledger), set, *row, rejection)
                         }
-                        // Alone it may go there: the set is what there is no room for.
+                        // The task alone may go there: there is no room for the whole set.
                         _ => rejection,
                     });
                 }
@@ -67,7 +67,7 @@ impl<'c> Taker<'c> {
         Ok(moves)
     }
 
-    /// By which alternative each task of a set would run: the first as its candidate has it.
+    /// The alternative by which each task of a set would run; the first task runs by that of its candidate.
     fn variants(&mut self, ledger: &Ledger, set: &MoveSet, pair: Candidate) -> Vec<Option<u16>> {
         let round = self.context.with(ledger);
         let mut variants = alloc::vec![pair.fit.alternative];
@@ -81,7 +81,7 @@ impl<'c> Taker<'c> {
         variants
     }
 
-    /// What the tasks of a set take of a worker together.
+    /// The footprint of the whole set on a worker.
     fn whole(
         &mut self,
         round: &Round<'_>,
@@ -97,8 +97,8 @@ impl<'c> Taker<'c> {
         sum
     }
 
-    /// What forbids a set that must go somewhere its target, if it went below the ceiling; `None` if it would stay
-    /// below. Above the ceiling it goes only where there is nowhere else.
+    /// Why a set that must move would push its target above the ceiling; `None` if it would not. Above the ceiling a
+    /// set goes only if there is no other target.
     pub(crate) fn above_ceiling(
         &mut self,
         ledger: &Ledger,
@@ -114,7 +114,7 @@ impl<'c> Taker<'c> {
         rules::is_above_ceiling(&round, pair.to, &footprint)
     }
 
-    /// Judges a set as if it were the only one to be taken, on a ledger that stays as it is.
+    /// Judges a set as if it were the only one to be taken, and leaves the ledger as it was.
     pub(crate) fn would_take(
         &mut self,
         ledger: &Ledger,
@@ -130,7 +130,7 @@ impl<'c> Taker<'c> {
         self.judge(ledger, set, pair, step).map(|_| ())
     }
 
-    /// Whether a voluntary move does to the loads what it is meant to do.
+    /// Whether a voluntary move improves the loads as its purpose asks.
     fn effect(
         &mut self,
         ledger: &Ledger,
@@ -147,7 +147,7 @@ impl<'c> Taker<'c> {
         rules::effect(&round, &Effect { from, to, purpose, footprint }, moment)
     }
 
-    /// Judges one task as the ledger stands: the move, and what the ledger is to carry.
+    /// Judges one task on the present ledger. Returns the move, and the entry for the ledger.
     fn judge(
         &mut self,
         ledger: &Ledger,
@@ -167,7 +167,7 @@ impl<'c> Taker<'c> {
         let handover =
             from.and_then(|from| rules::handover(&round, row, [from, to], fit, &self.footprint));
         let bytes = round.view.task_by(row, fit.alternative).requirements.gpu_memory_bytes;
-        // The id that the migration will have; only that it is one matters here.
+        // Any id will do here; `record` issues the real one.
         let migration = match ledger.places[row] {
             Place::Stranded { migration } => migration,
             _ => self.context.state.migration(nth),
@@ -196,7 +196,7 @@ struct Step {
     nth: u64,
 }
 
-/// A voluntary move was judged by the effect of one variant on the loads: only that variant is taken.
+/// Which variants a set may take: for a voluntary move only the one whose effect on the loads was judged.
 fn filter(set: &MoveSet, variant: Option<u16>) -> VariantFilter {
     if set.purpose.is_voluntary() { VariantFilter::Only(variant) } else { VariantFilter::Any }
 }

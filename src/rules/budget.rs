@@ -1,4 +1,4 @@
-//! Do the budgets allow one more move, with everything that was chosen before?
+//! Do the budgets allow one more move, beside everything that was chosen before?
 //!
 //! A budget of four simultaneous moves with three under way leaves room for one: the first move of the plan
 //! fits, the second is refused.
@@ -18,7 +18,7 @@ use crate::round::{MoveSet, Round};
 use crate::state::{Charge, Key, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, Spending, Spent, State};
 use crate::view::{Interruption, Place, View, charge, charge_of};
 
-/// A set of tasks that is about to be taken, and what was spent before.
+/// A set of tasks that is about to be taken, and what is spent of the budgets before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taking<'a> {
     pub(super) set: &'a MoveSet,
@@ -27,11 +27,11 @@ pub(crate) struct Taking<'a> {
     pub(super) bill: &'a Bill,
 }
 
-/// What is spent of the budgets, by migrations under way and by the moves of the plan.
+/// How much of each budget is spent, by migrations under way and by the moves of the plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts<'a> {
     limits: &'a MigrationLimits,
-    /// Migrations that may be under way at once.
+    /// How many migrations may be under way at once.
     simultaneous: usize,
     /// Tasks that are interrupted, chosen ones included.
     interrupted: usize,
@@ -68,7 +68,7 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// What a set of tasks would add.
+    /// What a set of tasks would add to the accounts.
     pub(crate) fn bill(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Bill {
         let moves = set.from.is_some();
         Bill {
@@ -89,7 +89,7 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// What the table of budgets asks of a set; empty where the set interrupts nobody.
+    /// What a set adds to the table of budgets; empty if the set interrupts no task.
     fn charges(&self, round: &Round<'_>, set: &MoveSet, to: WorkerRow) -> Vec<Charge> {
         let (Some(from), Some(purpose)) = (set.from, set.purpose.budgeted()) else {
             return Vec::new();
@@ -127,7 +127,7 @@ fn count(count: usize) -> u32 {
 
 // ---------------------------------------------------------------- the rules
 
-/// What interrupts nothing is limited per target: tasks without a worker, and tasks that are queued again.
+/// Moves that interrupt nothing (of tasks without a worker, or of queued tasks) are limited per target.
 pub(super) fn placements_per_worker(round: &Round<'_>, taking: &Taking<'_>) -> Answer {
     let free = taking.set.rows.len() - taking.bill.interrupted;
     let there = round.ledger.placements[taking.to] as usize;
@@ -212,21 +212,22 @@ pub(super) fn fairness(_: &Round<'_>, taking: &Taking<'_>) -> Answer {
 
 // ---------------------------------------------------------------- the table of budgets
 
-/// What is spent of every line.
+/// How much of every line is spent.
 #[derive(Clone, Debug)]
 struct Table {
     lines: Vec<Line>,
-    /// Accounts that the state keeps once the plan is recorded, and may keep.
+    /// How many accounts the state keeps once the plan is recorded.
     held: usize,
+    /// How many accounts the state may keep.
     room: usize,
 }
 
-/// What is spent of one line.
+/// How much of one line is spent.
 #[derive(Clone, Debug)]
 struct Line {
     budget: Budget,
     spent: BTreeMap<Key, Spent>,
-    /// Until when an earlier life may have spent it.
+    /// The moment until which the line may be spent by an earlier life; `None` if it is not.
     closed: Option<Timestamp>,
 }
 
@@ -262,7 +263,7 @@ impl Table {
         self.lines.is_empty()
     }
 
-    /// Whether interruptions that go together fit in.
+    /// Whether there is room for interruptions that go together.
     fn check(&self, charges: &[Charge]) -> Answer {
         for line in &self.lines {
             line.check(charges)?;
@@ -275,7 +276,7 @@ impl Table {
         Ok(())
     }
 
-    /// Accounts that an interruption may add.
+    /// How many accounts an interruption may add.
     fn kept(&self, charge: &Charge) -> usize {
         let windows = self.lines.iter().filter(|line| line.budget.per.is_some());
         windows.map(|line| line.keys(charge).count()).sum()
@@ -309,7 +310,7 @@ impl Line {
             if more.is_unsized(unit) && (limit == 0 || !broken!("budget_line_of_unknown_size")) {
                 return Err(BudgetRefusal::UnknownSize.into());
             }
-            // Nothing more is never too much.
+            // A charge of zero always fits, even if the line is overspent.
             if more.of(&self.budget) == 0 {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Is no tenant interrupted beyond its share, as the plan grows?
+//! Does a move interrupt its tenant more than the tenant's share?
 
 use alloc::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::snapshot::Placement;
 use crate::state::State;
 use crate::view::View;
 
-/// What each tenant has been interrupted within the window, and how many tasks it has.
+/// How often each tenant was interrupted within the window, and how many tasks it has.
 #[derive(Clone, Debug)]
 pub(super) struct Fair {
     slack: u64,
@@ -21,7 +21,7 @@ pub(super) struct Fair {
 }
 
 impl Fair {
-    /// As it stands before the plan; `None` if the settings ask for no fairness.
+    /// The counts before the plan; `None` if fairness is off.
     pub(super) fn open(limits: &MigrationLimits, state: &State, view: &View<'_>) -> Option<Self> {
         let section = limits.fairness?;
         let mut tasks: BTreeMap<TenantId, u64> = BTreeMap::new();
@@ -38,7 +38,7 @@ impl Fair {
         Some(Self { slack: u64::from(section.slack.get()), interrupted, tasks, all_tasks })
     }
 
-    /// Whether these may be interrupted, one after the other.
+    /// Whether these tenants may be interrupted, one after the other.
     pub(super) fn check(&self, tenants: &[TenantId]) -> Answer {
         let mut all: u64 = self.interrupted.values().sum();
         let mut worst = Ok(());
@@ -48,7 +48,7 @@ impl Fair {
             let before = tenants[..nth].iter().filter(|other| *other == tenant).count() as u64;
             let had = self.interrupted.get(tenant).copied().unwrap_or(0) + before;
             let tasks = self.tasks.get(tenant).copied().unwrap_or(0);
-            // The slack that would be needed: what it has beyond its share, in whole interruptions.
+            // The slack that would be needed: the interruptions beyond the tenant's share, rounded up.
             let beyond = ((had + 1) * self.all_tasks)
                 .saturating_sub(tasks * all)
                 .div_ceil(self.all_tasks.max(1));

@@ -17,14 +17,14 @@ fn groups_of<'a>(
     groups.map(move |index| (index, &view.snapshot.groups()[index as usize]))
 }
 
-/// Not more members than the group allows are unavailable, whoever caused it.
+/// At most as many members are unavailable as the group allows, whatever the cause.
 pub(super) fn disruption_budget(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
-    // A task without a worker leaves none.
+    // A task without a worker is unavailable already.
     let leaves = matches!(round.ledger.places[row], Place::On(_));
     if !leaves && !broken!("disruption_spares_recovery") {
         return Ok(());
     }
-    // The task that leads a set answers for those that go with it; once it has gone, each answers for itself.
+    // The task that leads a set is asked for the whole set; once the leader has gone, each task is asked for itself.
     let leads = round.companions.leader(row) == row;
     let others = |index: u32| {
         let go_along = round.companions.of(row).filter(|(other, _)| {
@@ -54,8 +54,8 @@ pub(super) fn gang_stays_whole(round: &Round<'_>, row: TaskRow, _: Purpose) -> A
     }
 }
 
-/// A group that stays together may go where some of it is, or leave as one: companions on the same worker
-/// move with the task, so they do not hold it back.
+/// A task of a group that stays together may go to a worker where a member is, or leave with all of them: companions
+/// on the same worker move with the task, so they do not hold it back.
 pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let own = (round.task_id(pair.row), round.ledger.places[pair.row].ends()[0]);
     for (index, group) in groups_of(round, pair.row) {
@@ -87,8 +87,8 @@ pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     Ok(())
 }
 
-/// The group is not spread more unevenly than it may be. What is broken already may be repaired, never made
-/// worse.
+/// The group is spread at most as unevenly as it may be. A group that is too uneven already may be repaired, never
+/// made worse.
 pub(super) fn spread_over_domains(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     let place = round.ledger.places[pair.row];
     for (index, group) in groups_of(round, pair.row) {

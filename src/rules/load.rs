@@ -1,8 +1,8 @@
-//! Does the move improve the loads? No worsening: the target stays below its ceiling in every resource, and
-//! below where the source was.
+//! Does the move improve the loads? The target must stay below its ceiling in every resource, and below the load
+//! that the source had.
 //!
-//! From a worker at 0.90 to one at 0.30, with a dead band of 0.05, a task that takes 0.40 of the target leaves
-//! it at 0.70, below 0.90 - 0.05 = 0.85: a gain. One that takes 0.57 would leave it at 0.87: none.
+//! From a worker at 0.90 to one at 0.30, with a dead band of 0.05: a task that adds 0.40 leaves the target at 0.70,
+//! below 0.90 - 0.05 = 0.85, which is a gain. A task that adds 0.57 would leave it at 0.87, which is none.
 
 use super::rule::{Answer, Effect};
 use crate::model::rows::WorkerRow;
@@ -10,7 +10,7 @@ use crate::outcome::{LoadRefusal, Rejection};
 use crate::round::Round;
 use crate::view::{Footprint, MOST_LOAD};
 
-/// Forgives the rounding of taking away and adding what was the same.
+/// Tolerates the rounding error of subtracting and adding the same amount.
 const ROUNDING: f64 = 1e-9;
 
 /// After the moves chosen so far, the source is still loaded enough to donate.
@@ -33,8 +33,8 @@ pub(super) fn target_still_accepts(round: &Round<'_>, effect: &Effect<'_>) -> An
     }
 }
 
-/// No resource of the target that the task adds to is pushed above the ceiling. (What only limits placement has
-/// been asked for room.)
+/// No resource of the target that the task uses is pushed above the ceiling. (A resource that only limits placement is
+/// left out: the rule about headroom has judged it.)
 pub(super) fn ceiling(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     ceiling_of(round, effect.to, effect.footprint)
 }
@@ -76,7 +76,7 @@ pub(super) fn relief(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     }
 }
 
-/// The target ends up below where the source is, by the dead band at least.
+/// The target's load after the move is below the source's load before it, by at least the dead band.
 pub(super) fn gain(round: &Round<'_>, effect: &Effect<'_>) -> Answer {
     let source = effect.from.and_then(|from| round.level(from));
     let after = round.level_after_arrival(effect.to, effect.footprint);

@@ -1,9 +1,14 @@
 //! Which conditions must a move meet? All of them, in one table.
 //!
 //! A rule has a name, a depth (what it looks at), the purposes for which it holds, the section of the
-//! configuration that switches it on, and a function that asks it. Rounds, the questions of
-//! [`Look`](crate::engine::Look) and advice ask through the functions below; no other module knows a rule. The first
-//! rule that says no is the answer; within a depth, rules that are cheap and reach far come first.
+//! configuration that switches it on, and a function that answers it. Rounds, the questions of
+//! [`Look`](crate::engine::Look), and advice ask through the functions below; no other module knows a rule. The first
+//! rule that refuses gives the answer; within a depth, cheap rules and rules that refuse many pairs at once come
+//! first.
+//!
+//! To add a rule: write its function in the file of its subject, add a row to the table of its depth below, and add
+//! its [`Rejection`](crate::outcome::Rejection) (name, reach, sentence, remedy) in `outcome/refusal`. With
+//! `UPDATE=1`, `cargo test --test documents` prints the table anew.
 //!
 #![doc = include_str!("table.md")]
 
@@ -171,7 +176,7 @@ pub(crate) enum TaskRules {
     All,
     /// All but the one about companions.
     Alone,
-    /// All but the scope and the one about companions: the scope limits what the engine begins, not where a
+    /// All but the scope and the one about companions: the scope limits which moves the engine begins, not where a
     /// task could go.
     AloneInScope,
     /// Those whose answer changes as the plan grows.
@@ -210,8 +215,8 @@ pub(crate) fn target(round: &Round<'_>, to: WorkerRow) -> Answer {
     holding(TARGET, round.config, Purpose::Recover).try_for_each(|rule| (rule.ask)(round, to))
 }
 
-/// May this task go to this worker, as the ledger stands? If so, how it would run there; `footprint` is then
-/// what it takes of the worker.
+/// May this task go to this worker, with the moves that the ledger holds? If so, returns how it would run there, and
+/// sets `footprint` to what it takes of the worker.
 pub(crate) fn pair(
     round: &Round<'_>,
     pair: &Pair,
@@ -228,8 +233,8 @@ pub(crate) fn pair(
     Ok(fit)
 }
 
-/// How a task would run on a worker: by the fastest of its variants for which the worker has the hardware, a
-/// device and room. If there is none, what the worker lacks for the fastest variant whose hardware it has.
+/// How a task would run on a worker: as the fastest of its variants for which the worker has the hardware, a device
+/// and room. If there is none: what the worker lacks for the fastest variant whose hardware it has.
 pub(crate) fn fit(
     round: &Round<'_>,
     row: TaskRow,
@@ -280,8 +285,8 @@ fn ask_variant(round: &Round<'_>, variant: &Variant<'_>) -> Answer {
     rules.try_for_each(|rule| (rule.ask)(round, variant))
 }
 
-/// Does the move do to the loads what it is meant to do? Asked of a candidate, of the only move of a plan, or of
-/// one among others.
+/// Does the move improve the loads as its purpose asks? The move is a candidate, the only move of a plan, or one
+/// among others.
 pub(crate) fn effect(round: &Round<'_>, effect: &Effect<'_>, moment: Moment) -> Answer {
     for rule in holding(EFFECT, round.config, effect.purpose) {
         let is_due = match rule.asked {

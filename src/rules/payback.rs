@@ -5,16 +5,15 @@
 //!
 //! `gain = (load of the source now - load of the target after) + (speed there / speed here - 1)`
 //!
-//! and the move pays off if `gain x time left >= downtime + lost work`, with the time until the task ends
-//! there, or up to the horizon: nobody knows how loaded workers will be beyond it. (On a worker at load L a
-//! task finds the worker busy for a share L of its time and gets half of that share. Added up over the tasks
-//! of both workers, a move of a task of load s gains s times the difference of the loads: the first term, per
-//! second of the task.)
+//! and the move pays off if `gain x time left >= downtime + lost work`. The time left is the time until the task
+//! ends on the target, at most up to the horizon, beyond which the loads are unknown. (A worker at load L is busy
+//! for a share L of a task's time, and gives the task half of that share. Summed over the tasks of both workers, a
+//! move of a task of load s gains s times the difference of the loads: the first term, per second of the task.)
 //!
-//! * From 0.95 to a worker that will stand at 0.45: 0.50 a second. A state of 2 GiB over 100 MB/s
+//! * From a worker at 0.95 to one that will be at 0.45: 0.50 a second. A state of 2 GiB over 100 MB/s
 //!   takes 21 s, with 5 s on either side 31 s, and 20 s of work are lost: 51 s are repaid in 102 s.
-//! * The same over 10 MB/s: 215 s + 10 s + 20 s = 245 s, repaid in 490 s. With five minutes to go the
-//!   task stays.
+//! * The same over 10 MB/s: 215 s + 10 s + 20 s = 245 s, repaid in 490 s. A task that ends in five minutes
+//!   stays.
 //! * From 0.60 to 0.50 onto hardware twice as fast: 0.10 + 1.00 = 1.10 a second. A minute is repaid
 //!   in 55 s.
 
@@ -31,7 +30,7 @@ use crate::snapshot::{Mobility, Stance, StateAt, Task};
 use crate::state::Transport;
 use crate::view::{Footprint, View};
 
-/// Absurd figures give absurd spans, but always finite ones.
+/// The longest span that is computed, so that absurd figures still give finite spans.
 const MOST_SECS: f64 = 1e12;
 
 /// The move repays its price in the time that is left.
@@ -51,8 +50,8 @@ pub(super) fn pays_off(round: &Round<'_>, pair: &Pair, fit: Fit, footprint: &Foo
     }
 }
 
-/// Price and gain of moving one task with this fit and footprint, as the ledger stands; `None` where moves need
-/// not pay off.
+/// The price and the gain of moving one task with this fit and footprint, with the moves that the ledger holds;
+/// `None` if moves need not pay off.
 pub(crate) fn handover(
     round: &Round<'_>,
     row: TaskRow,
@@ -91,7 +90,7 @@ fn load_gap(round: &Round<'_>, [from, to]: [WorkerRow; 2], footprint: &Footprint
     Some(round.level(from)? - round.level_after_arrival(to, footprint)?)
 }
 
-/// How long the state is under way, at the pace of the slower end.
+/// How long the transfer of the state takes, over the slower of the two links.
 fn transfer_secs(
     round: &Round<'_>,
     section: &Transfer,
@@ -113,21 +112,20 @@ fn transfer_secs(
         }
         Some(StateAt::Worker(id)) => {
             let holder = view.snapshot.worker_row(id)?;
-            // What lies out of reach may never arrive.
+            // A state on a worker that is out of reach may never arrive.
             let is_lost = view.workers[holder].stance == Stance::Offline;
             if is_lost && !broken!("state_out_of_reach") {
                 return None;
             }
             secs = secs.max(link_secs(round, section, holder, bytes)?);
         }
-        // Of storage only the target's link to it is known.
+        // Only the target's link to the storage is known.
         Some(StateAt::Zone(_) | StateAt::Shared) => {}
     }
     Some(secs.min(MOST_SECS))
 }
 
-/// How long this many bytes take over a worker's link, shared with everything that is under way to it and from
-/// it.
+/// How long this many bytes take over a worker's link, which all migrations to and from the worker share.
 fn link_secs(round: &Round<'_>, section: &Transfer, worker: WorkerRow, bytes: u64) -> Option<f64> {
     let ledger = round.ledger;
     let others = ledger.outgoing[worker].saturating_add(ledger.incoming[worker]);
@@ -137,7 +135,7 @@ fn link_secs(round: &Round<'_>, section: &Transfer, worker: WorkerRow, bytes: u6
     Some(bytes as f64 * (1.0 + f64::from(others)) / bandwidth)
 }
 
-/// How long a task stands still on its way; a task that starts there before it stops here never does.
+/// How long a move stops its task: not at all if the task starts on its target before it stops at its source.
 fn downtime_secs(
     round: &Round<'_>,
     section: &Transfer,
@@ -161,7 +159,7 @@ fn downtime_secs(
     transfer_secs(round, section, task, ends).map(|secs| secs + around)
 }
 
-/// How long a task stands still on its way, as far as that is asked and known.
+/// How long a move stops its task; zero if that is unknown, or if moves need not pay off.
 pub(super) fn downtime_or_zero(round: &Round<'_>, task: &Task, ends: [WorkerRow; 2]) -> Duration {
     let section = round.config.transfer.as_ref();
     let secs = section.and_then(|section| downtime_secs(round, section, task, ends));
@@ -173,7 +171,7 @@ fn bandwidth(section: &Transfer, view: &View<'_>, worker: WorkerRow) -> Option<f
     stated.or(section.bandwidth_bytes_per_second)
 }
 
-/// For how long a source is busy with releasing a task, at least; `None` if that is not known.
+/// The least time that a source needs to release a task; `None` if unknown.
 pub(crate) fn leaving_time(
     section: &Transfer,
     view: &View<'_>,

@@ -7,8 +7,8 @@ use crate::round::{Fit, Round};
 use crate::snapshot::Task;
 use crate::view::Footprint;
 
-/// What a rule looks at, from what is cheapest to ask and reaches furthest to what can only be asked of a move
-/// that is about to be taken.
+/// What a rule looks at. The first depths are the cheapest to ask and refuse the most pairs at once; the last can only
+/// be asked of a move that is about to be taken.
 #[cfg(feature = "testkit")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Depth {
@@ -35,13 +35,13 @@ pub(super) enum Depth {
 /// When a rule is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// Of every candidate; the plan does not change the answer.
+    /// For every candidate; the plan does not change the answer.
     Once,
-    /// Of every candidate, and again when it is taken.
+    /// For every candidate, and again when the candidate is taken.
     Again,
     /// Only when a candidate is taken.
     WhenTaken,
-    /// Only when a candidate is taken, since it looks at what earlier moves of the plan have done.
+    /// Only when a candidate is taken after others, since the rule looks at what earlier moves of the plan did.
     AfterOthers,
 }
 
@@ -73,7 +73,7 @@ impl Section {
     }
 }
 
-/// Purposes for which a rule holds.
+/// The purposes for which a rule holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Purposes(u8);
 
@@ -85,11 +85,11 @@ impl Purposes {
 
 /// Every purpose.
 pub(super) const ALL: Purposes = Purposes(0b11111);
-/// Whatever takes a task from a worker.
+/// Every purpose that takes a task from a worker.
 pub(super) const MOVES: Purposes = Purposes(0b11110);
-/// What must leave its worker.
+/// The purposes for which a task must leave its worker.
 pub(super) const FORCED: Purposes = Purposes(0b00110);
-/// What nothing forces.
+/// The purposes for which nothing forces a move.
 pub(super) const VOLUNTARY: Purposes = Purposes(0b11000);
 pub(super) const REBALANCE: Purposes = Purposes(0b01000);
 pub(super) const UPGRADE: Purposes = Purposes(0b10000);
@@ -114,10 +114,10 @@ pub(super) const fn rule<F: Copy>(
     Rule { name, holds_for, section, asked, ask }
 }
 
-/// What a rule says: nothing, or why not.
+/// The answer of a rule: nothing, or the refusal.
 pub(crate) type Answer = Result<(), Rejection>;
 
-/// The functions that ask, by depth.
+/// The function of a rule, by depth.
 pub(super) type AskTask = fn(&Round<'_>, TaskRow, Purpose) -> Answer;
 pub(super) type AskTarget = fn(&Round<'_>, WorkerRow) -> Answer;
 pub(super) type AskPair = fn(&Round<'_>, &Pair) -> Answer;
@@ -144,7 +144,7 @@ pub(super) struct Variant<'a> {
     pub(super) footprint: &'a Footprint,
 }
 
-/// What a move, or several that go together, would do to the loads of two workers.
+/// What a move of one task or a set would do to the loads of two workers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effect<'a> {
     pub(crate) from: Option<WorkerRow>,

@@ -10,7 +10,7 @@ use crate::snapshot::Task;
 use crate::state::Transport;
 use crate::view::{View, runs_on_device};
 
-/// Absurd figures give absurd speeds, but always finite ones.
+/// The largest speedup that is computed, so that absurd figures still give finite speeds.
 const MOST_SPEEDUP: f64 = 1e6;
 
 /// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
@@ -39,7 +39,7 @@ pub(crate) fn profile(
     fastest.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
 }
 
-/// The speed of a task there: as observed, else as the table has it.
+/// The speed of a task on a worker: as observed, or else by the hardware table.
 pub(crate) fn there(
     round: &Round<'_>,
     section: &HardwareStrategy,
@@ -55,7 +55,7 @@ pub(crate) fn there(
     observed(round, worker, profile(&section.table, round.view, task, worker))
 }
 
-/// The speed of a task there by the fastest of its alternatives that the worker has the hardware for.
+/// The speed of a task on a worker by the fastest of its alternatives that the worker has the hardware for.
 pub(crate) fn best(
     round: &Round<'_>,
     section: &HardwareStrategy,
@@ -73,8 +73,8 @@ pub(crate) fn best(
     able.map(|alternative| alternative.speed).fold(0.0, f64::max)
 }
 
-/// The speed of a task where it is: without a device, that of the worker's CPU. A host that says of no task
-/// which device it uses has not said that this one uses none.
+/// The speed of a task on the worker that it is on. If the host names the devices of tasks, a task without a device
+/// has the speed of the worker's CPU; if it names none, the task may use any.
 pub(crate) fn here(
     round: &Round<'_>,
     section: &HardwareStrategy,
@@ -97,9 +97,8 @@ pub(crate) fn here(
     there(round, section, task, worker)
 }
 
-/// The speed that an upgrade must beat. Where the host's scheduler chooses the worker, it chooses the device
-/// and the alternative too, and would choose alike again: there a task counts as running the best way that its
-/// worker has.
+/// The speed that an upgrade must beat. If the host's scheduler chooses the worker, it also chooses the device and the
+/// alternative, and would choose the same again: the task then counts as running in the best way that its worker has.
 pub(crate) fn to_beat(
     round: &Round<'_>,
     section: &HardwareStrategy,
@@ -116,8 +115,8 @@ pub(crate) fn to_beat(
     }
 }
 
-/// How many times as fast a task runs there, by one of its alternatives if it has any, as where it is; 1 where
-/// hardware is not asked for.
+/// How many times as fast a task runs on the target as on its own worker, by one of its alternatives if it has any; 1
+/// if [`Config::hardware`](crate::Config::hardware) is off.
 pub(crate) fn speedup(
     round: &Round<'_>,
     row: TaskRow,
@@ -139,8 +138,8 @@ fn observed(round: &Round<'_>, worker: WorkerRow, profile: HardwareProfile) -> f
     }
 }
 
-/// What decides how fast a task runs on a given worker, beside that worker: the hardware it names, and
-/// that of its alternatives with their speeds (as bits, to be compared).
+/// Everything about a task that decides its speed on a given worker: the hardware that it names, and the hardware and
+/// the speed of each alternative (the speed as bits, for comparison).
 pub(crate) type Wish = (HardwareSet, HardwareSet, Vec<(HardwareSet, u64)>);
 
 /// The wish of a task.

@@ -1,4 +1,4 @@
-//! The table of rules, printed: which rule holds for which purpose, and under which preset.
+//! Which rule holds for which purpose, and in which preset? Prints the table of rules.
 
 use alloc::string::String;
 use alloc::vec::Vec;

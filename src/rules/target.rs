@@ -1,4 +1,4 @@
-//! May this worker take this task, whatever it asks for?
+//! May this worker take this task, whatever the task needs?
 
 use super::rule::{Answer, Pair};
 use super::task::{covers, frozen_until};
@@ -42,7 +42,7 @@ pub(crate) fn is_frozen_somewhere(round: &Round<'_>, worker: WorkerRow) -> bool 
     freezes.any(|freeze| freeze.until > now && covers(round, freeze.scope, worker))
 }
 
-/// The worker is one of those that tasks of this class may go to.
+/// Tasks of this class may go to the worker.
 pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Answer {
     let Some(id) = round.view.task(pair.row).class else { return Ok(()) };
     let class = round.view.snapshot.class(id);
@@ -50,8 +50,8 @@ pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Answer {
     if cost.is_some() { Ok(()) } else { Err(TargetRefusal::OutsideClass { class: id }.into()) }
 }
 
-/// The worker stays until the task, after its downtime, is done there or has saved its state, and is not about
-/// to be emptied itself.
+/// The worker stays until the task, after its downtime, is done there or has saved its state; and the worker itself is
+/// not about to be emptied.
 pub(super) fn stays_long_enough(round: &Round<'_>, pair: &Pair, fit: Fit) -> Answer {
     let Some(leaves) = round.view.workers[pair.to].departs_at else { return Ok(()) };
     let (task, at) = (round.view.task(pair.row), round.view.snapshot.at());

@@ -1,4 +1,4 @@
-//! May this task leave where it is, or be placed?
+//! May this task leave its worker, or be placed?
 
 use super::rule::Answer;
 use crate::config::TaskScope;
@@ -11,12 +11,12 @@ use crate::snapshot::{Freeze, FreezeScope, Mobility};
 use crate::state::Transport;
 use crate::view::Place;
 
-/// A worker that is to be emptied is emptied only if its record is what the host meant.
+/// A worker is emptied only if its record is certain.
 pub(super) fn leaves_a_certain_source(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     source_is_certain(round, row)
 }
 
-/// The record of a task's worker is what the host meant.
+/// The record of the task's worker is certain: there is only one, and the host could read it.
 pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Answer {
     match round.ledger.places[row] {
         Place::On(worker)
@@ -28,7 +28,7 @@ pub(crate) fn source_is_certain(round: &Round<'_>, row: TaskRow) -> Answer {
     }
 }
 
-/// The engine may begin something with this task. What is under way goes on in any case.
+/// The task is in scope. A migration under way goes on in any case.
 pub(super) fn within_scope(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     let Some(scope) = &round.config.scope else { return Ok(()) };
     let is_under_way = matches!(round.ledger.places[row], Place::Stranded { .. });
@@ -60,7 +60,7 @@ pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answ
     }
 }
 
-/// A task that was never placed is the scheduler's.
+/// A task that was never placed is left to the scheduler.
 pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.ledger.places[row] {
         Place::Unplaced => Err(TaskRefusal::Unplaced.into()),
@@ -75,7 +75,8 @@ pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Ans
     }
 }
 
-/// No freeze of everything, of its kind, of a group of it, of its worker or of that worker's zone.
+/// No freeze is in force of everything, of the task's kind, of one of its groups, of its worker, or of its worker's
+/// zone.
 pub(super) fn not_frozen(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     let (view, place) = (round.view, round.ledger.places[row]);
     let is_own = |scope| match scope {
@@ -98,7 +99,7 @@ fn is_member(round: &Round<'_>, row: TaskRow, group: GroupId) -> bool {
 }
 
 /// The latest end of an active freeze in these scopes that applies to this purpose; `None` if there is none.
-/// What is under way goes on, and what the scheduler places is no move.
+/// Migrations under way go on, and what the scheduler places is not a move.
 pub(super) fn frozen_until(
     round: &Round<'_>,
     place: Place,
@@ -119,7 +120,7 @@ pub(super) fn frozen_until(
     round.view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
 }
 
-/// Whether a freeze of a worker or a zone is about this worker.
+/// Whether a freeze of a worker or a zone covers this worker.
 pub(super) fn covers(round: &Round<'_>, scope: FreezeScope, worker: WorkerRow) -> bool {
     match scope {
         FreezeScope::Worker(id) => id == round.worker_id(worker),
@@ -165,7 +166,7 @@ pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Ans
     }
 }
 
-/// A task that has run for long counts as almost done.
+/// A task that has run for a long time counts as almost done.
 pub(super) fn not_long_running(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     let running = round.view.task(row).running;
     let most = round.config.cost_benefit.as_ref().and_then(|section| section.max_running);

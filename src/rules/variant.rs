@@ -1,4 +1,4 @@
-//! Does the worker have what this variant of the task asks for, and room for it?
+//! Does the worker have what this variant of the task needs, and room for it?
 
 use super::rule::{Answer, AskVariant, Variant};
 use crate::model::hardware::Hardware;
@@ -46,7 +46,7 @@ pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Ans
     }
 }
 
-/// Memory as a whole, whatever else is there.
+/// The worker's memory as a whole is large enough, however much of it is free.
 pub(super) fn memory_is_large_enough(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Some(needs_bytes) = on.task.requirements.min_memory_bytes else { return Ok(()) };
     let has = round.view.worker(on.to).capacity.known(ResourceId::MEMORY);
@@ -78,14 +78,14 @@ pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Err(widest) = tightest else { return Ok(()) };
     let free = widest.map_or(0.0, |(free, _)| free);
     let free_bytes = whole(free);
-    // Never less than the difference of the two figures that stand beside it, rounded as they are.
+    // At least the difference of the two figures that are printed beside it, which are rounded.
     let difference = needs_bytes.saturating_sub(free_bytes);
     let lacking_bytes = whole(needs_bytes as f64 - free).max(difference);
     let device = widest.map(|(_, device)| device);
     Err(FitRefusal::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }.into())
 }
 
-/// The device that would hold the task, if it needs one.
+/// The device that would hold the task; `None` if the task needs none, or none has room.
 pub(super) fn device(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u16> {
     let bytes = device_bytes(round, task, to)?;
     round.ledger.tightest(to, &task.requirements, bytes as f64).ok()
@@ -97,7 +97,7 @@ fn device_bytes(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u64> {
     runs_on_device(&task.requirements, round.view.workers[to].kinds).then_some(bytes)
 }
 
-/// Room in every resource that the task asks for: reservations never exceed capacity.
+/// There is room in every resource that the task asks for: reservations never exceed capacity.
 pub(super) fn headroom(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     if broken!("drains_need_room") && leaves_a_drained_worker(round, on.task) {
         return Ok(());
@@ -118,7 +118,7 @@ fn leaves_a_drained_worker(round: &Round<'_>, task: &Task) -> bool {
 pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footprint) -> Answer {
     for (column, cell) in round.ledger.row(to).iter().enumerate() {
         let Some(needed) = footprint.claim[column].filter(|claim| *claim > 0.0) else { continue };
-        // A capacity that is unknown counts as none.
+        // An unknown capacity counts as zero.
         let unknown = if broken!("unknown_capacity_is_none") { f64::MAX } else { 0.0 };
         let capacity = cell.capacity.unwrap_or(unknown);
         let free = capacity - cell.claimed;
@@ -130,7 +130,7 @@ pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footpri
     Ok(())
 }
 
-/// Whether a worker has hardware, labels, memory and compute capability for a task, whatever else is there.
+/// Whether a worker has the hardware, labels, memory and compute capability that a task needs, however much is free.
 pub(crate) fn meets_requirements(round: &Round<'_>, task: &Task, to: WorkerRow) -> bool {
     let footprint = &Footprint::default();
     let on = Variant { task, to, footprint };
@@ -145,7 +145,7 @@ pub(crate) fn meets_requirements(round: &Round<'_>, task: &Task, to: WorkerRow) 
     asked.into_iter().all(|ask| ask(round, &on).is_ok())
 }
 
-/// The hardware that a worker lacks for a task, whatever else is there.
+/// Whether a worker has the hardware that a task needs, however much is free.
 pub(crate) fn has_hardware(round: &Round<'_>, task: &Task, to: WorkerRow) -> Answer {
     let footprint = &Footprint::default();
     let on = Variant { task, to, footprint };

@@ -4,7 +4,7 @@ use super::rule::Answer;
 use crate::outcome::{Scorecard, WorthRefusal};
 use crate::round::Round;
 
-/// The net benefit exceeds what the present pace asks for.
+/// The net benefit exceeds the least that the present pace asks for.
 pub(super) fn worth_its_cost(round: &Round<'_>, scorecard: &Scorecard) -> Answer {
     let least = if broken!("pace_of_the_net") { 0.0 } else { round.pace.least_net };
     if scorecard.net() > least {

@@ -1,4 +1,4 @@
-//! One turn of a synchronous host's loop.
+//! What does one turn of a synchronous host's loop do?
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -37,10 +37,10 @@ use crate::snapshot::{Event, Report};
 ///
 /// # The log
 ///
-/// What cannot be started the driver reports to the engine itself. A host that logs inputs for
-/// replay therefore has them from the sink ([`MetricsSink::input`]), which is handed every input
-/// before the engine gets it, whoever it comes from. What the host gives [`engine`](Self::engine)
-/// past the driver it logs itself.
+/// If a command cannot be started, the driver itself reports that to the engine. A host that logs
+/// inputs for replay should therefore take them from the sink ([`MetricsSink::input`]), which gets every
+/// input before the engine does. Inputs that the host passes to [`engine`](Self::engine) directly it must
+/// log itself.
 ///
 /// ```
 /// # use evenkeel::shell::{Driver, MigrationExecutor};
@@ -83,11 +83,11 @@ use crate::snapshot::{Event, Report};
 pub struct Driver<S, X, M> {
     /// The engine.
     pub engine: Engine,
-    /// Says what is.
+    /// Collects snapshots.
     pub source: S,
-    /// Does what is to be done.
+    /// Carries out commands.
     pub executor: X,
-    /// Keeps what is to be kept.
+    /// Keeps metrics and logs.
     pub sink: M,
 }
 
@@ -98,7 +98,8 @@ pub struct Driver<S, X, M> {
 pub struct Turn<E> {
     /// What the round decided.
     pub outcome: Outcome,
-    /// Commands that the executor could not start, each with its error. The engine knows.
+    /// Commands that the executor could not start, each with its error. They have been reported to the
+    /// engine.
     pub failures: Vec<(Command, E)>,
 }
 
@@ -109,26 +110,25 @@ pub enum TurnError<E> {
     /// The source failed. The engine has seen nothing.
     #[error("telemetry: {0}")]
     Source(E),
-    /// The snapshot is not newer than the last one. Its reports are settled, and what followed is
-    /// carried out.
+    /// The snapshot is not newer than the last one. Its reports are settled, and the commands that
+    /// followed are carried out.
     #[error(transparent)]
     Stale(Stale),
 }
 
 impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
-    /// Puts the four together.
+    /// A driver of these four.
     pub const fn new(engine: Engine, source: S, executor: X, sink: M) -> Self {
         Self { engine, source, executor, sink }
     }
 
-    /// Collects a snapshot, runs a round, takes note of it, and carries out what follows. `None`
-    /// when the source has come to its end.
+    /// Collects a snapshot, runs a round, records it, and carries out its commands. `None` if the source
+    /// has ended.
     ///
     /// # Errors
     ///
-    /// [`TurnError`] if there was no snapshot, or none newer than the last. An executor's errors
-    /// are not among them: the engine is told, what follows is carried out too, and the turn lists
-    /// them.
+    /// [`TurnError`] if there was no snapshot, or none newer than the last one. Errors of the executor are
+    /// reported to the engine and listed in the turn; the commands that follow are carried out too.
     pub fn turn(&mut self) -> Result<Option<Turn<X::Error>>, TurnError<S::Error>> {
         let Some(snapshot) = self.source.snapshot().map_err(TurnError::Source)? else {
             return Ok(None);
@@ -145,15 +145,15 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
             }
             Err(stale) => {
                 self.sink.ended(&stale.ended);
-                // What could not be started the engine knows; there is no turn to list it.
+                // Failures have been reported to the engine; there is no turn to list them in.
                 let _failures = self.carry_out(snapshot.at(), stale.commands.clone());
                 Err(TurnError::Stale(stale))
             }
         }
     }
 
-    /// Tells the engine what happened, and carries out what follows: the engine's reply, and the
-    /// commands that could not be started, which the engine knows.
+    /// Passes a report to the engine and carries out the commands of the reply. Returns the reply, and the
+    /// commands that could not be started, which have been reported to the engine.
     pub fn report(&mut self, report: &Report) -> (Reply, Vec<(Command, X::Error)>) {
         let reply = self.tell(*report);
         let failures = self.carry_out(report.at, reply.commands.clone());
@@ -177,15 +177,15 @@ impl<S: TelemetrySource, X: MigrationExecutor, M: MetricsSink> Driver<S, X, M> {
         reply
     }
 
-    /// Starts commands; what cannot be started has failed, and the engine's answer to that is
+    /// Starts commands. A command that cannot be started is reported as failed, and the engine's answer is
     /// started too.
     fn carry_out(&mut self, at: Timestamp, commands: Vec<Command>) -> Vec<(Command, X::Error)> {
         let mut failures = Vec::new();
         let mut queue = commands;
         let mut at = at;
-        // Ends: a migration is tried a bounded number of times.
+        // This ends, since a migration has a bounded number of attempts.
         while !queue.is_empty() {
-            // Each answer is a moment after its question, or the engine would take it for an echo.
+            // Each answer is later than its question; at the same moment the engine would ignore it as a repetition.
             at = at.after(Duration::from_millis(1));
             let mut follow_up = Vec::new();
             for command in queue {

@@ -1,13 +1,13 @@
-//! The thin ring around the core: where a host plugs in its telemetry, its hands, and its metrics.
+//! How does a host connect its telemetry, its executor and its metrics to the engine?
 //!
-//! The core does not know that this module exists. Three small traits, synchronous and without
-//! threads:
+//! The core does not know that this module exists. There are three small traits, synchronous and
+//! without threads:
 //!
-//! | trait | asks the host to | ready-made |
+//! | trait | the host's part | ready-made |
 //! |---|---|---|
-//! | [`TelemetrySource`] | say what is | `&mut T`; a `Vec` or [`VecDeque`] of snapshots; [`from_fn`] |
-//! | [`MigrationExecutor`] | do something | `&mut T`; `()` (nothing is done); a `Vec` (commands are collected) |
-//! | [`MetricsSink`] | keep something | `&mut T`; `()` (nothing is kept); a `Vec` of outcomes, or of inputs; a [`Recorder`] of the [run log](run_log) |
+//! | [`TelemetrySource`] | collect a snapshot | `&mut T`; a `Vec` or [`VecDeque`] of snapshots; [`from_fn`] |
+//! | [`MigrationExecutor`] | carry out commands | `&mut T`; `()` (nothing is done); a `Vec` (commands are collected) |
+//! | [`MetricsSink`] | keep metrics and logs | `&mut T`; `()` (nothing is kept); a `Vec` of outcomes, or of inputs; a [`Recorder`] of the [run log](run_log) |
 //!
 //! [`Driver::turn`] is one turn of a synchronous host's loop. An asynchronous host calls the engine
 //! directly: it is a plain value and never blocks.
@@ -57,51 +57,49 @@ use crate::engine::Input;
 use crate::outcome::{Command, Ended, Outcome};
 use crate::snapshot::Snapshot;
 
-/// Says what is: collects a snapshot of the cluster.
+/// Collects snapshots of the cluster.
 pub trait TelemetrySource {
-    /// What can go wrong while collecting.
+    /// The error of a failed collection.
     type Error;
 
-    /// The cluster now. `None` when there is nothing more to balance: the host is shutting down, or
-    /// a recorded log has come to its end.
+    /// A snapshot of the cluster now; `None` if there is nothing more to balance, because the host is
+    /// shutting down or a recorded log has ended.
     ///
     /// # Errors
     ///
-    /// Whatever the host's collection fails with; the round is then left out.
+    /// The host's error, if the collection fails; no round is run then.
     fn snapshot(&mut self) -> Result<Option<Snapshot>, Self::Error>;
 }
 
-/// Does something: carries out the engine's commands.
+/// Carries out the engine's commands.
 ///
-/// May start things and return; what becomes of them is reported later, through
+/// An executor may start a command and return at once. The result is reported later, through
 /// [`Engine::report`](crate::Engine::report) or in the next snapshot.
 pub trait MigrationExecutor {
-    /// What can go wrong at the start.
+    /// The error of a command that could not be started.
     type Error;
 
     /// Starts to carry out one command.
     ///
     /// # Errors
     ///
-    /// Whatever the host fails with. The driver tells the engine that the migration's step has
-    /// failed.
+    /// The host's error, if the command cannot be started. The driver reports to the engine that the
+    /// step has failed.
     fn execute(&mut self, command: &Command) -> Result<(), Self::Error>;
 }
 
-/// Keeps something: metrics, logs, a database.
-///
-/// It may look at what was decided; it cannot change it.
+/// Keeps metrics, logs, or rows of a database. It sees every decision and cannot change any.
 pub trait MetricsSink {
-    /// Takes note of one round.
+    /// Records one round.
     fn record(&mut self, outcome: &Outcome);
 
-    /// Takes note of an input that the engine is about to get from the driver, its own reports of
-    /// what could not be started among them: in this order they are the whole log, and replay is a
-    /// loop over it ([`Engine::apply`](crate::Engine::apply)). Unless told otherwise, keeps nothing.
+    /// Records an input just before the driver passes it to the engine. The driver's own reports of
+    /// commands that could not be started are among them. In this order the inputs are the whole log; a
+    /// replay is a loop over it ([`Engine::apply`](crate::Engine::apply)). The default does nothing.
     fn input(&mut self, _input: &Input) {}
 
-    /// Takes note of migrations that ended between two rounds, by a report. (Those that end in a
-    /// round are in its outcome.) Unless told otherwise, keeps nothing.
+    /// Records migrations that a report ended between two rounds. (Those that end in a round are in its
+    /// outcome.) The default does nothing.
     fn ended(&mut self, _ended: &[Ended]) {}
 }
 

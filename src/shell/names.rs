@@ -1,8 +1,8 @@
-//! Names for hosts whose workers and tasks have textual ids.
+//! How does a host use textual ids for its workers and tasks?
 //!
-//! An id is the name's FNV-1a hash, so that it is the same in every process and after every
-//! restart, whatever the order in which names turn up. A collision (about one in 10^13 for a
-//! thousand names) is refused, not papered over.
+//! An id is the FNV-1a hash of the name, so it is the same in every process and after every restart,
+//! whatever the order in which names come up. A collision (about one in 10^13 for a thousand names) is
+//! an error.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -60,7 +60,7 @@ named!(WorkerId, TaskId, GroupId, KindId, ZoneId, LabelId, TopologyId, DomainId,
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamesError {
-    /// The map is full: forget the names of what is gone.
+    /// The map is full: forget the names of workers and tasks that are gone.
     #[error("there is room for {room} names, and {name:?} is one more")]
     Full {
         /// The name.
@@ -79,7 +79,7 @@ pub enum NamesError {
 }
 
 impl Names {
-    /// An empty map with room for so many names (at least one).
+    /// An empty map with room for this many names (at least one).
     pub fn with_room_for(room: usize) -> Self {
         let room = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN);
         Self { room, names: BTreeMap::new() }
@@ -107,23 +107,23 @@ impl Names {
         Ok(I::from(number))
     }
 
-    /// The name of an id, if it is known.
+    /// The name of an id; `None` if it is unknown.
     pub fn name(&self, id: impl Named) -> Option<&str> {
         self.names.get(&id.number()).map(String::as_str)
     }
 
-    /// Forgets every name that `keep` does not want: those of tasks that are done, of workers that
-    /// are gone.
+    /// Keeps only the names for which `keep` returns `true`. Use it to forget the names of finished tasks and
+    /// of workers that are gone.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.names.retain(|_, name| keep(name));
     }
 
-    /// How many names it holds.
+    /// How many names the map holds.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether it holds none.
+    /// Whether the map holds no name.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The present state as Prometheus reads it.
+//! What does Prometheus read about the engine?
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,13 +9,12 @@ use crate::model::time::seconds;
 use crate::outcome::{Outcome, WorkerLoad};
 use crate::state::Stats;
 
-/// The state after a round in the text format of Prometheus (version 0.0.4), to be served under a
-/// path of the host's choice.
+/// The state after a round in the text format of Prometheus (version 0.0.4). The host serves it under a
+/// path of its choice.
 ///
-/// Every name begins with `evenkeel_` and ends in its unit; a load is a ratio, 1 where a worker is
-/// full. What is unknown is left out. Workers are told apart by the label `worker`, as `name` names
-/// them: two that are named alike are one to Prometheus. The counters begin anew where the engine's
-/// state does.
+/// Every name begins with `evenkeel_` and ends in its unit; a load is a ratio, 1 if the worker is full.
+/// An unknown figure is left out. The label `worker` holds the name that `name` returns: two workers with
+/// the same name are one to Prometheus. The counters start again from zero with a new state.
 ///
 /// ```
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -120,7 +119,7 @@ impl Page {
         }
         for (row, value) in rows {
             self.say(format_args!("evenkeel_{name}{{{label}=\""));
-            // What is said of a label is escaped on the way.
+            // The row becomes the value of a label, and is escaped.
             let _always = write!(Label(&mut self.0), "{row}");
             self.say(format_args!("\"}} {value}\n"));
         }

@@ -1,4 +1,4 @@
-//! Makes the [run log](super::run_log) of what goes in and what comes out.
+//! How do inputs and outcomes become the [run log](super::run_log)?
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -23,20 +23,20 @@ use crate::outcome::{Command, Ended, Fate, Outcome, Refusals, WorkerForecast, Wo
 use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stance};
 use crate::state::FORECASTS;
 
-/// What only partial snapshots have named, and not for so long, is forgotten.
+/// A task or worker that only partial snapshots have named is forgotten after this long.
 const SILENT: Duration = Duration::from_secs(3_600);
-/// So many candidates per round, unless told otherwise.
+/// By default, at most this many candidates are kept per round.
 const CANDIDATES: usize = 1_000;
 
 /// A sink that hands every [`Line`] of the [run log](super::run_log) to a closure, which writes it
 /// where the host wants it.
 ///
-/// In a [`Driver`](super::Driver) it hears everything. A host that calls the engine itself passes
-/// on every [`input`](MetricsSink::input), [`record`](MetricsSink::record)s every outcome, and tells
-/// of what [`ended`](MetricsSink::ended) in the reply to a report.
+/// A [`Driver`](super::Driver) passes everything to it. A host that calls the engine itself must pass on
+/// every [`input`](MetricsSink::input), [`record`](MetricsSink::record) every outcome, and pass on the
+/// migrations that [`ended`](MetricsSink::ended) in the reply to a report.
 ///
-/// It remembers the tasks and workers of the last complete snapshot, or those that partial ones have
-/// named within the last hour; migrations under way; and forecasts that are not due, at most 16.
+/// It remembers the tasks and workers of the last complete snapshot and those that partial ones have
+/// named within the last hour, migrations under way, and at most 16 forecasts that are not due.
 ///
 /// ```
 /// use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
@@ -84,7 +84,7 @@ pub struct Recorder<F> {
     candidates: usize,
 }
 
-/// What a snapshot said of a worker beside its load.
+/// What a snapshot reported about a worker beside its load.
 #[derive(Clone, Copy, Debug)]
 struct Machine {
     seen: Timestamp,
@@ -120,7 +120,7 @@ struct Pending {
 }
 
 impl<F: FnMut(&Line)> Recorder<F> {
-    /// Begins a log: its first line goes to `keep` at once.
+    /// A recorder that passes the first line of the log to `keep` at once.
     pub fn new(title: &str, config: &Config, clock: WallClock, mut keep: F) -> Self {
         keep(&Line::Run(Box::new(RunLine {
             version: RunLine::VERSION,
@@ -141,15 +141,15 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
     }
 
-    /// Keeps so many [candidates](super::run_log::RoundLine::candidates) per round, and those that were
-    /// chosen. Unless told otherwise 1,000: a large cluster that is uneven scores tens of thousands.
+    /// Keeps at most `most` [candidates](super::run_log::RoundLine::candidates) per round, and all that were
+    /// chosen. The default is 1,000, since a large uneven cluster scores tens of thousands.
     #[must_use]
     pub const fn with_candidates(mut self, most: usize) -> Self {
         self.candidates = most;
         self
     }
 
-    /// Ends the log: migrations that are under way, and tasks where they are.
+    /// Ends the log with the migrations under way and the present place of every task.
     pub fn finish(mut self) {
         for (id, begun) in core::mem::take(&mut self.moving) {
             (self.keep)(&unfinished(id, &begun));
@@ -158,14 +158,14 @@ impl<F: FnMut(&Line)> Recorder<F> {
         tasks.into_iter().for_each(|task| self.put(task, None, self.shown.unwrap_or_default()));
     }
 
-    /// Notes where a task is from some moment on.
+    /// Notes where a task is from this moment on.
     fn put(&mut self, task: TaskId, on: Option<WorkerId>, at: Timestamp) {
         let place = self.places.entry(task).or_insert(Place { on: None, since: at, seen: at });
         place.seen = place.seen.max(at);
         if place.on == on {
             return;
         }
-        // What comes late does not reach back before what was said already.
+        // A late note does not reach back before what is noted already.
         let since = at.max(place.since);
         let before = core::mem::replace(place, Place { on, since, ..*place });
         if let Some(worker) = before.on
@@ -213,7 +213,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
         self.machines(snapshot);
         let complete = snapshot.coverage() == Coverage::Complete;
-        // A host that does not list tasks on their way has not lost them.
+        // A host need not list tasks that are on their way.
         let moving: BTreeSet<TaskId> = self.moving.values().map(|it| it.command.task).collect();
         let places = self.places.iter().filter(|(task, place)| {
             let listed = place.seen >= at || moving.contains(task);
@@ -226,7 +226,8 @@ impl<F: FnMut(&Line)> Recorder<F> {
         self.machines.retain(|_, it| it.seen == at || !complete && !is_silent(it.seen, at));
     }
 
-    /// What the workers say beside their load, and the energy since each one's last word.
+    /// Notes what the snapshot reports about workers beside their load, and adds the energy since each one's last
+    /// report.
     fn machines(&mut self, snapshot: &Snapshot) {
         let at = snapshot.at();
         for record in snapshot.workers() {
@@ -270,11 +271,11 @@ impl<F: FnMut(&Line)> Recorder<F> {
 
     fn begin(&mut self, command: &Command, at: Timestamp) {
         let Some((from, to)) = command.action.begins() else { return };
-        // An orphan that is placed once more is still on its way.
+        // An orphan that is placed again is still in the same migration.
         self.moving.entry(command.migration).or_insert(Begun { command: *command, from, to, at });
     }
 
-    /// Forecasts that are due, beside what came; and the new one, to be judged in its turn.
+    /// The forecasts that are due, beside the loads that came; keeps the new forecast to judge it later.
     fn judge(&mut self, outcome: &Outcome) -> Vec<Judged> {
         let at = outcome.at;
         let mut judged = Vec::new();
@@ -283,7 +284,7 @@ impl<F: FnMut(&Line)> Recorder<F> {
         }
         self.forecasts.forget_while(|pending| pending.due <= at);
         if let Some(forecast) = &outcome.forecast {
-            // Spaced so that those that wait reach from now to the end of the horizon.
+            // The waiting forecasts are spaced so that they reach from now to the end of the horizon.
             let apart = forecast.horizon / u32::try_from(FORECASTS).unwrap_or(u32::MAX);
             let due = at.after(forecast.horizon);
             if self.forecasts.newest().is_none_or(|newest| newest.due.after(apart) <= due) {
@@ -362,7 +363,7 @@ impl<F: FnMut(&Line)> MetricsSink for Recorder<F> {
         (self.keep)(&Line::Round(Box::new(round)));
         self.ended(&outcome.ended);
         outcome.begun().for_each(|command| self.begin(command, outcome.at));
-        // Whose end nobody told: the oldest, most likely.
+        // Some migrations ended without a report: most likely the oldest.
         while self.moving.len() > outcome.in_flight as usize {
             let Some((id, begun)) = self.moving.pop_first() else { break };
             (self.keep)(&unfinished(id, &begun));
@@ -418,7 +419,7 @@ fn hardware(workers: &[WorkerLine]) -> Vec<HardwareLoad> {
     kinds.collect()
 }
 
-/// Those that were chosen, and of all others at most so many, from the first to the last.
+/// The candidates that were chosen, and at most `most` of the others, evenly picked from first to last.
 fn candidates(outcome: &Outcome, most: usize) -> Vec<CandidateLine> {
     let step = outcome.candidates.len().div_ceil(most.max(1)).max(1);
     let pairs = outcome.candidates.iter().enumerate();

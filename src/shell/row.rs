@@ -1,9 +1,8 @@
-//! The metrics row: exactly the specification's table `load_balancer_metrics` and its JSON
-//! document.
+//! What is one row of the specification's table `load_balancer_metrics`, with its JSON document?
 //!
-//! The table's `timestamp` is a wall-clock time; the engine knows none, so the host says where its
-//! epoch lies ([`WallClock`]). The table's `id` is an `INTEGER PRIMARY KEY`: it is made of the
-//! engine's epoch and the number of the round, so that it never repeats across restarts.
+//! The table's `timestamp` is a wall-clock time. The engine knows none, so the host states where its
+//! epoch lies on the wall clock ([`WallClock`]). The table's `id` is an `INTEGER PRIMARY KEY`: it is made
+//! of the engine's epoch and the number of the round, so that it never repeats across restarts.
 
 use alloc::string::String;
 
@@ -76,11 +75,11 @@ pub struct ThresholdMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MigrationMetrics {
-    /// Begun.
+    /// How many began.
     pub initiated: u32,
-    /// Completed.
+    /// How many completed.
     pub successful: u32,
-    /// Completed out of those that ended, 0 to 1; null if none did.
+    /// The share of completed ones among those that ended, 0 to 1; null if none did.
     pub success_rate: Option<f64>,
 }
 
@@ -111,7 +110,7 @@ pub struct PredictionMetrics {
     pub predicted_load: Option<f64>,
     /// The forecast's confidence, 0 to 1; null without a forecast.
     pub confidence: Option<f64>,
-    /// The window in minutes, without a point where they are whole; null where prediction is off.
+    /// The window in minutes, without a decimal point if whole; null if prediction is off.
     #[serde(serialize_with = "whole")]
     pub window_minutes: Option<f64>,
 }
@@ -120,8 +119,7 @@ pub struct PredictionMetrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WallClock {
-    /// The epoch, in milliseconds of Unix time. 0 where the host's timestamps are Unix time
-    /// already.
+    /// The epoch, in milliseconds of Unix time; 0 if the host's timestamps are Unix time already.
     pub epoch_unix_millis: u64,
 }
 
@@ -155,8 +153,8 @@ fn whole<S: Serializer>(minutes: &Option<f64>, to: S) -> Result<S::Ok, S::Error>
 const ROUNDS: u64 = 1 << 20;
 
 impl MetricsRow {
-    /// The row of one outcome, decided under `config`. Loads beyond 1 count as 1, since the table's
-    /// columns go from 0 to 1; the load is 0 where none is known.
+    /// The row of one outcome, decided under `config`. Loads above 1 count as 1, since the table's
+    /// columns range from 0 to 1; the load is 0 if none is known.
     ///
     /// # Errors
     ///
@@ -227,7 +225,7 @@ const fn features(config: &Config) -> FeatureFlags {
 }
 
 impl WallClock {
-    /// The host's epoch is so many milliseconds of Unix time.
+    /// A clock whose epoch is this many milliseconds of Unix time.
     pub const fn new(epoch_unix_millis: u64) -> Self {
         Self { epoch_unix_millis }
     }
@@ -250,7 +248,7 @@ impl WallClock {
     }
 }
 
-/// The date so many days after 1970-01-01: Howard Hinnant's algorithm, counting in eras of 400
+/// The date this many days after 1970-01-01: Howard Hinnant's algorithm, which counts in eras of 400
 /// years that begin in March.
 const fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;

@@ -1,9 +1,9 @@
-//! The run log: everything that a run has to show, as one JSON object per line. This page is its
-//! schema, version [`RunLine::VERSION`].
+//! What does the run log contain? Everything worth showing of a run, one JSON object per line. This page
+//! is its schema, version [`RunLine::VERSION`].
 //!
-//! [`Recorder`](super::Recorder) makes the lines, [`Line`] reads and writes them. The first line is
-//! a [`RunLine`]; then come [`RoundLine`]s, [`MigrationLine`]s and [`StayLine`]s in the order in which they were
-//! known. The key `line` says which: `run`, `round`, `stay`, `migration`.
+//! [`Recorder`](super::Recorder) makes the lines, [`Line`] reads and writes them. The first line is a
+//! [`RunLine`]; then come [`RoundLine`]s, [`MigrationLine`]s and [`StayLine`]s in the order in which they
+//! became known. The key `line` names the kind: `run`, `round`, `stay`, `migration`.
 //!
 //! | unit | of |
 //! |---|---|
@@ -13,10 +13,10 @@
 //! | points | every cost and benefit |
 //! | watts, joules, degrees Celsius | power, energy, temperature |
 //!
-//! Ids are the host's numbers; a migration's is text, as it prints (`m0.1`). What is unknown is
-//! `null`, never 0. A reader skips lines of a kind that it does not know ([`Line::Unknown`]) and
-//! keys that it does not know: a later version may have more of both. A last line that is cut off
-//! in the middle is the mark of a writer that died; the rest holds.
+//! Ids are the host's numbers; the id of a migration is text, as it prints (`m0.1`). An unknown figure
+//! is `null`, never 0. A reader should skip kinds of lines ([`Line::Unknown`]) and keys that it does not
+//! know: a later version may have more of both. If the last line is cut off, the writer died while
+//! writing it; the other lines hold.
 //!
 //! # The specification's nine key metrics
 //!
@@ -57,7 +57,7 @@ pub enum Line {
     Round(Box<RoundLine>),
     /// A task was on a worker.
     Stay(StayLine),
-    /// A migration, from its begin to its end.
+    /// A migration, from start to end.
     Migration(Box<MigrationLine>),
     /// A line of another kind, by a later version; read, never written.
     #[serde(other)]
@@ -72,10 +72,10 @@ pub struct RunLine {
     pub version: u32,
     /// What the host calls the run.
     pub title: String,
-    /// Where second 0 lies on the wall clock, in milliseconds of Unix time; 0 where seconds are
-    /// Unix time already, or lie nowhere.
+    /// Where second 0 lies on the wall clock, in milliseconds of Unix time; 0 if the seconds are Unix
+    /// time already, or have no place on the wall clock.
     pub epoch_unix_millis: u64,
-    /// The settings at the begin.
+    /// The initial settings.
     pub config: Config,
 }
 
@@ -84,13 +84,13 @@ impl RunLine {
     pub const VERSION: u32 = 1;
 }
 
-/// What one balancing round saw, foresaw and did.
+/// What one round observed, predicted and did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RoundLine {
-    /// The life of the engine.
+    /// The epoch of the engine.
     pub epoch: Epoch,
-    /// The number of the round within that life, from 1.
+    /// The number of the round within that epoch, from 1.
     pub tick: u64,
     /// The moment of the snapshot.
     #[serde(with = "at_seconds")]
@@ -111,14 +111,14 @@ pub struct RoundLine {
     pub adaptation_rate: f64,
     /// Even or uneven, and why, in words.
     pub balance: String,
-    /// Whether something was to be done about it.
+    /// Whether moves were needed to even out the loads.
     pub uneven: bool,
-    /// What is coming: `horizon` (seconds ahead), `mean`, `spread`, `confidence`, `accuracy` (of
+    /// The forecast: `horizon` (seconds ahead), `mean`, `spread`, `confidence`, `accuracy` (of
     /// past forecasts; null before the first was due), and per worker `worker`, `load`, `low` and
     /// `high` (the ends of the [prediction interval](crate::outcome::WorkerForecast::low)), `confidence`.
     /// Null without a forecast.
     pub forecast: Option<Forecast>,
-    /// Earlier forecasts that came due with this round, beside what came.
+    /// Earlier forecasts that came due with this round, beside the loads that came.
     pub judged: Vec<Judged>,
     /// Every worker in the snapshot, by id.
     pub workers: Vec<WorkerLine>,
@@ -128,12 +128,12 @@ pub struct RoundLine {
     pub energy: Energy,
     /// Temperature; null where no worker's is known.
     pub thermal: Option<Thermal>,
-    /// How many pairs of task and worker were scored. 0 where cost-benefit analysis is off.
+    /// How many pairs of task and worker were scored; 0 if cost-benefit analysis is off.
     pub scored: u32,
-    /// Those pairs. Where there are more than the [recorder](super::Recorder::with_candidates)
-    /// keeps: all that were chosen, and of the others every so-manieth.
+    /// Those pairs. If there are more than the [recorder](super::Recorder::with_candidates) keeps: all
+    /// that were chosen, and every n-th of the others.
     pub candidates: Vec<CandidateLine>,
-    /// What was refused, by reason: scored pairs and all that did not get so far.
+    /// The refusals by reason, of scored pairs and of pairs that were refused before.
     pub refusals: Vec<RefusedLine>,
     /// Migrations begun in this round.
     pub initiated: u64,
@@ -159,8 +159,8 @@ pub struct LoadLine {
     pub deviation: f64,
 }
 
-/// A forecast of one worker's load, and the load that came. Forecasts are kept at most 16 to a
-/// horizon, so that not every one is judged where rounds are shorter than that.
+/// A forecast of one worker's load, and the load that came. At most 16 forecasts per horizon are kept,
+/// so not every one is judged if rounds follow each other faster.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Judged {
@@ -169,10 +169,10 @@ pub struct Judged {
     /// When the forecast was made.
     #[serde(with = "at_seconds")]
     pub made: Timestamp,
-    /// For when. The outcome is that of the first round from then on.
+    /// The moment that the forecast is for. The first round from then on gives the outcome.
     #[serde(with = "at_seconds")]
     pub due: Timestamp,
-    /// The load that was foreseen.
+    /// The predicted load.
     pub load: f64,
     /// Lower end of its interval.
     pub low: f64,
@@ -192,7 +192,7 @@ pub struct WorkerLine {
     pub worker: WorkerId,
     /// Its load as reported; null if unknown.
     pub load: Option<f64>,
-    /// Its load with everything that was under way before the round, as if it had arrived.
+    /// Its load as if every move that began before the round had arrived; null if unknown.
     pub projected: Option<f64>,
     /// Tasks on it.
     pub tasks: u32,
@@ -200,10 +200,10 @@ pub struct WorkerLine {
     pub watts: Option<f64>,
     /// Temperature in degrees Celsius; null if unknown.
     pub celsius: Option<f64>,
-    /// What it accepts (`accept`, `hold`, `drain`, `offline`); null where the recorder was not
-    /// given the snapshot.
+    /// Its stance (`accept`, `hold`, `drain`, `offline`); null if the recorder was not given the
+    /// snapshot.
     pub stance: Option<Stance>,
-    /// What it has, as a list of names; empty where the recorder was not given the snapshot.
+    /// Its kinds of hardware, as a list of names; empty if the recorder was not given the snapshot.
     pub hardware: HardwareSet,
 }
 
@@ -223,14 +223,14 @@ pub struct HardwareLoad {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Energy {
-    /// What the workers in the snapshot draw, in watts; null where none says.
+    /// The power that the workers in the snapshot draw, in watts; null if none reports it.
     pub watts: Option<f64>,
-    /// What all workers have drawn since their first report, in joules: each worker's power,
-    /// straight from report to report. Null before any has said twice.
+    /// The energy that all workers have drawn since their first report, in joules: each worker's power,
+    /// interpolated linearly between reports. Null until one has reported twice.
     pub joules: Option<f64>,
 }
 
-/// Temperature of the workers that say, in degrees Celsius.
+/// Temperature of the workers that report it, in degrees Celsius.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Thermal {
@@ -244,20 +244,20 @@ pub struct Thermal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CandidateLine {
-    /// The task; of several that move as one, the first.
+    /// The task; the first, if several move together.
     pub task: TaskId,
-    /// Where it is; null if it has no worker.
+    /// The worker that the task is on; null if it has none.
     pub from: Option<WorkerId>,
-    /// Where it could go.
+    /// The worker that the task could move to.
     pub to: WorkerId,
-    /// What the move costs, in points.
+    /// The cost of the move, in points.
     pub cost: f64,
-    /// What it is good for, in points.
+    /// The benefit of the move, in points.
     pub benefit: f64,
     /// Whether the move was chosen.
     pub taken: bool,
-    /// Why not, by the [name of the reason](crate::outcome::Rejection::name); null if it was chosen, or if
-    /// another worker was chosen for the task.
+    /// The [name of the refusal](crate::outcome::Rejection::name); null if the move was chosen, or if another
+    /// worker was chosen for the task.
     pub refused: Option<Cow<'static, str>>,
 }
 
@@ -273,7 +273,7 @@ pub struct RefusedLine {
 
 /// A task was on a worker: known once it has left or finished, or when the log is finished.
 ///
-/// The stays of one task do not overlap. Their ends are as exact as the host's telling: the moments
+/// The stays of one task do not overlap. Their ends are as exact as the host's information: the moments
 /// of its reports, or else of the snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -299,23 +299,23 @@ pub struct MigrationLine {
     pub migration: MigrationId,
     /// Its task.
     pub task: TaskId,
-    /// Where the task came from; null if it had no worker.
+    /// The source; null if the task had no worker.
     pub from: Option<WorkerId>,
-    /// Where it went, or was to go.
+    /// The target.
     pub to: WorkerId,
-    /// When it began.
+    /// When the migration began.
     #[serde(with = "at_seconds")]
     pub begun: Timestamp,
-    /// When it ended; null where it was under way when the log was finished.
+    /// When the migration ended; null if it was under way when the log was finished.
     #[serde(default, with = "at_optional_seconds")]
     pub ended: Option<Timestamp>,
-    /// How it ended: `completed`, `failed`, `timed_out`, `refused`, `diverted`, `aborted`,
-    /// `finished` (the task, meanwhile). Null where it was under way.
+    /// How the migration ended: `completed`, `failed`, `timed_out`, `refused`, `diverted`, `aborted`, or
+    /// `finished` (the task finished meanwhile). Null if it was under way.
     pub outcome: Option<Fate>,
-    /// Why it was begun, in words; null if that was before the log.
+    /// Why the migration began, in words; null if it began before the log.
     pub reason: Option<String>,
-    /// What spoke for it and against it, factor by factor; null where there was no choice, or it
-    /// was begun before the log.
+    /// The cost and the benefit, factor by factor; null if nothing was weighed, or the migration began
+    /// before the log.
     pub scorecard: Option<Scorecard>,
 }
 

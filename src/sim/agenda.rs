@@ -36,7 +36,7 @@ pub(super) enum Due {
     },
 }
 
-/// Everything that is due. What is due at the same moment comes in the order in which it was entered.
+/// Everything that is due. Entries due at the same moment come in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     due: BTreeMap<(Micros, u64), Due>,

@@ -1,4 +1,4 @@
-//! Does a scenario make sense?
+//! Is a scenario possible and free of contradictions?
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::curve::{Curve, Shape};
 use super::scenario::{Arrivals, Match, Overcommit, Placer, Scenario, Spread, What};
 
-/// What is wrong with a scenario: all faults at once, each with its field and value.
+/// The faults of a scenario: all at once, each with its field and value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct BadScenario(pub(super) Vec<String>);
@@ -90,7 +90,7 @@ impl Scenario {
         self.check_events(&mut checker);
         checker.curve("load.level", &self.load.level);
         if self.load.by == Match::Scaling {
-            // Amounts that are scaled to nothing never come to a level above it.
+            // Amounts that are scaled to zero never reach a level above it.
             checker.above_0("load.level at the start", self.load.level.at(0.0));
         }
         if let Arrivals::Poisson(rate) = self.load.arrivals {

@@ -1,10 +1,10 @@
-//! What is the cluster like at this moment?
+//! What is the present state of the cluster?
 
 use super::machine::{Job, Machine};
 use super::plan::Micros;
 use super::scenario::Scenario;
 
-/// The cluster as it is, for whoever measures it or chooses a worker.
+/// The present cluster, for code that measures it or chooses a worker.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cluster<'a> {
     pub(super) scenario: &'a Scenario,
@@ -24,7 +24,7 @@ impl Cluster<'_> {
         self.machines.iter().map(|machine| machine.throttled_seconds).sum()
     }
 
-    /// Worker-seconds with more CPU demanded, and with more memory in use, than there was.
+    /// Worker-seconds with more CPU demanded, and with more memory in use, than the worker had.
     pub(super) fn overload(&self) -> [f64; 2] {
         let sums = self.machines.iter().map(|machine| machine.overload_seconds);
         sums.fold([0.0; 2], |sum, more| [sum[0] + more[0], sum[1] + more[1]])

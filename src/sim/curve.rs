@@ -69,7 +69,7 @@ impl Default for Curve {
 }
 
 impl Curve {
-    /// The value after so many seconds.
+    /// The value after this many seconds.
     pub fn at(&self, seconds: f64) -> f64 {
         match self {
             Self::Constant(value) => *value,

@@ -1,5 +1,5 @@
-//! Chance, from one seed. Every use has a stream of its own, so that what happens to one thing does not
-//! change the luck of another.
+//! Where do random numbers come from? From one seed, with a stream of its own for every use, so that the draws for one
+//! thing do not change those for another.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::scenario::Spread;
 
-/// What a stream of chance is for.
+/// What a stream of random numbers is used for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
     Cluster,
@@ -21,7 +21,7 @@ pub(super) enum Stream {
     Telemetry(u64),
 }
 
-/// A stream of chance.
+/// A stream of random numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Dice(Xoshiro256PlusPlus);
 
@@ -58,7 +58,7 @@ impl Dice {
         from + (to - from) * self.unit()
     }
 
-    /// One of so many.
+    /// One of `0..count`.
     pub(super) fn one_of(&mut self, count: usize) -> usize {
         self.0.random_range(0..count as u64) as usize
     }
@@ -95,7 +95,7 @@ impl Dice {
         weights.len().saturating_sub(1)
     }
 
-    /// So many of `0..count`, in the order drawn.
+    /// `many` of `0..count`, in the order drawn.
     pub(super) fn some(&mut self, count: usize, many: usize) -> alloc::vec::Vec<usize> {
         let mut all: alloc::vec::Vec<usize> = (0..count).collect();
         for at in 0..many.min(count) {

@@ -1,4 +1,4 @@
-//! The host: to the engine it is like any other. It says what it sees, and carries out what it is told.
+//! How does the simulated host behave? Like any other: it reports what it measures, and carries out commands.
 
 use alloc::rc::Rc;
 use core::cell::RefCell;
@@ -88,7 +88,7 @@ impl MetricsSink for Host {
 }
 
 impl World {
-    /// What is, and what will be at the next round: each demand at its larger.
+    /// The true demands: for each task, the larger of now and the next round.
     fn truth(&self, seat: usize) -> Sample {
         let machine = &self.machines[seat];
         let mut sample = exact(machine, &self.jobs, &self.scenario, self.now);
@@ -111,7 +111,7 @@ impl World {
         sample
     }
 
-    /// What a worker's hardware is measured to do.
+    /// The measured speeds of a worker's hardware.
     fn speeds(&self, seat: usize) -> alloc::vec::Vec<Event> {
         let machine = &self.machines[seat];
         let share = if machine.throttled { self.scenario.physics.throttle_speed } else { 1.0 };
@@ -129,7 +129,7 @@ impl World {
         match command.action {
             Action::Release { from, to } => self.release(job, command, from, to),
             Action::Assign { to, device } => {
-                // A command that is repeated starts nothing anew.
+                // A repeated command starts nothing again.
                 if let Placement::Moving { migration, to: target, phase, .. } = self.placement(job)
                     && migration <= command.migration
                     && phase != Phase::Releasing
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Draws the step at which a migration that begins is bound to fail, if at all.
+    /// Draws the step at which a migration that begins will fail; `None` if it will not.
     fn draw_doom(&mut self, job: usize, has_source: bool) {
         let doomed = self.luck.chance(self.scenario.migration.failures);
         let early = self.luck.chance(0.5) && has_source;
@@ -168,14 +168,14 @@ impl World {
         self.jobs[job].doom = doomed.then_some(doom);
     }
 
-    /// Events of steps that began before do not count any more.
+    /// Makes events of earlier steps void.
     fn new_token(&mut self, job: usize) -> u64 {
         self.tokens += 1;
         self.jobs[job].token = self.tokens;
         self.tokens
     }
 
-    /// The scheduler's again, unless a source still has it.
+    /// Gives the task back to the scheduler, unless a source still has it.
     fn requeue(&mut self, job: usize, command: &Command) {
         let hosted = &mut self.jobs[job].hosted;
         let overtaken = hosted.migration().is_some_and(|it| it > command.migration);
@@ -189,12 +189,12 @@ impl World {
         self.queue.push(job);
     }
 
-    /// The source saves the task's state. What has not begun needs none.
+    /// Lets the source save the task's state. A task that has not begun has none.
     fn release(&mut self, job: usize, command: &Command, from: WorkerId, to: WorkerId) {
         let begun = &mut self.jobs[job];
         let moment = stamp(self.now);
         if begun.hosted.begin_release(command.migration, from, to, moment).is_err() {
-            // It was done before the message came; the next snapshot shows that.
+            // The task finished before the message came; the next snapshot shows that.
             if begun.finished.is_none() {
                 self.tell(Event::Refused { migration: command.migration });
             }

@@ -1,4 +1,4 @@
-//! One worker as it really is: who runs on it, how fast, how hot, at what power.
+//! What really happens on one worker: which tasks run, how fast, how hot, and at what power?
 
 use alloc::vec::Vec;
 
@@ -20,7 +20,7 @@ pub(super) struct Job {
     pub(super) spec: Spec,
     /// Whether it runs on its worker; it waits there otherwise.
     pub(super) active: bool,
-    /// The step at which its migration is bound to fail, if at all.
+    /// The step at which its migration will fail; `None` if it will not.
     pub(super) doom: Option<Phase>,
     /// Fences events of steps that are over.
     pub(super) token: u64,
@@ -30,11 +30,11 @@ pub(super) struct Job {
     /// What its last checkpoint holds.
     pub(super) saved: Units,
     pub(super) saved_at: Micros,
-    /// Core-seconds a second; nothing unless it runs.
+    /// Core-seconds a second; 0 unless it runs.
     pub(super) rate: f64,
     pub(super) noise: f64,
     pub(super) dice: Dice,
-    /// What events have made of its demand.
+    /// The factor by which events have changed its demand.
     pub(super) factor: f64,
     pub(super) device: Option<usize>,
     /// When it first ran.
@@ -44,7 +44,7 @@ pub(super) struct Job {
     pub(super) left: Option<(usize, Micros)>,
     /// Since when a move has kept it from running.
     pub(super) stalled: Option<Micros>,
-    /// Its worker cannot start it before.
+    /// Its worker cannot start it before this moment.
     pub(super) ready: Micros,
 }
 
@@ -215,7 +215,7 @@ impl Machine {
         self.jobs.iter().map(|job| jobs[*job].advance(span)).sum()
     }
 
-    /// Starts who can start, shares the cores, and reads the meters. Gives the time to the next
+    /// Starts the tasks that can start, shares the cores, and reads the meters. Returns the time to the next
     /// completion.
     pub(super) fn settle(
         &mut self,
@@ -263,7 +263,7 @@ impl Machine {
         next
     }
 
-    /// Lets those start that fit, in order; whoever does not fit keeps those behind it waiting.
+    /// Starts the tasks that fit, in order; a task that does not fit keeps those behind it waiting.
     fn start(&mut self, jobs: &mut [Job], scenario: &Scenario, now: Micros) {
         let (mut cores, mut memory) = (0.0, 0.0);
         for job in self.jobs.iter().map(|job| &jobs[*job]) {

@@ -1,4 +1,4 @@
-//! What a run is measured by.
+//! Which figures describe a run?
 
 use alloc::vec::Vec;
 
@@ -11,19 +11,19 @@ use super::scenario::{Metric, Scenario};
 use crate::model::resource::GIB;
 use crate::snapshot::{Mobility, Stance};
 
-/// A worker above this share of its cores is overloaded, as far as rebalancing is timed.
+/// A worker above this share of its cores counts as overloaded in the time to rebalance.
 const HIGH: f64 = 0.85;
-/// So long must all be calm.
+/// The time to rebalance ends when no worker has been overloaded for this long.
 const CALM: Micros = 120_000_000;
 /// A task that comes back within this time was moved for nothing.
 const UNDONE: Micros = 300_000_000;
 
-/// The figures of one run. Absent where one does not apply.
+/// The figures of one run; `None` if a figure does not apply.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Seconds until no worker that could be under 0.85 was above it, for two minutes on end; the rest of
-    /// the run where that never came.
+    /// Seconds until no worker that could be under 0.85 was above it, for two minutes on end; the length of
+    /// the run if that never happened.
     pub seconds_to_rebalance: Option<f64>,
     /// Deviation of worker utilization over the workers, averaged over time.
     pub load_stddev: f64,
@@ -35,11 +35,11 @@ pub struct Metrics {
     /// Mean seconds from arrival to completion. What was not complete at the end counts with the
     /// time it would have taken at full speed from there.
     pub completion_mean: f64,
-    /// Within so many seconds 95 % of tasks were complete; the unfinished as above.
+    /// Seconds within which 95 % of the tasks were complete; unfinished tasks count as above.
     pub completion_p95: f64,
-    /// Seconds until everything was done, where a run ends then.
+    /// Seconds until everything was done, if the run ends then.
     pub makespan: Option<f64>,
-    /// Moves that came to a good end.
+    /// Moves that completed.
     pub migrations: u64,
     /// Of these, moves back to a worker that the task had left within five minutes.
     pub migrations_undone: u64,
@@ -55,8 +55,8 @@ pub struct Metrics {
     pub work_lost: f64,
     /// The total variation of all worker loads from round to round.
     pub variation: f64,
-    /// The variation, relative to that without balancing and the same seed: for whoever runs both to
-    /// set; a single run has none.
+    /// The variation relative to that without balancing under the same seed. A program that runs both sets it;
+    /// a single run has none.
     pub thrash: Option<f64>,
     /// The round in which a move began last, in seconds.
     pub last_move: Option<f64>,
@@ -79,7 +79,7 @@ impl Metrics {
     }
 }
 
-/// What became of all work, to the last millionth of a core-second.
+/// What happened to all work, to the last millionth of a core-second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Books {

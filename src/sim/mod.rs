@@ -1,11 +1,11 @@
-//! Feature `sim`: what a configuration would do to a cluster, in virtual time.
+//! Feature `sim`: how would a configuration behave on a cluster? Simulated in virtual time.
 //!
-//! A discrete-event closed loop around the same [`Engine`] and the same three traits
-//! ([`shell`](crate::shell)) that a real host implements. Nothing reaches the engine by a side door.
+//! The simulator is a discrete-event closed loop around the same [`Engine`] and the same three traits
+//! ([`shell`](crate::shell)) that a real host implements. Nothing reaches the engine in any other way.
 //!
 //! | what | how |
 //! |---|---|
-//! | speed | tasks share the cores in proportion to demand where more is wanted than there is |
+//! | speed | tasks share the cores in proportion to demand if they want more than there are |
 //! | moves | checkpoint, transfer over shared links, restart; no progress meanwhile; any step can fail |
 //! | telemetry | measured at intervals, with noise, seen late |
 //! | power | a table over CPU use, and devices by what their tasks want; temperature follows |
@@ -71,13 +71,13 @@ use crate::engine::{Engine, Input};
 use crate::outcome::{Ended, Outcome};
 use crate::shell::{Driver, MetricsSink};
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Run {
     /// Its figures.
     pub metrics: Metrics,
-    /// What became of all work.
+    /// What happened to all work.
     pub books: Books,
 }
 
@@ -103,7 +103,7 @@ pub enum RunError {
 ///
 /// # Errors
 ///
-/// [`RunError`] if the scenario or the configuration makes no sense; nothing has run then.
+/// [`RunError`] if the scenario or the configuration is impossible; nothing has run then.
 pub fn simulate(
     scenario: &Scenario,
     size: &str,
@@ -114,7 +114,7 @@ pub fn simulate(
     simulate_with(scenario, size, cluster, policy, seed, ())
 }
 
-/// The same, and every input and every round's outcome goes to a sink: the whole log, to be replayed
+/// Like [`simulate`]; every input and every outcome also goes to a sink: the whole log, to be replayed
 /// or judged ([`verify`](crate::verify)).
 ///
 /// # Errors
@@ -162,7 +162,7 @@ fn prepare<M: MetricsSink>(
     Ok((host, driver))
 }
 
-/// Lets happen what is due next, and tells the engine of it; whether there is more.
+/// Carries out the next event and reports it to the engine; whether there are more.
 fn step<M: MetricsSink>(host: &Host, driver: &mut Driver<Host, Host, M>) -> bool {
     let due = {
         let mut world = host.0.borrow_mut();

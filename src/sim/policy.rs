@@ -1,4 +1,4 @@
-//! Who balances.
+//! Which policy balances the cluster in a run?
 
 use alloc::string::ToString;
 use core::fmt;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
-/// Who balances in a run.
+/// The policy that balances in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Policy {
-    /// Nobody.
+    /// No balancing.
     None,
     /// The engine, with this configuration.
     Engine(alloc::boxed::Box<Config>),
@@ -39,8 +39,7 @@ impl Policy {
         Self::Engine(alloc::boxed::Box::new(config))
     }
 
-    /// The configuration that the engine runs with; where nobody balances, that of an engine which
-    /// only watches.
+    /// The configuration that the engine runs with; without balancing, that of an engine that only observes.
     pub fn config(&self) -> Config {
         match self {
             Self::None => Config { migration: None, ..Config::fixed() },
@@ -48,7 +47,7 @@ impl Policy {
         }
     }
 
-    /// The default engine that knows what is and what will be, without a cap on moves.
+    /// The default engine with the true present and future demands, without a limit on moves.
     pub fn oracle() -> Self {
         let mut config = Config { prediction: None, ..Config::default() };
         if let Some(limits) = &mut config.migration {

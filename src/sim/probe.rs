@@ -1,4 +1,4 @@
-//! What the host sees of a worker: measured now and then, seen late, never exact.
+//! What does the host know about a worker? Measurements at intervals, late and with noise.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -42,7 +42,7 @@ impl Probe {
         Self { dice, pending: VecDeque::new(), seen: None, smooth: None, phase }
     }
 
-    /// The worker is gone, and so is what was known of it.
+    /// Forgets everything about a worker that is gone.
     pub(super) fn forget(&mut self) {
         self.pending.clear();
         self.seen = None;

@@ -1,5 +1,5 @@
-//! A scenario: everything a run needs but its size, its policy and its seed. Plain data, made to be
-//! written by hand as a file.
+//! What does a scenario describe? Everything that a run needs except its size, its policy and its seed. It is
+//! plain data, meant to be written by hand as a file.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -19,7 +19,7 @@ use crate::model::hardware::{ComputeCapability, Hardware};
 pub struct Scenario {
     /// What happens, in one sentence.
     pub title: String,
-    /// How long it lasts, in seconds; at most so long where it ends by itself.
+    /// How long it lasts, in seconds; at most this long if it ends by itself.
     pub duration: f64,
     /// Whether it ends when nothing is left to do.
     #[serde(default)]
@@ -211,7 +211,7 @@ pub enum Arrivals {
     /// As many as keep the level if every task ran at the mean speed of the workers it could run
     /// on: the same tasks at the same moments under every policy.
     Keep,
-    /// At random, so many a second.
+    /// At random, this many a second.
     Poisson(f64),
 }
 
@@ -271,10 +271,10 @@ pub enum What {
     Crash,
     /// The workers are to be emptied.
     Drain,
-    /// So many workers more, empty, of the cluster's classes; after `until` they are gone as if they
+    /// This many more workers, empty, of the cluster's classes; after `until` they are gone as if they
     /// had crashed.
     Join,
-    /// The air around them gets warmer, by so many degrees.
+    /// The air around them gets warmer by this many degrees.
     Ambient(f64),
 }
 
@@ -318,7 +318,7 @@ pub struct Physics {
     pub heat_seconds: f64,
     /// Degrees Celsius when idle and at peak.
     pub celsius: [f64; 2],
-    /// Above so many degrees ...
+    /// Above this many degrees ...
     pub throttle_celsius: f64,
     /// ... everything runs at this share of its speed.
     pub throttle_speed: f64,

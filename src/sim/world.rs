@@ -35,7 +35,7 @@ pub(super) struct World {
     pub(super) transfers: Transfers,
     pub(super) luck: Dice,
     pub(super) tokens: u64,
-    /// Whether somebody moves tasks; otherwise orphans are the scheduler's.
+    /// Whether an engine moves tasks; if not, the scheduler places orphans.
     pub(super) balanced: bool,
     /// Whether the host sees what is and what will be.
     pub(super) oracle: bool,
@@ -108,7 +108,7 @@ impl World {
         self.at(micros(self.scenario.round), Due::Round);
     }
 
-    /// As it is now.
+    /// The present state of the cluster.
     pub(super) fn cluster(&self) -> Cluster<'_> {
         let Self { scenario, now, machines, jobs, live, .. } = self;
         Cluster { scenario, now: *now, machines, jobs, live }
@@ -168,7 +168,7 @@ impl World {
 
     // ------------------------------------------------------------ workers
 
-    /// Accounts for what a worker did until now. Whoever calls this calls `settle` when done.
+    /// Accounts for what a worker did until now. A caller must call `settle` afterwards.
     pub(super) fn catch_up(&mut self, seat: usize) {
         let done = self.machines[seat].catch_up(&mut self.jobs, self.now);
         self.meter.worked += done;

@@ -1,4 +1,4 @@
-//! What makes no sense in a record, said in one line.
+//! Which records are invalid, and why? One line per fault.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,11 +12,10 @@ use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
 
-/// A record that makes no sense: which, in what field, with what value, and what it should have
-/// been.
+/// An invalid record: which record, which field, its value, and what the field must be.
 ///
-/// For the producer of the telemetry. State is not touched and nothing is lost: the record is set
-/// aside for this round and the rest goes on.
+/// This is for the producer of the telemetry. The record is set aside for this round, the state is not
+/// touched, and the rest of the snapshot is used.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
 )]
@@ -34,14 +33,14 @@ pub struct BadRecord {
 }
 
 impl BadRecord {
-    /// `record` has `value` in `field`, where it `must` be something else.
+    /// `record` has `value` in `field`, which `must` be something else.
     pub fn new(record: Record, field: &str, value: &str, must: &str) -> Self {
         let (field, value, must) = (field.to_string(), value.to_string(), must.to_string());
         Self { record, field, value, must }
     }
 }
 
-/// Which record a [`BadRecord`] speaks of.
+/// Which record a [`BadRecord`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -56,7 +55,7 @@ pub enum Record {
     Class(ClassId),
     /// A report on a worker.
     Report(WorkerId),
-    /// One line of a log, counted from 1: what stands there could not be read at all.
+    /// One line of a log, counted from 1, that could not be read at all.
     Line(u64),
 }
 
@@ -76,9 +75,9 @@ impl fmt::Display for Record {
 const AMOUNT: &str = "a finite number from 0 up";
 const NUMBER: &str = "a finite number";
 
-/// Sorts records by id and keeps one of each; of several under one id, the one that sorts first by
-/// content is kept (so that the order they came in does not show) and the id is marked as bad.
-/// `settle` sees each of the others with the one that is kept.
+/// Sorts records by id and keeps one of each. Of several with one id, the one that sorts first by
+/// content is kept (so that the order of the input does not matter), and the id is marked as bad.
+/// `settle` is called for each of the others, with the one that is kept.
 pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     records: &mut Vec<T>,
     id: impl Fn(&T) -> I,
@@ -102,15 +101,15 @@ pub(super) fn unique<T: Serialize, I: Ord + Copy + fmt::Display>(
     });
 }
 
-/// Where several records of a worker disagree about its stance, none is believed: it would be
-/// emptied, or its tasks started anew, on the word of a record that may be an old one.
+/// If several records of a worker disagree about its stance, none is believed: one of them may be old, and the
+/// worker would be emptied, or its tasks started again, because of it.
 pub(super) fn stance(other: &Worker, kept: &mut Worker) {
     if other.stance != kept.stance {
         kept.stance = Stance::default();
     }
 }
 
-/// Whether only a figure of a worker is impossible; what the rest of its record says holds.
+/// Whether only a figure of a worker is impossible, so that the rest of its record holds.
 pub(super) fn is_figure(bad: &BadRecord) -> bool {
     let field = bad.field.as_str();
     let amount = ["capacity.", "reserved.", "used."].iter().any(|it| field.starts_with(it));
@@ -118,7 +117,7 @@ pub(super) fn is_figure(bad: &BadRecord) -> bool {
     amount || others.contains(&field)
 }
 
-/// The sorted rows that bad records speak of.
+/// The sorted rows that bad records are about.
 pub(super) fn rows(bad: &[BadRecord], row: impl Fn(&BadRecord) -> Option<usize>) -> Vec<u32> {
     let mut rows: Vec<u32> =
         bad.iter().filter_map(|bad| row(bad).and_then(|row| u32::try_from(row).ok())).collect();
@@ -127,13 +126,12 @@ pub(super) fn rows(bad: &[BadRecord], row: impl Fn(&BadRecord) -> Option<usize>)
     rows
 }
 
-/// Notes impossible amounts; what is not finite becomes not a number, so that a log reads back the
-/// same.
+/// Notes impossible amounts. An amount that is not finite becomes NaN, so that a log reads back the same.
 fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<BadRecord>) {
     let impossible: Vec<_> = amounts.iter().filter(|(_, amount)| !is_amount(*amount)).collect();
     for (resource, amount) in impossible {
         let field = format!("{field}.{resource}");
-        // Read back from a log, it is not a number: noted already as what it was.
+        // The amount was read back from a log as NaN: its original value has been noted already.
         let again = amount.is_nan()
             && bad.iter().any(|noted| noted.record == record && noted.field == field);
         if !again || broken!("log_reads_back") {
@@ -145,7 +143,7 @@ fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<Bad
     }
 }
 
-/// Notes an impossible number and forgets it.
+/// Notes an impossible number and removes it.
 fn number(
     record: Record,
     field: &str,
@@ -218,14 +216,14 @@ pub(super) fn task(
     }
 }
 
-/// Where several records of a class disagree about its workers, none is believed: it has none.
+/// If several records of a class disagree about its workers, none is believed: the class has no worker.
 pub(super) fn agreed(other: &TargetClass, kept: &mut TargetClass) {
     if other.workers != kept.workers {
         kept.workers.clear();
     }
 }
 
-/// Notes impossible costs; a worker whose cost makes no sense is not in the class.
+/// Notes impossible costs; a worker with an impossible cost is not in the class.
 pub(super) fn class(class: &mut TargetClass, bad: &mut Vec<BadRecord>) {
     let record = Record::Class(class.id);
     class.workers.retain(|worker, points| {
@@ -242,7 +240,7 @@ pub(super) fn class(class: &mut TargetClass, bad: &mut Vec<BadRecord>) {
     });
 }
 
-/// Each way to run makes sense, and they are the only ones.
+/// Notes faults of the alternatives, and requirements that a task with alternatives must not have itself.
 fn alternatives(task: &mut Task, bad: &mut Vec<BadRecord>) {
     let record = Record::Task(task.id);
     for (nth, alternative) in task.alternatives.iter_mut().enumerate() {
@@ -252,7 +250,7 @@ fn alternatives(task: &mut Task, bad: &mut Vec<BadRecord>) {
         if !(speed.is_finite() && speed > 0.0) {
             let (field, must) = (format!("{field}.speed"), "a finite number above 0");
             bad.push(BadRecord::new(record, &field, &speed.to_string(), must));
-            // So that a log reads back the same; the task stays where it is.
+            // So that a log reads back the same; the task itself is set aside.
             alternative.speed = 1.0;
         }
     }
@@ -271,13 +269,13 @@ fn alternatives(task: &mut Task, bad: &mut Vec<BadRecord>) {
     }
 }
 
-/// Sorts the members: groups are told apart by who is in them, not by the order they are named in.
+/// Sorts the members: the order in which they are named does not matter.
 pub(super) fn members(group: &mut Group) {
     group.members.sort_unstable();
     group.members.dedup();
 }
 
-/// Drops members that do not exist, unless the snapshot is partial and they may.
+/// Drops members that do not exist, unless the snapshot is partial, so that they may exist.
 pub(super) fn group(
     group: &mut Group,
     tasks: &[Task],
@@ -298,7 +296,7 @@ pub(super) fn group(
     });
 }
 
-/// Whether a report makes sense.
+/// Whether a report is valid; notes its fault if not.
 pub(super) fn report(report: &Report, bad: &mut Vec<BadRecord>) -> bool {
     let flaw = report.flaw();
     let sound = flaw.is_none();
@@ -307,7 +305,7 @@ pub(super) fn report(report: &Report, bad: &mut Vec<BadRecord>) -> bool {
 }
 
 impl Report {
-    /// What makes no sense in it, if anything.
+    /// The fault of the report; `None` if it is valid.
     pub(crate) fn flaw(&self) -> Option<BadRecord> {
         match self.event {
             Event::Performance { worker, speed, .. } if !(speed.is_finite() && speed > 0.0) => {

@@ -1,4 +1,4 @@
-//! What a host says of workers that are open to some tasks and closed to others.
+//! Which workers are open to some tasks and closed to others?
 
 use alloc::collections::BTreeMap;
 
@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::ids::{ClassId, WorkerId};
 use crate::model::setters::setters;
 
-/// The workers that tasks of a class may go to, each with what it costs extra to go there: the host's
-/// own veto and its own score (where a volume can be reached, whose hardware it is, what it costs).
-/// One record serves any number of tasks ([`Task::class`](crate::Task::class)).
+/// The workers that tasks of a class may go to, each with an extra cost of going there. With it the host
+/// adds its own veto and its own score (which workers reach a volume, who owns the hardware, what it
+/// costs). One record serves any number of tasks ([`Task::class`](crate::Task::class)).
 ///
-/// No command sends a task to a worker that is not in its class, but for the way back to where it
-/// came from. Where a task is already is nobody's matter: a worker that is taken out of a class keeps
-/// the tasks that it has.
+/// No command sends a task to a worker outside its class, except back to its source. Tasks that are
+/// already on a worker stay there when the worker is taken out of the class.
 ///
 /// ```
 /// use evenkeel::WorkerId;
@@ -28,9 +27,9 @@ use crate::model::setters::setters;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TargetClass {
-    /// Its name.
+    /// The id of the class.
     pub id: ClassId,
-    /// Its workers, listed or not, each with extra points of the cost scale (0 to 10).
+    /// Its workers, each with extra points of the cost scale (0 to 10). They need not be in the snapshot.
     pub workers: BTreeMap<WorkerId, f64>,
 }
 
@@ -40,7 +39,7 @@ impl TargetClass {
         Self { id, workers: BTreeMap::new() }
     }
 
-    /// What it costs extra to go to a worker, in points; nothing where the worker is not in the class.
+    /// The extra cost of going to a worker, in points; `None` if the worker is not in the class.
     pub fn cost(&self, worker: WorkerId) -> Option<f64> {
         self.workers.get(&worker).copied()
     }

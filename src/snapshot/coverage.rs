@@ -1,4 +1,4 @@
-//! Does a snapshot list everything there is?
+//! Does a snapshot list all workers and tasks?
 
 use core::fmt;
 

@@ -17,8 +17,8 @@ pub struct Group {
     pub id: GroupId,
     /// The rule its members keep.
     pub rule: GroupRule,
-    /// Its members, each a task that is listed: one on its way that the host does not list
-    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)) counts only in a partial snapshot.
+    /// Its members. In a complete snapshot only tasks that are listed count; list a task on its way too
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)).
     pub members: Vec<TaskId>,
 }
 
@@ -40,7 +40,7 @@ setters! {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GroupRule {
-    /// All on one worker; they move as one, all or nothing.
+    /// All on one worker; they move together, all or none.
     Affinity,
     /// No two on one worker.
     AntiAffinity,
@@ -54,17 +54,17 @@ pub enum GroupRule {
         over: Topology,
     },
     /// At most `max_unavailable` members are unavailable at once: on the move, without a worker, or on a worker that is
-    /// out of reach, whatever the cause. No member is evacuated or moved to relieve a worker if that made one too
-    /// many; members that have lost their worker are placed in any case.
+    /// out of reach, whatever the cause. No member leaves its worker if that would make one too many unavailable;
+    /// members that have lost their worker are placed in any case.
     Disruption {
         /// The most members that may be unavailable.
         max_unavailable: u32,
     },
-    /// Interrupted together: they leave their workers all at once or not at all, each for any worker
-    /// that can take it, and only because the worker of one of them is to be emptied, never to even
-    /// out loads nor for speed. Those that have lost their workers are found places all at once or
-    /// not at all. Budgets count every one of them. A member whose own move fails follows later:
-    /// the others, which their sources have let go, go on.
+    /// Interrupted together: the members leave their workers all at once or not at all, and only if the
+    /// worker of one of them is to be emptied, never to even out loads or for speed. Each may go to any
+    /// worker that can take it. Members that have lost their workers are placed all at once or not at
+    /// all. Budgets count every member. If the move of one member fails after sources have released
+    /// others, these go on and that member follows later.
     Gang,
 }
 

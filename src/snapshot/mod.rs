@@ -1,13 +1,13 @@
-//! What does a host say of its workers and tasks, and does it make sense?
+//! What does the host report about its workers and tasks, and is it valid?
 //!
-//! This is the trust boundary: input is checked here, and nowhere after. Records come in any order. A record that makes
-//! no sense (a duplicate, a number that is not one, a reference to nothing) is set aside as a [`BadRecord`] that names
-//! the record, the field and the value; the rest is used.
+//! This is the trust boundary: input is checked here, and nowhere after. Records come in any order. An invalid record
+//! (a duplicate, a NaN, a reference to nothing) is set aside as a [`BadRecord`] that names the record, the field and
+//! the value; the rest is used.
 //!
-//! A worker with a bad field is not gone, it is *unusable*: its load counts as unknown, so that in this round it takes
-//! nothing and is not relieved. A draining worker is emptied even if a figure of it is bad, but not if its record is in
-//! doubt as a whole, because there are several of its name or the host could not read it. A task with a bad field stays
-//! where it is.
+//! A worker with a bad field is not gone but *unusable*: its load counts as unknown, so in this round it takes no task
+//! and is not relieved. A draining worker is emptied even if one of its figures is bad, but not if its whole record is
+//! in doubt: if there are several records with its id, or the host could not read it. A task with a bad field stays on
+//! its worker.
 
 mod calendar;
 mod check;
@@ -36,7 +36,7 @@ pub use report::{Event, Report};
 pub use task::{Alternative, Mobility, Phase, Placement, Requirements, StateAt, Task};
 pub use worker::{Device, Stance, Worker};
 
-/// The cluster at one moment: the one thing a balancing round reads.
+/// The cluster at one moment: the only input of a round.
 ///
 /// ```
 /// use evenkeel::{ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
@@ -66,16 +66,16 @@ pub struct Snapshot {
     classes: Vec<TargetClass>,
     reports: Vec<Report>,
     bad_records: Vec<BadRecord>,
-    /// The ids of `workers`, row by row: a search in these reads no records.
+    /// The ids of `workers`, row by row: a search in them reads no records.
     #[serde(skip)]
     worker_ids: Vec<WorkerId>,
-    /// Rows of `workers` that a bad record spoils, in order.
+    /// Rows of workers with a bad record, in order.
     #[serde(skip)]
     unusable: Vec<u32>,
-    /// Those among them that are in doubt as a whole, and not only in a figure.
+    /// Those of them whose whole record is in doubt, not only a figure.
     #[serde(skip)]
     doubtful: Vec<u32>,
-    /// Rows of `tasks` that a bad record spoils, in order.
+    /// Rows of tasks with a bad record, in order.
     #[serde(skip)]
     frozen: Vec<u32>,
 }
@@ -121,7 +121,7 @@ impl Snapshot {
         &self.groups
     }
 
-    /// What is frozen, in order.
+    /// Its freezes, in order.
     pub fn freezes(&self) -> &[Freeze] {
         &self.freezes
     }
@@ -131,7 +131,7 @@ impl Snapshot {
         &self.classes
     }
 
-    /// One class of targets by name.
+    /// One class of targets by id; `None` if it is not listed.
     pub fn class(&self, id: ClassId) -> Option<&TargetClass> {
         let row = self.classes.binary_search_by_key(&id, |class| class.id).ok();
         row.map(|row| &self.classes[row])
@@ -142,22 +142,22 @@ impl Snapshot {
         &self.reports
     }
 
-    /// What was set aside, and why.
+    /// The records that were set aside, and why.
     pub fn bad_records(&self) -> &[BadRecord] {
         &self.bad_records
     }
 
-    /// One worker by name.
+    /// One worker by id; `None` if it is not listed.
     pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
         self.worker_row(id).map(|row| &self.workers[row.position()])
     }
 
-    /// One task by name.
+    /// One task by id; `None` if it is not listed.
     pub fn task(&self, id: TaskId) -> Option<&Task> {
         self.task_row(id).map(|row| &self.tasks[row.position()])
     }
 
-    /// The snapshot taken for partial, and without the workers that are out of reach.
+    /// The same snapshot as a partial one, without the workers that are out of reach.
     pub(crate) fn doubted(&self) -> Self {
         let in_reach = |worker: &&Worker| worker.stance != Stance::Offline;
         let builder = SnapshotBuilder {
@@ -175,7 +175,8 @@ impl Snapshot {
     }
 
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
-        // No row is further than its id is from the first one, and most hosts number their workers without gaps.
+        // A row is at most as far from the first row as its id is from the first id, and most hosts number their
+        // workers without gaps.
         let ids = &self.worker_ids;
         let far = id.raw().checked_sub(ids.first()?.raw())?;
         let last = usize::try_from(far).unwrap_or(usize::MAX).min(ids.len() - 1);
@@ -198,7 +199,7 @@ impl Snapshot {
         !spoilt(&self.doubtful, row.position())
     }
 
-    /// Whether the record of the task in this row makes sense.
+    /// Whether the record of the task in this row is valid.
     pub(crate) fn is_sound(&self, row: TaskRow) -> bool {
         !spoilt(&self.frozen, row.position())
     }
@@ -239,13 +240,13 @@ pub struct SnapshotBuilder {
     classes: Vec<TargetClass>,
     #[serde(default)]
     reports: Vec<Report>,
-    /// What an earlier check set aside, when a snapshot is read back from a log.
+    /// The records that an earlier check set aside, if the snapshot is read back from a log.
     #[serde(default)]
     bad_records: Vec<BadRecord>,
 }
 
 impl SnapshotBuilder {
-    /// Says that workers or tasks may be missing without being gone.
+    /// Makes the snapshot partial: a worker or task that is not listed is unknown, not gone.
     pub fn partial(mut self) -> Self {
         self.coverage = Coverage::Partial;
         self
@@ -323,9 +324,9 @@ impl SnapshotBuilder {
         self
     }
 
-    /// Adds a record that the host could not read, so that it is counted and shown with the other bad records. If it
-    /// names a worker or a task of the snapshot, the engine leaves that one alone this round; a draining worker is
-    /// emptied all the same if only a figure of it could not be read (a field like `used.cpu` or
+    /// Adds a record that the host could not read, so that it is shown with the other bad records. If it names a
+    /// worker or a task of the snapshot, the engine leaves that worker or task alone in this round. A draining worker
+    /// is still emptied if only one of its figures could not be read (a field like `used.cpu` or
     /// `temperature_celsius`).
     pub fn bad_record(mut self, bad: BadRecord) -> Self {
         self.bad_records.push(bad);

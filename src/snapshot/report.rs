@@ -1,4 +1,4 @@
-//! What a host says of the migrations it carries out.
+//! What does the host report about migrations that it carries out?
 
 use core::fmt;
 
@@ -10,8 +10,8 @@ use crate::model::time::Timestamp;
 
 /// Something that happened to a migration, or was learned about a worker.
 ///
-/// Goes to [`Engine::report`](crate::Engine::report) the moment the host knows it, or rides in the
-/// next snapshot. Reports may come late, twice, in any order or never.
+/// Pass it to [`Engine::report`](crate::Engine::report) at once, or put it into the next snapshot.
+/// Reports may come late, twice, in any order or never.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -33,23 +33,23 @@ impl Report {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The source has saved the task's state and let it go: the specification's "task cancelled for
-    /// migration". The engine answers with the command that assigns it; or with none, where its copy
-    /// runs on the target already and that ends the migration, or where it was evicted or queued again
-    /// and is in the hands of the host's scheduler now.
+    /// The source has saved the task's state and released the task: the specification's "task cancelled
+    /// for migration". The engine answers with the command that assigns the task to its target. It
+    /// answers with none if a copy already runs on the target, which completes the migration, or if the
+    /// task was evicted or queued again and is now with the host's scheduler.
     Released {
         /// The migration.
         migration: MigrationId,
     },
-    /// The target runs the task: the migration is complete, or (where a copy was started first) the
-    /// engine answers with the command that stops the source.
+    /// The target runs the task: the migration is complete, or (if a copy was started first) the engine
+    /// answers with the command that stops the task at its source.
     Running {
         /// The migration.
         migration: MigrationId,
     },
-    /// The worker that was asked for the current step failed. The task is where it was before that step: on the source
-    /// while releasing, on no worker after. In a move that overlaps, the task is on the source at every step, and a
-    /// copy that runs is called off. A task that was evicted or queued again is on the source or with the host's
+    /// The worker that was asked for the current step failed. The task is where it was before the step: on the source
+    /// before the release, on no worker after it. In a move that overlaps, the task is on the source at every step, and
+    /// a copy that runs is called off. A task that was evicted or queued again is on the source or with the host's
     /// scheduler, and the engine leaves it there.
     Failed {
         /// The migration.
@@ -61,14 +61,14 @@ pub enum Event {
         migration: MigrationId,
     },
     /// The task turned up on a worker that the engine did not choose, perhaps under a new name. An evicted task may
-    /// turn up on any worker, its source included. If the report comes after the engine has given such a task up, the
-    /// engine still leaves the task alone for a while, under its new name.
+    /// turn up on any worker, its source included. If the report comes after the engine has given up on the migration,
+    /// the engine still leaves the task alone for a while, under its new id.
     Diverted {
         /// The migration.
         migration: MigrationId,
         /// Where the task is now.
         worker: WorkerId,
-        /// The name of the task now.
+        /// The id of the task now.
         task: TaskId,
     },
     /// An operator called the migration off.
@@ -76,8 +76,8 @@ pub enum Event {
         /// The migration.
         migration: MigrationId,
     },
-    /// How fast a worker's hardware really is, relative to one CPU worker: refines the hardware
-    /// table.
+    /// How fast a worker's hardware was measured to be, relative to one CPU worker. It refines the
+    /// hardware table.
     Performance {
         /// The worker that was measured.
         worker: WorkerId,
@@ -116,7 +116,7 @@ impl Event {
     }
 }
 
-/// The order in which reports that ride in one snapshot are read, whatever order they came in.
+/// The order in which the reports of one snapshot are read, whatever order they came in.
 pub(crate) fn reading_order(a: &Report, b: &Report) -> core::cmp::Ordering {
     let key = |report: &Report| (report.at, report.event.migration(), report.event.rank());
     key(a).cmp(&key(b)).then_with(|| {

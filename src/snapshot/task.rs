@@ -1,4 +1,4 @@
-//! What does a host say of a task?
+//! What does the host report about a task?
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -28,44 +28,44 @@ use crate::model::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Task {
-    /// Its name.
+    /// The id of the task.
     pub id: TaskId,
-    /// Tasks of one kind are expected to behave alike; what the moves of a kind cost is remembered.
+    /// The kind of the task. Tasks of one kind should behave alike: the engine learns per kind what moves cost.
     #[serde(default = "Task::no_kind")]
     pub kind: KindId,
-    /// The tenant that owns it, for [budgets](crate::config::Budget); `None` if it counts for no tenant.
+    /// The tenant that owns the task, for [budgets](crate::config::Budget); `None` if it belongs to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// Labels that it carries, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
+    /// The labels of the task, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
     /// Where the task is.
     #[serde(default)]
     pub placement: Placement,
     /// The device that the task uses: an index into [`Worker::devices`](crate::Worker::devices) of its worker. `None`
-    /// if the host does not say. If the host names the device of any task, a task without one that asks for device
-    /// memory and may run on a CPU too counts as running on the CPU, and may be moved to where it runs faster. (If
-    /// the host evicts, its scheduler assigns devices, and no task is evicted to get one.)
+    /// if it uses none, or the host does not say. If the host names the device of any task, then a task without a
+    /// device that needs device memory but can also run on a CPU counts as running on the CPU, and may move to where
+    /// it runs faster. (If the host evicts, its scheduler assigns devices, and no task is evicted to get one.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u16>,
     /// The alternative by which the task runs: an index into [`alternatives`](Self::alternatives). `None` stands for
-    /// the fastest one that its worker has the hardware for. The measured [use](Self::used) belongs to this
-    /// alternative; under another one the task is expected to use what that one asks for.
+    /// the fastest one that its worker has the hardware for. The measured [use](Self::used) is that of this
+    /// alternative; under another one, the engine assumes that one's demand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
-    /// What the task asks for and has reserved (units: [`ResourceId`]). It asks for nothing of a resource that is left
-    /// out.
+    /// The amounts that the task asks for and has reserved (units: [`ResourceId`]). It asks for none of a resource
+    /// that is left out.
     #[serde(default)]
     pub demand: Amounts,
-    /// What the task is measured to use. The demand stands in for a resource that is left out.
+    /// The amounts that the task is measured to use. For a resource that is left out, the demand counts.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub used: Amounts,
-    /// What a worker must have.
+    /// The requirements that a worker must meet.
     #[serde(default)]
     pub requirements: Requirements,
-    /// The ways the task can run (on CUDA or on a CPU, say); empty if there is only one. On each worker the task takes
-    /// the fastest alternative for which there is room, and is charged what that one asks for, on its way and on
-    /// arrival. A task with alternatives names no hardware and no device memory of its own.
+    /// The alternative ways in which the task can run (on CUDA or on a CPU, say); empty if there is only one way. On
+    /// each worker the task takes the fastest alternative for which there is room, and reserves that one's demand. A
+    /// task with alternatives must not name hardware or device memory itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
     /// The [class](crate::snapshot::TargetClass) of workers that the task may go to; `None` if it may go to any.
@@ -74,9 +74,9 @@ pub struct Task {
     /// Whether and how it can move.
     #[serde(default)]
     pub mobility: Mobility,
-    /// Whether two copies of the task may run at once. If so, and if the host can do that
+    /// Whether two copies of the task may run at once. If so, and if the host supports it
     /// ([`HostAbility::Overlap`](crate::config::HostAbility::Overlap)), the task starts on its target before
-    /// it stops at its source. If not, the engine never asks for the task to run in two places.
+    /// it stops at its source. If not, the engine never runs the task in two places.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub overlaps: bool,
     /// The task is not moved before this moment; `None` if it may be moved at once.
@@ -88,19 +88,20 @@ pub struct Task {
     /// The extra cost of a move as the host judges it, in points of the cost scale (0 to 10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_cost: Option<f64>,
-    /// How long the task has been running; zero if it has not begun, or if that is not known. Under
+    /// How long the task has been running; zero if it has not begun or the time is unknown. Under
     /// [`Config::stability`](crate::Config::stability), the use of a task that began after its worker was measured
     /// ([`Worker::metric_age`](crate::Worker::metric_age)) is added to the measured use.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub running: Duration,
-    /// How much longer the task is expected to run; `None` if that is not known.
+    /// How much longer the task is expected to run; `None` if unknown.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::model::time::as_optional_seconds"
     )]
     pub remaining: Option<Duration>,
-    /// How much of the task is done. Where `remaining` is unknown, it follows from this and `running`.
+    /// How much of the task is done; `None` if unknown. If `remaining` is unknown, it is computed from this and
+    /// `running`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Ratio>,
     /// How long ago the last checkpoint was taken: the work that a crash would lose.
@@ -110,24 +111,24 @@ pub struct Task {
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_age: Option<Duration>,
-    /// How often the task takes a checkpoint, in seconds. A worker that leaves may take the task if it stays for at
-    /// least this long.
+    /// How often the task takes a checkpoint, in seconds; `None` if unknown. A worker that is about to leave may take
+    /// the task if it stays for at least this long.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::model::time::as_optional_seconds"
     )]
     pub checkpoint_every: Option<Duration>,
-    /// The size of the state to hand over, in bytes; `None` if that is not known.
+    /// The size of the state to hand over, in bytes; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
-    /// Where the state lies; `None` if it lies on the task's worker.
+    /// Where the state is stored; `None` if it is on the task's worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_at: Option<StateAt>,
 }
 
 impl Task {
-    /// A task that is nowhere yet, asks for nothing and can be checkpointed.
+    /// A task that is on no worker yet, asks for nothing, and can save its state.
     pub const fn new(id: TaskId) -> Self {
         Self {
             id,
@@ -165,7 +166,7 @@ impl Task {
     }
 
     /// How much longer the task is expected to run, as stated or as its progress implies: a task that took 60 s for a
-    /// quarter has 180 s to go. `None` if neither is known.
+    /// quarter needs 180 s more. `None` if neither is known.
     pub fn expected_remaining(&self) -> Option<Duration> {
         let implied = || {
             let done = self.progress?.get();
@@ -184,9 +185,8 @@ impl Task {
         KindId::new(0)
     }
 
-    /// The work that is lost if the task is moved or fails on its way: all since its last checkpoint, or since it began
-    /// if no checkpoint is known or it starts again from the beginning. `None` if the host does not say how long the
-    /// task has run.
+    /// The work that is lost if the task is moved or fails during the move: all since its last checkpoint, or since it
+    /// began if no checkpoint is known or the task starts again from the beginning. `None` if that time is unknown.
     pub(crate) fn lost_work(&self) -> Option<Duration> {
         let run = Some(self.running).filter(|running| !running.is_zero());
         match self.mobility {
@@ -202,8 +202,8 @@ impl Task {
         }
     }
 
-    /// Whether a worker in some zone needs no copy of the state: the task has none, or the worker reaches it where it
-    /// lies.
+    /// Whether this worker, in this zone, needs no copy of the state: the task has no state, or the worker reaches it
+    /// where it is stored.
     pub(crate) fn is_reached(&self, to: WorkerId, zone: Option<ZoneId>) -> bool {
         match (self.mobility, self.state_at) {
             (Mobility::Queued | Mobility::Restart, _) | (_, Some(StateAt::Shared)) => true,
@@ -265,8 +265,8 @@ pub struct Alternative {
     /// The worker must have every one of these kinds of hardware; empty if any worker will do.
     #[serde(default)]
     pub hardware: HardwareSet,
-    /// What the alternative asks for (units: [`ResourceId`]). For a resource that is left out, the task's own
-    /// [`demand`](Task::demand) holds.
+    /// The amounts that the alternative asks for (units: [`ResourceId`]). For a resource that is left out, the task's
+    /// own [`demand`](Task::demand) holds.
     #[serde(default)]
     pub demand: Amounts,
     /// So much free memory on one single device, in bytes.
@@ -275,8 +275,8 @@ pub struct Alternative {
     /// A CUDA device of at least this compute capability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_cuda_compute: Option<ComputeCapability>,
-    /// How fast the task runs by this alternative, relative to one CPU worker. Takes the place of the speed that the
-    /// hardware table gives.
+    /// How fast the task runs by this alternative, relative to one CPU worker. It replaces the speed that the hardware
+    /// table gives.
     pub speed: f64,
 }
 
@@ -308,31 +308,31 @@ setters! {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Placement {
-    /// Nowhere yet: new, or given back to the scheduler. The engine leaves it to the scheduler,
-    /// which may ask [`Look::rank`](crate::engine::Look::rank) for a place.
+    /// On no worker: new, or given back to the scheduler. The engine leaves it to the scheduler, which
+    /// may ask [`Look::rank`](crate::engine::Look::rank) for a place.
     #[default]
     Unplaced,
     /// On a worker.
     On(WorkerId),
-    /// Between two workers, by a migration of this engine or of an earlier life of it.
+    /// Between two workers, in a migration that this engine or an earlier life of it began.
     Moving {
         /// The migration that moves it.
         migration: MigrationId,
-        /// Where it comes from; nowhere if it was orphaned.
+        /// The source; `None` if the task had lost its worker.
         from: Option<WorkerId>,
-        /// Where it goes.
+        /// The target.
         to: WorkerId,
-        /// How far it has got.
+        /// The phase of the migration.
         phase: Phase,
-        /// When it entered that phase.
+        /// When that phase began.
         since: Timestamp,
     },
-    /// Its worker is gone; it has to be resumed elsewhere, from its last checkpoint.
+    /// Its worker is gone: the task must be resumed on another one, from its last checkpoint.
     Orphaned,
 }
 
-/// Where the state of a task lies, if not on its worker: from there it is carried, and who reaches it
-/// need not be sent it.
+/// Where the state of a task is stored, if not on its worker. The state is transferred from there; a
+/// worker that reaches it needs no transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -345,7 +345,7 @@ pub enum StateAt {
     Zone(ZoneId),
 }
 
-/// How far a migration has got.
+/// The phase of a migration.
 ///
 /// ```text
 /// Releasing -> Released -> Assigned -> (running on the target: completed)
@@ -353,18 +353,18 @@ pub enum StateAt {
 ///                 +-------------+  the target failed it: another target, or back to the source
 /// ```
 ///
-/// A task that starts on its target first ([`Task::overlaps`]) goes the other way round: `Assigned`
-/// while its copy starts, then `Releasing` while its source stops. One that the host's scheduler
-/// places is `Releasing` until it has left its source, and `Assigned` until it has turned up.
+/// A task that starts on its target first ([`Task::overlaps`]) has the reverse order: `Assigned` while
+/// its copy starts, then `Releasing` while its source stops it. A task that the host's scheduler places
+/// is `Releasing` until it has left its source, and `Assigned` until it is found on a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
     /// The source has been asked to checkpoint and cancel.
     Releasing,
-    /// The source has let go; no target has been asked yet.
+    /// The source has released the task; no target has been asked yet.
     Released,
-    /// The target has been asked to run it.
+    /// The target has been asked to run the task.
     Assigned,
 }
 
@@ -378,16 +378,16 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What a worker must have before a task may go there. Hard: no feature switch and no score lifts
-/// it.
+/// What a worker must have for a task to run there. These are hard rules: no feature switch and no
+/// score overrides them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Requirements {
     /// Every one of these kinds of hardware.
     pub all_of: HardwareSet,
-    /// At least one of these kinds, unless empty. Of those that a worker has, the task is taken to
-    /// run on the fastest.
+    /// At least one of these kinds, unless empty. The task is assumed to run on the fastest one that the
+    /// worker has.
     pub any_of: HardwareSet,
     /// The least main memory of the worker as a whole, in bytes; `None` if any will do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -404,7 +404,7 @@ pub struct Requirements {
     /// Labels that the worker must not carry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forbidden_labels: Vec<LabelId>,
-    /// Whether the task prefers power-efficient hardware: a wish that the score weighs, not a requirement.
+    /// Whether the task prefers power-efficient hardware: a preference in the score, not a requirement.
     pub power_efficient: bool,
 }
 
@@ -447,13 +447,13 @@ setters! {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mobility {
-    /// It saves its state and goes on from there.
+    /// The task saves its state and goes on from there.
     #[default]
     Checkpoint,
-    /// It starts again from the beginning: what it has done so far is lost.
+    /// The task starts again from the beginning: its work so far is lost.
     Restart,
-    /// It has not begun to run: it moves at the price of a message.
+    /// The task has not begun to run: to move it costs only a message.
     Queued,
-    /// It never moves.
+    /// The task never moves.
     Pinned,
 }

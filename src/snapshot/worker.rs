@@ -1,4 +1,4 @@
-//! What does a host say of a worker?
+//! What does the host report about a worker?
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -17,8 +17,8 @@ use crate::snapshot::Maintenance;
 
 /// One worker as the host sees it now.
 ///
-/// Start from [`Worker::new`] and set what is known; what is left out is unknown, and unknown never
-/// reads as zero: a worker whose load is unknown is neither relieved nor given anything.
+/// Start from [`Worker::new`] and set what is known. What is left out is unknown, and unknown never
+/// counts as zero: a worker of unknown load is neither relieved nor given tasks.
 ///
 /// ```
 /// use evenkeel::{ResourceId, Worker, WorkerId};
@@ -32,13 +32,13 @@ use crate::snapshot::Maintenance;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Worker {
-    /// Its name.
+    /// The id of the worker.
     pub id: WorkerId,
-    /// What it accepts.
+    /// Whether the worker accepts tasks.
     #[serde(default)]
     pub stance: Stance,
-    /// When the worker leaves for good; `None` if it stays. It takes no task that would not be done, or have taken its
-    /// next checkpoint, by then, and is emptied [ahead of time](crate::config::Calendar).
+    /// When the worker leaves for good; `None` if it stays. Until then it takes only tasks that will be done, or have
+    /// taken their next checkpoint, in time; and it is emptied [ahead of time](crate::config::Calendar).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_until: Option<Timestamp>,
     /// Spans in which the worker is out of service. The worker is emptied before each of them, and takes tasks again
@@ -61,21 +61,21 @@ pub struct Worker {
     /// Its accelerators, each by itself: two devices of 16 GiB do not hold a task of 20 GiB.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
-    /// What it has, per resource (units: [`ResourceId`]).
+    /// The capacity of the worker, per resource (units: [`ResourceId`]).
     #[serde(default)]
     pub capacity: Amounts,
-    /// What is promised to tasks at the moment of the snapshot, whatever the age of the measurements. For a resource
-    /// that is left out, the demands of the worker's tasks are added up.
+    /// The amounts that are reserved for tasks at the moment of the snapshot, whatever the age of the measurements. For
+    /// a resource that is left out, the demands of the worker's tasks are added up.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub reserved: Amounts,
-    /// What is measured to be in use.
+    /// The amounts that are measured to be in use.
     #[serde(default)]
     pub used: Amounts,
-    /// How old the measurement was when the snapshot was taken. It does not show younger moves, nor tasks that began
-    /// since.
+    /// How old the measurement was when the snapshot was taken. Moves and tasks that began since are not in the
+    /// measurement.
     #[serde(default, with = "crate::model::time::as_seconds")]
     pub metric_age: Duration,
-    /// The bandwidth of the worker's link, in bytes per second; above 0. `None` if that is not known.
+    /// The bandwidth of the worker's link, in bytes per second; above 0. `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_bytes_per_second: Option<f64>,
     /// Health history: the share of recent health checks that it passed.
@@ -90,7 +90,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with a CPU that accepts tasks, and of which nothing else is known.
+    /// A worker with a CPU that accepts tasks; everything else is unknown.
     pub const fn new(id: WorkerId) -> Self {
         Self {
             id,
@@ -190,22 +190,23 @@ setters! {
     }
 }
 
-/// What a worker accepts: all that health monitoring and operations need to tell the engine.
+/// Whether a worker accepts tasks and keeps its own. This is all that health monitoring and operations need to
+/// tell the engine.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stance {
-    /// Takes tasks and gives them away.
+    /// The worker accepts tasks, and gives tasks away.
     #[default]
     Accept,
-    /// Takes nothing new, keeps what it has, and may be relieved: unhealthy, suspected, or
-    /// cordoned.
+    /// Cordoned: the worker accepts no new task, keeps the tasks that it has, and may be relieved. For
+    /// workers that are unhealthy or suspected.
     Hold,
-    /// Takes nothing and is to be emptied: maintenance, shutdown.
+    /// The worker accepts no task and is emptied. For maintenance or shutdown.
     Drain,
-    /// Out of reach: its tasks are orphaned.
+    /// The worker is out of reach: its tasks have lost it.
     Offline,
 }
 
@@ -214,7 +215,7 @@ impl Stance {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accept => "accepting",
-            Self::Hold => "holding",
+            Self::Hold => "cordoned",
             Self::Drain => "draining",
             Self::Offline => "offline",
         }
@@ -231,7 +232,7 @@ impl fmt::Display for Stance {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Device {
-    /// What it is.
+    /// The kind of the device.
     pub hardware: Hardware,
     /// The memory of the device, in bytes. A device of unknown memory takes no task that asks for any.
     #[serde(default)]
@@ -245,7 +246,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device of which only the kind is known.
+    /// A device of this kind; everything else is unknown.
     pub const fn new(hardware: Hardware) -> Self {
         Self { hardware, memory_bytes: None, used_bytes: None, compute: None }
     }

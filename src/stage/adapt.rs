@@ -1,12 +1,12 @@
-//! Which loads count as high and low just now, and how boldly to act?
+//! Which loads count as high and low at present, and how boldly should the engine act?
 //!
-//! The specification's pseudo-code, line by line (rule [`Step`](AdaptRule::Step)). With the
-//! configured 0.85 / 0.2, a rate of 0.05 and a stable mean load of 0.8, one round gives 0.85 - 0.05
+//! The rule [`Step`](AdaptRule::Step) is the specification's pseudo-code, line by line. With configured
+//! thresholds of 0.85 and 0.2, a rate of 0.05 and a stable mean load of 0.8, one round gives 0.85 - 0.05
 //! x 1.2 = 0.79 and 0.2 + 0.05 x 0.8 = 0.24.
 //!
-//! The pace is ours: the document asks for a more aggressive policy above 75 % and a more
-//! conservative one below 30 %, and gives no figures. A high load lowers the spread that triggers,
-//! a low load raises it, and the net benefit that a move needs with it.
+//! The figures of the pace are this crate's: the specification asks for a more aggressive policy above 75 %
+//! and a more conservative one below 30 %, without figures. A high load lowers the spread that triggers; a
+//! low load raises it, and also the net benefit that a move needs.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,7 @@ use crate::round::Adapted;
 use crate::state::State;
 use crate::view::View;
 
-/// Records that the trend is read from; with fewer there is none.
+/// The trend needs at least this many records.
 const RECORDS: usize = 5;
 
 /// One step of the thresholds.
@@ -47,7 +47,7 @@ pub(crate) fn adapt(
     Adapted { thresholds, trend, band, pace }
 }
 
-/// What is in force after a round: its thresholds and its pace.
+/// The thresholds and the pace in force after a round.
 pub(crate) fn in_force(section: &Adaptation, configured: Thresholds, state: &State) -> Adapted {
     let fixed = Adapted::fixed(state.thresholds(configured));
     let loads: Vec<f64> = state.system.last(RECORDS).map(|record| record.mean).collect();
@@ -103,7 +103,7 @@ fn step(
             (high, back(configured.low, now.low))
         }
     };
-    // Configured values outside the bounds widen them: what the operator asked for is in reach.
+    // Configured values outside the bounds widen the bounds, so that thresholds can return to them.
     let [least, most] = reaching(section.high_bounds, configured.high, section.rule);
     let mut high = (now.high + high_adjust).min(most).max(least);
     let [least, most] = reaching(section.low_bounds, configured.low, section.rule);
@@ -118,7 +118,7 @@ fn step(
     Thresholds { high, low }
 }
 
-/// The bounds, stretched to the configured value where thresholds return to it.
+/// The bounds, widened to the configured value if thresholds return to it.
 fn reaching([least, most]: [f64; 2], configured: f64, rule: AdaptRule) -> [f64; 2] {
     match rule {
         AdaptRule::Step => [least, most],

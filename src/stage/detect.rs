@@ -1,10 +1,10 @@
 //! Is the cluster even, and if not, what shows it?
 //!
-//! The specification: some worker above the high threshold *and* some worker below the low one *and*
-//! a spread above 0.4. With 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets help;
-//! under [`Trigger::Either`] one of the two is enough, and so is a wide spread that lasts: one to begin
-//! at, a smaller one to go on until. What is coming is asked only when nothing is there, with wider
-//! margins.
+//! The specification asks for a worker above the high threshold *and* one below the low threshold *and* a
+//! spread above 0.4. With loads of 0.95, 0.60 and 0.60 that says "even", and the hot worker never gets
+//! help. Under [`Trigger::Either`] one of the two workers is enough, and so is a wide spread that lasts: a
+//! larger one to start, a smaller one to go on. Predicted loads are compared only if the measured ones are
+//! even, and with wider margins.
 
 use alloc::vec::Vec;
 
@@ -14,14 +14,14 @@ use crate::outcome::{Balance, Forecast, Imbalance, Sight};
 use crate::round::{Adapted, Bands};
 use crate::view::View;
 
-/// The verdict, and the bands that moves are judged by.
+/// Whether the loads are even, and the bands that moves are judged by.
 #[derive(Clone, Debug)]
 pub(crate) struct Detected {
     pub(crate) balance: Balance,
     pub(crate) bands: Bands,
 }
 
-/// Looks at what is, then at what is coming.
+/// Compares the measured loads, and the predicted ones if the measured ones are even.
 pub(crate) fn detect(
     config: &Config,
     acting: bool,
@@ -68,7 +68,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Hottest and coldest worker; ties go to the lower id. Nothing to compare with fewer than two.
+    /// The hottest and the coldest worker; ties go to the lower id. `None` with fewer than two workers.
     fn extremes(
         &self,
         levels: &[Option<f64>],
@@ -76,8 +76,7 @@ impl Judge<'_> {
         needed: f64,
         sight: Sight,
     ) -> Option<Imbalance> {
-        let known =
-            || levels.iter().enumerate().filter_map(|(seat, level)| Some((seat, (*level)?)));
+        let known = || levels.iter().enumerate().filter_map(|(row, level)| Some((row, (*level)?)));
         if known().count() < 2 {
             return None;
         }
@@ -107,8 +106,7 @@ impl Judge<'_> {
         out_of_bounds && (found.spread > found.needed || broken!("spread_needed"))
     }
 
-    /// The same imbalance by the spread that is enough with nobody out of bounds: one to begin at, and
-    /// one to go on until.
+    /// The imbalance by a spread that triggers by itself: one spread to start, and a smaller one to go on.
     fn wide(&self, found: &Imbalance) -> Option<Imbalance> {
         let section = &self.config.detection;
         let acting = self.acting || broken!("settled_ends");
@@ -124,14 +122,14 @@ impl Judge<'_> {
             .then_some(Imbalance { needed, ..*found })
     }
 
-    /// What the means of the last samples say.
+    /// The imbalance by the means of the last samples.
     fn lasting(&self, needed: f64) -> Option<Imbalance> {
         let means = self.view.workers.iter().map(|it| it.recent.filter(|_| it.balanced));
         let means: Vec<Option<f64>> = means.collect();
         self.extremes(&means, 0.0, needed, Sight::Present)
     }
 
-    /// What the forecast shows, if it is confident enough to be acted upon.
+    /// The imbalance of the predicted loads, if the forecast is confident enough.
     fn coming(&self, section: &Prediction, forecast: &Forecast) -> Option<Detected> {
         let confidence = forecast.confidence;
         if confidence < section.confidence && !broken!("forecast_confidence") {
@@ -144,7 +142,7 @@ impl Judge<'_> {
             let row = self.view.snapshot.worker_row(worker.worker)?;
             let (now, at) = (&self.view.workers[row], row.position());
             let (reported, projected) = (now.reported?, now.projected?);
-            // What is in flight arrives on top of what the line foresees.
+            // Moves in flight arrive in addition to what the line predicts.
             shift[at] = worker.load - reported;
             let base = if projects { projected } else { reported };
             levels[at] = Some(base + shift[at]);
@@ -182,8 +180,7 @@ impl Judge<'_> {
             Some(margin) => high.min(mean() + margin),
             None => high,
         };
-        // An overloaded worker that stopped giving at the threshold would be over it again with the
-        // next breath.
+        // If an overloaded worker stopped giving at the threshold, the next small rise would put it above again.
         let (donate_above, donate_until, accept_below) =
             match (self.config.detection.trigger, found) {
                 (Trigger::Either, Some(found)) if found.over => (eager(), mean().min(high), high),
@@ -191,12 +188,11 @@ impl Judge<'_> {
                 (Trigger::Either, Some(_)) => (mean(), mean(), mean()),
                 (Trigger::Both, Some(_)) => (high, high, low),
                 (_, None) if broken!("budget_while_even") => (high, high, low),
-                // Loads are even: nobody has to give.
+                // Loads are even: no worker must give tasks.
                 (_, None) => (f64::INFINITY, high, low),
             };
-        // A high threshold that adaptation has lowered makes workers give sooner; it does not keep
-        // the others from taking up to what was configured, or a highly loaded cluster could move
-        // nothing at all.
+        // A lowered high threshold makes workers give sooner, but targets may still be filled up to the configured
+        // one; otherwise a highly loaded cluster could move nothing at all.
         let ceiling = thresholds.high.max(self.config.thresholds.high);
         let even_spread = self.config.detection.imbalance * self.adapted.pace.imbalance_factor;
         let high = thresholds.high;

@@ -1,11 +1,10 @@
-//! How loaded is every worker, and how loaded will it be once everything in flight has landed?
+//! How loaded is every worker, and how loaded will it be once everything in flight has arrived?
 //!
-//! `projected = reported + what is on its way there - what is on its way off`, as far as
-//! measurements cannot have seen it yet: w1 reports 0.90, a task of 0.30 is being released there
-//! and will go to w2 at 0.10; projected, w1 stands at 0.60 and w2 at 0.40. Ten seconds after the
-//! task has arrived, a report of w2 that is five seconds old has it already, and nothing is added
-//! twice. What a scheduler has placed since is added too: it is in the list of tasks, and in no
-//! measurement.
+//! `projected = reported + arriving tasks - departing tasks`, for moves that measurements cannot have seen
+//! yet. Example: w1 reports 0.90 and is releasing a task of 0.30, which will go to w2 at 0.10; the projected
+//! loads are 0.60 for w1 and 0.40 for w2. Ten seconds after the task has arrived, a measurement of w2 that
+//! is five seconds old contains the task, so nothing is added. Tasks that a scheduler has placed since the
+//! measurement are added too: they are in the list of tasks and in no measurement.
 
 mod claims;
 mod current_use;
@@ -87,7 +86,7 @@ pub(crate) fn fragmentation(
     Fragmentation::of(workers.map(|worker| (view.worker_id(worker), holes(worker).collect())))
 }
 
-/// Enters where every task is: as the state says if a migration of the engine moves it, else as the snapshot says.
+/// Enters where every task is: by the state if a migration of the engine moves it, else by the snapshot.
 fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
@@ -98,7 +97,7 @@ fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[
     }
 }
 
-/// Where the snapshot says that a task is.
+/// Where a task is by the snapshot.
 fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
     let is_offline = |row: WorkerRow| {
         let stance = snapshot.workers()[row.position()].stance;
@@ -108,7 +107,7 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
     let on = |worker: WorkerId| match snapshot.worker_row(worker) {
         Some(row) if is_offline(row) => Place::Orphaned,
         Some(row) => Place::On(row),
-        // A worker that was known and is gone leaves its tasks without one.
+        // A known worker is gone: its tasks have lost it.
         None if is_complete && state.tracks.contains_key(&worker) => Place::Orphaned,
         None => Place::Unknown(worker),
     };
@@ -116,7 +115,7 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
         Placement::On(worker) => on(worker),
         Placement::Orphaned => Place::Orphaned,
         Placement::Unplaced => Place::Unplaced,
-        // A migration that is over, though the host does not know it yet: left alone until it does.
+        // The migration is over, though the host does not know it yet: the task is left alone until it does.
         Placement::Moving { migration, from, to, .. } => {
             let from = from.and_then(|from| snapshot.worker_row(from));
             Place::Moving { migration, from, to: snapshot.worker_row(to) }
@@ -153,8 +152,8 @@ fn worker(
 }
 
 /// How much loads change from one sample to the next for no reason: the lower quartile of the changes of all workers
-/// over their last samples, as a standard deviation. Real changes, those by moves of the engine too, do not show in
-/// it as long as a quarter of the samples keep still.
+/// over their last samples, as a standard deviation. Real changes, such as those by moves of the engine, do not matter
+/// as long as a quarter of the samples show none.
 ///
 /// A quarter of all differences of two normal variables are below 0.3186 x sqrt(2) of their deviation.
 fn noise(
@@ -220,14 +219,14 @@ fn domains(
     domains
 }
 
-/// How many members of each group with a disruption budget are unavailable, whoever caused it.
+/// How many members of each group with a disruption budget are unavailable, whatever the cause.
 fn count_unavailable(ledger: &mut Ledger, state: &State, snapshot: &Snapshot) {
     let known = snapshot.coverage() == Coverage::Complete;
     for (index, group) in snapshot.groups().iter().enumerate() {
         let GroupRule::Disruption { .. } = group.rule else { continue };
         let away = |id: &&TaskId| match snapshot.task_row(**id).map(|row| ledger.places[row]) {
             Some(Place::On(_)) => false,
-            // What a partial snapshot does not tell is unknown, never gone.
+            // A worker that a partial snapshot does not list is unknown, never gone.
             Some(Place::Unknown(_)) => known,
             Some(Place::Moving { .. }) => true,
             Some(_) => !broken!("disruption_counts_outages"),

@@ -1,7 +1,7 @@
-//! What does the engine remember of a round, and what does it report?
+//! What does the engine remember of a round, and what does the outcome report?
 //!
-//! The last stage, and the second one that writes State: before it, only the [`lifecycle`](crate::lifecycle) has
-//! changed migrations.
+//! This is the last stage, and the second one that writes State: before it, only the [`lifecycle`](crate::lifecycle)
+//! has changed migrations.
 
 mod late;
 
@@ -25,10 +25,10 @@ use crate::state::{
 };
 use crate::view::{self, View};
 
-/// What the earlier stages have found.
+/// The results of the earlier stages.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
-    /// The survey, with the ledger as the plan leaves it.
+    /// The survey, with the chosen moves in its ledger.
     pub(crate) survey: Survey<'a>,
     pub(crate) plan: Plan,
     pub(crate) advised: Advised,
@@ -61,7 +61,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         }
     }
     spend(config, state, &view);
-    // Proposed moves count as begun when the engine works out which tasks will be late.
+    // Proposed moves count as begun when the late tasks are computed.
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();
         let begins =
@@ -76,7 +76,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
     let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
-    state.evening = config.mode.is_act() && plan.moves.iter().any(evens);
+    state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks + 1);
     state.doubted_since = pass.doubted_since;
@@ -155,7 +155,7 @@ fn begin(
     command
 }
 
-/// Counts an interruption against its tenant's fair share, whatever the move is for.
+/// Counts an interruption against its tenant's fair share, whatever its purpose.
 fn count_for_fairness(config: &Config, state: &mut State, view: &View<'_>, planned: &PlannedMove) {
     let drains = planned.purpose == Purpose::Evacuate && broken!("fair_share_counts_drains");
     let places = planned.purpose == Purpose::Recover && broken!("fair_share_counts_orphans");
@@ -211,7 +211,7 @@ fn migration(
     Migration::begin(terms, course, at)
 }
 
-/// Charges the budgets with migrations that began without any, before one of them is given another target.
+/// Charges the budgets with migrations that began before there were any, before one of them gets another target.
 fn charge(config: &Config, state: &mut State, view: &View<'_>) {
     let has_budgets = config.migration.as_ref().is_some_and(|limits| !limits.budgets.is_empty());
     if has_budgets && !broken!("budget_line_taken_over_where_bound") {
@@ -231,7 +231,7 @@ fn spend(config: &Config, state: &mut State, view: &View<'_>) {
     }
 }
 
-/// Why a move is made: its purpose, and for an imbalance which load was out of bounds.
+/// The reason of a move: its purpose, and for an imbalance the load that was out of bounds.
 fn reason(
     view: &View<'_>,
     adapted: &Adapted,
@@ -270,7 +270,7 @@ fn reason(
         Balance::Uneven(Imbalance { over: false, under: true, coldest, min, .. }) => {
             Reason::Underload { worker: *coldest, load: *min, low }
         }
-        // An almost overloaded worker gives along with the overloaded ones.
+        // An almost overloaded worker gives tasks together with the overloaded ones.
         Balance::Uneven(Imbalance { over, spread, .. })
             if !over || (load <= high && !broken!("give_margin_is_no_overload")) =>
         {
@@ -349,7 +349,7 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
             (None, Some(_)) => !complete,
             (_, None) => false,
         };
-        // A worker whose measurements stand still must not hold the memory for ever.
+        // A worker whose measurements never get newer must not keep the memory for ever.
         let longest = config.performance_window.max(lag.unwrap_or_default().saturating_mul(2));
         let last = landed.running.max(landed.released);
         let young = at.since(last).is_none_or(|age| age <= longest);
@@ -388,7 +388,7 @@ fn forget_workers(config: &Config, state: &mut State, snapshot: &Snapshot) {
         }
     }
     state.tracks.retain(|worker, track| {
-        // A later life may have begun with an earlier clock.
+        // After a restart the clock may be earlier.
         track.passing = track.passing.map(|heard| heard.min(at));
         let silent = track.passing.and_then(|heard| at.since(heard));
         let over = if complete { track.gone } else { silent.is_some_and(|span| span > reach) };

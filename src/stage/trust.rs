@@ -1,8 +1,9 @@
 //! Can this snapshot be believed?
 //!
-//! If too many workers vanish at once, the monitoring has probably failed, not the cluster, until that has lasted.
+//! If too many workers vanish at once, the monitoring has probably failed and not the cluster. If they stay away long
+//! enough, the snapshot is believed.
 //!
-//! With four known workers and a share of 0.5, two missing ones are gone and three are in doubt.
+//! With four known workers and a share of 0.5, two missing workers are gone, and three missing workers are in doubt.
 
 use crate::config::Config;
 use crate::model::time::Timestamp;
@@ -10,7 +11,7 @@ use crate::outcome::Held;
 use crate::snapshot::{Coverage, Snapshot, Stance};
 use crate::state::{State, Track};
 
-/// How far a snapshot is believed.
+/// Whether a snapshot is believed.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
     /// The snapshot to use instead; `None` if the given one is believed.
@@ -34,11 +35,11 @@ pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trus
         known += 1;
         missing += u32::from(stance.map_or(complete, |stance| stance == Stance::Offline));
     }
-    // A later life may have begun with an earlier clock.
+    // After a restart the clock may be earlier.
     let doubted = state.doubted_since.map(|since| since.min(at));
     let few = f64::from(missing) <= section.missing_share * f64::from(known);
     if few || broken!("mass_disappearance") {
-        // A partial snapshot does not tell whether what was missing is back.
+        // A partial snapshot does not show whether the missing workers are back.
         return Trust { since: doubted.filter(|_| !complete), ..Trust::default() };
     }
     let since = doubted.unwrap_or(at);
@@ -50,8 +51,8 @@ pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trus
     Trust { snapshot: Some(snapshot.doubted()), held, since: Some(since) }
 }
 
-/// Whether a worker should still be there. A worker that only partial snapshots have named may have gone unnoticed,
-/// and a draining one was about to go.
+/// Whether a worker should still be there. A worker that only partial snapshots have named may have disappeared
+/// unnoticed, and a draining one was about to leave.
 fn is_expected(track: &Track, now: Option<Stance>) -> bool {
     let stays = match track.stance {
         Stance::Accept | Stance::Hold => true,

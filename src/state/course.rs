@@ -1,7 +1,7 @@
 //! Where can a migration be in its life, and how is its task moved?
 //!
-//! A course has exactly the data that exists in it: what has no source cannot be waiting for one to let go, and
-//! only a task on its way home knows how its migration will end.
+//! Each course holds exactly the data that exists in it: a placement has no source to wait for, and only a task
+//! that returns to its source knows how its migration will end.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,35 +18,35 @@ use crate::snapshot::{Mobility, Phase, Task};
 /// | stop, then start | `Releasing`, `Assigned` |
 /// | start, then stop | `Copying`, `Stopping` |
 /// | evict, or queue again | `Leaving`, `WithScheduler` |
-/// | of a task without a worker | `Placing` |
+/// | none: the task has no worker | `Placing` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Course {
-    /// The source has been asked to let the task go.
+    /// The source has been asked to release the task.
     Releasing { from: WorkerId },
     /// The target has been asked to run the task.
     Assigned { from: WorkerId, released: Option<Timestamp> },
-    /// The target has been asked to run the task, and then to forget it, because an operator called
-    /// the migration off: the target's answer decides.
+    /// The target has been asked to run the task, and then, because an operator called the migration
+    /// off, to forget it: the target's answer decides.
     CallingOff { from: WorkerId, released: Option<Timestamp> },
     /// The source has been asked to run the task again. The migration will end with `fate`; nothing
     /// is learned from a migration that was `called_off`.
     Returning { from: WorkerId, released: Option<Timestamp>, fate: Fate, called_off: bool },
-    /// Nobody has the task; the next round finds it another target.
+    /// No worker has the task; the next round finds it another target.
     Unassigned { from: WorkerId, released: Option<Timestamp> },
     /// The target has been asked to run a task that has lost its worker.
     Placing,
-    /// As `CallingOff`, for a task that has lost its worker.
+    /// Like `CallingOff`, for a task that has lost its worker.
     CallingOffPlacing,
-    /// As `Unassigned`, for a task that has lost its worker.
+    /// Like `Unassigned`, for a task that has lost its worker.
     Unplaced,
     /// The target has been asked to start a copy, while the source runs the task.
     Copying { from: WorkerId },
-    /// The copy runs, and the source has been asked to stop.
+    /// The copy runs, and the source has been asked to stop the task.
     Stopping { from: WorkerId },
     /// The source has been asked to give the task to the host's scheduler.
     Leaving { from: WorkerId, by: Handoff },
-    /// The host's scheduler has the task, and will find it a place.
+    /// The host's scheduler has the task and will place it.
     WithScheduler { from: WorkerId, by: Handoff, released: Timestamp },
 }
 
@@ -67,7 +67,7 @@ impl Course {
         }
     }
 
-    /// When the source let go; `None` if it has not, or has not said so.
+    /// When the source released the task; `None` if it has not, or has not reported it.
     pub(crate) const fn released(self) -> Option<Timestamp> {
         match self {
             Self::Assigned { released, .. }
@@ -85,7 +85,7 @@ impl Course {
         }
     }
 
-    /// What hosts show of it.
+    /// The phase that hosts show for this course.
     pub(crate) const fn phase(self) -> Phase {
         match self {
             Self::Releasing { .. } | Self::Stopping { .. } | Self::Leaving { .. } => {
@@ -102,7 +102,7 @@ impl Course {
         }
     }
 
-    /// How the task is moved, as far as its course tells.
+    /// How the task is moved, as far as the course shows.
     pub(crate) const fn transport(self) -> Transport {
         match self {
             Self::Copying { .. } | Self::Stopping { .. } => Transport::StartThenStop,
@@ -114,8 +114,8 @@ impl Course {
         }
     }
 
-    /// Whether an operator has called the migration off, and it goes on until it is known who has
-    /// the task.
+    /// Whether an operator has called the migration off, and it only goes on until it is known which
+    /// worker has the task.
     pub(crate) const fn is_called_off(self) -> bool {
         match self {
             Self::CallingOff { .. } | Self::CallingOffPlacing => true,
@@ -138,13 +138,13 @@ pub(crate) enum Handoff {
 /// How a task is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    /// The source lets go, then the target starts it.
+    /// The source releases the task, then the target starts it.
     StopThenStart,
-    /// The target starts a copy, then the source stops.
+    /// The target starts a copy, then the source stops the task.
     StartThenStop,
-    /// The source evicts it, and the host's scheduler finds it a place.
+    /// The source evicts the task, and the host's scheduler places it.
     Evict,
-    /// The host's scheduler queues it again.
+    /// The host's scheduler queues the task again.
     Requeue,
 }
 
@@ -165,7 +165,7 @@ impl Transport {
         }
     }
 
-    /// Whether the host's own scheduler finds the task a place.
+    /// Whether the host's own scheduler places the task.
     pub(crate) const fn is_by_scheduler(self) -> bool {
         matches!(self, Self::Evict | Self::Requeue)
     }

@@ -1,7 +1,6 @@
-//! Which migrations are under way: by task, by id, and by the worker that is to take the task.
+//! Which migrations are under way, by task, by id, and by the worker that should take the task?
 //!
-//! The indexes are not saved: they follow from the migrations. A question costs O(log n), whatever
-//! else is under way.
+//! The indexes are not saved: they follow from the migrations. A lookup costs O(log n).
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -21,18 +20,18 @@ pub(crate) struct InFlight {
     migrations: BTreeMap<TaskId, Box<Migration>>,
     #[serde(skip)]
     tasks_by_id: BTreeMap<MigrationId, TaskId>,
-    /// Those of which somebody has the task, or is to have it.
+    /// The tasks that some worker has or should have, by target.
     #[serde(skip)]
     tasks_by_target: BTreeMap<WorkerId, BTreeSet<TaskId>>,
-    /// Those that take a task from where it runs.
+    /// Migrations that take a task from the worker it runs on.
     #[serde(skip)]
     interrupting: usize,
-    /// Those of tasks that have not lost their workers.
+    /// Migrations of tasks that have not lost their workers.
     #[serde(skip)]
     moving: usize,
 }
 
-/// What is read back is indexed anew.
+/// The indexes are rebuilt after reading.
 impl<'de> Deserialize<'de> for InFlight {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut read = Self::default();
@@ -47,12 +46,12 @@ impl InFlight {
         self.migrations.len()
     }
 
-    /// How many take a task from where it runs.
+    /// How many migrations take a task from the worker it runs on.
     pub(crate) fn interrupting(&self) -> usize {
         self.interrupting
     }
 
-    /// How many are of tasks that have not lost their workers.
+    /// How many migrations are of tasks that have not lost their workers.
     pub(crate) fn moving(&self) -> usize {
         self.moving
     }
@@ -71,7 +70,7 @@ impl InFlight {
         self.get(self.tasks_by_id.get(&id)?)
     }
 
-    /// The tasks that migrations are under way of, in order.
+    /// The tasks with a migration under way, in order.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> {
         self.migrations.keys().copied()
     }
@@ -81,7 +80,7 @@ impl InFlight {
         self.migrations.values().map(AsRef::as_ref)
     }
 
-    /// Those whose task is to run on `worker`, by task.
+    /// The migrations whose target is `worker`, by task.
     pub(crate) fn bound_for(&self, worker: WorkerId) -> impl Iterator<Item = &Migration> {
         let tasks = self.tasks_by_target.get(&worker).into_iter().flatten();
         tasks.filter_map(|task| self.get(task))
@@ -113,7 +112,7 @@ impl InFlight {
         Some(changed)
     }
 
-    /// Another worker is asked to run a task that nobody has.
+    /// Gives another target to a migration whose task no worker has.
     pub(crate) fn retarget(
         &mut self,
         task: TaskId,
@@ -123,7 +122,7 @@ impl InFlight {
         let change = |migration: &mut Migration| {
             migration.retarget(target, at);
             let command = migration.command()?;
-            // Chosen among all targets, even its source is one: nobody turned the task back.
+            // The source was chosen among all targets: the task was not turned back.
             let chosen = Why::Follows(Cause::Released);
             let why = if migration.is_returning() { chosen } else { command.why };
             Some(Command { why, ..command })
@@ -168,7 +167,7 @@ impl InFlight {
         }
     }
 
-    /// Writes down what migrations count to that began without a budget.
+    /// Records the charge of migrations that began while no budget was in force.
     pub(crate) fn charge(&mut self, of: impl Fn(&Migration) -> Option<Charge>) {
         let uncharged = |migration: &&mut Box<Migration>| migration.charge().is_none();
         for migration in self.migrations.values_mut().filter(uncharged) {
@@ -177,7 +176,7 @@ impl InFlight {
     }
 }
 
-/// What of a migration is indexed.
+/// The indexed properties of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Role {
     /// The worker that is to run the task; `None` if the task waits for a target.

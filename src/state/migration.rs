@@ -1,7 +1,7 @@
 //! Where is a migration in its life, and what should the host be doing for it now?
 //!
-//! A migration is its terms (which task, from where to where, why) and its [`Course`]. Who changes a migration
-//! does it by a verb; everybody else reads.
+//! A migration has terms (which task, from where to where, why) and a [`Course`]. It changes only by the methods
+//! below.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Fate, Handover, Reason, Scorecard, Why};
 use crate::snapshot::Phase;
 
-/// What a migration is about: what was decided when it began.
+/// What was decided when a migration began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) id: MigrationId,
@@ -23,23 +23,24 @@ pub(crate) struct Terms {
     /// Where the task goes now: the target, or the source again if it is returning.
     pub(crate) to: WorkerId,
     pub(crate) device: Option<u16>,
-    /// By which of its alternatives the task is to run on the target.
+    /// The alternative by which the task will run on the target; `None` if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alternative: Option<u16>,
     /// What the task claims of a worker's capacity.
     pub(crate) claim: Amounts,
-    /// What the task takes of a worker's use.
+    /// The use that the task adds to a worker.
     pub(crate) load: Amounts,
-    /// What the move takes off the source's use, where the task ran there by another alternative.
+    /// The use that the move takes off the source, if the task ran there by another alternative; `None` if it is
+    /// `load`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) freed_at_source: Option<Amounts>,
     pub(crate) scorecard: Option<Scorecard>,
-    /// What the move costs in time, where that was asked.
+    /// What the move costs in time; `None` if moves need not repay themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handover: Option<Handover>,
 }
 
-/// Another target for a task that nobody has.
+/// Another target for a task that no worker has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Target {
     pub(crate) to: WorkerId,
@@ -72,9 +73,9 @@ pub(crate) struct Migration {
     /// The moment that the last report stated which changed the course, by the clock of whoever reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heard: Option<Timestamp>,
-    /// Releases and assignments that were asked for.
+    /// How many releases and assignments were asked for.
     attempts: u32,
-    /// What it counts to, as it was when it began; `None` where no budget was in force.
+    /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
 }
@@ -88,14 +89,14 @@ impl Migration {
         Self { terms, course, since, started, shown_at_rest, heard, attempts: 1, charge: None }
     }
 
-    /// A migration that a host is found to carry out: releases and assignments before are not known.
+    /// A migration that the host is found to carry out: how many attempts it had is unknown.
     pub(crate) fn take_over(terms: Terms, course: Course, since: Timestamp) -> Self {
         let new = Self::begin(terms, course, since);
         let assigned = course.phase() == Phase::Assigned && !broken!("taken_over_attempts");
         Self { attempts: if assigned { new.first_assignment() } else { 1 }, ..new }
     }
 
-    /// Its next course begins.
+    /// Begins the next course.
     pub(crate) fn enter(&mut self, course: Course, at: Timestamp) {
         self.attempts += self.asked_by(course);
         let copied = self.transport() == Transport::StartThenStop;
@@ -113,8 +114,8 @@ impl Migration {
         }
     }
 
-    /// Releases and assignments that are asked for where `next` begins. A target that was to start a
-    /// copy goes on with the task when its source lets go: that counts as the release.
+    /// How many releases and assignments are asked for when `next` begins. If a source releases the task while its
+    /// target starts a copy, the target goes on with the task: that counts as the release.
     fn asked_by(&self, next: Course) -> u32 {
         let copied = self.transport() == Transport::StartThenStop;
         let released = copied && next.released().is_some();
@@ -124,7 +125,7 @@ impl Migration {
         u32::from(is_attempt) + u32::from(asks && !continues)
     }
 
-    /// A later life goes on with it where the host shows it: assigned to `to`.
+    /// After a restart, goes on with the migration where the host shows it: assigned to `to`.
     pub(crate) fn resume(&mut self, course: Course, to: WorkerId, since: Timestamp) {
         if to != self.terms.to {
             (self.terms.to, self.terms.device) = (to, None);
@@ -134,7 +135,7 @@ impl Migration {
         (self.course, self.since) = (course, since);
     }
 
-    /// Another target is asked to run the task that nobody has.
+    /// Asks another target to run the task that no worker has.
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
         let Target { to, device, alternative, claim, load } = target;
         (self.terms.to, self.terms.device) = (to, device);
@@ -143,12 +144,12 @@ impl Migration {
             (self.terms.claim, self.terms.load) = (claim, load);
         }
         if !broken!("price_of_another_target") {
-            // What was reckoned was for another target.
+            // The price was computed for another target.
             self.terms.handover = None;
         }
         self.attempts += 1;
         self.course = match (self.from(), self.released()) {
-            // Its source is the best of all targets: it goes home, as if its source had taken it back.
+            // Its source is the best of all targets: the task returns, as if its source had taken it back.
             (Some(from), released) if from == to && !broken!("home_as_a_target") => {
                 Course::Returning { from, released, fate: Fate::Failed, called_off: false }
             }
@@ -168,7 +169,7 @@ impl Migration {
         self.heard = Some(at);
     }
 
-    /// Writes down what it counts to.
+    /// Records which budgets the migration counts to.
     pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
         self.charge = charge;
     }
@@ -206,7 +207,7 @@ impl Migration {
         self.terms.device
     }
 
-    /// By which of its alternatives the task is to run on the target.
+    /// The alternative by which the task will run on the target; `None` if it has none.
     pub(crate) const fn alternative(&self) -> Option<u16> {
         self.terms.alternative
     }
@@ -216,12 +217,12 @@ impl Migration {
         &self.terms.claim
     }
 
-    /// What the task takes of its target's use.
+    /// The use that the task adds to its target.
     pub(crate) const fn load(&self) -> &Amounts {
         &self.terms.load
     }
 
-    /// What the move takes off the source's use, if that is not its load.
+    /// The use that the move takes off the source; `None` if it is the load.
     pub(crate) const fn freed_at_source(&self) -> Option<&Amounts> {
         self.terms.freed_at_source.as_ref()
     }
@@ -243,7 +244,7 @@ impl Migration {
         self.started
     }
 
-    /// When the source let go; `None` if it has not, or has not said so.
+    /// When the source released the task; `None` if it has not, or has not reported it.
     pub(crate) const fn released(&self) -> Option<Timestamp> {
         self.course.released()
     }
@@ -257,7 +258,7 @@ impl Migration {
         matches!(self.course, Course::Returning { .. })
     }
 
-    /// What it counts to, if that is written down.
+    /// Which budgets the migration counts to; `None` if that is not recorded.
     pub(crate) const fn charge(&self) -> Option<&Charge> {
         self.charge.as_ref()
     }
@@ -277,32 +278,32 @@ impl Migration {
         self.heard
     }
 
-    /// Whether it takes a task from where it runs: those are what the budgets are for.
+    /// Whether the migration takes a task from a worker, which is what budgets limit.
     pub(crate) const fn interrupts(&self) -> bool {
         !self.is_placement() && !matches!(self.transport(), Transport::Requeue)
     }
 
-    /// Whether the source has yet to let go of the task, or to stop it.
+    /// Whether the source has not yet released or stopped the task.
     pub(crate) const fn is_at_its_source(&self) -> bool {
         matches!(self.course, Course::Copying { .. }) || matches!(self.phase(), Phase::Releasing)
     }
 
-    /// Whether some worker has been asked to run the task, or will be when the source lets go.
+    /// Whether some worker has been asked to run the task, or will be when the source releases it.
     pub(crate) const fn is_bound(&self) -> bool {
         !matches!(self.phase(), Phase::Released)
     }
 
-    /// Since when a copy runs on the target while the source has yet to stop.
+    /// Since when a copy has run on the target while the source has not yet stopped the task; `None` if none does.
     pub(crate) fn copied(&self) -> Option<Timestamp> {
         matches!(self.course, Course::Stopping { .. }).then_some(self.since)
     }
 
-    /// Releases and assignments that were asked for.
+    /// How many releases and assignments were asked for.
     pub(crate) const fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Which of its attempts is the first assignment: the release of a move is one before.
+    /// The number of the attempt that is the first assignment: the release of a move comes before it.
     const fn first_assignment(&self) -> u32 {
         if self.is_placement() { 1 } else { 2 }
     }
@@ -312,7 +313,7 @@ impl Migration {
         self.phase() == Phase::Assigned && self.attempts > self.first_assignment()
     }
 
-    /// The command that the host should be carrying out for it now, if any.
+    /// The command that the host should be carrying out for the migration now; `None` if there is none.
     pub(crate) fn command(&self) -> Option<Command> {
         let Terms { to, device, reason, .. } = self.terms;
         let begun = Why::Begun(reason);
@@ -348,7 +349,7 @@ impl Migration {
                 return None;
             }
         };
-        // The way back is none that was reckoned.
+        // The price was computed for the way there, not for the way back.
         let is_reckoned =
             (!self.is_placement() && !self.is_returning()) || broken!("price_of_the_way_back");
         let handover = if is_reckoned { self.terms.handover } else { None };
@@ -360,7 +361,7 @@ impl Migration {
         })
     }
 
-    /// A command about this migration that is none of its steps.
+    /// A command about this migration that is not one of its steps.
     pub(crate) const fn note(&self, action: Action, why: Why) -> Command {
         let Terms { id: migration, task, scorecard, .. } = self.terms;
         Command { migration, task, action, why, scorecard, alternative: None, handover: None }

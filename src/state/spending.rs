@@ -1,8 +1,8 @@
-//! How much of each budget that looks back over time has been spent?
+//! How much is spent of each budget that has a window?
 //!
-//! An account per window and key adds up the interruptions that began, in sixteen parts per window. Of
-//! a window of 3,600 s a part is 225 s long: what began at 30 s counts until 3,825 s, and what began at
-//! 300 s until 4,050 s.
+//! One account per window and key adds up the interruptions that began, in sixteen parts per window. A
+//! part of a window of 3,600 s is 225 s long: an interruption that began at 30 s counts until 3,825 s,
+//! and one that began at 300 s until 4,050 s.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,13 +15,13 @@ use crate::model::ids::{GroupId, KindId, TenantId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 
-/// Recent moves remembered per worker.
+/// At most this many recent moves are remembered per worker.
 pub(crate) const MEMORY_PER_WORKER: usize = 64;
 
-/// The parts that a window is kept in; what was begun counts until its part is a window ago.
+/// How many parts a window has; an interruption counts until its part is one window ago.
 const PARTS: u64 = 16;
 
-/// What an interruption counts to: one of what a [`Scope`] gives a budget of its own.
+/// What an interruption counts to: one worker, tenant, group, ... that has a budget of its own under a [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Key {
@@ -39,7 +39,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// Whether it has a budget of its own under this scope.
+    /// Whether this scope has a budget for the key.
     pub(crate) fn is_in(self, scope: Scope) -> bool {
         let is_broken = broken!(match scope {
             Scope::WorkerOut => "budget_line_from_a_worker",
@@ -62,12 +62,12 @@ impl Key {
     }
 }
 
-/// How much was interrupted.
+/// How much was spent by interruptions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spent {
     pub(crate) moves: u64,
     pub(crate) bytes: u64,
-    /// Moves of which nobody knows how many bytes they hand over.
+    /// How many moves hand over an unknown number of bytes.
     pub(crate) unsized_moves: u64,
     /// Work that would be lost, in milliseconds.
     pub(crate) lost_millis: u64,
@@ -81,13 +81,13 @@ impl Spent {
         self.lost_millis = self.lost_millis.saturating_add(other.lost_millis);
     }
 
-    /// Whether it is more than can be said in a unit.
+    /// Whether the amount is unknown in this unit: bytes, if a state of unknown size is handed over.
     pub(crate) fn is_unsized(self, unit: Unit) -> bool {
         unit == Unit::Bytes && self.unsized_moves > 0
     }
 
-    /// The amount in the unit of a budget. A second that has begun counts in full; a move of unknown
-    /// size counts as much as the limit.
+    /// The amount in the unit of a budget. Seconds are rounded up; a move of unknown size counts as the
+    /// whole limit.
     pub(crate) fn of(self, budget: &Budget) -> u64 {
         match budget.unit {
             Unit::Bytes if broken!("budget_line_of_bytes") => self.moves,
@@ -100,44 +100,44 @@ impl Spent {
     }
 }
 
-/// One interruption: what it counts to, and how much it is.
+/// One interruption: what it counts to, and how much it spends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Charge {
     pub(crate) keys: Vec<Key>,
     pub(crate) spent: Spent,
 }
 
-/// Whether another life may have begun what this one does not know of.
+/// Until when an earlier life may have begun interruptions that this life does not know of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Blind {
+pub(crate) enum UnknownSpending {
     #[default]
     No,
-    /// Up to the first snapshot of this life, which is yet to come.
+    /// Until the first snapshot of this life, which has not come yet.
     Waiting,
-    /// Up to then.
+    /// Until this moment.
     Before(Timestamp),
 }
 
-/// What was begun within the windows of the budgets.
+/// The interruptions that began within the windows of the budgets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spending {
-    pub(crate) blind: Blind,
-    /// By window and key.
+    pub(crate) blind: UnknownSpending,
+    /// The accounts, in the order of window and key.
     accounts: Vec<Account>,
 }
 
-/// What was begun within one window under one key.
+/// The interruptions that began within one window under one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Account {
     /// The window, in milliseconds.
     per: u64,
     key: Key,
-    /// By part, oldest first: its number, and what was begun in it.
+    /// The parts, oldest first: the number of each, and what was spent in it.
     parts: Vec<(u64, Spent)>,
 }
 
-/// The windows of the table, each with its scope.
+/// The windows in the table of budgets, each with its scope.
 fn windows(limits: &MigrationLimits) -> impl Iterator<Item = (Scope, Duration)> + '_ {
     limits.budgets.iter().filter_map(|budget| Some((budget.scope, budget.per?)))
 }
@@ -152,7 +152,7 @@ const fn part(per: u64, at: Timestamp) -> u64 {
     at.as_millis() / part
 }
 
-/// From when on a part of a window does not count any more, in milliseconds.
+/// The moment from which a part of a window no longer counts, in milliseconds.
 const fn ends(per: u64, number: u64) -> u64 {
     let end = number.saturating_add(1).saturating_mul(per.div_ceil(PARTS));
     end.saturating_add(per)
@@ -169,30 +169,30 @@ fn counts(per: u64, number: u64, now: Timestamp) -> bool {
 }
 
 impl Spending {
-    /// Another life takes over: it does not know what the earlier one began since the state was saved.
+    /// Notes that a later life takes over, which does not know what the earlier one began since the state was saved.
     pub(crate) fn take_over(&mut self, limits: Option<&MigrationLimits>) {
         let looks_back = limits.is_some_and(|limits| windows(limits).next().is_some());
         if looks_back && !broken!("budget_line_in_doubt") {
-            self.blind = Blind::Waiting;
+            self.blind = UnknownSpending::Waiting;
         }
     }
 
-    /// How many accounts are kept.
+    /// The number of accounts.
     pub(crate) const fn len(&self) -> usize {
         self.accounts.len()
     }
 
-    /// Until when a window may hold what another life began.
+    /// Until when a window may contain unknown interruptions of an earlier life; `None` if it contains none.
     pub(crate) fn closed(&self, per: Duration, now: Timestamp) -> Option<Timestamp> {
         let from = match self.blind {
-            Blind::No => return None,
-            Blind::Waiting => now,
-            Blind::Before(from) => from,
+            UnknownSpending::No => return None,
+            UnknownSpending::Waiting => now,
+            UnknownSpending::Before(from) => from,
         };
         Some(from.after(per)).filter(|until| *until > now)
     }
 
-    /// What was begun within a window up to now, by key.
+    /// What was spent within a window up to now, by key.
     pub(crate) fn within(
         &self,
         per: Duration,
@@ -209,7 +209,7 @@ impl Spending {
         })
     }
 
-    /// When a budget over time has room again for so much more of all that it counts to, where it has none now.
+    /// When a budget with a window has room for `more` under every key of the charge, if it has none now.
     pub(crate) fn free_at(
         &self,
         budget: &Budget,
@@ -224,7 +224,7 @@ impl Spending {
                 .binary_search_by_key(&(per, key), |account| (account.per, account.key))
                 .ok()?;
             let mut sum = Spent::default();
-            // From the newest part back: the one that fills it is the last that must end.
+            // Counted from the newest part back, the part that fills the budget is the last one that must end.
             let parts = self.accounts[row].parts.iter().rev();
             let full = parts.filter(|(number, _)| counts(per, *number, now)).find(|(_, spent)| {
                 sum.add(*spent);
@@ -248,7 +248,7 @@ impl Spending {
         })
     }
 
-    /// Writes down that a tenant is interrupted now, if there is room.
+    /// Records that a tenant is interrupted now, if there is room for another account.
     pub(crate) fn interrupt(
         &mut self,
         fairness: &Fairness,
@@ -266,13 +266,13 @@ impl Spending {
         }
     }
 
-    /// The accounts that may be kept at most, for this number of workers.
+    /// At most this many accounts may be kept, for this number of workers.
     pub(crate) fn room(limits: &MigrationLimits, workers: usize) -> usize {
         let windows = windows(limits).count() + usize::from(limits.fairness.is_some());
         MEMORY_PER_WORKER * workers.max(1) * windows
     }
 
-    /// Writes down an interruption that begins now.
+    /// Records an interruption that begins now.
     pub(crate) fn enter(&mut self, limits: &MigrationLimits, now: Timestamp, charge: &Charge) {
         let mut entered: Vec<(Scope, Duration)> = Vec::new();
         for (scope, per) in windows(limits) {
@@ -300,20 +300,28 @@ impl Spending {
         }
     }
 
-    /// Forgets what no window holds any more, and what no budget asks for.
+    /// Forgets interruptions that no window contains any more, and accounts that no budget reads.
     pub(crate) fn forget(&mut self, limits: Option<&MigrationLimits>, now: Timestamp) {
         let longest = limits.and_then(|limits| windows(limits).map(|(_, per)| per).max());
         self.blind = match (self.blind, longest) {
-            // While migration is off nothing is begun, and nothing is forgiven.
-            (Blind::Waiting, _) if limits.is_none() => Blind::Before(now),
-            (Blind::Before(from), _) if limits.is_none() => Blind::Before(from.min(now)),
-            (Blind::No, _) | (_, None) => Blind::No,
-            (Blind::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => Blind::No,
-            (Blind::Waiting, Some(_)) => Blind::Before(now),
-            // A later life may have begun with an earlier clock.
-            (Blind::Before(from), Some(longest)) => {
+            // While migration is off there are no windows: the moment is kept for later.
+            (UnknownSpending::Waiting, _) if limits.is_none() => UnknownSpending::Before(now),
+            (UnknownSpending::Before(from), _) if limits.is_none() => {
+                UnknownSpending::Before(from.min(now))
+            }
+            (UnknownSpending::No, _) | (_, None) => UnknownSpending::No,
+            (UnknownSpending::Waiting, _) if broken!("budget_line_in_doubt_for_a_window") => {
+                UnknownSpending::No
+            }
+            (UnknownSpending::Waiting, Some(_)) => UnknownSpending::Before(now),
+            // After a restart the clock may be earlier.
+            (UnknownSpending::Before(from), Some(longest)) => {
                 let from = from.min(now);
-                if from.after(longest) > now { Blind::Before(from) } else { Blind::No }
+                if from.after(longest) > now {
+                    UnknownSpending::Before(from)
+                } else {
+                    UnknownSpending::No
+                }
             }
         };
         self.accounts.retain_mut(|account| {
@@ -334,7 +342,7 @@ impl Spending {
         });
     }
 
-    /// The settings change: a window that is new counts what is remembered for the longest of its scope.
+    /// Adopts new settings: a new window counts what is remembered for the longest window of its scope.
     pub(crate) fn reconfigure(
         &mut self,
         [old, new]: [Option<&MigrationLimits>; 2],
@@ -364,7 +372,7 @@ impl Spending {
 }
 
 impl Account {
-    /// What was begun by a clock that ran ahead counts as begun now.
+    /// Counts interruptions of a clock that ran ahead as begun now.
     fn bring_back(&mut self, last: u64) {
         let mut sum = Spent::default();
         let ahead = self.parts.iter().filter(|(number, _)| *number >= last);
@@ -374,25 +382,26 @@ impl Account {
     }
 }
 
-/// How many migrations may be under way at once, by what became of the last ones.
+/// How many migrations may be under way at once, adapted to how the last ones ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Concurrency {
     pub(crate) now: u32,
-    /// Whether any has completed, and any has failed, since the last round.
+    /// Whether any migration has completed since the last round.
     pub(crate) completed: bool,
+    /// Whether any migration has failed since the last round.
     pub(crate) failed: bool,
-    /// Whether as many were under way after it as may be.
+    /// Whether as many migrations as allowed were under way after the last round.
     pub(crate) full: bool,
 }
 
 impl Concurrency {
-    /// What it begins with.
+    /// The limit at the start.
     pub(crate) fn start(limits: &MigrationLimits) -> Self {
         let now = limits.max_simultaneous.get();
         Self { now, completed: false, failed: false, full: false }
     }
 
-    /// One more, half as many, or as it was.
+    /// The limit for the next round: one more, half as many, or the same.
     pub(crate) fn turn(self, section: &AdaptiveConcurrency) -> Self {
         let now = match self {
             Self { now, failed: true, .. } if !broken!("concurrency_halves") => now / 2,

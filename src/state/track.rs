@@ -1,4 +1,4 @@
-//! What is remembered of one worker: how loaded it was, and what is expected of it.
+//! What does the engine remember about one worker?
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,30 +10,30 @@ use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::snapshot::Stance;
 
-/// Samples in the mean that detection may look at: the original's five.
+/// How many samples are in the mean that detection may look at: five, as in the original.
 pub(crate) const RECENT: usize = 5;
-/// Samples kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
+/// At most this many samples are kept per worker. At the default interval of 30 s, ten minutes are 20 samples.
 pub(crate) const SAMPLES: usize = 64;
 
-/// What is remembered of one worker.
+/// What the engine remembers about one worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Track {
     pub(crate) stance: Stance,
-    /// Whether a complete snapshot came without it.
+    /// Whether the last complete snapshot did not list the worker.
     pub(crate) gone: bool,
-    /// When it was last named, if only by partial snapshots: it may go and nobody says so. Nothing
-    /// for those of the last complete snapshot: the next one tells.
+    /// When a partial snapshot last named the worker, if the last complete snapshot did not: the worker may
+    /// disappear unnoticed. `None` for workers of the last complete snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) passing: Option<Timestamp>,
-    /// Whether it leaves so soon that it is being emptied.
+    /// Whether the worker leaves so soon that it is being emptied.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) leaving: bool,
-    /// Spaced so that they reach back as far as a forecast looks.
+    /// Samples, spaced so that they reach back as far as the history of forecasts.
     pub(crate) samples: Window<Sample, SAMPLES>,
-    /// The last ones, however close together.
+    /// The last samples, however close together.
     pub(crate) recent: Window<Sample, RECENT>,
-    /// From when and until when measurements may show a part of what a move of ours changes: each sample
-    /// between starts a segment, and so does the first that comes after.
+    /// The span in which a measurement may show only a part of one of our moves. Each sample in it, and the first one
+    /// after it, starts a new segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) level_shift: Option<(Timestamp, Timestamp)>,
 }
@@ -44,13 +44,13 @@ impl Track {
         !self.gone && !self.leaving && self.stance == Stance::Accept
     }
 
-    /// Whether the worker can have back what it gave away.
+    /// Whether the worker can take a task back.
     pub(crate) fn takes_back(&self) -> bool {
         !self.gone && !self.leaving && self.stance < Stance::Drain
     }
 
-    /// A task of ours came or went at `at`, and telemetry shows it at most `lag` later: the line through the
-    /// samples before ends, and another segment starts.
+    /// Notes that one of our moves changes the load at `at`, which telemetry shows at most `lag` later: the
+    /// segment of the samples before it ends, and a new one starts.
     pub(crate) fn note_own_move(&mut self, at: Timestamp, lag: Duration) {
         let until = at.after(lag);
         let after = self.samples.iter().map(|sample| sample.at).find(|at| *at >= until);
@@ -64,7 +64,7 @@ impl Track {
         }
     }
 
-    /// Whether what is measured at this moment starts a segment.
+    /// Whether a sample of this moment starts a segment.
     pub(crate) fn starts_segment(&self, at: Timestamp) -> bool {
         let again = || self.samples.iter().any(|sample| sample.segment_start && sample.at == at);
         self.level_shift.is_some_and(|(from, _)| at >= from) || again()
@@ -82,7 +82,7 @@ impl Track {
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
     pub(crate) load: f64,
-    /// Whether it starts a segment: a move of ours lies between it and the one before.
+    /// Whether the sample starts a segment: one of our moves lies between it and the sample before.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) segment_start: bool,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Sample {
 pub(crate) struct Pending {
     pub(crate) due: Timestamp,
     pub(crate) loads: Vec<(WorkerId, f64)>,
-    /// Half the width of each one's interval, where that is judged too.
+    /// Half the width of each worker's interval, if intervals are judged too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) margins: Vec<f64>,
 }

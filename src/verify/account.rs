@@ -1,4 +1,4 @@
-//! Who carries what? Capacity, use and device memory, counted on both ends of everything under way.
+//! What does every worker carry? Capacity, use and device memory, with tasks in flight counted on both their workers.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::facts::{Facts, Stay, Step};
 use super::footprint::{
-    accelerated, asked, burden, claim, could_run_by, run, run_now, runs_by, runs_now,
+    accelerated, added_use, asked, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
 use super::records::{has_seen, load, resources, used};
 use super::round::Round;
@@ -16,14 +16,14 @@ use crate::outcome::{Ended, Fate};
 use crate::snapshot::{Phase, Placement, Task, Worker};
 use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
-/// What every worker carries, step by step.
+/// What every worker carries, after each step of the plan.
 pub(super) struct Account<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) stays: BTreeMap<TaskId, Stay>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
     used: BTreeMap<(WorkerId, ResourceId), f64>,
     devices: BTreeMap<(WorkerId, u16), f64>,
-    /// Moves under way: in all, from each worker, to each worker.
+    /// How many moves are under way in all; next, from each worker and to each worker.
     pub(super) moving: usize,
     pub(super) outgoing: BTreeMap<WorkerId, usize>,
     pub(super) incoming: BTreeMap<WorkerId, usize>,
@@ -32,7 +32,7 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// As it stood when the plan was made.
+    /// The account when the plan was made.
     pub(super) fn open(facts: &'a Facts<'a>) -> Self {
         let mut account = Self {
             facts,
@@ -54,7 +54,7 @@ impl<'a> Account<'a> {
         account
     }
 
-    /// Flights that some worker has been asked to take.
+    /// Migrations whose task some worker has been asked to take.
     fn heading(&self) -> impl Iterator<Item = &'a Migration> + use<'a> {
         let facts = self.facts;
         let heading = move |flight: &&'a Migration| {
@@ -64,7 +64,7 @@ impl<'a> Account<'a> {
     }
 
     fn count_moves(&mut self) {
-        // What is queued again interrupts nothing.
+        // A task that is queued again is not interrupted.
         let interrupted =
             |flight: &Migration| flight.from().filter(|_| flight.transport() != Transport::Requeue);
         let flights = self.facts.flights.values();
@@ -78,8 +78,8 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// What is reserved on a worker: its own statement and what is on its way there, or else every task that
-    /// counts on it.
+    /// Counts what is reserved on a worker: its own statement and the tasks on their way there, or else every task
+    /// that counts on it.
     fn count_claims(&mut self, worker: &Worker) {
         let snapshot = self.facts.round.snapshot;
         let mut sums: BTreeMap<ResourceId, f64> = BTreeMap::new();
@@ -117,14 +117,14 @@ impl<'a> Account<'a> {
         self.claimed.extend(sums);
     }
 
-    /// By which of its alternatives a task that counts on a worker does.
+    /// The alternative by which a task counts on a worker.
     fn way_there(&self, task: &Task, worker: &Worker) -> Option<usize> {
         let here = task.placement == Placement::On(worker.id);
         match self.stays[&task.id] {
             Stay::Between(from, _) if !here && from != Some(worker.id) => {
                 self.bound_by(task, worker)
             }
-            // Shown where its copy runs, it is to stop here.
+            // The task is shown where its copy runs, and must stop here.
             _ if !here && matches!(task.placement, Placement::On(_)) => {
                 could_run_by(task, Some(worker))
             }
@@ -132,15 +132,15 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// By which of its alternatives a task is on its way to a worker.
+    /// The alternative by which a task is on its way to a worker.
     fn bound_by(&self, task: &Task, worker: &Worker) -> Option<usize> {
         let flight = self.facts.flights.get(&task.id);
         let ordered = flight.and_then(|flight| flight.alternative()).map(usize::from);
         ordered.or_else(|| runs_by(task, Some(worker)))
     }
 
-    /// What is free on each device that says what it has: what is measured, or what tasks there have asked for if
-    /// that is more, is taken, and what is on its way there.
+    /// Counts what is free on each device that states its memory: its memory less the measured use, or the demand of
+    /// the tasks there if that is more, less the demand of the tasks on their way there.
     fn count_devices(&mut self, worker: &Worker) {
         let snapshot = self.facts.round.snapshot;
         let asks = |task: &Task| task.requirements.gpu_memory_bytes.unwrap_or(0) as f64;
@@ -155,7 +155,7 @@ impl<'a> Account<'a> {
             let mut taken = asked.max(device.used_bytes.unwrap_or(0) as f64);
             for flight in self.heading() {
                 let coming = flight.to() == worker.id && !flight.is_returning();
-                // Shown there already, it has been counted.
+                // A task that is shown there already has been counted.
                 let counted = snapshot.task(flight.task()).is_some_and(|task| {
                     task.placement == Placement::On(worker.id) && task.device == Some(index)
                 });
@@ -174,7 +174,7 @@ impl<'a> Account<'a> {
         self.facts.round.config.stability.map_or(Duration::ZERO, |section| section.telemetry_lag)
     }
 
-    /// What is in use, with everything under way as if it had arrived, as far as measurements cannot show it yet.
+    /// Counts what is in use as if every move under way that measurements cannot show yet had arrived.
     fn count_use(&mut self) {
         let Round { snapshot, config, .. } = *self.facts.round;
         for worker in snapshot.workers() {
@@ -198,12 +198,12 @@ impl<'a> Account<'a> {
                 .filter(|from| !flight.released().is_some_and(|released| seen(*from, released)));
             let adrift =
                 flight.phase() == Phase::Released || self.facts.retargeted.contains(&flight.id());
-            // On its way home it counts where it was: taken away and added again.
+            // A task that returns to its source still counts there: it is subtracted and added again.
             let returns = flight.is_returning() && !adrift;
             if let Some(from) = left.filter(|_| !returns) {
                 self.change_all(from, flight.freed_at_source().unwrap_or(flight.load()), -1.0);
             }
-            // A copy that runs while its source stops is measured where it runs.
+            // A copy that runs while the source stops the task is measured on its own worker.
             let stops = flight.transport() == Transport::StartThenStop
                 && flight.phase() == Phase::Releasing;
             let shown = stops && seen(flight.to(), flight.since());
@@ -226,17 +226,17 @@ impl<'a> Account<'a> {
         self.count_new();
     }
 
-    /// What tasks use that a scheduler has put on a worker since it was measured.
+    /// Adds the use of tasks that a scheduler has placed on a worker since it was measured.
     fn count_new(&mut self) {
         let snapshot = self.facts.round.snapshot;
         let mut landed: BTreeSet<TaskId> = self.facts.landed().iter().map(|it| it.task).collect();
-        // What arrived in this round is no new task, even if measurements show it already.
+        // A task that arrived in this round is not a new one, even if measurements show it already.
         let ended = self.facts.round.outcome.ended.iter();
         let ended = ended.filter(|ended| matches!(ended.fate, Fate::Completed | Fate::Diverted));
-        // What came back to where it was evicted has begun anew there.
+        // A task that came back to the worker that evicted it has begun there again.
         let there = |ended: &Ended| self.stays.get(&ended.task).copied();
         let arrived = ended.filter(|it| it.from.is_none() || there(it) != it.from.map(Stay::On));
-        // What bears its old name still is another task.
+        // A task that still has the old id is another task.
         let renamed = self.facts.renamed();
         let other = |task: TaskId| renamed.iter().any(|(was, is)| *was == task && is != was);
         landed.extend(arrived.map(|ended| ended.task).filter(|task| !other(*task)));
@@ -247,7 +247,7 @@ impl<'a> Account<'a> {
             if task.running > Duration::ZERO && task.running < worker.metric_age {
                 let task = run_now(snapshot, task);
                 for resource in asked(&task) {
-                    self.change(id, resource, burden(&task, worker, resource));
+                    self.change(id, resource, added_use(&task, worker, resource));
                 }
             }
         }
@@ -259,14 +259,14 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Adds to what is in use, where that is known; it never falls below nothing.
+    /// Adds to the use of a resource, if that is known; it never falls below 0.
     fn change(&mut self, worker: WorkerId, resource: ResourceId, amount: f64) {
         if let Some(used) = self.used.get_mut(&(worker, resource)) {
             *used = (*used + amount).max(0.0);
         }
     }
 
-    /// What is in use of a resource, if known.
+    /// The use of a resource; `None` if unknown.
     pub(super) fn in_use(&self, worker: WorkerId, resource: ResourceId) -> Option<f64> {
         self.used.get(&(worker, resource)).copied()
     }
@@ -276,17 +276,17 @@ impl<'a> Account<'a> {
         load(self.facts.round.config.load, worker, |resource| self.in_use(worker.id, resource))
     }
 
-    /// A worker's load as the plan judges it: now, or as forecast.
+    /// A worker's load as the plan judges it: measured or predicted.
     pub(super) fn level(&self, worker: &Worker) -> Option<f64> {
         Some(self.load(worker)? + self.facts.shift(worker.id))
     }
 
-    /// What is reserved of a resource.
+    /// The reserved amount of a resource.
     pub(super) fn claimed(&self, worker: WorkerId, resource: ResourceId) -> f64 {
         self.claimed.get(&(worker, resource)).copied().unwrap_or(0.0)
     }
 
-    /// What is free on a device; nothing if it does not say.
+    /// The free memory of a device; `None` if it does not state its memory.
     pub(super) fn device_free(&self, worker: WorkerId, device: u16) -> Option<f64> {
         self.devices.get(&(worker, device)).copied()
     }
@@ -319,21 +319,21 @@ impl<'a> Account<'a> {
             return;
         }
         for resource in asked(&there) {
-            self.change(step.to, resource, burden(&there, target, resource));
+            self.change(step.to, resource, added_use(&there, target, resource));
         }
         let Some(from) = step.from else { return };
-        // A task that runs one way only leaves what it takes.
+        // A task without alternatives frees at its source what it takes at its target.
         let source = snapshot.worker(from).filter(|_| !task.alternatives.is_empty());
         let here = run_now(snapshot, task);
         for resource in asked(&here) {
-            let amount = burden(&here, source.unwrap_or(target), resource);
+            let amount = added_use(&here, source.unwrap_or(target), resource);
             self.change(from, resource, -amount);
         }
     }
 }
 
-/// Whether the states show all effects of the round: not where an arrival was forgotten as soon as it was settled,
-/// because it lies in the future, too far back, or beyond the bound of memory.
+/// Whether the states show all effects of the round. They do not if an arrival was forgotten as soon as it was settled,
+/// because it is in the future, too long ago, or beyond the bound of memory.
 pub(super) fn is_clear(round: &Round<'_>) -> bool {
     let at = round.snapshot.at();
     let reports = round.snapshot.reports().iter().map(|report| report.at);

@@ -1,11 +1,11 @@
-//! Is advice true? Worked out from the snapshot and what was learned, by arithmetic of its own.
+//! Is advice true? Computed from the snapshot and what was learned, with arithmetic of its own.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::calendar::is_leaving;
-use super::footprint::{accelerated, asked, burden, claim, suits};
+use super::footprint::{accelerated, added_use, asked, claim, suits};
 use super::promise::{Findings, about};
 use super::records::{capacity, is_sound_task, is_sound_worker, load};
 use super::round::Round;
@@ -18,7 +18,7 @@ use crate::snapshot::{
 };
 use crate::state::Topic;
 
-/// Advice is given only where it was asked for, of what has been true for long enough, and is true now.
+/// Advice is given only if it is switched on, and only if its condition has held for long enough and holds now.
 pub(super) fn advice(round: &Round<'_>, findings: &mut Findings) {
     let told = &round.outcome.advice;
     let Some(section) = &round.config.advice else {
@@ -71,7 +71,7 @@ fn topic(advice: &Advice) -> Topic {
     }
 }
 
-/// Whether a task overloads every worker that could have it, the named one least of all.
+/// Whether a task overloads every worker that could have it, and the named one the least.
 fn splits(
     round: &Round<'_>,
     task: TaskId,
@@ -85,7 +85,7 @@ fn splits(
     };
     let mut workers = snapshot.workers().iter();
     let alone = |worker: &Worker| {
-        load(round.config.load, worker, |resource| Some(burden(task, worker, resource)))
+        load(round.config.load, worker, |resource| Some(added_use(task, worker, resource)))
     };
     let nobody_helps = workers.all(|worker| {
         let open = matches!(worker.stance, Stance::Accept | Stance::Hold);
@@ -107,7 +107,7 @@ fn splits(
         && (parts == 2 || said > f64::from(parts - 1) * high - 1e-9)
 }
 
-/// Whether a worker takes tasks, as far as its record can be relied on.
+/// Whether a worker takes tasks and its record can be relied on.
 fn takes(round: &Round<'_>, worker: &Worker) -> bool {
     worker.stance == Stance::Accept
         && !is_leaving(round, worker)
@@ -160,7 +160,7 @@ fn widens(
         && (high - round.outcome.thresholds.high.max(round.config.thresholds.high)).abs() <= 1e-12
 }
 
-/// Whether there are so many workers of a class, and the rest has the capacity for what all tasks use.
+/// Whether there are this many workers of a class, and the others have the capacity for what all tasks use.
 fn narrows(
     round: &Round<'_>,
     like: WorkerId,
@@ -208,7 +208,7 @@ fn narrows(
         && (most - section.keep_below.min(ceiling)).abs() <= 1e-12
 }
 
-/// Whether a worker has what a task requires of it, however full it may be.
+/// Whether a worker meets a task's requirements, however full it is.
 fn meets(task: &Task, worker: &Worker) -> bool {
     let (needs, has) = (&task.requirements, worker.kinds());
     let memory = needs.min_memory_bytes.is_none_or(|least| {
@@ -242,7 +242,7 @@ fn holds(task: &Task, worker: &Worker) -> bool {
     asked(task).into_iter().all(fits) && bytes.is_none_or(on_a_device)
 }
 
-/// Whether a worker's hardware runs where it is said to, and the median of the others where that is said to be.
+/// Whether the stated speeds of a worker's hardware and of the median of the others are right.
 fn lags(
     round: &Round<'_>,
     worker: WorkerId,

@@ -1,4 +1,4 @@
-//! Is everything that is kept and said bounded?
+//! Is everything that is remembered and reported bounded?
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -15,8 +15,8 @@ use crate::state::{
     ENDED, FORECASTS, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, SAMPLES, SYSTEM_RECORDS,
 };
 
-/// Promise 9: no collection in the state or the outcome exceeds its bound. What was larger before may still be, where
-/// the cluster has shrunk; it does not grow.
+/// Promise 9: no collection in the state or the outcome exceeds its bound. If the cluster has shrunk, a collection may
+/// still exceed it, but does not grow.
 pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Bounded);
     let Round { before, after, snapshot, outcome, .. } = *round;
@@ -62,7 +62,7 @@ pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// Accounts that may be kept of what was spent: 64 per worker and line that looks back.
+/// How many accounts of spending may be kept: 64 per worker and line with a window.
 fn accounts(round: &Round<'_>) -> usize {
     let lines = round.config.migration.iter().flat_map(|limits| &limits.budgets);
     let fair = round.config.migration.iter().filter(|limits| limits.fairness.is_some());
@@ -70,9 +70,9 @@ fn accounts(round: &Round<'_>) -> usize {
     64 * windows * round.snapshot.workers().len().max(1)
 }
 
-/// The workers that the state may remember: of a complete snapshot its own and those that tasks are said to be on; of a
-/// partial one also those of the last complete one, those that were heard of a short while ago, and the ends of
-/// migrations under way.
+/// The workers that the state may remember: after a complete snapshot, those that it lists and those that its tasks are
+/// reported on; after a partial one also those of the last complete one, those named a short while ago, and the sources
+/// and targets of migrations under way.
 fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
     let Round { before, after, snapshot, config, .. } = *round;
     let homes = snapshot.tasks().iter().filter_map(home);
@@ -98,12 +98,12 @@ fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
     workers
 }
 
-/// Whether what is missing from the snapshot counts as gone.
+/// Whether a worker that is missing from the snapshot counts as gone.
 fn is_whole(round: &Round<'_>) -> bool {
     round.snapshot.coverage() == Coverage::Complete && round.outcome.held.is_none()
 }
 
-/// Whether the state says of every worker truly when it was last heard of, if only partial snapshots name it.
+/// Whether the state remembers correctly when each worker that only partial snapshots name was last named.
 fn heard(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, after, snapshot, .. } = *round;
     let at = snapshot.at();
@@ -124,7 +124,7 @@ fn heard(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// The worker that a record says a task is on.
+/// The worker that a task is on by its record.
 fn home(task: &Task) -> Option<WorkerId> {
     match task.placement {
         Placement::On(worker) => Some(worker),
@@ -132,7 +132,7 @@ fn home(task: &Task) -> Option<WorkerId> {
     }
 }
 
-/// Migrations that may be under way: the budget, placements, and what the host itself carries out.
+/// How many migrations may be under way: the limit, placements, and those that the host is shown to carry out.
 fn migrations(round: &Round<'_>) -> usize {
     let adopted = round.after.in_flight.values().filter(|flight| {
         !round.before.in_flight.contains_key(&flight.task()) && !is_new(round, flight.id())
@@ -161,7 +161,7 @@ fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mu
     }
 }
 
-/// A task is weighed for a worker once, and under stability for so many workers only.
+/// A task is scored once per worker, and under stability for a bounded number of workers.
 fn candidate_bounds(round: &Round<'_>, workers: usize, findings: &mut Findings) {
     let most = match round.config.stability {
         Some(_) => workers.min(Outcome::CANDIDATES),

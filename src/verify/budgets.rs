@@ -1,4 +1,4 @@
-//! Was any line of the table of budgets ever exceeded? Reckoned from what was begun and what has ended.
+//! Was any line of the table of budgets ever exceeded? Computed from the migrations that began and ended.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -13,31 +13,30 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason};
 use crate::snapshot::{Mobility, Placement, Snapshot, StateAt, Task};
 
-/// Reckons the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
-/// line is exceeded, at any prefix of any batch, nor over time, nor by a later life that does not know
-/// what an earlier one began. And the fairness among tenants, and the number under way at once where it
-/// adapts.
+/// Checks the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
+/// line is exceeded, at any prefix of any batch, over time, or by a later life that does not know what an
+/// earlier one began. It also checks fairness among tenants and the adaptive limit on migrations at once.
 #[derive(Clone, Debug, Default)]
 pub struct Budgets {
     lines: Vec<Budget>,
-    /// Whether tasks that have not begun are queued again, which counts for nothing.
+    /// Whether tasks that have not begun are queued again, which counts against no budget.
     requeues: bool,
-    /// Scopes and windows in force, each with how many interruptions had been begun before.
+    /// The scopes and windows in force, each with how many interruptions began before it.
     since: BTreeMap<(Scope, Duration), usize>,
     epoch: Epoch,
-    /// When the last round was.
+    /// The moment of the last round.
     last: Timestamp,
-    /// Interruptions begun, in order, as far back as any window reaches.
+    /// The interruptions that began, in order, as far back as any window reaches.
     begun: Vec<Interruption>,
-    /// How many of all that were begun are forgotten.
+    /// How many interruptions are forgotten.
     forgotten: usize,
-    /// Those under way, by migration.
+    /// The interruptions under way, by migration.
     open: BTreeMap<MigrationId, Interruption>,
-    /// What this life has queued again, and is under way: it interrupts nothing.
+    /// Migrations under way by which this life has queued tasks again; they interrupt nothing.
     requeued: BTreeSet<MigrationId>,
-    /// Every migration begun, so that none is taken over that is over.
+    /// Every migration that began, so that none is taken over after its end.
     known: BTreeSet<MigrationId>,
-    /// How large a state is taken to be that does not say.
+    /// The size assumed for a state of unstated size, in bytes.
     unstated: Option<u64>,
     limits: Option<MigrationLimits>,
     shares: Shares,
@@ -49,15 +48,15 @@ pub struct Budgets {
 pub(crate) struct Interruption {
     task: TaskId,
     pub(crate) at: Timestamp,
-    /// What it counts to, by scope.
+    /// What the interruption counts to, by scope.
     pub(crate) counts: Vec<(Scope, [u64; 2])>,
-    /// State handed over, if known.
+    /// The size of the state that is handed over, in bytes; `None` if unknown.
     bytes: Option<u64>,
-    /// Work that would be lost.
+    /// The work that would be lost.
     lost: Duration,
-    /// Begun by a life that was not watched.
+    /// Whether a life that was not watched began it.
     taken_over: bool,
-    /// It is well done only if it completes: its target is not the host's choice, or it has come back.
+    /// Whether it succeeds only by completing: its target is not the host's choice, or the task has come back.
     strict: bool,
 }
 
@@ -94,12 +93,12 @@ impl Interruption {
         Self { task: id, at, counts, bytes, lost, taken_over: false, strict: false }
     }
 
-    /// The same with so many bytes to hand over where its task does not say how many.
+    /// The same, with this many bytes to hand over if the task does not state how many.
     pub(crate) fn or_bytes(self, unstated: Option<u64>) -> Self {
         Self { bytes: self.bytes.or(unstated), ..self }
     }
 
-    /// How much it is of a line, in its unit; seconds in thousandths, as a line's limit is compared.
+    /// The amount in the unit of a line; seconds in thousandths, like the limit that they are compared with.
     pub(crate) fn amount(&self, line: &Budget) -> u128 {
         match line.unit {
             Unit::Moves => 1,
@@ -109,18 +108,18 @@ impl Interruption {
     }
 }
 
-/// What a reason counts to: emptying a worker, speed, or evening out.
+/// The purposes that a reason counts to: emptying a worker, speed, or evening out.
 const fn purposes(reason: Reason) -> core::ops::Range<u64> {
     match reason {
         Reason::Drain { .. } | Reason::Leaves { .. } | Reason::Along { .. } => 0..1,
         Reason::Faster { .. } => 1..2,
-        // Taken over: nobody knows what for.
+        // The reason of a migration that was taken over is unknown.
         Reason::Recover | Reason::TakenOver => 0..3,
         _ => 2..3,
     }
 }
 
-/// Whether a task's state lies where this worker, in this zone, reaches it.
+/// Whether a task's state is where this worker, in this zone, reaches it.
 fn lies_there(task: &Task, worker: WorkerId, zone: Option<ZoneId>) -> bool {
     match task.state_at {
         None => false,
@@ -130,7 +129,7 @@ fn lies_there(task: &Task, worker: WorkerId, zone: Option<ZoneId>) -> bool {
     }
 }
 
-/// The limit of a line, as amounts are reckoned.
+/// The limit of a line, in the unit of [`Interruption::amount`].
 pub(crate) fn limit(line: &Budget) -> u128 {
     match line.unit {
         Unit::LostSeconds => u128::from(line.limit) * 1_000,
@@ -139,7 +138,7 @@ pub(crate) fn limit(line: &Budget) -> u128 {
 }
 
 impl Budgets {
-    /// Begins to watch an engine with these settings.
+    /// Watches an engine with these settings.
     pub fn new(config: &Config) -> Self {
         let mut budgets = Self::default();
         budgets.reconfigured(config);
@@ -147,8 +146,8 @@ impl Budgets {
         budgets
     }
 
-    /// Takes in settings that are in force from now on. A line whose scope is new counts from here, one
-    /// whose window is new from where the longest of its scope reaches back to.
+    /// Takes in new settings. A line with a new scope counts from now on; a line with a new window counts what the
+    /// longest window of its scope contains.
     pub fn reconfigured(&mut self, config: &Config) {
         self.limits.clone_from(&config.migration);
         self.unstated = config.transfer.and_then(|section| section.state_bytes);
@@ -164,7 +163,7 @@ impl Budgets {
         }
         let (all, before) = (self.forgotten + self.begun.len(), self.since.clone());
         for (scope, per) in &windows {
-            // In order of their windows: the last is the longest.
+            // The lines are in the order of their windows: the last is the longest.
             let longest = before.range((*scope, Duration::ZERO)..=(*scope, Duration::MAX)).last();
             let since = longest.map_or(all, |((_, reach), since)| {
                 let old = |begun: &&Interruption| begun.at.after(*reach) <= self.last;
@@ -183,24 +182,24 @@ impl Budgets {
             let open = self.open.remove(migration);
             let strict = open.as_ref().is_some_and(|open| open.strict);
             let well = *fate == Fate::Completed || (*fate == Fate::Diverted && !strict);
-            // Of what was taken over it is not known whether it interrupts anything.
+            // Whether a migration that was taken over interrupts anything is unknown.
             let known = open.is_some_and(|open| !open.taken_over);
             let failed = matches!(fate, Fate::Failed | Fate::Refused | Fate::TimedOut);
             self.level.ended([well && !queued, failed && known]);
         }
     }
 
-    /// What was evicted has come back to where it was.
+    /// Notes that an evicted task has come back to its source.
     pub(super) fn came_back(&mut self, migration: MigrationId) {
         self.open.entry(migration).and_modify(|open| open.strict = true);
     }
 
-    /// Takes over what a watch over an earlier life has seen.
+    /// Takes over everything that a watch over an earlier life has seen.
     pub(super) fn inherit(&mut self, earlier: &Self) {
         *self = earlier.clone();
     }
 
-    /// Takes in one balancing round.
+    /// Takes in one round.
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let later = outcome.epoch > self.epoch;
@@ -216,7 +215,7 @@ impl Budgets {
         self.ended(&outcome.ended);
         self.shares.round(snapshot.at(), later);
         let most = self.level.round(self.limits.as_ref());
-        // What has lost its source while its copy was started is a placement from there on.
+        // A move that has lost its source while its copy was started is a placement from then on.
         for command in outcome.commands.iter().filter(|it| it.reason() == Some(Reason::Recover)) {
             self.open.remove(&command.migration);
         }
@@ -235,7 +234,7 @@ impl Budgets {
         findings.list
     }
 
-    /// Forgets what no window reaches back to.
+    /// Forgets interruptions that no window contains.
     fn forget(&mut self, now: Timestamp) {
         self.last = now;
         if self.limits.is_none() {
@@ -248,7 +247,7 @@ impl Budgets {
         self.forgotten += over;
     }
 
-    /// What a snapshot shows under way that nobody here has begun; and what a later life cannot know.
+    /// Takes over migrations that a snapshot shows and no watched life began, and notes what a later life cannot know.
     fn show(&mut self, snapshot: &Snapshot, epoch: Epoch) {
         let moving = snapshot.tasks().iter().filter_map(|task| match task.placement {
             Placement::Moving { migration, from: Some(from), to, .. } => {
@@ -286,7 +285,7 @@ impl Budgets {
         let (Some((from, to)), Some(reason)) = (command.action.begins(), command.reason()) else {
             return;
         };
-        // What is queued again interrupts nothing.
+        // A task that is queued again is not interrupted.
         if let Action::RequeueFor { .. } = command.action {
             self.requeued.insert(command.migration);
             return;
@@ -311,7 +310,7 @@ impl Budgets {
         self.begun.push(next);
     }
 
-    /// What is spent of a line by now.
+    /// How much of a line is spent now.
     fn spent(&self, line: &Budget, count: (Scope, [u64; 2]), now: Timestamp) -> u128 {
         let counts = |it: &&Interruption| it.counts.contains(&count);
         let Some(per) = line.per else {

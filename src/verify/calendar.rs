@@ -1,4 +1,4 @@
-//! Who leaves when, who is frozen until when, and who will be late?
+//! Which workers leave when, what is frozen until when, and which tasks will be late?
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Late, Purpose};
 use crate::snapshot::{FreezeScope, Mobility, Placement, Stance, Task, Worker};
 
-/// When a worker leaves, for good or for a while.
+/// When a worker leaves, for good or for maintenance; `None` if it stays.
 fn departure(round: &Round<'_>, worker: &Worker) -> Option<Timestamp> {
     let mut first = worker.available_until;
     for span in &worker.maintenance {
@@ -27,7 +27,7 @@ fn departure(round: &Round<'_>, worker: &Worker) -> Option<Timestamp> {
     first
 }
 
-/// The moment before which whoever leaves is being emptied now.
+/// Workers that leave before this moment are emptied now.
 fn soon(round: &Round<'_>) -> Timestamp {
     let lead = round.config.calendar.map_or(Duration::from_secs(600), |section| section.lead);
     round.snapshot.at().after(lead)
@@ -51,8 +51,8 @@ fn ends_in_time(round: &Round<'_>, task: &Task, leaves: Timestamp) -> bool {
     rest.is_some_and(|rest| round.snapshot.at().after(rest) <= leaves)
 }
 
-/// The source's side: what it is emptied for is that it drains, or leaves and the task would not be done; and it
-/// gives for other reasons only if it stays.
+/// The source's side: a task leaves to empty its worker only if the worker drains, or leaves before the task is done;
+/// for other purposes it leaves only a worker that stays.
 pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Findings) {
     let round = facts.round;
     let Some(source) = step.from.and_then(|from| round.snapshot.worker(from)) else { return };
@@ -61,11 +61,11 @@ pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Fin
     let open = matches!(stance, Stance::Accept | Stance::Hold);
     let gives = match step.purpose {
         Purpose::Evacuate | Purpose::FollowGang if stance == Stance::Drain => true,
-        // Who goes along would have been done in time, perhaps.
+        // A task that follows its gang might have been done in time.
         Purpose::FollowGang => open,
         Purpose::Evacuate => {
             let leaves = departure(round, source).filter(|_| leaving && open);
-            // It itself, or one that it stays together with.
+            // The task itself, or one that it stays together with.
             let bound = facts.bound_to(step.task.id).into_iter();
             let mut here = bound
                 .filter_map(|task| round.snapshot.task(task))
@@ -77,8 +77,8 @@ pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Fin
     findings.need(gives, || format!("{command}: {} is {stance}, leaving: {leaving}", source.id));
 }
 
-/// The target's side: it stays until the task is done or has saved its state, whichever comes first; with neither
-/// known, as long as a forecast looks ahead; and it is not about to be emptied.
+/// The target's side: the worker stays until the task is done or has saved its state, whichever comes first; if neither
+/// moment is known, as long as a forecast looks ahead; and it is not about to be emptied.
 pub(super) fn stays_for_it(
     account: &Account<'_>,
     step: &Step<'_>,
@@ -93,7 +93,7 @@ pub(super) fn stays_for_it(
         None => config.performance_window,
     };
     let saves = task.mobility != Mobility::Restart;
-    // What saves nothing does all its work again; the slower it runs there, the longer that takes.
+    // A task that saves nothing does all its work again, which takes longer on a slower worker.
     let again = if saves { Duration::ZERO } else { task.running };
     let times = step.from.map_or(1.0, |from| times(account, step, from, target));
     let work = task.expected_remaining().map(|rest| (rest + again).as_secs_f64() / times);
@@ -112,8 +112,8 @@ pub(super) fn stays_for_it(
     });
 }
 
-/// Nothing that is frozen begins: no chosen move where any freeze is about it, no move and no placement of an orphan
-/// where a strict one is.
+/// No move begins against a freeze: no voluntary move that any freeze covers, and no move or placement at all that a
+/// strict freeze covers.
 pub(super) fn keeps_freezes(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     let Facts { round, retargeted, .. } = account.facts;
     if retargeted.contains(&step.command.migration) {
@@ -140,9 +140,9 @@ pub(super) fn keeps_freezes(account: &Account<'_>, step: &Step<'_>, findings: &m
     }
 }
 
-/// Whom the outcome calls late is on a worker that is being emptied and leaves, would not be done by then, and has
-/// either something that stops it or a moment after the deadline; and nobody who stays there beyond the next round,
-/// which comes too late, is left out.
+/// Each task that the outcome lists as late is on a worker that is being emptied and leaves, would not be done by then,
+/// and has either something that stops it or a moment after the deadline. And no task is left out that stays there
+/// beyond the next round, if that comes too late.
 pub(super) fn tells_of_the_late(round: &Round<'_>, findings: &mut Findings) {
     let Round { snapshot, outcome, config, after, .. } = *round;
     let deadline = |worker: &Worker| {

@@ -9,11 +9,11 @@ use super::round::Round;
 use crate::config::Basis;
 use crate::snapshot::Stance;
 
-/// Moves that may be under way at once.
+/// How many moves may be under way at once.
 pub(super) fn budget(round: &Round<'_>) -> usize {
     let Some(limits) = &round.config.migration else { return 0 };
     if let Some(concurrency) = round.after.concurrency.filter(|_| limits.adaptive.is_some()) {
-        // Whether that follows from what became of migrations is for many rounds to show.
+        // Whether the limit follows from how migrations ended can only be judged over many rounds.
         return concurrency.now as usize;
     }
     let live = round.snapshot.workers().iter();
@@ -27,8 +27,8 @@ pub(super) fn budget(round: &Round<'_>) -> usize {
     most.max(each * givers(round, live))
 }
 
-/// So many workers give at most: those above the mean or above the high threshold. (Of what is judged otherwise than
-/// as projected, and where the projection cannot be seen: all.)
+/// At most this many workers give tasks: those above the mean or above the high threshold; all workers if loads are not
+/// judged as projected, or if the projection cannot be computed.
 fn givers(round: &Round<'_>, live: usize) -> usize {
     if round.config.detection.basis != Basis::Projected || !is_clear(round) {
         return live;

@@ -1,4 +1,4 @@
-//! Is free device memory cut up as the round says?
+//! Is the reported fragmentation of device memory right?
 
 use alloc::format;
 use alloc::string::String;
@@ -11,8 +11,7 @@ use super::promise::{Findings, near};
 use super::round::Round;
 use crate::snapshot::{Placement, Task, Worker};
 
-/// How free device memory is said to be cut up follows from what is free on each device, as far as every task
-/// there says which it uses.
+/// The reported fragmentation follows from what is free on each device, if every task there states its device.
 pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     let asked = round.config.efficiency.is_some_and(|section| section.fragmentation);
     let Some(said) = &round.outcome.fragmentation else { return };
@@ -47,8 +46,8 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether it is open how much is free on a worker's devices: a task there takes memory of one and does not say
-/// of which, or one that may is on its way from there, or to there by the word of an earlier life.
+/// Whether it is unknown how much is free on a worker's devices: a task there uses the memory of an unstated device, or
+/// such a task is on its way from there, or on its way there by a migration of an earlier life.
 pub(super) fn hides_devices(facts: &Facts<'_>, worker: &Worker) -> bool {
     let snapshot = facts.round.snapshot;
     snapshot.tasks().iter().any(|task| {

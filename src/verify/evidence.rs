@@ -1,4 +1,4 @@
-//! Is what the round says of itself true and complete? And did bad records stay without effect?
+//! Are the statements of an outcome true and complete, and did bad records have no effect?
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,9 +17,8 @@ use crate::outcome::{
 };
 use crate::snapshot::Worker;
 
-/// Promise 7: every command has a reason, every move that had to be worth it a scorecard that says it is; every
-/// refusal a name, a reach and a remedy; advice is true; the loads, the thresholds and the verdict follow from each
-/// other.
+/// Promise 7: every command has a reason; every move that must be worth its cost has a scorecard that shows it; every
+/// refusal has a name, a reach and a remedy; advice is true; the loads, the thresholds and the balance agree.
 pub(super) fn evidence(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Evidence);
     decisions(round, &mut findings);
@@ -75,7 +74,7 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a scorecard shows what it costs to go to the target. (What moves together shares a card.)
+/// Whether a scorecard shows the extra cost of the target. (Tasks that move together share a scorecard.)
 fn shows_class(round: &Round<'_>, step: &Step<'_>, card: &Scorecard) -> bool {
     let mut groups = round.snapshot.groups().iter();
     let alone = !groups.any(|group| group.members.contains(&step.task.id));
@@ -126,7 +125,7 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
         format!("{} said to be in flight, {flying} are", outcome.in_flight)
     });
     let (high, low) = (outcome.thresholds.high, outcome.thresholds.low);
-    // With no separation asked for they may meet.
+    // If no separation is configured, the thresholds may meet.
     let meet = config.adaptation.is_some_and(|section| section.separation <= 0.0) && low <= high;
     findings.need(high.is_finite() && low.is_finite() && (low < high || meet), || {
         format!("thresholds cross: high {high}, low {low}")
@@ -139,7 +138,7 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// The loads of the workers that take part, as the outcome has them.
+/// The loads of the workers that take part in balancing, as the outcome reports them.
 fn loads(round: &Round<'_>, basis: Basis) -> Vec<(WorkerId, f64)> {
     let rows = round.outcome.workers.iter().filter_map(|row| {
         let worker = round.snapshot.worker(row.worker).filter(|it| is_balanced(round, it))?;
@@ -188,7 +187,7 @@ fn system_load(round: &Round<'_>, findings: &mut Findings) {
     findings.need(holds, || format!("the loads taken together are not {said}"));
 }
 
-/// The verdict follows from the loads and the thresholds that stand beside it.
+/// The balance follows from the loads and the thresholds of the same outcome.
 fn verdict(round: &Round<'_>, findings: &mut Findings) {
     let config = round.config;
     let levels = loads(round, config.detection.basis);
@@ -214,7 +213,7 @@ fn verdict(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the spread alone is enough: to begin with, in the means of the last samples too, or to go on.
+/// Whether the spread triggers by itself: to start, in the means of the last samples too; or to go on.
 fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
     let section = &round.config.detection;
     let exceeds = |levels: &[(WorkerId, f64)], enough: Option<f64>| {
@@ -222,9 +221,9 @@ fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
     };
     match section.settled {
         Some(_) if section.sufficient.is_none() => {
-            round.before.evening && exceeds(levels, section.settled)
+            round.before.rebalancing && exceeds(levels, section.settled)
         }
-        Some(_) if round.before.evening => exceeds(levels, section.settled),
+        Some(_) if round.before.rebalancing => exceeds(levels, section.settled),
         Some(_) => {
             let means = loads(round, Basis::RecentMean);
             exceeds(levels, section.sufficient) && exceeds(&means, section.sufficient)
@@ -233,8 +232,8 @@ fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
     }
 }
 
-/// Whether some level is out of bounds by `margin` and the spread is exceeded. Not to be told from rounding right at
-/// a bound: then nothing is said.
+/// Whether some level is beyond a threshold by `margin` and the spread is exceeded; `None` if the answer is within the
+/// rounding error of a bound.
 fn is_uneven(
     round: &Round<'_>,
     levels: &[(WorkerId, f64)],
@@ -262,7 +261,7 @@ fn spread(levels: &[(WorkerId, f64)]) -> f64 {
     ends.map_or(0.0, |(max, min)| max - min)
 }
 
-/// The workers it names stand where it says, and nobody further out.
+/// The named workers have the stated levels, and no other worker is further out.
 fn evident(found: &Imbalance, levels: &[(WorkerId, f64)], findings: &mut Findings) {
     let at = |worker| levels.iter().find(|(id, _)| *id == worker).map(|(_, level)| *level);
     let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() <= 1e-9);
@@ -273,7 +272,7 @@ fn evident(found: &Imbalance, levels: &[(WorkerId, f64)], findings: &mut Finding
     findings.need(extreme, || format!("some worker stands further out: {found}"));
 }
 
-/// What is coming is confident enough, and follows from the forecast.
+/// A predicted imbalance has enough confidence and follows from the forecast.
 fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut Findings) {
     let (Some(section), Some(forecast)) = (&round.config.prediction, &round.outcome.forecast)
     else {
@@ -304,8 +303,8 @@ fn predicted(round: &Round<'_>, found: &Imbalance, factor: f64, findings: &mut F
     evident(found, &levels, findings);
 }
 
-/// Promise 10, as far as one round shows it: no decision rests on a record that was set aside, the outcome tells
-/// of them, and no number in it is not one. (To empty a worker no figure of it need be known, only that it drains.)
+/// Promise 10, as far as one round shows it: no decision rests on a record that was set aside, the outcome lists these
+/// records, and contains no NaN. (To empty a worker no figure of it is needed, only its stance.)
 pub(super) fn bad_input(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::BadInput);
     let Round { snapshot, outcome, .. } = *round;

@@ -1,4 +1,4 @@
-//! What was the case when the round made its plan? Worked out from the snapshot and the states around the round.
+//! What was true when the round made its plan? Computed from the snapshot and the states before and after the round.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ pub(super) enum Stay {
 }
 
 impl Stay {
-    /// The workers it counts on.
+    /// The workers that the task counts on.
     pub(super) fn ends(self) -> impl Iterator<Item = WorkerId> {
         let ends = match self {
             Self::On(worker) => [Some(worker), None],
@@ -29,7 +29,7 @@ impl Stay {
         ends.into_iter().flatten()
     }
 
-    /// Where it will be.
+    /// The worker that the task will be on; `None` if that is unknown.
     pub(super) const fn destination(self) -> Option<WorkerId> {
         match self {
             Self::On(worker) | Self::Between(_, worker) => Some(worker),
@@ -56,7 +56,7 @@ impl Step<'_> {
         matches!(self.purpose, Purpose::Rebalance | Purpose::Upgrade)
     }
 
-    /// Whether it takes a task from where it runs.
+    /// Whether the step takes a task from a worker.
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
     }
@@ -71,7 +71,7 @@ pub(super) struct Facts<'a> {
     pub(super) strays: Vec<&'a Command>,
     /// Migrations under way before the plan, by task.
     pub(super) flights: BTreeMap<TaskId, &'a Migration>,
-    /// Those of them that nobody held and the plan gave another target.
+    /// Those of them whose task no worker had and to which the plan gave another target.
     pub(super) retargeted: BTreeSet<MigrationId>,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// What the plan decided by this command; nothing if it only follows from a report.
+    /// What the plan decided by this command; `None` if the command only follows from a report.
     fn step(
         &mut self,
         command: &'a Command,
@@ -141,13 +141,13 @@ impl<'a> Facts<'a> {
         Some(Ok(Step { command, task, from, to, device, purpose, scorecard }))
     }
 
-    /// Whether an assignment was the plan's choice, and not the answer to its source's having let go.
+    /// Whether an assignment was the plan's choice, and not the answer to a release by its source.
     fn is_retarget(&self, command: &Command, answered: &mut BTreeSet<TaskId>) -> bool {
         if command.cause() == Some(Cause::Return) {
             return false;
         }
         let before = self.round.before.in_flight.get(&command.task);
-        // Or to its being lost while its copy was started.
+        // Nor the answer to the loss of its source while its copy was started.
         let releasing = before.is_some_and(|flight| {
             let overlaps = flight.transport() == Transport::StartThenStop;
             flight.id() == command.migration && (flight.phase() == Phase::Releasing || overlaps)
@@ -228,8 +228,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Tasks that a report of this snapshot says to have turned up elsewhere, by the names they had and those that they
-    /// have there.
+    /// Tasks that a report of this snapshot names on another worker, each with the old id and the new one.
     pub(super) fn renamed(&self) -> Vec<(TaskId, TaskId)> {
         let Round { snapshot, before, .. } = *self.round;
         let flown = |id: MigrationId| before.in_flight.by_id(id);
@@ -248,7 +247,7 @@ impl<'a> Facts<'a> {
         before.arrivals.iter().chain(fresh).collect()
     }
 
-    /// What the forecast adds to a worker's load, where the plan acts on what is coming.
+    /// What the forecast adds to a worker's load, if the plan acts on the forecast.
     pub(super) fn shift(&self, worker: WorkerId) -> f64 {
         let outcome = self.round.outcome;
         let Balance::Uneven(found) = &outcome.balance else { return 0.0 };

@@ -1,4 +1,4 @@
-//! By which of its alternatives does a task run, and what does it take of a worker?
+//! By which of its alternatives does a task run, and how much of a worker does it claim and use?
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
@@ -10,14 +10,14 @@ use crate::model::hardware::{Hardware, HardwareSet};
 use crate::model::resource::ResourceId;
 use crate::snapshot::{Placement, Snapshot, Task, Worker};
 
-/// By which of its alternatives a task runs on a worker: as its record says, or the fastest that the worker is equipped
-/// for, or the first; none of a task that has none.
+/// The alternative by which a task runs on a worker: as its record states, or the fastest that the worker has the
+/// hardware for, or the first; `None` if it has no alternatives.
 pub(super) fn runs_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let said = task.alternative.map(usize::from).filter(|nth| *nth < task.alternatives.len());
     said.or_else(|| could_run_by(task, worker))
 }
 
-/// The same on a worker of which nobody says by which.
+/// Like [`runs_by`], for a worker that the record says nothing about.
 pub(super) fn could_run_by(task: &Task, worker: Option<&Worker>) -> Option<usize> {
     let equipped = |nth: &usize| {
         let has = |kind| worker.is_some_and(|worker| worker.kinds().contains(kind));
@@ -29,7 +29,7 @@ pub(super) fn could_run_by(task: &Task, worker: Option<&Worker>) -> Option<usize
     able.or((!task.alternatives.is_empty()).then_some(0))
 }
 
-/// By which of its alternatives a task runs now.
+/// The alternative by which a task runs now; `None` if it has none.
 pub(super) fn runs_now(snapshot: &Snapshot, task: &Task) -> Option<usize> {
     let home = match task.placement {
         Placement::On(worker) => Some(worker),
@@ -39,7 +39,7 @@ pub(super) fn runs_now(snapshot: &Snapshot, task: &Task) -> Option<usize> {
     runs_by(task, home.and_then(|home| snapshot.worker(home)))
 }
 
-/// A task as it runs by one of its alternatives. What it uses is known of the one it runs by now.
+/// A task as it runs by one of its alternatives. Its measured use is known only for the present one.
 pub(super) fn run<'a>(snapshot: &Snapshot, task: &'a Task, nth: Option<usize>) -> Cow<'a, Task> {
     let Some(way) = nth.and_then(|nth| task.alternatives.get(nth)) else {
         return Cow::Borrowed(task);
@@ -64,7 +64,7 @@ pub(super) fn run_now<'a>(snapshot: &Snapshot, task: &'a Task) -> Cow<'a, Task> 
 }
 
 impl Step<'_> {
-    /// The task as it is to run on the target.
+    /// The task as it will run on the target.
     pub(super) fn there(&self, snapshot: &Snapshot) -> Cow<'_, Task> {
         run(snapshot, self.task, self.command.alternative.map(usize::from))
     }
@@ -85,7 +85,7 @@ pub(super) fn accelerated(task: &Task, worker: &Worker) -> bool {
         || needs.min_cuda_compute.is_some()
 }
 
-/// Whether a resource of an accelerator is out of the question for a task on this worker.
+/// Whether a task on this worker does not use a resource because the worker has no accelerator for the task.
 fn spared(task: &Task, worker: &Worker, resource: ResourceId) -> bool {
     let needs = &task.requirements;
     let names_hardware = !needs.all_of.is_empty() || !needs.any_of.is_empty();
@@ -103,8 +103,8 @@ pub(super) fn claim(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
     asked.or(possible(task.used.get(resource))).unwrap_or(0.0)
 }
 
-/// What a task takes of a worker's use.
-pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
+/// The use that a task adds to a worker.
+pub(super) fn added_use(task: &Task, worker: &Worker, resource: ResourceId) -> f64 {
     if spared(task, worker, resource) {
         return 0.0;
     }
@@ -112,7 +112,7 @@ pub(super) fn burden(task: &Task, worker: &Worker, resource: ResourceId) -> f64 
     measured.or(possible(task.demand.get(resource))).unwrap_or(0.0)
 }
 
-/// Everything a task asks for or uses.
+/// The resources that a task asks for or uses.
 pub(super) fn asked(task: &Task) -> BTreeSet<ResourceId> {
     let mut resources: BTreeSet<ResourceId> = task.demand.iter().map(|(id, _)| id).collect();
     resources.extend(task.used.iter().map(|(id, _)| id));

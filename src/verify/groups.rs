@@ -1,4 +1,4 @@
-//! Does every group keep its rule, step by step and once all is planned?
+//! Does every group keep its rule, after each step and after the whole plan?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -48,8 +48,8 @@ fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) 
     }
 }
 
-/// The spread over a topology does not exceed its bound by a move to even out loads, in transit or after; where it does
-/// already, it does not grow.
+/// A voluntary move does not push the skew over a topology above its bound, in transit or afterwards; a skew that is
+/// above it already does not grow.
 fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     let Some(from) = step.from.filter(|_| step.is_chosen()) else { return };
     for group in groups_of(account.facts.round, step.task.id) {
@@ -72,8 +72,8 @@ fn keeps_spread(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings)
     }
 }
 
-/// No more members than may be are unavailable once a task has been told to leave its worker: those that are not
-/// running, whatever the reason, as far as the snapshot knows.
+/// When a task is told to leave its worker, at most as many members are unavailable as may be: members that do not run,
+/// whatever the reason, as far as the snapshot shows.
 fn keeps_enough(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     if step.from.is_none() {
         return;
@@ -113,8 +113,8 @@ fn whereabouts(account: &Account<'_>, member: TaskId) -> Stay {
     account.stays.get(&member).copied().unwrap_or_else(flown)
 }
 
-/// How many of the others are on, or bound for, a worker that a partial snapshot does not list, so that nobody knows in
-/// which domain; a worker is its own.
+/// How many other members are on, or on their way to, a worker that a partial snapshot does not list, so that their
+/// domain is unknown. (If workers are the domains, it is known.)
 fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -> u32 {
     let others = group.members.iter().filter(|member| **member != moved);
     let unlisted = others.filter(|member| {
@@ -124,7 +124,7 @@ fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -
     u32::try_from(unlisted.count()).unwrap_or(u32::MAX)
 }
 
-/// The worker that a member is on or bound for, though a partial snapshot does not list it.
+/// The worker that a member is on or on its way to, if a partial snapshot does not list that worker; `None` otherwise.
 fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
     let snapshot = account.facts.round.snapshot;
     let flight = account.facts.flights.get(&member).filter(|it| it.is_bound());
@@ -140,8 +140,8 @@ fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
     }
 }
 
-/// How much the fullest domain exceeds the emptiest, with one member in a given place: with the others on both ends of
-/// their way, or where they will have landed.
+/// How many members more the fullest domain has than the emptiest, with one member in a given place, and with the
+/// others either on both workers of their moves or on their targets.
 fn skew(
     account: &Account<'_>,
     group: &Group,
@@ -178,12 +178,12 @@ fn skew(
     most - counts.values().min().copied().unwrap_or(0)
 }
 
-/// A group that stays together is torn apart by no plan: whoever leaves a worker takes the others along, to the same
-/// place, and nobody goes where none of it is while some of it is elsewhere.
+/// No plan tears a group that stays together: a member that leaves a worker takes the others there with it, to the same
+/// target; and no member goes to a worker without members while others are on another one.
 fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
     let mut before = facts.stays();
-    // Who is on the way and in no list is bound there all the same.
+    // A member that is on its way counts at its target, even if the snapshot does not list it.
     for (task, flight) in facts.flights.iter().filter(|(_, it)| it.is_bound()) {
         before.entry(*task).or_insert(Stay::Between(flight.from(), flight.to()));
     }
@@ -191,7 +191,7 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     for step in &facts.steps {
         after.insert(step.task.id, Stay::Between(step.from, step.to));
     }
-    // Who was on the way to a worker that is gone has not left.
+    // A member on its way to a worker that is gone has not left.
     let goes = |stay: &Stay| match *stay {
         Stay::Between(Some(from), to) if !is_live(round.snapshot, to) => Some(from),
         stay => stay.destination(),
@@ -219,8 +219,8 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// A gang is interrupted as a whole or not at all, and only because the worker of one of it is to be emptied; those
-/// of it that nobody has are placed all at once.
+/// A gang is interrupted as a whole or not at all, and only because the worker of one member must be emptied; members
+/// that have lost their workers are placed all at once.
 fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
     let stays = facts.stays();
@@ -234,7 +234,7 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
         for group in groups_of(round, step.task.id).filter(|it| it.rule == GroupRule::Gang) {
             findings.need(!step.is_chosen(), || format!("{command}: nobody asked {}", group.id));
             for other in group.members.iter().copied().filter(|other| *other != step.task.id) {
-                // Advice goes on with one that is under way, and proposes the others beside it.
+                // In advise mode the engine continues the move under way, and proposes the others.
                 let proposed = round.outcome.proposed.iter().any(|command| command.task == other);
                 let goes = proposed
                     || step_of(other).is_some_and(|it| it.from.is_some() == step.from.is_some());
@@ -252,7 +252,7 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Where one of a gang turns out to stay, while the others were asked with it and all are still where they were, they
+/// If one member of a gang turns out to stay, and all others that were asked with it are still on their sources, they
 /// stay too.
 fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
     let gangs = round.snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
@@ -269,7 +269,7 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
         };
         let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
         let asked = before(stayed.task).map(Migration::started);
-        // Who has arrived somewhere, or is done, is followed.
+        // The others follow a member that has arrived on a worker or is done.
         let went = |task: TaskId| {
             let mut ended = round.outcome.ended.iter().filter(|it| it.task == task);
             ended.any(|it| !stays(&it))
@@ -279,7 +279,7 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
             with.is_some_and(|flight| Some(flight.started()) == asked) && !went(*member)
         });
         let left = group.members.iter().filter_map(|member| round.after.in_flight.get(member));
-        // What is asked anew is another matter.
+        // A migration that began at another time does not count.
         let same =
             |flight: &&Migration| before(flight.task()).is_some_and(|it| it.id() == flight.id());
         let left: Vec<&Migration> = left.filter(same).collect();
@@ -295,7 +295,7 @@ fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
     facts.flights.contains_key(&task) || record.is_some_and(|record| facts.is_orphaned(record))
 }
 
-/// Whether a task that counts nowhere is said to be on some worker, of which nothing is known.
+/// Whether a task that counts nowhere is reported on a worker of which nothing is known.
 fn is_somewhere(facts: &Facts<'_>, task: TaskId) -> bool {
     let placement = facts.round.snapshot.task(task).map(|record| record.placement);
     matches!(placement, Some(Placement::On(_))) && !is_lost(facts, task)

@@ -1,4 +1,4 @@
-//! Does every move say what it costs in time, truly, and repay itself?
+//! Does every move state truly what it costs in time, and repay it?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::account::{Account, is_clear};
 use super::facts::Step;
-use super::footprint::{accelerated, burden, run, runs_now};
+use super::footprint::{accelerated, added_use, run, runs_now};
 use super::promise::{Findings, about, near};
 use super::records::load;
 use super::round::Round;
@@ -17,8 +17,8 @@ use crate::model::ids::WorkerId;
 use crate::outcome::{Action, Handover};
 use crate::snapshot::{Mobility, Stance, StateAt, Task, Worker};
 
-/// A move tells its price where moves must repay themselves, and no other does; what it tells is true, and what
-/// nothing forces gains more than that in the time that is left.
+/// A move states its cost in time if moves must repay themselves, and only then. The statement is true, and a voluntary
+/// move gains at least that in the time left.
 pub(super) fn repays(
     account: &Account<'_>,
     step: &Step<'_>,
@@ -53,7 +53,7 @@ pub(super) fn repays(
     findings.need(repaid, || format!("{command}: does not repay {price:?} s: {said}"));
 }
 
-/// How many times as fast the task runs there, for how long at most, and how far ahead gains are counted.
+/// Judges the stated speedup, the time left, and the horizon.
 fn terms(
     account: &Account<'_>,
     section: &Transfer,
@@ -72,7 +72,7 @@ fn terms(
     [times, left.max(1.0), ahead]
 }
 
-/// The price: what is unknown is said to be, what is known is so, and no transfer is faster than its links.
+/// Judges the stated cost: unknown figures are `None`, known ones are right, and no transfer is faster than its links.
 fn priced(
     account: &Account<'_>,
     section: &Transfer,
@@ -115,7 +115,7 @@ fn secs(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
 }
 
-/// The work that is lost: since the last checkpoint, or all.
+/// The work that is lost: all since the last checkpoint, or since the beginning; `None` if unknown.
 fn lost(task: &Task) -> Option<f64> {
     let run = (task.running > Duration::ZERO).then_some(task.running);
     let lost = match task.mobility {
@@ -126,8 +126,8 @@ fn lost(task: &Task) -> Option<f64> {
     lost.map(|lost| lost.as_secs_f64())
 }
 
-/// How long carrying the state takes at least: nothing if it need not be carried, else over the slower of the links,
-/// each shared with what is known to be under way on it.
+/// The least time that the transfer of the state takes: zero if no transfer is needed; else over the slower of the
+/// links, each shared with the migrations that are known to be under way on it.
 fn carried(account: &Account<'_>, section: &Transfer, step: &Step<'_>) -> Option<f64> {
     let snapshot = account.facts.round.snapshot;
     let target = snapshot.worker(step.to)?;
@@ -158,19 +158,20 @@ fn carried(account: &Account<'_>, section: &Transfer, step: &Step<'_>) -> Option
     Some(longest.min(1e12))
 }
 
-/// What the move gains per second: how much calmer it is there once the task has arrived, and how much faster.
+/// What the move gains per second: by how much the target is less loaded once the task has arrived, and by how much the
+/// task is faster there.
 fn gain(account: &Account<'_>, step: &Step<'_>, from: WorkerId, target: &Worker) -> Option<f64> {
     let round = account.facts.round;
     let source = round.snapshot.worker(from)?;
     let there = step.there(round.snapshot);
     let arrived = load(round.config.load, target, |resource| {
-        Some(account.in_use(target.id, resource)? + burden(&there, target, resource))
+        Some(account.in_use(target.id, resource)? + added_use(&there, target, resource))
     });
     let calmer = account.level(source)? - (arrived? + account.facts.shift(target.id));
     Some(calmer + times(account, step, from, target) - 1.0)
 }
 
-/// How many times as fast the task runs there: by the alternative it takes, if it has any.
+/// How many times as fast the task runs on the target, by the alternative that it takes there, if it has any.
 pub(super) fn times(
     account: &Account<'_>,
     step: &Step<'_>,
@@ -194,7 +195,7 @@ pub(super) fn times(
     (after / before).clamp(1e-6, 1e6)
 }
 
-/// Whether a task that could run on a device of its worker is known to have none, and the worker's CPU to do.
+/// Whether a task that could run on a device of its worker is known to have none, and can run on the worker's CPU.
 fn is_deviceless(round: &Round<'_>, task: &Task, worker: &Worker) -> bool {
     let needs = &task.requirements;
     let tells = round.snapshot.tasks().iter().any(|task| task.device.is_some());
@@ -204,8 +205,8 @@ fn is_deviceless(round: &Round<'_>, task: &Task, worker: &Worker) -> bool {
     without && both && accelerated(task, worker)
 }
 
-/// How fast a task runs on a worker: as observed of the hardware it would take there, or as the table has it; a task
-/// that runs on a device and is known to have none where it is takes the CPU.
+/// How fast a task runs on a worker: the observed speed of the hardware that it would use there, or that of the table.
+/// A task that is known to have no device on its own worker runs on the CPU there.
 fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64 {
     let Some(section) = &round.config.hardware else { return 1.0 };
     let (needs, has) = (&task.requirements, worker.kinds());

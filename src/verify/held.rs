@@ -29,7 +29,7 @@ fn roll(round: &Round<'_>) -> Vec<(WorkerId, bool)> {
     roll
 }
 
-/// The outcome says truly whether the engine holds back, with the figures.
+/// The outcome states truly whether the engine holds back, with the right figures.
 pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     let (at, before) = (round.snapshot.at(), round.before.doubted_since);
     let roll = roll(round);
@@ -54,8 +54,8 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     });
 }
 
-/// While the engine holds back it begins nothing, and no migration ends for what is out of sight: only by a report, or
-/// by a record of its task.
+/// While the engine holds back it begins no move, and no migration ends because of a worker that is out of sight: only
+/// by a report or by the record of its task.
 pub(super) fn kept(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, snapshot, outcome, .. } = *round;
     if outcome.held.is_none() {

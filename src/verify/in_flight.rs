@@ -1,4 +1,4 @@
-//! Do the reported and the projected loads count what is under way?
+//! Do the reported and the projected loads count the moves under way?
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -14,8 +14,8 @@ use crate::outcome::Fate;
 use crate::snapshot::Stance;
 use crate::state::{Migration, Transport};
 
-/// Promise 6: the reported loads are what the records say, and the projected ones are those with everything under
-/// way added and taken away, as far as measurements cannot have seen it.
+/// Promise 6: the reported loads are those of the records, and the projected loads are those with every move under way
+/// added and subtracted, unless measurements must have seen it.
 pub(super) fn in_flight(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::InFlight);
     let facts = Facts::new(round);
@@ -48,7 +48,7 @@ pub(super) fn in_flight(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// What has arrived in this round is remembered as long as measurements cannot show it.
+/// A task that arrived in this round is remembered as long as measurements cannot show it.
 fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
     if round.config.stability.is_none() {
         return;
@@ -56,7 +56,7 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
     let arrived = round.outcome.ended.iter().filter(|ended| ended.fate == Fate::Completed);
     for ended in arrived {
         let flown = round.before.in_flight.get(&ended.task);
-        // Of a copy that was started first, the source is what shows the end.
+        // If a copy was started first, the source shows the end.
         let stopped = flown
             .filter(|flight| flight.transport() == Transport::StartThenStop)
             .and_then(Migration::from);
@@ -64,7 +64,7 @@ fn remembered(round: &Round<'_>, lag: Duration, findings: &mut Findings) {
         let shows = target.is_none_or(|it| has_seen(round.snapshot.at(), it, ended.at, lag));
         let after = &round.after.arrivals;
         let evicted = flown.is_some_and(|flight| flight.transport().is_by_scheduler());
-        // What the scheduler was given may have another name now.
+        // A task that was given to the scheduler may have another id now.
         let kept = after.iter().any(|it| it.to == ended.to && (it.task == ended.task || evicted));
         findings.need(shows || kept, || format!("{ended}: forgotten before it can be seen"));
     }

@@ -1,4 +1,4 @@
-//! How far has a migration come, as far as a watch was shown?
+//! How far has a migration come, by the inputs and outputs that a watch has seen?
 
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::Fate;
@@ -9,31 +9,31 @@ use crate::snapshot::Phase;
 pub(super) struct Life {
     pub(super) task: TaskId,
     pub(super) from: Option<WorkerId>,
-    /// Where it was to go last; nothing for a migration of an earlier life.
+    /// Its last target; `None` for a migration of an earlier life.
     pub(super) to: Option<WorkerId>,
-    /// Its source is known to have let go.
+    /// Whether its source is known to have released the task.
     pub(super) released: bool,
-    /// Who was told to run it, and has not been heard to have failed.
+    /// The worker that was told to run the task and has not reported a failure.
     pub(super) told: Option<WorkerId>,
-    /// It was evicted, or queued again: the host's scheduler has it.
+    /// Whether the task was evicted or queued again, so that the host's scheduler has it.
     pub(super) evicted: bool,
-    /// A copy of it was started before its source was to stop; whether it is known to run.
+    /// Whether the copy is known to run, if one was started before the source stops; `None` otherwise.
     pub(super) copy: Option<bool>,
 }
 
 impl Life {
-    /// Of an earlier life of the engine.
+    /// A migration of an earlier life of the engine.
     pub(super) const fn adopted(task: TaskId, released: bool) -> Self {
         let (from, to, told, copy) = (None, None, None, None);
         Self { task, from, to, released, told, evicted: false, copy }
     }
 
-    /// It runs on its target.
+    /// Notes that the task runs on its target.
     pub(super) fn runs(&mut self) {
         self.copy = self.copy.map(|_| true);
     }
 
-    /// A record shows how far it has got.
+    /// Notes the phase that a record shows.
     pub(super) fn shown(&mut self, phase: Phase) {
         match (self.copy, phase) {
             (Some(_), Phase::Releasing) => self.copy = Some(true),
@@ -48,7 +48,7 @@ impl Life {
 pub(super) struct Past {
     pub(super) task: TaskId,
     pub(super) released: bool,
-    /// The host's scheduler has it, whenever its source let it go.
+    /// Whether the host's scheduler has the task once its source has released it.
     pub(super) evicted: bool,
     pub(super) fate: Fate,
 }

@@ -1,20 +1,20 @@
-//! Did the engine keep its word? Every promise by name, and a plain function that judges it.
+//! Did the engine keep its promises? Every promise has a name, and a plain function that judges it.
 //!
-//! The verifier recomputes from the snapshot, by arithmetic of its own, what the engine claims; it shares no code with
-//! the rules it judges. Scenarios, property tests and shadow runs use it alike. It needs no feature.
+//! The verifier computes from the snapshot, with arithmetic of its own, what the engine claims; it shares no code with
+//! the rules that it judges. Scenarios, property tests and shadow runs use it alike. It needs no feature.
 //!
 //! | promise | judged from one [`Round`], by [`check`] or [`Promise::judge`] | judged over many, by [`Watch`] |
 //! |---|---|---|
-//! | [`Determinism`](Promise::Determinism) | run again, the round says the same | – |
+//! | [`Determinism`](Promise::Determinism) | a repeated round returns the same outcome | – |
 //! | [`HardConstraints`](Promise::HardConstraints) | at every prefix of the plan, and in scope | – |
-//! | [`OneMove`](Promise::OneMove) | of each task, within every budget, as the mode allows | ids, ends, places, nothing lost, [budgets](Budgets) |
-//! | [`NoWorsening`](Promise::NoWorsening) | of the measure that the plan acts on | – |
-//! | [`NoPingPong`](Promise::NoPingPong) | no task moves while it cools down | no return, silence |
-//! | [`InFlight`](Promise::InFlight) | loads as projected | – |
-//! | [`Evidence`](Promise::Evidence) | every figure that is told | – |
+//! | [`OneMove`](Promise::OneMove) | at most one move per task, within every budget, as the mode allows | ids, ends, places, no lost task, [budgets](Budgets) |
+//! | [`NoWorsening`](Promise::NoWorsening) | the measure that the plan acts on does not rise | – |
+//! | [`NoPingPong`](Promise::NoPingPong) | no task moves during its cooldown | no return; silence under constant load |
+//! | [`InFlight`](Promise::InFlight) | projected loads count moves under way | – |
+//! | [`Evidence`](Promise::Evidence) | every printed figure | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
-//! | [`Bounded`](Promise::Bounded) | state and outcome | – |
-//! | [`BadInput`](Promise::BadInput) | bad records decide nothing | – |
+//! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
+//! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -75,8 +75,8 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
 }
 
 impl Promise {
-    /// Judges one round by this promise alone, whether or not the configuration keeps it. Empty of
-    /// [`Calibration`](Self::Calibration): no single round shows it.
+    /// Judges one round by this promise alone, whether or not the configuration keeps it. Always empty for
+    /// [`Calibration`](Self::Calibration), which no single round shows.
     pub fn judge(self, round: &Round<'_>) -> Vec<Violation> {
         let rules: &[fn(&Round<'_>) -> Vec<Violation>] = match self {
             Self::Determinism => &[determinism],
@@ -94,8 +94,8 @@ impl Promise {
     }
 }
 
-/// Promise 3, by mode: an engine that does not act begins nothing and leaves no trace of anything begun; what it
-/// proposes is what it would have commanded, and would have kept every promise.
+/// Promise 3, by mode: an engine that does not act begins no move and leaves no trace of one; it proposes exactly what
+/// it would have commanded, and that would have kept every promise.
 fn kept_to_its_mode(round: &Round<'_>) -> Vec<Violation> {
     mode::kept(round, check)
 }
@@ -104,7 +104,7 @@ fn kept_to_its_mode(round: &Round<'_>) -> Vec<Violation> {
 ///
 /// # Errors
 ///
-/// [`Stale`] as [`Engine::tick`] gives it.
+/// [`Stale`], like [`Engine::tick`].
 pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Violation>), Stale> {
     let before = engine.state().clone();
     let outcome = engine.tick(snapshot)?;
@@ -113,7 +113,7 @@ pub fn tick(engine: &mut Engine, snapshot: &Snapshot) -> Result<(Outcome, Vec<Vi
     Ok((outcome, violations))
 }
 
-/// Promise 1: an engine that resumes from the state before the round says the same, and remembers the same.
+/// Promise 1: an engine that resumes from the state before the round returns the same outcome and remembers the same.
 fn determinism(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::Determinism);
     let epoch = round.before.epoch();

@@ -1,4 +1,4 @@
-//! Did it go as far as it may, and no further: by its mode, and by the scope it was given?
+//! Did the engine keep within its mode and its scope?
 
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use crate::model::ids::{MigrationId, TaskId};
 use crate::outcome::Command;
 use crate::snapshot::{Placement, Task};
 
-/// Whether a round kept to its mode; `check` judges the round that an engine which acts would have run.
+/// Judges whether a round kept to its mode; `check` judges the round that an acting engine would have run.
 pub(super) fn kept(
     round: &Round<'_>,
     check: impl Fn(&Round<'_>) -> Vec<Violation>,
@@ -33,7 +33,7 @@ pub(super) fn kept(
     findings.need(outcome.counts.initiated == 0, || {
         format!("{} migrations are counted as begun", outcome.counts.initiated)
     });
-    findings.need(!after.evening, || String::from("remembers moves that were not made"));
+    findings.need(!after.rebalancing, || String::from("remembers moves that were not made"));
     if proposes {
         as_acted(round, check, &mut findings);
     }
@@ -46,7 +46,7 @@ fn is_shown(round: &Round<'_>, task: TaskId, id: MigrationId) -> bool {
     matches!(placement, Some(Placement::Moving { migration, .. }) if migration == id)
 }
 
-/// The same round by an engine that acts: together, commands and proposals are its commands.
+/// The same round by an engine that acts commands exactly the commands and the proposals together.
 fn as_acted(
     round: &Round<'_>,
     check: impl Fn(&Round<'_>) -> Vec<Violation>,
@@ -84,7 +84,7 @@ fn as_acted(
     findings.list.extend(check(&act));
 }
 
-/// Promise 2, by scope: nothing is begun with a task that is out of scope.
+/// Promise 2, by scope: no move begins for a task that is out of scope.
 pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
@@ -100,7 +100,7 @@ pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
 /// One more than the largest word.
 const WORD: u128 = 1 << 64;
 
-/// Whether a task carries one of the labels, if any are asked for, and belongs to the share.
+/// Whether a task carries one of the scope's labels, if it has any, and is in its share.
 fn is_in_scope(config: &Config, task: &Task) -> bool {
     let Some(scope) = &config.scope else { return true };
     let labelled = scope.labels.is_empty()

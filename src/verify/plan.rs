@@ -1,4 +1,4 @@
-//! Is every step of the plan allowed, as things stand when its turn comes?
+//! Is every step of the plan allowed after the steps before it?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -11,7 +11,7 @@ use super::concurrency::budget;
 use super::devices::hides_devices;
 use super::evidence::pace;
 use super::facts::{Facts, Stay, Step};
-use super::footprint::{accelerated, asked, burden, claim, run, suits};
+use super::footprint::{accelerated, added_use, asked, claim, run, suits};
 use super::groups;
 use super::handover::repays;
 use super::promise::{Findings, Promise, Violation, about};
@@ -25,7 +25,7 @@ use crate::outcome::{Action, Cause, Purpose};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
-/// Walks through the plan: each step is judged as things stand, then entered.
+/// Walks through the plan: each step is judged after the steps before it, then entered.
 fn walk(
     round: &Round<'_>,
     promise: Promise,
@@ -68,7 +68,7 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// What a source has let go is sent nowhere that the same snapshot shows closed to it.
+/// A task that its source has released is sent to no worker that the same snapshot shows closed to it.
 fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     let snapshot = round.snapshot;
     let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
@@ -76,7 +76,7 @@ fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
         let Action::Assign { to, .. } = command.action else { continue };
         let Some(target) = snapshot.worker(to) else { continue };
         let stance = target.stance;
-        // That it is gone is not believed yet where too many are.
+        // While the engine holds back, it does not believe that the worker is gone.
         let believed = stance != Stance::Offline || round.outcome.held.is_none();
         let open = stance == Stance::Accept || !believed;
         findings.need(open, || format!("{command}: the target is {stance}"));
@@ -87,7 +87,7 @@ fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// The source's side: the task is there, may move, and its worker gives.
+/// The source's side: the task is on the worker and may move, and the worker gives tasks.
 fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     let snapshot = account.facts.round.snapshot;
     let (task, command) = (step.task, step.command);
@@ -112,7 +112,7 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     may_be_left(account.facts, step, findings);
 }
 
-/// What is commanded is what the host can do, and the task allows: none is started twice that does not declare it.
+/// The command is one that the host can carry out and the task allows: no task runs twice that does not declare it.
 fn may_be_done_so(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
     let Some(limits) = &round.config.migration else { return };
     let (command, task) = (step.command, step.task);
@@ -127,7 +127,7 @@ fn may_be_done_so(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(holds, || format!("{command}: not how this host moves such a task"));
 }
 
-/// The target's side: it accepts, is known, and has what the task requires.
+/// The target's side: the worker accepts tasks, its load is known, and it meets the task's requirements.
 fn may_take(
     classes: &[TargetClass],
     step: &Step<'_>,
@@ -142,7 +142,7 @@ fn may_take(
     findings.need(all, || format!("{command}: needs {} of {has}", needs.all_of));
     let any = needs.any_of.is_empty() || needs.any_of.iter().any(|kind| has.contains(kind));
     findings.need(any, || format!("{command}: needs any of {}, there is {has}", needs.any_of));
-    // Asked of the record itself, wherever it stands in the list.
+    // The record is searched for without relying on the order of the list.
     let class = step.task.class.map(|id| (id, classes.iter().find(|class| class.id == id)));
     let open = class.is_none_or(|(_, class)| {
         class.is_some_and(|class| class.workers.keys().any(|worker| *worker == target.id))
@@ -203,7 +203,7 @@ fn has_room(
     });
 }
 
-/// A task with alternatives is to run by one of them, and by none slower than another for which there is room.
+/// A task with alternatives runs by one of them, and not by one that is slower than another for which there is room.
 fn by_the_fastest(
     account: &Account<'_>,
     step: &Step<'_>,
@@ -224,7 +224,7 @@ fn by_the_fastest(
             continue;
         }
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
-        // What device memory is free is not known where a task does not say which device it is on.
+        // Free device memory is unknown if a task there does not state its device.
         let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
         if asks && hides_devices(account.facts, target) {
             continue;
@@ -246,7 +246,7 @@ fn by_the_fastest(
 }
 
 /// Promise 3, as far as one round shows it: no task is in two migrations, the budgets hold with everything in flight
-/// counted, every migration that is gone has ended once, and nothing that its source let go is lost.
+/// counted, every migration that is gone has ended once, and no task that its source released is lost.
 pub(super) fn one_move(round: &Round<'_>) -> Vec<Violation> {
     let most = budget(round);
     let mut findings = walk(round, Promise::OneMove, |account, step, _, findings| {
@@ -287,7 +287,7 @@ fn within_budget(account: &Account<'_>, step: &Step<'_>, most: usize, findings: 
     findings.need(holds, || format!("{command}: {to} moves to {} at once", step.to));
 }
 
-/// Every migration of before is still there or has ended, once; every new one has a command.
+/// Every earlier migration is still there or has ended once; every new one has a command.
 fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
     let Round { before, after, outcome, .. } = *round;
     let open = |id| after.in_flight.by_id(id).is_some();
@@ -314,7 +314,7 @@ fn bookkeeping(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// The noise of the measured loads: the lower quartile of the changes from sample to sample, as a standard deviation;
-/// nothing where there are too few.
+/// zero if there are too few.
 fn noise(round: &Round<'_>) -> f64 {
     let mut changes = Vec::new();
     for worker in round.snapshot.workers() {
@@ -335,11 +335,11 @@ fn noise(round: &Round<'_>) -> f64 {
     }
 }
 
-/// Promise 4: no move to even out loads raises the spread it acts on, pushes a resource of its target over the
-/// high threshold, or leaves the target about where the source was. No move for speed pushes a resource over the
-/// threshold either, or makes loads uneven. What moves together is judged together.
+/// Promise 4: no move to even out loads raises the spread that it acts on, pushes a resource of its target over the
+/// high threshold, or leaves the target about as loaded as the source was. No move for speed pushes a resource over the
+/// threshold or makes loads uneven. Tasks that move together are judged together.
 pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
-    // What cannot be seen of the projection cannot be judged.
+    // If the projection cannot be computed, it cannot be judged.
     let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
         return Vec::new();
     };
@@ -365,7 +365,7 @@ pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
             });
         }
         if let (Some(before), Some(after)) = (before.0, after.0) {
-            // A move for speed may use up what counts as even.
+            // A move for speed may widen the spread as long as the loads count as even.
             let before = if first.purpose == Purpose::Upgrade { before.max(even) } else { before };
             findings.need(after <= about(before) + 1e-9, || {
                 format!("{command}: widens the spread from {before} to {after}")
@@ -375,7 +375,7 @@ pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// No resource of the target that the unit adds to stands above the high threshold now.
+/// No resource of the target that the set uses is above the high threshold after the move.
 fn within_ceiling(
     account: &Account<'_>,
     unit: &[Step<'_>],
@@ -385,10 +385,10 @@ fn within_ceiling(
     let round = account.facts.round;
     let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
     for step in unit {
-        // Device memory is a matter of room, device by device.
+        // Device memory is limited by room, device by device.
         let task = step.there(round.snapshot);
         for resource in asked(&task).into_iter().filter(|it| *it != ResourceId::GPU_MEMORY) {
-            let added = burden(&task, target, resource);
+            let added = added_use(&task, target, resource);
             let room = capacity(target, resource).filter(|room| *room > 0.0 && added > 0.0);
             let used = account.in_use(target.id, resource);
             let after = room.zip(used).map(|(room, used)| used / room);

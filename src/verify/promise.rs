@@ -1,4 +1,4 @@
-//! What does the engine promise, and what breaks a promise?
+//! What does the engine promise, and what is a violation?
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,13 +17,13 @@ pub enum Promise {
     Determinism,
     /// 2. Hard constraints hold after the plan and in transit, at every prefix of the batch.
     HardConstraints,
-    /// 3. One move at a time per task, budgets, cooldowns, no task lost.
+    /// 3. At most one move at a time per task; budgets and cooldowns hold; no task is lost.
     OneMove,
     /// 4. A plan never raises the imbalance it acts on and pushes no resource over its high threshold.
     NoWorsening,
-    /// 5. No task returns to a worker it has just left; constant load falls silent.
+    /// 5. No task returns to a worker it has just left; under constant load the engine falls silent.
     NoPingPong,
-    /// 6. Effects in flight count on both ends until telemetry must have seen them.
+    /// 6. A task in flight counts on its source and its target until telemetry must have seen the move.
     InFlight,
     /// 7. Every decision carries its evidence, every refusal its reason and remedy.
     Evidence,
@@ -31,7 +31,7 @@ pub enum Promise {
     Calibration,
     /// 9. Every collection is bounded.
     Bounded,
-    /// 10. Bad input spoils no good input, changes no state, and panics nowhere.
+    /// 10. Bad input spoils no good input, changes no state, and causes no panic.
     BadInput,
 }
 
@@ -50,7 +50,7 @@ impl Promise {
         Self::BadInput,
     ];
 
-    /// Its name in print.
+    /// The name of the promise.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Determinism => "determinism",
@@ -66,8 +66,8 @@ impl Promise {
         }
     }
 
-    /// Whether an engine with this configuration keeps it: the rules of `fixed` and `reference` contradict four of
-    /// the ten, which stand with the [`stability`](Config::stability) section; no configuration promises calibrated
+    /// Whether an engine with this configuration keeps the promise. The rules of `fixed` and `reference` contradict
+    /// four of the ten, which need the [`stability`](Config::stability) section; no configuration promises calibrated
     /// forecasts yet.
     pub const fn is_kept_by(self, config: &Config) -> bool {
         match self {
@@ -84,7 +84,7 @@ impl fmt::Display for Promise {
     }
 }
 
-/// A promise that was broken, and by what.
+/// A promise that was broken, and what broke it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {
@@ -123,12 +123,12 @@ impl Findings {
     }
 }
 
-/// Forgives the rounding of sums taken in another order: one part in a thousand million.
+/// Tolerates the rounding of sums taken in another order: one part in a thousand million.
 pub(super) fn about(limit: f64) -> f64 {
     limit + 1e-9 * limit.abs().max(1.0)
 }
 
-/// Whether two amounts are the same but for rounding (this share of them), or both unknown.
+/// Whether two amounts are equal up to rounding (this share of them), or both unknown.
 pub(super) fn near(a: Option<f64>, b: Option<f64>, tolerance: f64) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() <= tolerance * a.abs().max(1.0),

@@ -4,35 +4,34 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::footprint::{asked, burden, run_now};
+use super::footprint::{added_use, asked, run_now};
 use super::promise::{Findings, Promise, Violation};
 use crate::math::fingerprint::fingerprint;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::{Ended, Fate, Outcome};
 use crate::snapshot::{Coverage, Placement, Snapshot, Worker};
 
-/// So many arrangements are remembered; more in one stretch of constant load are not told apart.
+/// At most this many arrangements are remembered; further ones in one stretch of constant load are not told apart.
 const MOST: usize = 4_096;
 
 /// The arrangements of tasks on workers that were seen since the load last changed.
 ///
-/// An engine that is a function of what it sees runs in a circle if it comes back to an arrangement, and the
-/// arrangements are finitely many: it falls silent if and only if none comes back.
+/// The engine is a function of what it sees, so it runs in a circle if an arrangement comes back. There are finitely
+/// many arrangements, so the engine falls silent if and only if none comes back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quiet {
     load: u64,
-    /// The workers there were, whatever the load.
+    /// A digest of the workers, whatever their load.
     there: u64,
     seen: BTreeSet<u64>,
     /// The last arrangement.
     last: BTreeMap<TaskId, WorkerId>,
-    /// The same with all moves that have been completed since.
+    /// The last arrangement with all moves that have completed since.
     expected: BTreeMap<TaskId, WorkerId>,
 }
 
 impl Quiet {
-    /// Migrations came to their end. Where one is not carried out, it is not the load alone that tells the
-    /// engine what to do next.
+    /// Takes in ends of migrations. If one was not carried out, not the load alone decides what the engine does next.
     pub(super) fn ended(&mut self, ended: &[Ended]) {
         for ended in ended {
             if ended.fate == Fate::Completed {
@@ -45,7 +44,7 @@ impl Quiet {
 
     pub(super) fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::NoPingPong);
-        // Where workers come and go by the calendar, nothing is constant.
+        // If workers leave and come back by the calendar, the load is not constant.
         let timed = |it: &Worker| it.available_until.is_some() || !it.maintenance.is_empty();
         if !snapshot.freezes().is_empty() || snapshot.workers().iter().any(timed) {
             self.seen.clear();
@@ -58,11 +57,11 @@ impl Quiet {
         let Some(now) = arrangement(snapshot) else { return findings.list };
         let load = load_print(snapshot);
         if load != self.load || self.expected != now {
-            // The load has changed, or somebody else has moved tasks.
+            // The load has changed, or something else has moved tasks.
             self.load = load;
             self.seen.clear();
         }
-        // A task that comes back to a device it did not have is not where it was.
+        // A task on another device is in another arrangement.
         let devices = snapshot.tasks().iter().map(|task| (task.device, task.alternative));
         let devices: Vec<_> = devices.collect();
         let print = fingerprint(&(&now, devices));
@@ -75,7 +74,7 @@ impl Quiet {
         findings.list
     }
 
-    /// While tasks are under way as well: a worker may be lost and be back before they are.
+    /// Notes the workers, also while tasks are under way: a worker may be lost and come back before the tasks arrive.
     fn note_workers(&mut self, snapshot: &Snapshot) {
         let there = fingerprint(&snapshot.workers().iter().map(has).collect::<Vec<_>>());
         if there != self.there {
@@ -90,7 +89,7 @@ fn is_whole(snapshot: &Snapshot) -> bool {
     snapshot.coverage() == Coverage::Complete && snapshot.bad_records().is_empty()
 }
 
-/// Every task's worker; nothing while any is under way.
+/// Every task's worker; `None` while any task is under way.
 fn arrangement(snapshot: &Snapshot) -> Option<BTreeMap<TaskId, WorkerId>> {
     let places = snapshot.tasks().iter().map(|task| match task.placement {
         Placement::On(worker) => Some((task.id, worker)),
@@ -99,8 +98,8 @@ fn arrangement(snapshot: &Snapshot) -> Option<BTreeMap<TaskId, WorkerId>> {
     places.collect()
 }
 
-/// A digest of what the load is, wherever the tasks are: the workers and what they use beside their tasks, the tasks
-/// and what they ask for, the groups.
+/// A digest of the load that does not depend on where the tasks are: the workers and their use beside their tasks, the
+/// tasks and their demands, the groups.
 fn load_print(snapshot: &Snapshot) -> u64 {
     let workers: Vec<_> =
         snapshot.workers().iter().map(|worker| worker_print(snapshot, worker)).collect();
@@ -119,11 +118,11 @@ fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
         let task = run_now(snapshot, task);
         for resource in asked(&task) {
             if let Some(used) = base.get_mut(&resource) {
-                *used -= burden(&task, worker, resource);
+                *used -= added_use(&task, worker, resource);
             }
         }
     }
-    // Whole millionths of the capacity: the rounding of sums is no change of load.
+    // Whole millionths of the capacity, so that the rounding of sums does not count as a change of load.
     let base = base.into_iter().map(|(resource, used)| {
         let capacity = worker.capacity.get(resource).filter(|capacity| *capacity > 0.0);
         libm::floor(used / capacity.unwrap_or(1.0) * 1e6 + 0.5)
@@ -132,7 +131,7 @@ fn worker_print(snapshot: &Snapshot, worker: &Worker) -> u64 {
     fingerprint(&(has(worker), base))
 }
 
-/// What a worker is, whatever it uses.
+/// A digest of a worker without its use.
 fn has(worker: &Worker) -> u64 {
     let Worker { id, hardware, capacity, labels, zone, stance, .. } = worker;
     fingerprint(&(id, hardware, capacity, labels, zone, stance))

@@ -1,4 +1,4 @@
-//! What do the records of workers and tasks say, as far as they can be relied on?
+//! Which records of workers and tasks can be relied on, and what do they state?
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::Purpose;
 use crate::snapshot::{Device, Record, Snapshot, Stance, Worker};
 
-/// Whether the snapshot has a worker, and not out of reach.
+/// Whether the snapshot lists a worker and the worker is not out of reach.
 pub(super) fn is_live(snapshot: &Snapshot, worker: WorkerId) -> bool {
     snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
 }
@@ -21,8 +21,8 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
     snapshot.bad_records().iter().all(|bad| bad.record != record)
 }
 
-/// Whether a worker's record can be relied on as far as a step leaves it: to empty it no figure of it need be known
-/// (what it has, uses, and has promised, its heat, its power and its link).
+/// Whether a worker's record can be relied on as the source of a step. To empty the worker no figure of it is needed
+/// (capacity, use, reservations, temperature, power, bandwidth).
 pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, purpose: Purpose) -> bool {
     let record = Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
@@ -60,14 +60,14 @@ fn device_sum(worker: &Worker, bytes: impl Fn(&Device) -> Option<u64>) -> Option
     Some(sum)
 }
 
-/// What a worker has of a resource.
+/// A worker's capacity of a resource.
 pub(super) fn capacity(worker: &Worker, resource: ResourceId) -> Option<f64> {
     let devices = || device_sum(worker, |device| device.memory_bytes);
     let stated = possible(worker.capacity.get(resource));
     stated.or_else(|| (resource == ResourceId::GPU_MEMORY).then(devices).flatten())
 }
 
-/// What is measured to be in use.
+/// The measured use of a resource.
 pub(super) fn used(worker: &Worker, resource: ResourceId) -> Option<f64> {
     let devices = || device_sum(worker, |device| device.used_bytes);
     let stated = possible(worker.used.get(resource));
@@ -83,7 +83,7 @@ pub(super) fn resources(worker: &Worker) -> Vec<ResourceId> {
     resources
 }
 
-/// A worker's load, given what is in use of each resource; nothing counts as loaded more than a thousand times over.
+/// A worker's load, given the use of each resource; at most 1,000.
 pub(super) fn load(
     rule: LoadRule,
     worker: &Worker,

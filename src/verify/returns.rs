@@ -1,4 +1,4 @@
-//! Which tasks may not go back where they came from yet, and which may not be evicted again?
+//! Which tasks may not return to their source yet, and which may not be evicted again yet?
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -10,17 +10,17 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended};
 
-/// Where tasks came from, and which came back.
+/// The sources of tasks that moved, and the tasks that came back after an eviction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Returns {
-    /// Where each task came from, and until when it may not go back.
+    /// The worker that each task left, and until when it may not go back.
     left: BTreeMap<TaskId, (WorkerId, Timestamp)>,
     /// How often evicted tasks came back in a row, and until when each is left alone.
     returned: BTreeMap<TaskId, (u32, Timestamp)>,
 }
 
 impl Returns {
-    /// Keeps what is known of the tasks that are still there.
+    /// Forgets the tasks that are no longer listed, and returns that are long enough ago.
     pub(super) fn keep(
         &mut self,
         config: &Config,
@@ -34,18 +34,18 @@ impl Returns {
         self.left.retain(|task, _| is_there(*task));
     }
 
-    /// Until when a task that came back is not to be evicted again.
+    /// Until when a task that came back must not be evicted again; `None` if it may.
     pub(super) fn rests_until(&self, task: TaskId) -> Option<Timestamp> {
         self.returned.get(&task).map(|(_, until)| *until)
     }
 
-    /// The task is over; what has its name later is another one.
+    /// Forgets a task that is over: a later task with its id is another one.
     pub(super) fn finished(&mut self, task: TaskId) {
         self.left.remove(&task);
     }
 
-    /// A task has turned up, by which name and on which worker: it does not go back where it came from, or has
-    /// gone back there. Whether it has.
+    /// Takes in a task that has arrived, by its present id, on a worker: from now on it may not go back to its
+    /// source. Returns whether it has gone back there.
     pub(super) fn arrived(
         &mut self,
         config: &Config,
@@ -57,7 +57,7 @@ impl Returns {
         let came_back = evicted && ended.from == Some(worker);
         if came_back {
             let section = eviction(config);
-            // As long again after its end it is forgotten.
+            // The count is forgotten after as long again without an eviction.
             let fresh = before.filter(|(n, until)| until.after(back_off(section, *n)) > ended.at);
             let times = fresh.map_or(1, |(times, _)| times + 1);
             self.returned.insert(task, (times, ended.at.after(back_off(section, times))));
@@ -70,7 +70,7 @@ impl Returns {
         came_back
     }
 
-    /// The violation, if a command sends a task back where it came from within the cooldown.
+    /// Judges that a command does not send a task back to its source within the cooldown.
     pub(super) fn goes_back(
         &self,
         config: &Config,
@@ -90,12 +90,12 @@ impl Returns {
     }
 }
 
-/// What is said of hosts that evict.
+/// The settings for hosts that evict.
 fn eviction(config: &Config) -> Eviction {
     config.migration.as_ref().and_then(|limits| limits.host.eviction()).unwrap_or_default()
 }
 
-/// How long a task is left alone that came back so many times in a row.
+/// How long a task is left alone that came back this many times in a row.
 fn back_off(section: Eviction, times: u32) -> Duration {
     let doubled = (1..times.min(64)).fold(section.back_off, |span, _| span.saturating_mul(2));
     doubled.min(section.back_off_most)

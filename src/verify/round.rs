@@ -1,28 +1,28 @@
-//! What does the verifier judge?
+//! What does the verifier judge? One round: its inputs and its results.
 
 use crate::config::Config;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 
-/// One balancing round: what went in and what came out.
+/// One round: what went in and what came out.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Round<'a> {
     /// The settings in force.
     pub config: &'a Config,
-    /// The state before it.
+    /// The state before the round.
     pub before: &'a State,
-    /// What it read.
+    /// The snapshot that the round read.
     pub snapshot: &'a Snapshot,
-    /// What it said.
+    /// The outcome of the round.
     pub outcome: &'a Outcome,
-    /// The state after it.
+    /// The state after the round.
     pub after: &'a State,
 }
 
 impl<'a> Round<'a> {
-    /// One round, ready to be judged.
+    /// A round with these inputs and results.
     pub const fn new(
         config: &'a Config,
         before: &'a State,

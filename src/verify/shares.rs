@@ -1,5 +1,5 @@
-//! Was every tenant interrupted no more than its share, and did the number at once follow what became of
-//! the last ones? Reckoned from the outcomes.
+//! Was every tenant interrupted at most as often as its share allows, and did the adaptive limit follow how migrations
+//! ended? Computed from the outcomes.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -13,14 +13,14 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Command, Reason};
 use crate::snapshot::{Placement, Snapshot, Task};
 
-/// Who was interrupted when.
+/// Which tenant was interrupted when.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shares {
     section: Option<Fairness>,
-    /// The window by which the rounds before were judged.
+    /// The window by which earlier rounds were judged.
     window: Option<Duration>,
     begun: Vec<(Timestamp, TenantId)>,
-    /// Up to then an earlier life may have interrupted what this one does not know of.
+    /// Until this moment there may be interruptions by an earlier life that this one does not know of.
     blind: Option<Timestamp>,
 }
 
@@ -36,7 +36,7 @@ impl Shares {
         self.section = config.migration.as_ref().and_then(|limits| limits.fairness);
     }
 
-    /// A round begins, of a later life or of the same.
+    /// Takes in the beginning of a round, of a later life or of the same.
     pub(super) fn round(&mut self, now: Timestamp, later: bool) {
         let window = self.section.map(|section| section.window);
         if window != self.window {
@@ -55,7 +55,7 @@ impl Shares {
         self.begun.retain(|(at, _)| counts(*at));
     }
 
-    /// Takes in what is begun.
+    /// Takes in migrations that begin.
     pub(super) fn begin(
         &mut self,
         snapshot: &Snapshot,
@@ -100,33 +100,33 @@ impl Shares {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Level {
     now: Option<u64>,
-    /// Whether any has completed, and any has failed, since the last round; nothing before the first one.
+    /// Whether any migration has completed, and whether any has failed, since the last round; `None` before the first.
     since: Option<[bool; 2]>,
     full: bool,
 }
 
 impl Level {
-    /// What an engine that remembers nothing begins with.
+    /// The limit of an engine that remembers nothing.
     pub(super) fn start(limits: Option<&MigrationLimits>) -> Self {
         let limits = limits.filter(|limits| limits.adaptive.is_some());
         let now = limits.map(|limits| u64::from(limits.max_simultaneous.get()));
         Self { now, ..Self::default() }
     }
 
-    /// Where what was before is not known: as many as may be.
+    /// The limit if its history is unknown: the highest.
     pub(super) fn unknown(limits: Option<&MigrationLimits>) -> Self {
         let section = limits.and_then(|limits| limits.adaptive);
         Self { now: section.map(|section| u64::from(section.most.get())), ..Self::default() }
     }
 
-    /// An interruption has ended: as it was meant to, or by a failure.
+    /// Takes in the end of an interruption: as intended, or by a failure.
     pub(super) fn ended(&mut self, [well, badly]: [bool; 2]) {
         let Some([completed, failed]) = &mut self.since else { return };
         *completed |= well;
         *failed |= badly;
     }
 
-    /// A round begins: the number for it, if it adapts.
+    /// Takes in the beginning of a round and returns its limit; `None` if the limit does not adapt.
     pub(super) fn round(&mut self, limits: Option<&MigrationLimits>) -> Option<u64> {
         let section = limits.and_then(|limits| limits.adaptive)?;
         let (least, most) = (u64::from(section.least.get()), u64::from(section.most.get()));
@@ -142,7 +142,7 @@ impl Level {
         Some(now)
     }
 
-    /// A round is over, with so many interruptions under way at most.
+    /// Takes in the end of a round, with at most this many interruptions under way.
     pub(super) fn close(&mut self, under_way: u64) {
         self.full = self.now.is_some_and(|now| under_way >= now);
     }

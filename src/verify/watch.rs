@@ -1,4 +1,4 @@
-//! Did the engine keep its word over many rounds? What no single round can show.
+//! Did the engine keep its promises over many rounds? Judges what no single round can show.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -18,14 +18,19 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 
 /// Watches a sequence of inputs and outputs, from an engine's first on.
 ///
-/// Every migration id is issued once; every migration ends exactly once, and says no more after; no task is in
-/// two migrations, nor told to run in two places (unless it declares that it can, and then no source is stopped
-/// before its copy runs); nothing that its source let go is lost; nothing returns to a worker it left within the
-/// cooldown; nothing that came back is evicted again too soon, each time for longer; under constant load (and
-/// without a telemetry lag) no arrangement of tasks comes back once it was left, so that the engine must fall silent;
-/// no line of the table of [budgets](Budgets) is exceeded.
+/// It checks that
 ///
-/// It remembers every migration it has seen: about 50 bytes each.
+/// * every migration id is issued once, and every migration ends exactly once, with no command afterwards;
+/// * no task is in two migrations, or told to run in two places (unless it declares that it can; then no source is told
+///   to stop it before the copy runs);
+/// * no task that its source released is lost;
+/// * no task returns within the cooldown to a worker that it left;
+/// * no task that came back after an eviction is evicted again too soon, with a longer wait each time;
+/// * under constant load (and without a telemetry lag) no arrangement of tasks comes back, so that the engine must fall
+///   silent;
+/// * no line of the table of [budgets](Budgets) is exceeded.
+///
+/// It remembers every migration that it has seen, in about 50 bytes each.
 ///
 /// ```
 /// use evenkeel::{Config, Engine, Snapshot, Timestamp};
@@ -58,17 +63,17 @@ pub struct Watch {
 #[derive(Debug, Default)]
 struct Shown {
     at: Timestamp,
-    /// Failures heard of, by migration.
+    /// Reported failures, by migration.
     failures: BTreeMap<MigrationId, u32>,
     running: BTreeSet<MigrationId>,
-    /// Migrations whose source let go after they had ended.
+    /// Migrations whose source released the task after they had ended.
     late: BTreeSet<MigrationId>,
-    /// Where records show tasks, on workers in reach.
+    /// The workers in reach on which records show tasks.
     held: BTreeMap<TaskId, WorkerId>,
     /// Tasks shown without a worker.
     orphaned: BTreeSet<TaskId>,
     gone: BTreeSet<WorkerId>,
-    /// What diverted tasks are called now, and where they are, by migration.
+    /// The present id and worker of diverted tasks, by migration.
     diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
     /// Migrations that records show under way.
     moving: BTreeMap<MigrationId, Phase>,
@@ -92,15 +97,15 @@ impl Watch {
         }
     }
 
-    /// Watches a later life, which has begun from where this watch stands, and counts to its budgets what
-    /// was begun since in the life that is over.
+    /// Watches a later life that was resumed from the state at this point. Migrations that the earlier life, `over`,
+    /// began since then count to its budgets too.
     #[must_use]
     pub fn after(mut self, over: &Self) -> Self {
         self.budgets.inherit(&over.budgets);
         self
     }
 
-    /// Takes in one input and what came of it.
+    /// Takes in one input and its output.
     pub fn see(&mut self, input: &Input, output: &Output) -> Vec<Violation> {
         match (input, output) {
             (Input::Tick(snapshot), Output::Outcome(outcome)) => self.round(snapshot, outcome),
@@ -124,7 +129,7 @@ impl Watch {
         }
     }
 
-    /// Takes in one balancing round.
+    /// Takes in one round.
     pub fn round(&mut self, snapshot: &Snapshot, outcome: &Outcome) -> Vec<Violation> {
         for task in snapshot.tasks() {
             let rests = match task.placement {
@@ -151,7 +156,7 @@ impl Watch {
         }
         violations.extend(findings.list);
         self.quiet.ended(&outcome.ended);
-        // A telemetry lag that is set too long has moves counted twice: what looks constant is not.
+        // With a telemetry lag that is set too long, moves count twice, so a constant load does not look constant.
         if self.config.stability.is_some_and(|section| section.telemetry_lag.is_zero()) {
             violations.extend(self.quiet.round(snapshot, outcome));
         }
@@ -166,7 +171,7 @@ impl Watch {
         self.reply(&shown, &reply.commands, &reply.ended)
     }
 
-    /// What is said between the rounds.
+    /// Takes in an answer between two rounds.
     fn reply(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         self.quiet.ended(ended);
         let violations = self.answer(shown, commands, ended);
@@ -174,7 +179,7 @@ impl Watch {
         violations
     }
 
-    /// Migrations that have not ended: after a host has come to rest, there are none.
+    /// The migrations that have not ended; there must be none after the host has come to rest.
     pub fn unfinished(&self) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         for (id, life) in &self.open {
@@ -217,11 +222,11 @@ impl Watch {
         shown
     }
 
-    /// What its records show; from a snapshot that is not believed nothing is gone.
+    /// Takes in the records of a snapshot; in a snapshot that is not believed, no worker counts as gone.
     fn records(&mut self, snapshot: &Snapshot, doubted: bool, shown: &mut Shown) {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
-        // A task that nobody lists any more is over: what has its name later is another one.
+        // A task that is no longer listed is over: a later task with its id is another one.
         self.returns.keep(&self.config, snapshot.at(), |task| {
             !complete || snapshot.task(task).is_some() || moving.contains(&task)
         });
@@ -263,8 +268,8 @@ impl Watch {
         }
     }
 
-    /// Judges what the engine says to what it was shown: first what follows from migrations under way, then their
-    /// ends, then what begins.
+    /// Judges the engine's answer to its input: first the steps of migrations under way, then their ends, then the
+    /// migrations that begin.
     fn answer(&mut self, shown: &Shown, commands: &[Command], ended: &[Ended]) -> Vec<Violation> {
         let mut findings = Findings::new(Promise::OneMove);
         let begins = |command: &Command| {
@@ -298,7 +303,7 @@ impl Watch {
                 life.told = None;
             }
         }
-        // Who is gone carries nothing out any more, and need not be told.
+        // A worker that is gone carries out no command and need not be told.
         for life in self.open.values_mut() {
             life.told = life.told.filter(|told| !shown.gone.contains(told));
         }
@@ -319,13 +324,13 @@ impl Watch {
         self.open.values().any(|life| life.task == task)
     }
 
-    /// A task that moves again is not lost by what an earlier migration's source lets go late.
+    /// Forgets earlier migrations of a task that moves again: a late release by their source does not lose it.
     fn forget_release(&mut self, task: TaskId) {
         let remembered = self.over.values_mut().rev().take(crate::state::ENDED);
         remembered.filter(|past| past.task == task).for_each(|past| past.released = true);
     }
 
-    /// A new migration.
+    /// Judges a command that begins a migration.
     fn begin(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
         let fresh = self.newest.is_none_or(|newest| newest < id) && !self.over.contains_key(&id);
@@ -356,7 +361,7 @@ impl Watch {
         self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
     }
 
-    /// A command of a migration under way, or taken over from an earlier life.
+    /// Judges a command of a migration under way, or taken over from an earlier life.
     fn follow(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
         if let Some(past) = self.over.get(&id) {
@@ -398,7 +403,7 @@ impl Watch {
         };
         let source_lost = life.from.is_some_and(|from| shown.gone.contains(&from))
             || shown.orphaned.contains(&command.task);
-        // A source that is told to run what it runs still does no harm: a later life cannot know.
+        // A source may be told to run a task that it still runs: after a restart the engine cannot know.
         let may = life.released || source_lost || (to.is_some() && to == life.from);
         findings.need(may, || format!("{command}: its source has not let go"));
         let silent = life.told.filter(|told| {
@@ -406,7 +411,7 @@ impl Watch {
             Some(*told) != to && !gone && !shown.failures.contains_key(&id)
         });
         findings.need(silent.is_none(), || format!("{command}: {silent:?} was told to run it"));
-        // Of what overlapped and has lost its source, nothing more is to be let go.
+        // In an overlapping move that has lost its source, there is nothing left to release.
         life.released |= source_lost && life.copy.is_some();
         (life.told, life.copy) = (to, None);
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
@@ -416,7 +421,7 @@ impl Watch {
         }
     }
 
-    /// The end of a migration.
+    /// Judges the end of a migration.
     fn end(&mut self, shown: &Shown, ended: &Ended, requeued: bool, findings: &mut Findings) {
         let id = ended.migration;
         if let Some(past) = self.over.get(&id) {
@@ -425,20 +430,20 @@ impl Watch {
         }
         let life = self.open.remove(&id);
         if ended.fate == Fate::Finished {
-            // The task is over; what has its name later is another one.
+            // The task is over; a later task with its id is another one.
             self.returns.finished(ended.task);
         }
-        // Of a copy that runs on the target nothing is lost when its source stops late.
+        // If the copy runs on the target, a late stop at the source loses nothing.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
         let is_leaving = self.is_leaving(shown, id);
         let released = life.as_ref().map_or(!is_leaving, |life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
-        // An orphan, or what was one when its placement began, is nobody's, and known to be: rounds
-        // place it anew.
+        // A task that is an orphan, or was one when its placement began, is known to have no worker: rounds place it
+        // again.
         let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
-        // Of a migration of an earlier life it is not known how it is carried out.
+        // How a migration of an earlier life is carried out is unknown.
         let evicted = life.as_ref().is_none_or(|life| life.evicted);
-        // Of what has arrived it is known that its source let go.
+        // If the task has arrived, its source has released it.
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
@@ -450,7 +455,7 @@ impl Watch {
         let copied = life.as_ref().map_or(overlaps, |life| life.copy == Some(true));
         let lost = match ended.fate {
             Fate::Completed | Fate::Diverted => false,
-            // Who evicts has a scheduler that finds it a place.
+            // After an eviction the host's scheduler places the task.
             _ if evicted => false,
             Fate::Finished => released && life.is_some(),
             _ => released && life.is_some() && !requeued && !home && !orphaned,
@@ -462,7 +467,7 @@ impl Watch {
         if arrived {
             let told = shown.diverted.get(&id).copied();
             let held = shown.held.get(&ended.task).map(|worker| (ended.task, *worker));
-            // What was reported comes before what is shown.
+            // Reports are read before records.
             let found = told.or(held).unwrap_or((ended.task, ended.to));
             if self.returns.arrived(&self.config, ended, found, evicted) {
                 self.budgets.came_back(id);

@@ -1,4 +1,4 @@
-//! Which resources count, and how much of each does a worker have and use, as reported?
+//! Which resources count, and how much of each does a worker have and use by its record?
 
 use alloc::vec::Vec;
 
@@ -63,8 +63,7 @@ pub(super) fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
     columns
 }
 
-/// One resource of a worker as reported. Where GPU memory is not stated, the devices' memory is
-/// added up.
+/// One resource of a worker as reported. If GPU memory is not stated, the devices' memory is added up.
 pub(super) fn cell(worker: &Worker, resource: ResourceId) -> Cell {
     let devices = |bytes: fn(&Device) -> Option<u64>| {
         if resource != ResourceId::GPU_MEMORY || worker.devices.is_empty() {

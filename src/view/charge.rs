@@ -26,8 +26,8 @@ pub(crate) struct Interruption {
     pub(crate) purpose: Option<Purpose>,
 }
 
-/// What an interruption counts to and spends; `unstated_bytes` stands for the size of a state that the host does
-/// not state.
+/// Which budgets an interruption counts to, and what it spends; `unstated_bytes` is the size assumed for a state of
+/// unstated size.
 pub(crate) fn charge(
     unstated_bytes: Option<u64>,
     view: &View<'_>,
@@ -78,8 +78,8 @@ fn spent(unstated_bytes: Option<u64>, view: &View<'_>, task: &Task, to: WorkerId
     }
 }
 
-/// What a migration under way counts to: the charge recorded when it began, or the charge as of now if none was
-/// recorded. `None` if it interrupts nothing: an orphan is placed, or a task is queued again.
+/// Which budgets a migration under way counts to: the charge recorded when it began, or a charge computed now if none
+/// was recorded. `None` if it interrupts nothing: an orphan is placed, or a task is queued again.
 pub(crate) fn charge_of(config: &Config, view: &View<'_>, migration: &Migration) -> Option<Charge> {
     let is_inherited = migration.reason() == Reason::TakenOver;
     if migration.charge().is_some() || (is_inherited && broken!("budget_line_taken_over")) {

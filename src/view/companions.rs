@@ -1,8 +1,8 @@
 //! Which tasks must move together?
 //!
-//! The members of an affinity group that share a worker move as one, and so do those that have lost theirs.
-//! Groups may overlap: a companion's companions come along. With groups {t1, t2} and {t2, t3}, all three on
-//! w1, each of the three has the two others as companions.
+//! The members of an affinity group that share a worker move together, and so do those that have lost their worker.
+//! Groups may overlap: a companion's companions move too. With groups {t1, t2} and {t2, t3}, all three tasks on w1,
+//! each of the three has the two others as companions.
 
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ impl Companions {
                 Place::On(_) => place == here,
                 _ => here.is_lost() && place.is_lost(),
             });
-            // A task that is on its way, or nowhere, moves with nobody.
+            // A task that is on its way, or on no worker, moves with no other.
             if set.is_empty() {
                 continue;
             }
@@ -73,8 +73,8 @@ pub(crate) fn placed_with(
     found
 }
 
-/// The tasks in such places that are bound to this one by groups that stay together, each with the group that
-/// binds it.
+/// The tasks whose place passes the test and that groups which stay together bind to this one, each with the group
+/// that binds it.
 fn gather(
     view: &View<'_>,
     ledger: &Ledger,

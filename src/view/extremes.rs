@@ -57,7 +57,7 @@ impl<R: Row + Ord> Extremes<R> {
         }
     }
 
-    /// The highest less the lowest value; minus infinity of no values.
+    /// The highest less the lowest value; minus infinity if there are no values.
     pub(crate) fn spread(&self) -> f64 {
         let highest = self.sorted.last().map_or(f64::NEG_INFINITY, |entry| entry.0);
         let lowest = self.sorted.first().map_or(f64::INFINITY, |entry| entry.0);

@@ -10,19 +10,19 @@ use crate::model::hardware::{ComputeCapability, Hardware, HardwareSet};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::snapshot::{Device, Requirements, Task};
 
-/// What a task, or several that move together, take of a worker: one entry per column of the ledger.
+/// What a task, or a set that moves together, takes of a worker: one entry per column of the ledger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Footprint {
     /// Capacity that is reserved; `None` if the task does not ask for the resource.
     pub(crate) claim: Vec<Option<f64>>,
     /// Use that is added.
     pub(crate) load: Vec<f64>,
-    /// Use that the source is relieved of, where that is another amount; empty where it is the same.
+    /// Use that the source is relieved of, if that is another amount; empty if it is the same.
     pub(super) freed_at_source: Vec<f64>,
 }
 
 impl Footprint {
-    /// Nothing, in buffers that are kept.
+    /// Empties the footprint and keeps its buffers.
     pub(crate) fn clear(&mut self) {
         self.claim.clear();
         self.load.clear();
@@ -59,7 +59,7 @@ impl Footprint {
     }
 }
 
-/// What a task claims of a worker's capacity: what it asks for, or uses unasked.
+/// What a task claims of a worker's capacity: its demand, or its use if it asks for nothing.
 pub(super) fn claim(task: &Task, resource: ResourceId) -> Option<f64> {
     let on_device = || {
         let bytes = task.requirements.gpu_memory_bytes?;
@@ -81,7 +81,7 @@ pub(crate) fn claims(task: &Task, kinds: HardwareSet) -> Amounts {
     claims
 }
 
-/// All that a task takes of the use of a worker with this hardware, resource by resource.
+/// All use that a task adds to a worker with this hardware, resource by resource.
 pub(crate) fn loads(task: &Task, kinds: HardwareSet) -> Amounts {
     let resources = resources(task, kinds);
     resources.filter_map(|resource| Some((resource, task.load(resource)?))).collect()
@@ -92,15 +92,15 @@ fn resources(task: &Task, kinds: HardwareSet) -> impl Iterator<Item = ResourceId
     all.filter(move |resource| !skips(task, kinds, *resource))
 }
 
-/// Whether a task does not touch a resource where it runs on the CPU for want of an accelerator.
+/// Whether a task does not use a resource because it runs on the CPU, for lack of an accelerator.
 pub(super) fn skips(task: &Task, kinds: HardwareSet, resource: ResourceId) -> bool {
     [ResourceId::GPU, ResourceId::GPU_MEMORY].contains(&resource)
         && !task.requirements.hardware().is_empty()
         && !runs_on_device(&task.requirements, kinds)
 }
 
-/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on
-/// one. A task that runs on a CPU as well needs none where there is no accelerator for it.
+/// Whether a task would run on an accelerator of a worker with this hardware, and so needs room on one. A task
+/// that can also run on a CPU needs none if the worker has no accelerator for it.
 pub(crate) fn runs_on_device(needs: &Requirements, kinds: HardwareSet) -> bool {
     let cpu = HardwareSet::of(Hardware::Cpu);
     let accelerators = needs.hardware().without(cpu);

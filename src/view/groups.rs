@@ -1,5 +1,5 @@
-//! Where are the members of each group? Kept as counts and ordered sets, so that a rule asks in O(log n)
-//! per pair, however large the group is.
+//! Where are the members of each group? They are kept as counts and ordered sets, so that a rule costs O(log n) per
+//! pair, however large the group is.
 //!
 //! Five members in zones 1, 1, 1, 2 and 3 have a skew of 3 - 1 = 2; a move from zone 1 to zone 2 makes it
 //! 2 - 1 = 1, and while it is under way, counted on both ends, 3 - 1 = 2.
@@ -19,13 +19,13 @@ use crate::state::State;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GroupIndexes(Vec<GroupIndex>);
 
-/// What the rule of a group asks for.
+/// The index that the rule of a group needs.
 #[derive(Clone, Debug)]
 enum GroupIndex {
     Affinity(AffinityIndex),
     AntiAffinity(AntiAffinityIndex),
     Spread(SpreadIndex),
-    /// Nothing: the rule is about leaving, and counts the unavailable members.
+    /// None: the rule is about leaving, and counts the unavailable members.
     None,
 }
 
@@ -81,7 +81,7 @@ impl GroupIndexes {
         Self(groups.collect())
     }
 
-    /// A member of these groups is somewhere else from now on.
+    /// Moves a member of these groups from one place to another.
     pub(super) fn relocate(&mut self, groups: &[u32], member: TaskId, from: Place, to: Place) {
         if from == to {
             return;
@@ -94,8 +94,8 @@ impl GroupIndexes {
         }
     }
 
-    /// The first member of a group that stays together which keeps `own` from going to `to`: the worker that it
-    /// is on or on its way to. `None` if the group is at `to` already, or all of it is with `own`.
+    /// In a group that stays together, the worker of the first member that keeps `own` from going to `to`: the worker
+    /// that this member is on or on its way to. `None` if the group is at `to` already, or all of it is with `own`.
     pub(crate) fn elsewhere(
         &self,
         group: u32,
@@ -108,7 +108,7 @@ impl GroupIndexes {
         }
     }
 
-    /// The first other member of a group that keeps apart which counts on a worker.
+    /// In a group that keeps apart, the first other member that counts on a worker; `None` if there is none.
     pub(crate) fn occupant(&self, group: u32, own: TaskId, worker: WorkerRow) -> Option<TaskId> {
         match self.0.get(group as usize)? {
             GroupIndex::AntiAffinity(index) => {
@@ -119,7 +119,7 @@ impl GroupIndexes {
         }
     }
 
-    /// The skew that a move of `own` would make, if it is more than `most` and more than there is already.
+    /// The skew after a move of `own`, if it is above `most` and above the present skew; `None` otherwise.
     pub(crate) fn broken_skew(
         &self,
         group: u32,
@@ -236,7 +236,7 @@ impl AffinityIndex {
         if others_at(self.resting.get(&to)) || others_at(self.arriving.get(&to)) {
             return None;
         }
-        // A companion that is on its way here cannot come along either.
+        // A companion that is on its way to this worker cannot move with the task either.
         let moving = self.moving.iter().find(|(member, _)| **member != own);
         let resting = self.first_resting.iter().find(|(_, worker)| Some(*worker) != here);
         let hidden = self.hidden.iter().find(|(member, _)| **member != own);
@@ -277,14 +277,14 @@ impl AntiAffinityIndex {
 
 // ---------------------------------------------------------------- spread
 
-/// The members of a group per domain: with what moves counted on both ends, and once all has landed.
+/// The members of a group per domain: once with moving members counted on both ends, and once as if all had arrived.
 #[derive(Clone, Debug)]
 struct SpreadIndex {
     over: Topology,
     domains: Rc<Domains>,
     both: DomainCounts,
     landed: DomainCounts,
-    /// Members of unknown domain. The worst is assumed of a move, and the best of how things are.
+    /// How many members are in an unknown domain. For a move the worst case is assumed, for the present the best.
     hidden: u32,
 }
 
@@ -339,7 +339,7 @@ impl SpreadIndex {
             Some(with).filter(|skew| *skew > most.max(without))
         };
         let under_way = both([here, Some(to)]).max(both([Some(to), None]));
-        // What is broken already may be repaired, never made worse.
+        // A group that is too uneven already may be repaired, never made worse.
         let in_transit = grows(under_way, both([here, None]));
         if broken!("zones_once_all_has_landed") {
             return in_transit;
@@ -379,8 +379,8 @@ impl DomainCounts {
         }
     }
 
-    /// The skew with one member taken out of some domains and put into others: the fullest domain less the
-    /// emptiest, which counts as empty if nobody is in one that tasks may go to.
+    /// The skew with one member taken out of some domains and put into others: the fullest domain less the emptiest. A
+    /// domain without members that tasks may go to counts as the emptiest.
     fn skew(&self, open: &BTreeSet<u64>, out: [Option<u64>; 2], into: [Option<u64>; 2]) -> u32 {
         let mut touched: Vec<(u64, u32, u32)> = Vec::with_capacity(4);
         let changes = out.into_iter().map(|domain| (domain, -1));
@@ -393,7 +393,7 @@ impl DomainCounts {
             });
             touched[known].2 = touched[known].2.saturating_add_signed(by);
         }
-        // A count counts here if any domain has it that is not touched.
+        // A count matters if a domain that is not touched has it.
         let is_untouched = |(count, domains): &(&u32, &u32)| {
             let same = touched.iter().filter(|(_, before, _)| before == *count).count();
             (**domains as usize) > same

@@ -1,10 +1,10 @@
-//! What does each worker carry, as the plan stands?
+//! What does each worker carry, with the moves chosen so far?
 //!
 //! The ledger holds capacity, claims and use per worker and resource, free device memory, the place of every
 //! task, and indexes over these, so that a rule costs O(log n) per pair whatever the groups. A move counts at
 //! once: its claim on both ends, its load on the target only.
 //!
-//! Whatever is tried out is journalled, and [`rollback`](Ledger::rollback) restores it bit for bit.
+//! Changes that are only tried out are journalled, and [`rollback`](Ledger::rollback) undoes them bit for bit.
 
 use alloc::vec::Vec;
 
@@ -44,7 +44,7 @@ pub(crate) struct Ledger {
     /// The levels of the balanced workers, once the bands are known.
     levels: Option<Levels>,
     journal: Vec<Change>,
-    /// How many marks are open; nothing is journalled where none is.
+    /// How many marks are open; nothing is journalled if none is.
     marks: u32,
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Arrival {
     pub(crate) task: TaskRow,
     pub(crate) from: Option<WorkerRow>,
     pub(crate) to: WorkerRow,
-    /// Whether a running task is interrupted; what interrupts nothing counts among the placements.
+    /// Whether the move interrupts a running task; if not, it counts among the placements.
     pub(crate) interrupts: bool,
-    /// Where the task is from now on.
+    /// The place of the task from now on.
     pub(crate) place: Place,
-    /// Memory of a device that is kept for it.
+    /// The device, and how many bytes of its memory are reserved for the task; `None` if it needs none.
     pub(crate) device: Option<(u16, u64)>,
 }
 
@@ -77,7 +77,7 @@ enum Change {
     Unavailable(u32, u32),
 }
 
-/// The levels of the balanced workers: their loads, shifted to what is forecast where that is the trigger.
+/// The levels of the workers that take part in balancing: their loads, shifted to the forecast if that triggered.
 #[derive(Clone, Debug)]
 struct Levels {
     shift: Vec<f64>,
@@ -93,7 +93,7 @@ impl Ledger {
         let mut devices = Vec::new();
         let mut device_start = Vec::with_capacity(workers.len() + 1);
         for (row, worker) in WorkerRow::first(workers.len()).zip(workers) {
-            // One impossible field spoils the record: the rest of its use counts for nothing either.
+            // One impossible field makes the whole use of the record unknown.
             let trusted = snapshot.is_usable(row) || broken!("bad_record_is_unusable");
             for resource in &columns {
                 let cell = cell(worker, *resource);
@@ -131,7 +131,7 @@ impl Ledger {
         &self.cells[worker.position() * width..(worker.position() + 1) * width]
     }
 
-    /// For observation, before anything is journalled.
+    /// The cells of a worker, for observation only: changes are not journalled.
     pub(crate) fn row_mut(&mut self, worker: WorkerRow) -> &mut [Cell] {
         let width = self.columns.len();
         &mut self.cells[worker.position() * width..(worker.position() + 1) * width]
@@ -152,14 +152,14 @@ impl Ledger {
         self.devices_mut(worker).get_mut(usize::from(device))
     }
 
-    /// Projects use from now on, whatever the configuration says: to try things out.
+    /// Lets moves change the use from now on, whatever the configuration says, to try moves out.
     pub(crate) fn project(&mut self) {
         self.projects = true;
     }
 
     // ------------------------------------------------------------ loads
 
-    /// The load of a worker as the ledger stands.
+    /// The load of a worker in this ledger.
     pub(crate) fn load(&self, worker: WorkerRow) -> Option<f64> {
         self.load_with(worker, |_| 0.0)
     }
@@ -213,7 +213,7 @@ impl Ledger {
 
     // ------------------------------------------------------------ levels
 
-    /// Indexes the levels of the balanced workers: load plus `shift`, where that has a row for the worker.
+    /// Indexes the levels of the workers that take part in balancing: load plus `shift`, if that has the worker's row.
     pub(crate) fn index_levels(&mut self, view: &View<'_>, shift: &[f64]) {
         let balanced = view.workers.iter().map(|worker| worker.balanced).collect();
         let mut levels =
@@ -224,7 +224,7 @@ impl Ledger {
         self.levels = Some(levels);
     }
 
-    /// Drops the index of levels, where nobody will ask for spreads.
+    /// Drops the index of levels, if no spread will be asked for.
     pub(crate) fn forget_levels(&mut self) {
         self.levels = None;
     }
@@ -284,7 +284,7 @@ impl Ledger {
         self.relocate(view, task, place);
     }
 
-    /// Counts a task that is to leave its worker as unavailable.
+    /// Counts a task that will leave its worker as unavailable.
     fn count_absence(&mut self, view: &View<'_>, task: TaskRow) {
         for group in view.groups_of(task) {
             if self.marks > 0 {
@@ -295,7 +295,7 @@ impl Ledger {
         }
     }
 
-    /// Says where a task is from now on.
+    /// Records the place of a task from now on.
     pub(crate) fn relocate(&mut self, view: &View<'_>, task: TaskRow, place: Place) {
         let before = core::mem::replace(&mut self.places[task], place);
         let groups = view.groups_of(task);
@@ -329,13 +329,13 @@ impl Ledger {
 
     // ------------------------------------------------------------ trying things out
 
-    /// Marks the ledger as it stands. Every mark is either rolled back to or committed.
+    /// Marks the present ledger. Every mark is either rolled back to or committed.
     pub(crate) fn mark(&mut self) -> Mark {
         self.marks += 1;
         Mark(self.journal.len())
     }
 
-    /// Keeps what has changed since a mark.
+    /// Keeps all changes since a mark.
     pub(crate) fn commit(&mut self, Mark(length): Mark) {
         self.marks -= 1;
         if self.marks == 0 {
@@ -343,7 +343,7 @@ impl Ledger {
         }
     }
 
-    /// Undoes what has changed since a mark.
+    /// Undoes all changes since a mark.
     pub(crate) fn rollback(&mut self, Mark(length): Mark) {
         while self.journal.len() > length {
             match self.journal.pop() {
@@ -372,7 +372,7 @@ impl Ledger {
         self.marks -= 1;
     }
 
-    /// Journals what a worker carries, where anything is tried out.
+    /// Journals what a worker carries, if a mark is open.
     fn remember(&mut self, worker: WorkerRow) {
         if self.marks == 0 {
             return;
@@ -389,7 +389,7 @@ impl Ledger {
 
     // ------------------------------------------------------------ devices
 
-    /// Keeps memory of a device for a task on its way there.
+    /// Reserves memory of a device for a task on its way there.
     pub(crate) fn keep(&mut self, bytes: Option<u64>, worker: WorkerRow, device: Option<u16>) {
         let cell = device.and_then(|device| self.device_mut(worker, device));
         if let (Some(cell), Some(bytes)) = (cell, bytes) {
@@ -397,7 +397,7 @@ impl Ledger {
         }
     }
 
-    /// The suitable device with the least free memory that still holds this many bytes: large holes stay
+    /// The suitable device with the least free memory that still holds this many bytes, so that large free areas stay
     /// whole.
     ///
     /// # Errors

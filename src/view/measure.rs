@@ -28,8 +28,8 @@ impl Ledger {
         footprint
     }
 
-    /// The footprint that a task would have on `to` by one of its alternatives, if it has any; what its source is
-    /// relieved of is the use of the alternative by which it runs now.
+    /// The footprint that a task would have on `to` by one of its alternatives, if it has any. The source is relieved
+    /// of the use of the alternative by which the task runs now.
     pub(crate) fn footprint_at(
         &self,
         view: &View<'_>,

@@ -1,7 +1,7 @@
 //! In which rows of the snapshot are the task and the workers of each migration under way?
 //!
-//! Migrations and tasks come in the same order, by task. One walk over both finds all rows, and nobody searches
-//! for them again.
+//! Migrations and tasks are in the same order, by task. One walk over both finds all rows, and no search is
+//! needed later.
 
 use alloc::vec::Vec;
 
@@ -19,7 +19,7 @@ pub(crate) struct UnderWay<'a> {
     pub(crate) task: Option<TaskRow>,
     pub(crate) from: Option<WorkerRow>,
     pub(crate) to: Option<WorkerRow>,
-    // What every round asks of every migration, so that most answers are found without reading on.
+    // Answers that every round asks of every migration, kept here so that most need no look at the migration.
     pub(crate) phase: Phase,
     pub(crate) since: Timestamp,
     pub(crate) is_at_its_source: bool,
@@ -40,7 +40,7 @@ impl<'a> UnderWay<'a> {
         }
     }
 
-    /// Whether some worker has been asked to run the task, or will be when the source lets go.
+    /// Whether a worker has been asked to run the task, or will be asked when the source releases it.
     pub(crate) fn is_bound(&self) -> bool {
         self.phase != Phase::Released
     }
@@ -62,10 +62,10 @@ pub(crate) fn under_way<'a>(in_flight: &'a InFlight, snapshot: &Snapshot) -> Vec
     all.map(|migration| UnderWay::of(migration, walk.row(migration.task()), snapshot)).collect()
 }
 
-/// Finds tasks that are asked for in the order of their ids.
+/// Finds the rows of tasks, asked for in the order of their ids.
 pub(crate) struct Walk<'a> {
     tasks: &'a [Task],
-    /// All tasks before are of lower ids than any that is asked for from now on.
+    /// All rows before this one have lower ids than any task asked for from now on.
     next: usize,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
         Self { tasks, next: 0 }
     }
 
-    /// The row of a task; `None` if there is no such task. Passing over `n` tasks takes O(log n).
+    /// The row of a task; `None` if the snapshot does not list it. Skipping `n` tasks takes O(log n).
     pub(crate) fn row(&mut self, id: TaskId) -> Option<TaskRow> {
         let rest = &self.tasks[self.next..];
         let is_before = |task: &Task| task.id < id;
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
         while rest.get(reach).is_some_and(is_before) {
             reach = 2 * reach + 1;
         }
-        // What lies half as far, if anything, is before.
+        // The row half as far ahead, if any, has a lower id.
         let (from, to) = (reach.div_ceil(2), reach.min(rest.len()));
         self.next += from + rest[from..to].partition_point(is_before);
         let found = self.tasks.get(self.next).is_some_and(|task| task.id == id);

@@ -1,8 +1,7 @@
 //! In which ways can a task run?
 //!
-//! A variant is the task as it would look under one of its alternatives: a task like any other, with that
-//! hardware, that demand and that device memory. Rules and sums are put to variants and know nothing of
-//! alternatives.
+//! A variant is the task as it would look under one of its alternatives: a plain task with that hardware, that demand
+//! and that device memory. Rules and sums use variants and know nothing about alternatives.
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -20,7 +19,7 @@ pub(crate) struct Variants {
     tasks: Vec<Task>,
     /// Their indices, fastest first.
     order: Vec<u16>,
-    /// The one by which it runs where it is.
+    /// The alternative by which the task runs now.
     now: u16,
 }
 
@@ -30,7 +29,7 @@ impl Variants {
         self.order.iter().map(|nth| (*nth, &self.tasks[usize::from(*nth)]))
     }
 
-    /// The task under the alternative by which it runs where it is.
+    /// The task under the alternative by which it runs now.
     pub(crate) fn current(&self) -> &Task {
         let now = if broken!("alternative_when_there") { 0 } else { self.now };
         &self.tasks[usize::from(now)]
@@ -78,8 +77,8 @@ fn fastest_first(task: &Task) -> impl Iterator<Item = (u16, &Alternative)> {
     all.into_iter()
 }
 
-/// The alternative by which a task is taken to run on a worker with this hardware: as the host says, or
-/// else the fastest that the worker has the hardware for, or else the first. `None` if it has no alternatives.
+/// The alternative by which a task is assumed to run on a worker with this hardware: as the host states, or else the
+/// fastest that the worker has the hardware for, or else the first. `None` if it has no alternatives.
 pub(crate) fn alternative(task: &Task, kinds: HardwareSet) -> Option<u16> {
     let stated = task.alternative.filter(|nth| usize::from(*nth) < task.alternatives.len());
     stated.or_else(|| alternative_elsewhere(task, kinds))

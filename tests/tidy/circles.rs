@@ -2,7 +2,7 @@
 //!
 //! A name counts for the file that defines it, wherever it is passed on: `use crate::view::Ledger` is an arrow to
 //! `view/ledger.rs`, not to `view.rs`. A file that declares a module takes names from it like any other file; to pass
-//! a name on is to take nothing. Methods are not seen.
+//! a name on takes nothing. Methods are not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 

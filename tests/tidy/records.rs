@@ -1,9 +1,9 @@
-//! Records that hosts fill in: can each grow, and is every field set in the one style?
+//! Can every record that hosts fill in grow, and does every field have a setter of the one style?
 
 use super::source::Source;
 use super::{Fault, fault};
 
-/// Public structs with public fields that a host could fill in by name: a further field would break it.
+/// Public structs with public fields that a host could build by name: a new field would break such a host.
 pub(crate) fn closed_structs(files: &[Source]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for record in files.iter().flat_map(records) {
@@ -60,7 +60,7 @@ fn records(file: &Source) -> impl Iterator<Item = Record<'_>> {
     })
 }
 
-/// The tokens between the braces that open next, none if a `;` comes first.
+/// The tokens between the next braces; empty if a `;` comes first.
 fn block(file: &Source, from: usize) -> std::ops::Range<usize> {
     let open = (from..file.code.len()).find(|at| matches!(file.word(*at), "{" | ";"));
     let Some(open) = open.filter(|at| file.word(*at) == "{") else { return 0..0 };

@@ -1,8 +1,8 @@
 //! Which workers are not needed?
 //!
-//! The idlest are emptied first, onto the fullest that stay below the level the section asks for. Six
-//! workers of 16 cores with two tasks of one core each: the twelve fit on two at 0.7 (eleven on the
-//! first), so four could go.
+//! The idlest workers are emptied first, onto the fullest that stay below the configured level. For six workers of 16
+//! cores with two tasks of one core each: the twelve tasks fit on two workers at 0.7 (eleven on the first), so four
+//! workers could go.
 
 use alloc::vec::Vec;
 
@@ -142,7 +142,7 @@ impl<'t, 'a> Search<'t, 'a> {
             let to = self.order[at];
             let mark = self.trial.ledger.mark();
             if self.trial.put(row, to, Purpose::Rebalance, true) {
-                // The ceiling looks at what is added to; the load counts what else there is, too.
+                // The ceiling looks only at the resources that the task uses; the load counts all of them.
                 if self.trial.ledger.load(to).is_some_and(|load| load <= self.most) {
                     self.trial.ledger.commit(mark);
                     return Some((at, core::mem::replace(&mut self.given[at], true)));

@@ -39,8 +39,7 @@ impl Packed {
     }
 }
 
-/// A copy of the round's ledger, and how often it may still be asked: the cost stays linear, whatever the
-/// tasks are like.
+/// A copy of the round's ledger, and how many questions are left, so that the cost stays linear for any tasks.
 pub(super) struct Trial<'a> {
     context: Context<'a>,
     pub(super) ledger: Ledger,
@@ -50,7 +49,7 @@ pub(super) struct Trial<'a> {
     footprint: Footprint,
 }
 
-/// Questions per record of the snapshot, and for small ones in all.
+/// How many questions are allowed per record of the snapshot, and at least in all.
 const QUESTIONS: [usize; 2] = [16, 1_024];
 
 impl<'a> Trial<'a> {
@@ -78,9 +77,9 @@ impl<'a> Trial<'a> {
         by_worker
     }
 
-    /// How a task would run on a worker that admits it as the trial stands. A task without a worker may go
-    /// above the high threshold where the engine's own rules of stability are off, as in
-    /// [`Look::rank`](crate::engine::Look::rank).
+    /// How a task would run on a worker that admits it in this trial. As in
+    /// [`Look::rank`](crate::engine::Look::rank), a task without a worker may push a worker above the high threshold if
+    /// [`Config::stability`](crate::Config::stability) is off.
     fn admit(
         &mut self,
         row: TaskRow,
@@ -162,7 +161,7 @@ impl<'a> Trial<'a> {
         let mark = self.ledger.mark();
         self.ledger.clear(model);
         for row in view.task_rows() {
-            // What is on the model is not on its copies.
+            // Copies of the model have none of its tasks.
             if self.ledger.places[row] == Place::On(model) {
                 self.ledger.relocate(view, row, Place::Unplaced);
             }
@@ -185,7 +184,7 @@ impl<'a> Trial<'a> {
         packed
     }
 
-    /// Stretches of tasks that are alike, from the first that has no place.
+    /// Runs of tasks that are alike, from the first that has no place.
     fn runs(&self, guests: &[Guest]) -> Vec<core::ops::Range<usize>> {
         let mut runs: Vec<core::ops::Range<usize>> = Vec::new();
         for (index, guest) in guests.iter().enumerate() {
@@ -229,9 +228,9 @@ impl<'a> Trial<'a> {
         rules::task(&self.round(), row, Purpose::Evacuate, TaskRules::AloneInScope).is_ok()
     }
 
-    /// The tasks that have to leave a worker to bring it down to this level; `rows` come largest first, and the
-    /// smallest leave first, so that no more leaves than has to. Empty if they do not suffice. A task that alone
-    /// exceeds the level stays: no worker could have it.
+    /// The tasks that must leave a worker to bring it down to this level; `rows` come largest first, and the smallest
+    /// leave first, so that no more leaves than must. Empty if all of them are not enough. A task that alone exceeds
+    /// the level stays: no worker could have it.
     pub(super) fn relieve(
         &mut self,
         worker: WorkerRow,

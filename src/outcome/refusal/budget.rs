@@ -39,13 +39,13 @@ pub enum BudgetRefusal {
     },
     /// A line of the [table of budgets](crate::config::Budget) is spent.
     BudgetLine {
-        /// What the line gives a budget of its own.
+        /// What has a budget of its own under the line: each worker, each tenant, ...
         scope: Scope,
-        /// What the line counts: the figures are moves, bytes, or begun seconds.
+        /// What the line counts; the figures are moves, bytes, or seconds (rounded up).
         unit: Unit,
         /// The limit.
         limit: u64,
-        /// The window that the limit holds for, in seconds; `None` if it holds for what is under way at once.
+        /// The window in which the limit counts, in seconds; `None` if it counts what is under way at once.
         #[serde(with = "as_optional_seconds")]
         per: Option<Duration>,
         /// How much of the limit is spent.
@@ -55,14 +55,14 @@ pub enum BudgetRefusal {
     },
     /// A line of the table of budgets may have been spent by an earlier life of the engine.
     BudgetInDoubt {
-        /// What the line gives a budget of its own.
+        /// What has a budget of its own under the line.
         scope: Scope,
         /// What the line counts.
         unit: Unit,
-        /// From when on nothing that the earlier life began can count.
+        /// From this moment on, nothing that the earlier life began can count.
         until: Timestamp,
     },
-    /// The engine remembers as many recent moves as it may, and makes no new ones before it can forget some.
+    /// The engine remembers as many recent moves as it may, and begins no other before it can forget some.
     MemoryFull {
         /// The limit.
         limit: u32,
@@ -149,22 +149,29 @@ impl fmt::Display for BudgetRefusal {
             }
             Self::BudgetSpent { limit, .. } => write!(f, "budget of {limit} migrations spent"),
             Self::BudgetLine { scope, unit, limit, per, spent, .. } => {
-                write!(f, "budget of {} for {}", unit.of(limit), scope.name())?;
+                let (limit, scope, spent) = (unit.of(limit), scope.name(), unit.of(spent));
                 match per {
-                    Some(per) => write!(f, " in {}: {} begun", Span(per), unit.of(spent)),
-                    None => write!(f, " at once: {} under way", unit.of(spent)),
+                    Some(per) => {
+                        write!(f, "budget of {limit} in {} for {scope}: {spent} begun", Span(per))
+                    }
+                    None => write!(f, "budget of {limit} at once for {scope}: {spent} under way"),
                 }
             }
             Self::BudgetInDoubt { scope, until, .. } => {
                 let scope = scope.name();
-                write!(f, "the budget for {scope} may be spent by an earlier life until {until}")
+                write!(f, "the budget for {scope} may have been spent before the last restart")?;
+                write!(f, ", and counts as spent until {until}")
             }
-            Self::MemoryFull { limit, .. } => write!(f, "{limit} recent moves remembered already"),
+            Self::MemoryFull { limit, .. } => {
+                write!(f, "{limit} recent moves are remembered, the most allowed")
+            }
             Self::Unfair { tenant, had, all, tasks, of, .. } => {
-                write!(f, "{tenant} was interrupted {had} times of {}", all.saturating_sub(1))?;
+                write!(f, "{tenant} had {had} of {} interruptions", all.saturating_sub(1))?;
                 write!(f, ", with {tasks} of {of} tasks")
             }
-            Self::UnknownSize => f.write_str("a budget counts bytes, and its size is unknown"),
+            Self::UnknownSize => {
+                f.write_str("a budget counts bytes, and the size of its state is unknown")
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ pub enum FitRefusal {
         free_bytes: u64,
         /// That device, by its place in the worker's list; `None` if no device is suitable.
         device: Option<u16>,
-        /// What that device lacks, in bytes: more than the difference where it is overfull.
+        /// How much memory that device lacks, in bytes: more than the difference if it is overfull.
         lacking_bytes: u64,
     },
     /// No CUDA device is capable enough.
@@ -58,13 +58,14 @@ pub enum FitRefusal {
         /// The label.
         label: LabelId,
     },
-    /// The worker has no room: reservations, with everything on its way there, would exceed its capacity.
+    /// The worker has no room: its reservations, with those of all tasks on their way to it, would exceed its
+    /// capacity.
     NoHeadroom {
         /// The resource that is short.
         resource: ResourceId,
         /// The amount that the task needs (unit: [`ResourceId`]).
         needed: f64,
-        /// The amount that is free; negative where too much is promised already. An unknown capacity counts as 0.
+        /// The amount that is free; negative if more is promised than there is. An unknown capacity counts as 0.
         free: f64,
         /// The worker's capacity; 0 if unknown.
         capacity: f64,
@@ -119,13 +120,13 @@ impl fmt::Display for FitRefusal {
             Self::MissingHardware { needs, all: false } => write!(f, "target has none of {needs}"),
             Self::TooLittleMemory { needs_bytes, has_bytes } => {
                 let (needs, has) = (Gib(needs_bytes), Known(has_bytes.map(Gib)));
-                write!(f, "needs {needs} of memory, target has {has}")
+                write!(f, "needs {needs} of memory, target's is {has}")
             }
             Self::TooLittleDeviceMemory { needs_bytes: needs, free_bytes: free, .. } => {
                 write!(f, "needs {} on one device, at most {} free", Gib(needs), Gib(free))
             }
             Self::TooLittleCompute { needs, has } => {
-                write!(f, "needs compute capability {needs}, target has {}", Known(has))
+                write!(f, "needs compute capability {needs}, target's is {}", Known(has))
             }
             Self::MissingLabel { label } => write!(f, "target lacks label {label}"),
             Self::ForbiddenLabel { label } => write!(f, "target carries forbidden label {label}"),
@@ -137,14 +138,14 @@ impl fmt::Display for FitRefusal {
     }
 }
 
-/// Prints what may be unknown.
+/// Prints a figure that may be unknown.
 struct Known<T>(Option<T>);
 
 impl<T: fmt::Display> fmt::Display for Known<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(value) => value.fmt(f),
-            None => f.write_str("an unknown one"),
+            None => f.write_str("unknown"),
         }
     }
 }

@@ -13,28 +13,31 @@ use crate::outcome::Remedy;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GroupRefusal {
-    /// The task moves with its companions, and one of them cannot.
+    /// The task's companions (members of a group that stays together) move with it, and one of them may not leave
+    /// its worker.
     Companion {
-        /// The group they form.
+        /// The group that the task and the companion are in.
         group: GroupId,
         /// The companion that cannot move.
         task: TaskId,
     },
-    /// The task moves with its companions, and one of them cannot go to this worker.
+    /// The task's companions move with it, and one of them may not go to this worker. The whole set is judged, so
+    /// the worker may suit the task itself; ask [`Look::consider`](crate::engine::Look::consider) about the
+    /// companion to learn its own refusal.
     CompanionTarget {
-        /// The group they form.
+        /// The group that the task and the companion are in.
         group: GroupId,
         /// The companion that cannot go there.
         task: TaskId,
     },
-    /// The group stays together, and is elsewhere.
+    /// The group stays together, and its members are on another worker.
     Affinity {
         /// The group.
         group: GroupId,
-        /// Where the group is.
+        /// The worker that the group is on.
         worker: WorkerId,
     },
-    /// The group keeps apart, and a task of the group is there.
+    /// The group keeps apart, and one of its tasks is on the worker.
     AntiAffinity {
         /// The group.
         group: GroupId,
@@ -47,19 +50,19 @@ pub enum GroupRefusal {
         group: GroupId,
         /// By how many tasks the fullest domain would exceed the emptiest.
         skew: u32,
-        /// By how many tasks it may.
+        /// By how many tasks it may do so at most.
         most: u32,
     },
     /// Too many tasks of the group would be unavailable.
     Disruption {
         /// The group.
         group: GroupId,
-        /// How many would be unavailable, with this one.
+        /// How many tasks would be unavailable, this one included.
         unavailable: u32,
-        /// How many may be.
+        /// How many may be unavailable at most.
         most: u32,
     },
-    /// The group is interrupted together, and only to leave a worker that is to be emptied.
+    /// The group is a gang: its tasks are interrupted together, and only to leave a worker that is to be emptied.
     Gang {
         /// The group.
         group: GroupId,
@@ -112,19 +115,27 @@ impl GroupRefusal {
 impl fmt::Display for GroupRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Companion { group, task } => write!(f, "moves with {group}, and {task} cannot"),
+            Self::Companion { group, task } => {
+                write!(f, "moves together with {group}, and {task} cannot move")
+            }
             Self::CompanionTarget { group, task } => {
-                write!(f, "moves with {group}, and {task} cannot go there")
+                write!(f, "moves together with {group}, and {task} cannot go there")
             }
             Self::Affinity { group, worker } => write!(f, "{group} stays together on {worker}"),
             Self::AntiAffinity { group, task } => write!(f, "{group} keeps apart, {task} is there"),
             Self::Spread { group, skew, most } => {
-                write!(f, "{group} would have a skew of {skew}, at most {most}")
+                write!(
+                    f,
+                    "{group} would have {skew} more tasks in one domain than in another, at most {most}"
+                )
             }
             Self::Disruption { group, unavailable, most } => {
-                write!(f, "{group} would have {unavailable} unavailable, at most {most}")
+                let tasks = if unavailable == 1 { "task" } else { "tasks" };
+                write!(f, "{group} would have {unavailable} {tasks} unavailable, at most {most}")
             }
-            Self::Gang { group } => write!(f, "{group} moves as one, and only to empty a worker"),
+            Self::Gang { group } => {
+                write!(f, "{group} is a gang: it moves as a whole, and only to empty a worker")
+            }
         }
     }
 }

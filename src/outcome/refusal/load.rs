@@ -1,4 +1,4 @@
-//! Why would the loads of the workers not stand better after the move?
+//! Why would the loads of the workers be no better after the move?
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::resource::ResourceId;
 use crate::outcome::Remedy;
 use crate::outcome::remedy::enough;
 
-/// The loads of the workers would not stand better.
+/// The loads of the workers would be no better after the move.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -25,7 +25,7 @@ pub enum LoadRefusal {
         /// What the task adds to it.
         added: f64,
     },
-    /// The task carries nothing of what its worker is full of.
+    /// The task does not use the resource that its worker is short of.
     NoRelief,
     /// The worker would be about as loaded as the task's own is now.
     NoGain {
@@ -41,18 +41,18 @@ pub enum LoadRefusal {
         /// The spread before the move.
         before: f64,
     },
-    /// By earlier moves of this round the task's worker is loaded too little to give any more.
+    /// Earlier moves of this round have relieved the task's worker: it gives no further task.
     Relieved {
         /// The load of the task's worker with all moves counted.
         projected: f64,
-        /// The load above which it gives.
+        /// The load above which that worker gives tasks.
         least: f64,
     },
-    /// By earlier moves of this round the worker is loaded too much to take any more.
+    /// Earlier moves of this round have filled the worker: it takes no further task.
     Filled {
         /// The worker's load with all moves counted.
         projected: f64,
-        /// The load below which it takes.
+        /// The load below which the worker takes tasks.
         most: f64,
     },
 }
@@ -88,7 +88,7 @@ impl LoadRefusal {
             Self::WouldOverload { resource, after, most, added } if added <= most => {
                 Remedy::LowerUse(resource, enough(after - most, [after, most]))
             }
-            // The task alone would overload the worker, however little else ran there.
+            // The task alone would overload the worker, even if nothing else ran there.
             Self::WouldOverload { resource, after, most, .. } => {
                 Remedy::Enlarge(resource, enough(after / most, [after / most]))
             }
@@ -114,7 +114,7 @@ impl fmt::Display for LoadRefusal {
             Self::WouldOverload { resource, after, most, .. } => {
                 write!(f, "target's {resource} would stand at {after:.3}, above {most:.3}")
             }
-            Self::NoRelief => f.write_str("carries nothing of what its worker is full of"),
+            Self::NoRelief => f.write_str("does not use the resource that its worker is short of"),
             Self::NoGain { after, most } => {
                 write!(f, "target would stand at {after:.3}, not below {most:.3}")
             }
@@ -122,10 +122,12 @@ impl fmt::Display for LoadRefusal {
                 write!(f, "spread would grow from {before:.3} to {after:.3}")
             }
             Self::Relieved { projected, least } => {
-                write!(f, "source relieved, projected {projected:.3} (gives above {least:.3})")
+                write!(f, "source is relieved already: projected load {projected:.3}")?;
+                write!(f, ", gives tasks above {least:.3}")
             }
             Self::Filled { projected, most } => {
-                write!(f, "target filled, projected {projected:.3} (takes below {most:.3})")
+                write!(f, "target is filled already: projected load {projected:.3}")?;
+                write!(f, ", takes tasks below {most:.3}")
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Why does a task not move? Every "no" with its numbers, its reach, its sentence and its remedy.
+//! Why does a task not move? Every refusal with its numbers, reach, sentence and remedy.
 //!
-//! Refusals come in families, one per file; each family keeps all that is known of its refusals side by side, and
-//! the rules that answer with them stand in the file of `rules` that has about the same name.
+//! Refusals come in families, one file each. A family's file holds everything about its refusals; the rules that
+//! return them are in the file of `rules` with about the same name.
 
 mod budget;
 mod fit;
@@ -84,7 +84,7 @@ macro_rules! families {
     ($($(#[$doc:meta])* $family:ident($refusal:ident)),+ $(,)?) => {
         /// Why a task does not move, with the numbers that decided it.
         ///
-        /// The family is no part of the serialised form, which is the refusal's own: `"pinned"`, or
+        /// The serialised form names the refusal and leaves out its family: `"pinned"`, or
         /// `{"gang": {"group": 3}}`.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(untagged)]
@@ -143,7 +143,7 @@ families! {
     Group(GroupRefusal),
     /// A budget is spent.
     Budget(BudgetRefusal),
-    /// The loads of the workers would not stand better.
+    /// The loads of the workers would be no better after the move.
     Load(LoadRefusal),
     /// The move costs more than it gains.
     Worth(WorthRefusal),

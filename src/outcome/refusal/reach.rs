@@ -1,6 +1,6 @@
 //! How far does a refusal reach?
 
-/// How far a refusal reaches, so that a search need not ask again.
+/// Which pairs a refusal holds for, so that a search need not ask again about any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reach {

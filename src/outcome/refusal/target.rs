@@ -22,15 +22,15 @@ pub enum TargetRefusal {
         /// The worker's stance.
         stance: Stance,
     },
-    /// Nothing, or nothing sensible, is known of the worker's load or capacity.
+    /// The worker's load or capacity is unknown, or its figures are impossible.
     UnknownLoad,
-    /// The worker or its zone is frozen: no move to it begins that nothing forces.
+    /// The worker or its zone is frozen: no voluntary move to the worker begins.
     TargetFrozen {
         /// When the freeze is over.
         until: Timestamp,
     },
-    /// The worker leaves before the task is done, or has taken its next checkpoint; where neither is known,
-    /// within the forecast's horizon; or so soon that the worker is being emptied itself.
+    /// The worker leaves too soon: before the task is done or has taken its next checkpoint, within the forecast's
+    /// horizon if neither moment is known, or so soon that the worker itself is being emptied.
     LeavesBefore {
         /// When the worker leaves.
         leaves: Timestamp,
@@ -42,7 +42,7 @@ pub enum TargetRefusal {
         /// When the task may go back.
         until: Timestamp,
     },
-    /// The worker is none of those that tasks of this class may go to.
+    /// Tasks of this class may not go to the worker.
     OutsideClass {
         /// The class.
         class: ClassId,
@@ -97,10 +97,12 @@ impl fmt::Display for TargetRefusal {
             Self::UnknownLoad => f.write_str("target's load is unknown"),
             Self::TargetFrozen { until } => write!(f, "target is frozen until {until}"),
             Self::LeavesBefore { leaves, needed } => {
-                write!(f, "target leaves at {leaves}, needed until {needed}")
+                write!(f, "target leaves at {leaves}, the task needs it until {needed}")
             }
-            Self::LeftRecently { until } => write!(f, "it left there; not back before {until}"),
-            Self::OutsideClass { class } => write!(f, "target is not in {class}"),
+            Self::LeftRecently { until } => {
+                write!(f, "left the target recently; not back before {until}")
+            }
+            Self::OutsideClass { class } => write!(f, "target is not in class {class}"),
         }
     }
 }

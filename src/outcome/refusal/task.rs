@@ -31,8 +31,8 @@ pub enum TaskRefusal {
         /// Every share above this one contains the task, 0 to 1.
         place: f64,
     },
-    /// The task takes part in no move that nothing forces: a freeze holds for everything, for its kind, for a group
-    /// of it, for its worker or for its worker's zone.
+    /// A freeze stops every voluntary move of the task: a freeze of everything, or of the task's kind, one of its
+    /// groups, its worker, or its worker's zone.
     Frozen {
         /// When the freeze is over.
         until: Timestamp,
@@ -47,7 +47,7 @@ pub enum TaskRefusal {
         /// The migration that moves it.
         migration: MigrationId,
     },
-    /// The task has moved, or failed to, a short while ago.
+    /// The task moved, or failed to move, a short while ago.
     CoolingDown {
         /// When the task may move again.
         until: Timestamp,
@@ -64,16 +64,16 @@ pub enum TaskRefusal {
         /// How long it has run.
         #[serde(rename = "running_secs", with = "as_seconds")]
         running: Duration,
-        /// How long a task may have run to be moved.
+        /// The longest that a movable task may have run.
         #[serde(rename = "most_secs", with = "as_seconds")]
         most: Duration,
     },
     /// The task will be done before a move would have paid off.
     NearlyDone {
-        /// How long it still runs.
+        /// How long it will still run.
         #[serde(rename = "remaining_secs", with = "as_seconds")]
         remaining: Duration,
-        /// How long it must still run.
+        /// How long it would have to run for a move to pay off.
         #[serde(rename = "least_secs", with = "as_seconds")]
         least: Duration,
     },
@@ -86,8 +86,8 @@ pub enum TaskRefusal {
         /// That worker.
         worker: WorkerId,
     },
-    /// The task's worker is to be emptied, but may not be what its record says: there are several records, or the
-    /// record could not be read.
+    /// The task's worker is to be emptied, but its record cannot be relied on: there are several records of it, or
+    /// the record could not be read.
     DoubtfulSource {
         /// That worker.
         worker: WorkerId,
@@ -152,29 +152,33 @@ impl TaskRefusal {
 impl fmt::Display for TaskRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Pinned | Self::BadRecord | Self::Unplaced => f.write_str(self.name()),
+            Self::Pinned => f.write_str(self.name()),
+            Self::BadRecord => f.write_str("its record is invalid"),
+            Self::Unplaced => f.write_str("on no worker yet"),
             Self::OutOfScope { label } => write!(f, "out of scope: it lacks label {label}"),
             Self::OutOfShare { share, place } => {
-                let shares = format_args!("shares above {place:.3} have it");
-                write!(f, "out of scope: among {share:.3} of all tasks; {shares}")
+                write!(f, "out of scope: the share in scope is {share:.3}")?;
+                write!(f, ", this task is in every share above {place:.3}")
             }
             Self::Frozen { until } => write!(f, "frozen until {until}"),
             Self::NotBefore { until } => write!(f, "not before {until}"),
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
             Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
             Self::CameBack { times, until } => {
-                write!(f, "evicted, it came back ({times} in a row); not before {until}")
+                write!(f, "evicted, and back again ({times} in a row); not before {until}")
             }
             Self::LongRunning { running, most } => {
                 let [running, most] = [running, most].map(seconds);
-                write!(f, "running for {running:.0}s, over {most:.0}s: almost done")
+                write!(f, "has run {running:.0}s, more than {most:.0}s: taken as almost done")
             }
             Self::NearlyDone { remaining, least } => {
                 let [remaining, least] = [remaining, least].map(seconds);
-                write!(f, "done in {remaining:.0}s, a move takes {least:.0}s to pay off")
+                write!(f, "done in {remaining:.0}s; a move needs {least:.0}s to pay off")
             }
-            Self::UnknownPlace { worker } => write!(f, "said to be on {worker}, which is unknown"),
-            Self::DoubtfulSource { worker } => write!(f, "the record of {worker} is in doubt"),
+            Self::UnknownPlace { worker } => write!(f, "reported on {worker}, which is unknown"),
+            Self::DoubtfulSource { worker } => {
+                write!(f, "the record of {worker} is duplicate or unreadable")
+            }
         }
     }
 }

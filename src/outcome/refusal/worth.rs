@@ -23,18 +23,18 @@ pub enum WorthRefusal {
         benefit: f64,
         /// The net benefit must exceed this.
         least: f64,
-        /// Points of cost beyond the top of the scale, which do not count.
+        /// Points of cost above the top of the scale; they do not count.
         beyond: f64,
-        /// Points by which what speaks against the target outweighs the benefit, which do not count.
+        /// Points by which the sum of the benefit's factors is below 0; they do not count.
         below: f64,
     },
-    /// The move would not repay itself before the task ends, nor as far ahead as gains are counted.
+    /// The move would not repay its downtime and lost work before the task ends or the horizon is reached.
     NotRepaid {
         /// What the move gains per second, in seconds of the task's work.
         gain: f64,
         /// How many times as fast the task would run there; part of the gain.
         times: f64,
-        /// How long the gain lasts: until the task would end there, or up to the horizon if that is nearer.
+        /// How long the gain lasts: until the task would end on the target, or up to the horizon if that is nearer.
         #[serde(rename = "left_secs", with = "as_seconds")]
         left: Duration,
         /// Downtime and lost work.
@@ -44,8 +44,8 @@ pub enum WorthRefusal {
         #[serde(rename = "horizon_secs", with = "as_seconds")]
         horizon: Duration,
     },
-    /// How long the move would keep the task still, or how much of its work would be lost, is not known: the size of
-    /// its state, its last checkpoint, or the bandwidth of a link; or how loaded its worker is.
+    /// The move's downtime or lost work is unknown, because one of these is: the size of the task's state, the moment
+    /// of its last checkpoint, the bandwidth of a link, or the load of its worker.
     UnknownTransfer,
 }
 
@@ -98,11 +98,12 @@ impl fmt::Display for WorthRefusal {
             Self::NotRepaid { gain, left, price, horizon, .. } => {
                 let gained = Span(from_seconds((gain * seconds(left)).max(0.0)));
                 let (price, left_for) = (Span(price), Span(left));
-                let end = if left < horizon { "it would end in" } else { "the horizon is" };
-                write!(f, "{gain:.2} a second gain {gained}, downtime and lost work are {price}")?;
-                write!(f, "; {end} {left_for}")
+                let end =
+                    if left < horizon { "before it ends in" } else { "within the horizon of" };
+                write!(f, "gains {gain:.2}s a second, {gained} {end} {left_for}")?;
+                write!(f, "; downtime and lost work cost {price}")
             }
-            Self::UnknownTransfer => f.write_str("downtime or lost work are unknown"),
+            Self::UnknownTransfer => f.write_str("its downtime or its lost work is unknown"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! How much of every worker is reserved?
 //!
-//! A worker's own statement counts, or else the claims of its tasks; a migration keeps room on both its ends until it
-//! is known where the task is. A worker with tasks of 2 and 3 processors that is the target of one of 4 has 9
-//! reserved; where it states 6, and does not show the third task yet, 6 + 4 = 10.
+//! A worker's own statement counts, or else the claims of its tasks. A migration reserves room on its source and its
+//! target until it is known where the task is. A worker with tasks of 2 and 3 processors that is the target of a task
+//! of
+//! 4 has 9 reserved; if it states 6, and does not show the third task yet, 6 + 4 = 10.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -67,7 +68,7 @@ pub(super) fn claims(
 
 /// The workers on which a task needs room.
 struct Rooms {
-    /// The source that has yet to stop the task, while its copy runs elsewhere.
+    /// The source that has not stopped the task yet, while its copy runs on the target.
     stopping: Option<WorkerRow>,
     /// The worker that runs the task.
     here: Option<WorkerRow>,
@@ -82,8 +83,8 @@ impl Rooms {
             _ => None,
         };
         let [from, to] = place.ends();
-        // A record may show a task under way on a worker that was lost before: the task is at one of its ends
-        // all the same.
+        // A record may show a task under way on a worker that was lost before: the task is still at its source or
+        // target.
         let is_possible = |here: &WorkerRow| {
             [from, to].contains(&Some(*here))
                 || [from, to] == [None; 2]
@@ -98,7 +99,7 @@ impl Rooms {
     }
 }
 
-/// Keeps room on the source, by the alternative that the task runs by there.
+/// Reserves room on the source, for the alternative that the task runs by there.
 fn claim_where_it_stops(
     ledger: &mut Ledger,
     task: &Task,
@@ -117,7 +118,7 @@ fn claim_where_it_stops(
     }
 }
 
-/// Keeps room on the target.
+/// Reserves room on the target.
 fn claim_where_it_arrives(
     ledger: &mut Ledger,
     as_there: &Task,
@@ -141,7 +142,7 @@ fn claim_where_it_arrives(
     }
 }
 
-/// Where a worker states what it has reserved, its word counts, and what is on its way there.
+/// For a worker that states what it has reserved, its statement counts, and the claims on their way there.
 fn stated_claims(ledger: &mut Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
     if snapshot.workers().iter().all(|worker| worker.reserved.is_empty()) {
         return;
@@ -166,8 +167,8 @@ fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
     }
 }
 
-/// Counts a migration against the budgets of both its ends; one that interrupts nothing against the budget of its
-/// target only.
+/// Counts a migration against the budgets of its source and its target; a migration that interrupts nothing counts
+/// against the budget of its target only.
 fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     if let Some(from) = from {
         ledger.outgoing[from] += 1;
@@ -180,7 +181,7 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     }
 }
 
-/// Keeps room for a migration whose task the snapshot does not list. A task that nobody has needs none.
+/// Reserves room for a migration whose task the snapshot does not list. A task that no worker has needs none.
 fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
     if migration.phase() == Phase::Released {
@@ -199,9 +200,8 @@ fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
     }
 }
 
-/// The claims that are on their way to each worker, or may come back to it, and are not in its own statement of what
-/// it has promised, worker by worker and column by column: the statement has the claims of the tasks that are shown
-/// there.
+/// The claims that are on their way to each worker, or may come back to it, and not in its own statement, which
+/// contains the claims of the tasks that are shown there; worker by worker and column by column.
 fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) -> Vec<f64> {
     let width = ledger.columns.len();
     let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
@@ -224,8 +224,8 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
     sums
 }
 
-/// Reserves memory for a task on a worker: on the device that the task is said to use, or else on the one that it
-/// fits most tightly.
+/// Reserves memory for a task on a worker: on the device that the host names for it, or else on the one that it fits
+/// most tightly.
 fn reserve(
     ledger: &mut Ledger,
     task: &Task,

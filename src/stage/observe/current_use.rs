@@ -1,7 +1,7 @@
-//! How much of every worker is in use by now, beyond what its last measurement has seen?
+//! How much of every worker is in use now, beyond what its last measurement shows?
 //!
-//! A worker measured 5 s ago uses 4 processors. A task of 2 processors that left it 3 s ago and one of 1 that the
-//! host's scheduler placed there 2 s ago are in no measurement: 4 - 2 + 1 = 3. What happened 20 s ago has been
+//! A worker measured 5 s ago uses 4 processors. A task of 2 processors left it 3 s ago, and the host's scheduler placed
+//! a task of 1 there 2 s ago; no measurement shows either: 4 - 2 + 1 = 3. A task that arrived 20 s ago has been
 //! measured, and nothing is added for it.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::snapshot::{Phase, Snapshot, Task};
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, UnderWay, Variants, WorkerView};
 
-/// Adds to the reported use what the migrations of the engine have changed since.
+/// Adds to the reported use the changes by migrations of the engine since the measurement.
 pub(super) fn project(
     ledger: &mut Ledger,
     state: &State,
@@ -58,8 +58,7 @@ pub(super) fn project(
     }
 }
 
-/// Adds the use of tasks that began after their worker was measured: a scheduler has placed them since, and no
-/// measurement has seen them.
+/// Adds the use of tasks that began after their worker was measured: a scheduler has placed them since.
 pub(super) fn add_begun(
     ledger: &mut Ledger,
     state: &State,
@@ -67,7 +66,7 @@ pub(super) fn add_begun(
     workers: &Column<WorkerRow, WorkerView>,
     variants: &BTreeMap<TaskRow, Variants>,
 ) {
-    // `project` has added the tasks that the engine itself has moved.
+    // `project` has already added the tasks that the engine itself has moved.
     let ours: BTreeSet<TaskId> = state.arrivals.iter().map(|landed| landed.task).collect();
     let is_ours = |task: &Task| ours.contains(&task.id) && !broken!("begun_by_a_move");
     let mut scratch = Footprint::default();
@@ -85,8 +84,7 @@ pub(super) fn add_begun(
     }
 }
 
-/// Whether a task began less than `age` ago. One that has run for no time at all has not begun, or nobody says how
-/// long it has run.
+/// Whether a task began less than `age` ago. `running == 0` means that it has not begun, or that the time is unknown.
 fn began_within(task: &Task, age: Duration) -> bool {
     let has_begun = !task.running.is_zero() || broken!("begun_unknown");
     let is_new = task.running < age || broken!("begun_once");

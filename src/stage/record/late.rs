@@ -1,11 +1,11 @@
-//! Who will not be gone in time from a worker that leaves?
+//! Which tasks will still be on a worker when it leaves?
 //!
-//! The answer assumes that nothing else happens, and names the earliest moment:
+//! The answer assumes that nothing else happens, and gives the earliest moment:
 //!
 //! * a migration under way goes on;
 //! * a task that nothing stops, or only a disruption budget that the engine's own moves have used up, begins in one of
-//!   the next rounds: by deadline, in each round as many as began in this one, and at least one;
-//! * a task that waits for a moment, or for a budget over time, begins then.
+//!   the next rounds: in the order of the deadlines, as many per round as began in this one, and at least one;
+//! * a task that waits for a moment, or for a budget with a window, begins then.
 //!
 //! With rounds every 30 s, two evacuations begun in this round and five tasks left, two begin after 30 s, two after
 //! 60 s and one after 90 s; each is gone when its worker has handed it over.
@@ -24,12 +24,12 @@ use crate::snapshot::{Group, GroupRule, Stance};
 use crate::state::State;
 use crate::view::{Interruption, Ledger, Place, View, charge};
 
-/// Whether any worker that leaves is to be emptied.
+/// Whether any worker that leaves must be emptied.
 pub(super) fn is_asked(view: &View<'_>) -> bool {
     view.worker_rows().any(|worker| leaves(view, worker).is_some())
 }
 
-/// When a worker that is to be emptied leaves; `None` if it stays or is not to be emptied.
+/// When a worker that must be emptied leaves; `None` if it stays or need not be emptied.
 fn leaves(view: &View<'_>, worker: WorkerRow) -> Option<Timestamp> {
     let worker = &view.workers[worker];
     if worker.stance == Stance::Drain { worker.departs_at } else { None }
@@ -103,7 +103,7 @@ fn turns(
     })
 }
 
-/// How many members of every group with a disruption budget the engine's own migrations have taken away.
+/// How many members of every group with a disruption budget are unavailable because of the engine's own migrations.
 fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
     let limited = |group: &&Group| matches!(group.rule, GroupRule::Disruption { .. });
     let groups = view.snapshot.groups().iter().filter(limited);
@@ -124,8 +124,8 @@ struct Stops<'a> {
 }
 
 impl Stops<'_> {
-    /// When the refusal of the task in `row` ends by itself; `None` if it does not. A task that waits for a companion
-    /// waits for what stops that one, if `companions` are to be asked.
+    /// When the refusal of the task in `row` ends by itself; `None` if it does not. If `companions` may be asked, a
+    /// task that waits for a companion waits for the end of the companion's refusal.
     fn over(&self, row: TaskRow, no: &Rejection, companions: bool) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {

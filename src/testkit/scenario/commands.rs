@@ -1,4 +1,4 @@
-//! What does a line of a story do to its world, and what does it print?
+//! What does a line of a story change in its world, and what does it print?
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,7 +22,7 @@ use crate::snapshot::{Event, Report};
 use crate::state::State;
 use crate::verify::Watch;
 
-/// So many workers' loads are printed per round.
+/// The loads of at most this many workers are printed per round.
 const SHOWN_WORKERS: usize = 12;
 
 /// A command line, and the indented lines under it.

@@ -1,4 +1,4 @@
-//! How does the host go about its commands? The words of `host`.
+//! How does the host carry out its commands? The words of `host`.
 
 use core::time::Duration;
 

@@ -75,7 +75,7 @@
 //! |---|---|
 //! | `must move t1 w1 -> w2 because overload` | a release like this was commanded; every part may be left out |
 //! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `evict`, `start`, `stop`, `requeue`, `abort t1 at w1`; `command nothing` |
-//! | `must begin 2`, `at most 2`, `at least 2` | so many migrations were begun |
+//! | `must begin 2`, `at most 2`, `at least 2` | this many migrations began |
 //! | `must propose t1 w1 -> w2 because overload` | a release or placement like this was proposed; `propose nothing` |
 //! | `must end t1 completed` | a migration ended like this |
 //! | `must call t1 late` | a round found that it will not be gone in time |

@@ -31,7 +31,7 @@ pub(super) const TASK_CPU: f64 = 1.0;
 #[derive(Clone, Debug)]
 pub(super) struct Site {
     pub(super) worker: Worker,
-    /// Resources whose use nobody knows.
+    /// Resources of unknown use.
     silent: Vec<ResourceId>,
 }
 

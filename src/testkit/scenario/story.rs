@@ -18,7 +18,7 @@ const RULE: &str = "----";
 pub struct Played {
     /// The story with what the engine says now.
     pub text: String,
-    /// Claims that do not hold, checks that fail, words that nobody knows: what no rewriting mends.
+    /// Claims that do not hold, checks that fail, unknown words: faults that rewriting cannot mend.
     pub faults: Vec<Fault>,
     /// Where the engine says something else than the story expects.
     pub changes: Vec<Change>,

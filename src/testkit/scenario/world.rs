@@ -1,4 +1,4 @@
-//! What lasts from one command of a story to the next, and what does the engine say to it?
+//! What is kept from one command of a story to the next, and how does the engine answer each?
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -380,7 +380,7 @@ fn requirements() -> impl Strategy<Value = Requirements> {
         })
 }
 
-/// Any task of a cluster with so many workers, wherever it may be.
+/// Any task of a cluster with this many workers, in any place.
 pub fn task(id: u64, workers: u64) -> impl Strategy<Value = Task> {
     let on = (0..workers).prop_map(|nth| Placement::On(WorkerId::new(nth + 1)));
     let phase = select(vec![Phase::Releasing, Phase::Released, Phase::Assigned]);

@@ -20,7 +20,7 @@ use crate::id::{Epoch, ZoneId};
 use crate::state::State;
 use crate::{Config, Engine};
 
-/// So many rounds old may be what was saved.
+/// At most this many rounds old is the saved state.
 const OLDEST: usize = 10;
 
 /// A history, and when the engine dies in it.
@@ -48,9 +48,9 @@ pub struct Failover {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Death {
-    /// It dies after so many rounds: the next input, a report or a snapshot, comes to the next one.
+    /// It dies after this many rounds: the next input, a report or a snapshot, comes to the next one.
     pub after: usize,
-    /// So many rounds old is the state that the next one has; none: it has nothing.
+    /// How many rounds old the state of the next life is; `None` if it has no state.
     pub age: Option<usize>,
 }
 
@@ -148,7 +148,7 @@ impl Mortal {
 
 /// Histories in which the engine dies up to four times, often early, and what the next one has is up to ten rounds
 /// old, or nothing. The host shows every task that is on its way or is told to go; commands and reports are late and
-/// lost as ever. So many moves are allowed at once, whatever the cluster, and most have a tight table beside.
+/// lost as ever. This many moves are allowed at once, whatever the cluster, and most have a tight table beside.
 pub fn failovers() -> impl Strategy<Value = Failover> {
     let death = (prop_oneof![1..6_usize, 1..24_usize], weighted(0.7, 0..=OLDEST));
     let death = death.prop_map(|(after, age)| Death { after, age });

@@ -34,7 +34,7 @@ pub struct Host {
     pub now: Timestamp,
     /// What must never happen, and did.
     pub faults: Vec<String>,
-    /// So many moves were under way at once, or about to be, when most were.
+    /// The most moves that were under way at once, or about to be.
     pub most_moves: usize,
     workers: BTreeMap<WorkerId, Body>,
     tasks: BTreeMap<TaskId, HostedTask>,
@@ -125,19 +125,19 @@ impl Host {
         host
     }
 
-    /// Tasks that nobody has, though nobody is moving them.
+    /// Tasks that no worker has and no migration moves.
     pub fn lost(&self) -> Vec<TaskId> {
         let saved = |it: &&HostedTask| matches!(it.task.placement, Placement::Moving { .. });
         self.tasks.values().filter(saved).map(|hosted| hosted.task.id).collect()
     }
 
-    /// Tasks of which two copies run, though nobody is moving them.
+    /// Tasks of which two copies run and that no migration moves.
     pub fn doubled(&self) -> Vec<TaskId> {
         let doubled = self.tasks.values().filter(|hosted| hosted.copy.is_some());
         doubled.map(|hosted| hosted.task.id).collect()
     }
 
-    /// Lets so many fair turns go by at most; whether the engine had nothing under way after one of them.
+    /// Lets at most this many fair turns pass; whether the engine had nothing under way after one of them.
     pub(super) fn rests(
         &mut self,
         seconds: u64,

@@ -24,7 +24,7 @@ pub struct History {
     pub turns: Vec<Turn>,
     /// Whether tasks under way are listed in snapshots, or missing from them.
     pub shows_moving: bool,
-    /// Workers are measured every so many turns.
+    /// Workers are measured every this many turns.
     pub measured_every: usize,
     /// Whether tasks that are still to be released, and orphans that are still to be placed, are
     /// listed as on their way: what an engine needs that has lost its state.
@@ -47,7 +47,7 @@ pub struct Turn {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Deed {
-    /// So many turns later.
+    /// This many turns later.
     pub delay: usize,
     /// With this result; nothing comes of it where there is none.
     pub result: Option<Done>,
@@ -96,9 +96,9 @@ pub enum Happening {
     Revive(Index),
     /// A worker changes its mind.
     Stance(Index, Stance),
-    /// A task uses so many times what it used.
+    /// A task uses this many times what it used.
     Load(Index, f64),
-    /// A new task, of so many cores.
+    /// A new task, of this many cores.
     Arrive(Index, f64),
     /// A task comes to its end.
     Finish(Index),

@@ -33,7 +33,7 @@ pub fn linked(clusters: impl Strategy<Value = Cluster>) -> impl Strategy<Value =
     })
 }
 
-/// What a hand-over is reckoned from.
+/// The figures from which a handover is computed.
 pub fn transfer() -> impl Strategy<Value = Transfer> {
     let defaults = (weighted(0.8, 1e7..1e10_f64), weighted(0.8, 0..(8_u64 << 30)));
     let times = (0..60_u64, 0..60_u64, option::of(1..3_600_u64));

@@ -13,7 +13,7 @@ use crate::{TaskId, WorkerId};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bill {
     pub(super) begun: Vec<Begun>,
-    /// Scopes and windows in force, each with how many had been begun before.
+    /// Scopes and windows in force, each with the number of interruptions begun before.
     pub(super) since: BTreeMap<(Scope, Duration), usize>,
     pub(super) epoch: Epoch,
 }

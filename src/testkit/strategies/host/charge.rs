@@ -1,4 +1,4 @@
-//! Does the engine keep to the table of budgets, as the host really is?
+//! Does the engine keep the table of budgets, counted on the true state of the host?
 
 use alloc::collections::BTreeSet;
 use alloc::format;

@@ -221,7 +221,7 @@ impl Host {
         }
     }
 
-    /// A task that somebody has needs no scheduler.
+    /// A task that a worker has needs no scheduler.
     fn requeue(&mut self, command: &Command) {
         let Some(hosted) = self.tasks.get_mut(&command.task) else { return };
         hosted.requeue();
