@@ -103,7 +103,7 @@ const SHAPES: [Shape; 8] = [
     },
     Shape::moves("all tasks under way", 2.0, moving, moving),
     Shape::moves("half of the tasks under way", 2.0, mixed, mixed),
-    Shape::moves("all tasks found under way", 6.0, still, moving),
+    Shape::moves("all tasks found under way", 5.0, still, moving),
 ];
 
 /// Half of the workers at 0.95, half at 0.15.
