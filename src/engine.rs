@@ -34,14 +34,18 @@ pub use look::Look;
 /// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is
 ///    repeated asks for nothing new.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
-///    commands of the [`Reply`]: a released task runs nowhere until its target is told.
+///    commands of the [`Reply`]: a released task runs nowhere until its target is told. A snapshot is the truth of
+///    its moment: a report of an earlier moment that it contradicts is ignored.
 /// 4. Save [`state`](Self::state) after every tick and every report, before commands leave the host.
 /// 5. After a restart, [`resume`](Self::resume) in a higher [`Epoch`] than any before; without a saved
 ///    state, [`in_epoch`](Self::in_epoch). Two lives in one epoch could issue one id for two moves.
 /// 6. Honour the fence: once the host has seen a command of a later migration for a task, it ignores
 ///    commands of earlier ones. Keep one fence for the whole host, not one per worker: a worker that
 ///    has not heard of the later migration would still obey the earlier one.
-/// 7. After a restart, tick once and then repeat [`outstanding`](Self::outstanding).
+/// 7. After a restart, tick once, then report, and repeat [`outstanding`](Self::outstanding). Until the first
+///    snapshot, a release may be answered already, and is ignored.
+/// 8. Show a task that is on its way as [`Placement::Moving`](crate::snapshot::Placement::Moving), in the phase that
+///    the host knows of: what the engine was not told, it learns from there.
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by
