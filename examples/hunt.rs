@@ -36,7 +36,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 fn play(text: &str) -> Result<ExitCode, Box<dyn Error>> {
     let schedule: Schedule = serde_json::from_str(text)?;
-    match replay(&schedule) {
+    let (story, violation) = replay(&schedule);
+    story.iter().for_each(|line| println!("{line}"));
+    match violation {
         Some(violation) => {
             println!("{} ({}): {}", violation.kind, violation.by, violation.says);
             Ok(ExitCode::FAILURE)

@@ -43,6 +43,8 @@ pub(super) struct Letter {
     pub(super) command: Command,
     /// Whether it may be the same order as the last one, and not a second one.
     pub(super) repeats: bool,
+    /// Whether the worker that it is for has died since it was written: what is back is another one.
+    pub(super) is_void: bool,
 }
 
 /// What becomes of an order.
@@ -58,6 +60,8 @@ pub(super) enum Deed {
 pub(super) struct Job {
     /// As the host shows it.
     pub(super) task: Task,
+    /// Whether a task that could not be placed is shown as released, and not as orphaned.
+    keeps_moving: bool,
     /// What it uses, in thousandths of its demand.
     pub(super) use_permille: u32,
     /// The workers that run it.
@@ -77,13 +81,14 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(task: Task) -> Self {
+    pub(super) fn new(task: Task, keeps_moving: bool) -> Self {
         let runs = match task.placement {
             Placement::On(worker) => Vec::from([worker]),
             _ => Vec::new(),
         };
         Self {
             task,
+            keeps_moving,
             use_permille: 1_000,
             runs,
             orders: Vec::new(),
@@ -100,7 +105,7 @@ impl Job {
         self.runs.contains(&worker)
     }
 
-    /// A worker, other than these, that runs the task or was told to run it.
+    /// A worker, other than these, that runs the task, or was told to run it and has not given up.
     fn holder(&self, but: &[WorkerId]) -> Option<WorkerId> {
         let told = self.orders.iter().filter(|order| order.ask == Ask::Run);
         let mut holders = self.runs.iter().copied().chain(told.map(|order| order.worker));
@@ -136,7 +141,12 @@ impl Job {
     fn kept(&mut self, migration: MigrationId, to: WorkerId, at: Timestamp) {
         match self.runs.first() {
             Some(&worker) => self.show(Placement::On(worker)),
-            None => self.moving(migration, to, Phase::Released, at),
+            None => {
+                self.moving(migration, to, Phase::Released, at);
+                if !self.keeps_moving && self.source().is_none() {
+                    self.show(Placement::Orphaned);
+                }
+            }
         }
     }
 
@@ -170,6 +180,9 @@ impl Job {
             return Ok(());
         }
         self.fence = Some(migration);
+        if letter.is_void {
+            return Ok(());
+        }
         if letter.repeats && self.last == Some((migration, action)) {
             self.mail.extend(self.answer);
             return Ok(());
@@ -266,8 +279,13 @@ impl Job {
     }
 
     fn requeue(&mut self, command: Command) -> Result<(), Breach> {
+        if let Some(&worker) = self.runs.first() {
+            // Its scheduler queues no task that runs.
+            self.show(Placement::On(worker));
+            return Ok(());
+        }
         if let Some(worker) = self.holder(&[]) {
-            return Err(breach(Kind::QueuedWhileHeld, command, &format!("{worker} holds it")));
+            return Err(breach(Kind::QueuedWhileHeld, command, &format!("{worker} was told")));
         }
         self.orders.clear();
         self.show(Placement::Unplaced);
@@ -310,6 +328,13 @@ impl Job {
         self.say(at, event);
     }
 
+    const fn source(&self) -> Option<WorkerId> {
+        match self.task.placement {
+            Placement::Moving { from, .. } => from,
+            _ => None,
+        }
+    }
+
     fn target(&self) -> Option<WorkerId> {
         match self.task.placement {
             Placement::Moving { to, .. } => Some(to),
@@ -318,16 +343,24 @@ impl Job {
     }
 
     /// A worker dies.
-    pub(super) fn crash(&mut self, worker: WorkerId) {
-        self.take_orders(worker);
+    pub(super) fn crash(&mut self, worker: WorkerId, at: Timestamp) {
+        for letter in &mut self.post {
+            letter.is_void |= addressee(letter.command.action) == Some(worker);
+        }
+        let order = self.take_orders(worker);
         if !self.is_on(worker) {
+            if let Some(order) = order {
+                self.kept(order.migration, worker, at);
+            }
             return;
         }
         self.runs.retain(|&runs| runs != worker);
         match (self.runs.first(), self.task.placement) {
             (Some(&other), _) => self.show(Placement::On(other)),
-            (None, Placement::On(_)) => self.show(Placement::Orphaned),
-            (None, _) => {}
+            (None, Placement::Moving { migration, to, phase, since, .. }) if self.is_held() => {
+                self.show(Placement::Moving { migration, from: None, to, phase, since });
+            }
+            (None, _) => self.show(Placement::Orphaned),
         }
     }
 
@@ -337,6 +370,19 @@ impl Job {
             self.runs.push(worker);
             self.show(Placement::On(worker));
         }
+    }
+}
+
+/// The worker that a command is for.
+const fn addressee(action: Action) -> Option<WorkerId> {
+    match action {
+        Action::Release { from, .. }
+        | Action::Stop { from }
+        | Action::Evict { from, .. }
+        | Action::RequeueFor { from, .. } => Some(from),
+        Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => Some(to),
+        Action::Abort { worker } => Some(worker),
+        Action::Requeue => None,
     }
 }
 

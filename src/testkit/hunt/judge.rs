@@ -82,13 +82,13 @@ impl Judge {
     }
 
     fn hear_end(&mut self, ended: &Ended) -> Result<(), Breach> {
-        let &Ended { migration, task, at, fate, .. } = ended;
+        let &Ended { migration, task, from, at, fate, .. } = ended;
         if let Some(before) = self.end(migration) {
             let by = words(&format!("{fate:?}"));
             let says = format!("{ended}: it had ended at {before}");
             return Err(Breach { kind: Kind::EndedTwice, by, says });
         }
-        let has_moved = matches!(fate, Fate::Completed);
+        let has_moved = from.is_some() && fate == Fate::Completed;
         self.log.push(Entry::Ended { migration, task, at, has_moved });
         Ok(())
     }

@@ -67,7 +67,7 @@ pub fn hunt(rounds: u64, seed: u64, mut seen: impl FnMut(u64)) -> Found {
     }
     for (times, mut violation) in kinds.into_values() {
         let shortest = shrink::shortest(violation.schedule, violation.kind, &violation.by);
-        if let Some(breach) = play::replay(&shortest).breach {
+        if let Some(breach) = play::replay(&shortest, false).breach {
             violation.says = breach.says;
         }
         violation.schedule = shortest;
@@ -82,7 +82,7 @@ fn one(seed: u64, found: &mut Found) -> (Schedule, Option<Breach>) {
     let mut dice = Dice::new(seed);
     let setup = Setup::random(&mut dice);
     let mut faults = Faults::new(dice);
-    let played = play::play(&setup, |world| faults.next(world));
+    let played = play::play(&setup, false, |world| faults.next(world));
     found.rounds += played.rounds;
     found.commands += played.commands;
     found.migrations += played.migrations;
@@ -104,8 +104,14 @@ fn keep(
     }
 }
 
-/// Plays a schedule again; `None` if it keeps every promise.
-pub fn replay(schedule: &Schedule) -> Option<Violation> {
-    let Breach { kind, by, says } = play::replay(schedule).breach?;
-    Some(Violation { kind, by, says, schedule: schedule.clone() })
+/// Plays a schedule again, and tells what happens line by line; no violation if it keeps every promise.
+pub fn replay(schedule: &Schedule) -> (Vec<String>, Option<Violation>) {
+    let played = play::replay(schedule, true);
+    let violation = played.breach.map(|Breach { kind, by, says }| Violation {
+        kind,
+        by,
+        says,
+        schedule: schedule.clone(),
+    });
+    (played.story, violation)
 }

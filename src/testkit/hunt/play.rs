@@ -39,6 +39,8 @@ pub(super) struct Play {
     /// Whether the host has yet to repeat what was outstanding.
     owes_repeats: bool,
     judge: Judge,
+    /// What happens, line by line, if anybody wants to read it.
+    pub(super) story: Option<Vec<String>>,
     pub(super) rounds: u64,
     pub(super) commands: u64,
 }
@@ -57,6 +59,7 @@ impl Play {
             kept: None,
             owes_repeats: false,
             judge: Judge::new(cooldown),
+            story: None,
             rounds: 0,
             commands: 0,
         })
@@ -68,6 +71,7 @@ impl Play {
 
     pub(super) fn step(&mut self, step: Step) -> Result<(), Breach> {
         self.world.wait(1);
+        self.note(|play| format!("{} {step:?}", play.world.now));
         match step {
             Step::Wait(millis) => self.world.wait(millis),
             Step::Tick(sight) => {
@@ -143,13 +147,22 @@ impl Play {
         self.saves.push(Save { state, remembered });
     }
 
+    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.story.is_some() {
+            let line = line(self);
+            self.story.get_or_insert_default().push(line);
+        }
+    }
+
     fn tick(&mut self, snapshot: &Snapshot) -> Result<(), Breach> {
         self.rounds += 1;
+        self.note(|_| told(snapshot));
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
                 self.hear(&outcome.commands, &outcome.ended)?;
                 if core::mem::take(&mut self.owes_repeats) {
                     let outstanding = self.engine.outstanding();
+                    self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
                     self.send(&outstanding, true);
                 }
                 Ok(())
@@ -160,6 +173,11 @@ impl Play {
 
     /// The engine has said something: it is saved, judged, and sent.
     fn hear(&mut self, commands: &[Command], ended: &[Ended]) -> Result<(), Breach> {
+        self.note(|_| {
+            let commands = commands.iter().map(|command| format!("\n    {command}"));
+            let ended = ended.iter().map(|ended| format!("\n    ended: {ended}"));
+            commands.chain(ended).collect()
+        });
         self.judge.hear(self.world.now, commands, ended)?;
         self.save();
         self.send(commands, false);
@@ -170,7 +188,7 @@ impl Play {
         self.commands += commands.len() as u64;
         for &command in commands {
             if let Some(job) = self.world.job(command.task) {
-                job.post.push_back(Letter { command, repeats });
+                job.post.push_back(Letter { command, repeats, is_void: false });
             }
         }
     }
@@ -199,6 +217,7 @@ impl Play {
             Pick::Twice => job.mail.front().copied(),
         };
         let Some(report) = report else { return Ok(()) };
+        self.note(|_| format!("  report of {}: {}", report.at, report.event));
         let reply = self.engine.report(&report);
         self.hear(&reply.commands, &reply.ended)
     }
@@ -271,9 +290,11 @@ impl Play {
 
     fn nobody_is_lost(&self) -> Result<(), Breach> {
         for job in &self.world.jobs {
-            let Placement::Moving { phase, .. } = job.task.placement else { continue };
+            let Placement::Moving { phase, from, .. } = job.task.placement else { continue };
             let kind = if job.is_held() { Kind::Stuck } else { Kind::Lost };
-            let by = format!("{phase}{}", if self.epoch > 0 { ", after a restart" } else { "" });
+            let source = if from.is_none() { ", no source" } else { "" };
+            let life = if self.epoch > 0 { ", after a restart" } else { "" };
+            let by = format!("{phase}{source}{life}");
             let says = format!("{} is shown as {:?}", job.task.id, job.task.placement);
             return Err(Breach { kind, by, says });
         }
@@ -281,7 +302,20 @@ impl Play {
     }
 }
 
+/// A snapshot in one line: what it says of tasks, and which workers it names.
+fn told(snapshot: &Snapshot) -> String {
+    let workers = snapshot.workers().iter();
+    let workers = workers.map(|worker| format!(" {} {}", worker.id, worker.stance));
+    let tasks = snapshot.tasks().iter();
+    let tasks = tasks.map(|task| format!("\n    {} {:?}", task.id, task.placement));
+    let reports = snapshot.reports().iter();
+    let reports = reports.map(|report| format!("\n    report of {}: {}", report.at, report.event));
+    let lines: String = workers.chain(tasks).chain(reports).collect();
+    format!("  {snapshot}:{lines}")
+}
+
 /// What came of a schedule.
+#[derive(Default)]
 pub(super) struct Played {
     pub(super) rounds: u64,
     pub(super) commands: u64,
@@ -289,18 +323,25 @@ pub(super) struct Played {
     /// The steps that were taken, the last of which broke the promise, if any did.
     pub(super) steps: Vec<Step>,
     pub(super) breach: Option<Breach>,
+    /// Line by line, if that was asked for.
+    pub(super) story: Vec<String>,
 }
 
 /// Plays steps as they are drawn, until there are no more or a promise is broken.
-pub(super) fn play(setup: &Setup, mut draw: impl FnMut(&World) -> Option<Step>) -> Played {
+pub(super) fn play(
+    setup: &Setup,
+    is_told: bool,
+    mut draw: impl FnMut(&World) -> Option<Step>,
+) -> Played {
     let mut steps = Vec::new();
     let mut play = match Play::new(setup) {
         Ok(play) => play,
         Err(says) => {
             let breach = Breach { kind: Kind::Panic, by: String::from("settings"), says };
-            return Played { rounds: 0, commands: 0, migrations: 0, steps, breach: Some(breach) };
+            return Played { breach: Some(breach), ..Played::default() };
         }
     };
+    play.story = is_told.then(Vec::new);
     let mut result = Ok(());
     while let Some(step) = draw(&play.world) {
         steps.push(step);
@@ -311,11 +352,11 @@ pub(super) fn play(setup: &Setup, mut draw: impl FnMut(&World) -> Option<Step>) 
     }
     let breach = result.and_then(|()| play.calm()).err();
     let (rounds, commands, migrations) = (play.rounds, play.commands, play.migrations());
-    Played { rounds, commands, migrations, steps, breach }
+    Played { rounds, commands, migrations, steps, breach, story: play.story.unwrap_or_default() }
 }
 
 /// Plays a schedule again.
-pub(super) fn replay(schedule: &Schedule) -> Played {
+pub(super) fn replay(schedule: &Schedule, is_told: bool) -> Played {
     let mut steps = schedule.steps.iter().copied();
-    play(&schedule.setup, |_| steps.next())
+    play(&schedule.setup, is_told, |_| steps.next())
 }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub overlap: bool,
     /// Whether a dead worker is listed as out of reach instead of left out.
     pub dead_are_listed: bool,
+    /// Whether a task that could not be placed is shown as released, and not as orphaned.
+    pub keeps_moving: bool,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ fn settings(dice: &mut Dice) -> Settings {
         timeout: if dice.chance(50) { 60 } else { 120 },
         overlap: dice.chance(25),
         dead_are_listed: dice.chance(50),
+        keeps_moving: dice.chance(30),
     }
 }
 

@@ -7,7 +7,7 @@ use super::schedule::{Kind, Schedule};
 
 /// Whether a schedule breaks this promise by this cause.
 fn breaks(schedule: &Schedule, kind: Kind, by: &str) -> bool {
-    replay(schedule).breach.is_some_and(|breach| breach.kind == kind && breach.by == by)
+    replay(schedule, false).breach.is_some_and(|breach| breach.kind == kind && breach.by == by)
 }
 
 /// Deletes steps, tasks, workers and groups for as long as the same promise is broken by the same cause.
@@ -17,7 +17,7 @@ pub(super) fn shortest(mut schedule: Schedule, kind: Kind, by: &str) -> Schedule
         steps(&mut schedule, kind, by);
         records(&mut schedule, kind, by);
         if size(&schedule) == before {
-            let Played { steps: taken, .. } = replay(&schedule);
+            let Played { steps: taken, .. } = replay(&schedule, false);
             schedule.steps.truncate(taken.len());
             return schedule;
         }

@@ -39,10 +39,11 @@ const fn is_hidden(mask: u16, id: u64) -> bool {
 impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let machine = |worker: &Worker| Machine { worker: worker.clone(), is_alive: true };
+        let job = |task| Job::new(task, setup.settings.keeps_moving);
         Self {
             now: Timestamp::from_secs(1_000),
             machines: setup.workers.iter().map(machine).collect(),
-            jobs: setup.tasks.iter().cloned().map(Job::new).collect(),
+            jobs: setup.tasks.iter().cloned().map(job).collect(),
             groups: setup.groups.clone(),
             dead_are_listed: setup.settings.dead_are_listed,
         }
@@ -78,7 +79,8 @@ impl World {
     pub(super) fn crash(&mut self, id: WorkerId) {
         let Some(machine) = self.machine(id) else { return };
         machine.is_alive = false;
-        self.jobs.iter_mut().for_each(|job| job.crash(id));
+        let at = self.now;
+        self.jobs.iter_mut().for_each(|job| job.crash(id, at));
     }
 
     pub(super) fn start(&mut self, task: TaskId, worker: WorkerId) {
