@@ -342,11 +342,16 @@ impl Job {
         }
     }
 
-    /// A worker dies.
-    pub(super) fn crash(&mut self, worker: WorkerId, at: Timestamp) {
+    /// Commands that are on their way to a worker that was dead in the meantime come to nothing.
+    pub(super) fn void(&mut self, worker: WorkerId) {
         for letter in &mut self.post {
             letter.is_void |= addressee(letter.command.action) == Some(worker);
         }
+    }
+
+    /// A worker dies.
+    pub(super) fn crash(&mut self, worker: WorkerId, at: Timestamp) {
+        self.void(worker);
         let order = self.take_orders(worker);
         if !self.is_on(worker) {
             if let Some(order) = order {

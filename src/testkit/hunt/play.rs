@@ -112,11 +112,7 @@ impl Play {
                 }
             }
             Step::Crash(worker) => self.world.crash(worker),
-            Step::Return(worker) => {
-                if let Some(machine) = self.world.machine(worker) {
-                    machine.is_alive = true;
-                }
-            }
+            Step::Return(worker) => self.world.revive(worker),
             Step::Stance(worker, stance) => {
                 if let Some(machine) = self.world.machine(worker) {
                     machine.worker.stance = stance;

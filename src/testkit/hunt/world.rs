@@ -83,6 +83,13 @@ impl World {
         self.jobs.iter_mut().for_each(|job| job.crash(id, at));
     }
 
+    pub(super) fn revive(&mut self, id: WorkerId) {
+        if let Some(machine) = self.machine(id).filter(|machine| !machine.is_alive) {
+            machine.is_alive = true;
+            self.jobs.iter_mut().for_each(|job| job.void(id));
+        }
+    }
+
     pub(super) fn start(&mut self, task: TaskId, worker: WorkerId) {
         let is_alive = self.machine(worker).is_some_and(|machine| machine.is_alive);
         if let Some(job) = self.job(task).filter(|_| is_alive) {
@@ -135,8 +142,10 @@ impl World {
 
     /// Everybody is back, and takes tasks; the scheduler has started what was given back to it.
     pub(super) fn calm(&mut self) {
+        for id in self.machines.iter().map(|machine| machine.worker.id).collect::<Vec<_>>() {
+            self.revive(id);
+        }
         for machine in &mut self.machines {
-            machine.is_alive = true;
             machine.worker.stance = Stance::Accept;
         }
         self.schedule();
