@@ -352,10 +352,13 @@ impl Job {
     /// A worker dies.
     pub(super) fn crash(&mut self, worker: WorkerId, at: Timestamp) {
         self.void(worker);
-        let order = self.take_orders(worker);
+        self.take_orders(worker);
         if !self.is_on(worker) {
-            if let Some(order) = order {
-                self.kept(order.migration, worker, at);
+            if let Placement::Moving { migration, to, phase: Phase::Assigned, .. } =
+                self.task.placement
+                && to == worker
+            {
+                self.kept(migration, worker, at);
             }
             return;
         }

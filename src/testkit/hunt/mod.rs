@@ -1,8 +1,8 @@
 //! Does the engine keep its promises to a host that knows it from its documentation alone?
 //!
-//! An independent model: a small cluster whose truth is known at every moment (who really runs what, who was told
-//! what), a host that does what [`Engine`](crate::Engine) says a host owes and no more, and messages that are late, lost
-//! or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference host, and judges by its
+//! An independent model: a small cluster whose truth is known at every moment (who really runs what, who was
+//! told what), a host that does what [`Engine`](crate::Engine) says a host owes and no more, and messages that
+//! are late, lost or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference host, and judges by its
 //! own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
 //!
 //! ```
@@ -15,6 +15,7 @@ mod dice;
 mod draw;
 mod job;
 mod judge;
+mod ledger;
 mod play;
 mod schedule;
 mod setup;

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::job::{Breach, Deed, Letter};
 use super::judge::Judge;
+use super::ledger::Ledger;
 use super::schedule::{Kind, Pick, Schedule, Sight, Step};
 use super::setup::Setup;
 use super::world::World;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::model::ids::{Epoch, TaskId};
 use crate::outcome::{Command, Ended};
-use crate::snapshot::{Event, Placement, Report, Snapshot};
+use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
 use crate::state::State;
 
 /// Rounds after the last step, half a minute apart, in which everything calms down.
@@ -39,6 +40,7 @@ pub(super) struct Play {
     /// Whether the host has yet to repeat what was outstanding.
     owes_repeats: bool,
     judge: Judge,
+    ledger: Ledger,
     /// What happens, line by line, if anybody wants to read it.
     pub(super) story: Option<Vec<String>>,
     pub(super) rounds: u64,
@@ -59,6 +61,7 @@ impl Play {
             kept: None,
             owes_repeats: false,
             judge: Judge::new(cooldown),
+            ledger: Ledger::default(),
             story: None,
             rounds: 0,
             commands: 0,
@@ -156,6 +159,11 @@ impl Play {
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
                 self.hear(&outcome.commands, &outcome.ended)?;
+                if snapshot.coverage() == Coverage::Complete {
+                    self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
+                } else {
+                    self.ledger.hear(&outcome.commands, &outcome.ended);
+                }
                 if core::mem::take(&mut self.owes_repeats) {
                     let outstanding = self.engine.outstanding();
                     self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
@@ -163,7 +171,10 @@ impl Play {
                 }
                 Ok(())
             }
-            Err(stale) => self.hear(&stale.commands, &stale.ended),
+            Err(stale) => {
+                self.ledger.hear(&stale.commands, &stale.ended);
+                self.hear(&stale.commands, &stale.ended)
+            }
         }
     }
 
@@ -215,6 +226,7 @@ impl Play {
         let Some(report) = report else { return Ok(()) };
         self.note(|_| format!("  report of {}: {}", report.at, report.event));
         let reply = self.engine.report(&report);
+        self.ledger.hear(&reply.commands, &reply.ended);
         self.hear(&reply.commands, &reply.ended)
     }
 
@@ -223,6 +235,7 @@ impl Play {
         let epoch = Epoch::new(self.epoch);
         self.world.jobs.iter_mut().for_each(|job| job.post.clear());
         self.kept = None;
+        self.ledger.forget();
         self.owes_repeats = true;
         let keep = self.saves.len().saturating_sub(age);
         self.saves.truncate(keep);

@@ -25,6 +25,7 @@ pub struct Schedule {
 /// One thing that happens. A step that does not apply (a delivery where nothing is on its way) does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Step {
     /// Time passes, in milliseconds.
     Wait(u64),
@@ -70,6 +71,7 @@ pub enum Step {
 /// Which of several reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Pick {
     /// The oldest.
     Oldest,

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 use crate::config::Config;
-use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
-use crate::snapshot::{Group, Task, Worker};
+use crate::snapshot::{Group, GroupRule, Task, Worker};
 
 /// The cluster before the first step, and what its host can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +63,29 @@ impl Setup {
             setup.tasks.push(task);
             setup.place_last(dice);
         }
+        if dice.chance(40) {
+            setup.group(dice);
+        }
         setup
+    }
+
+    /// Some tasks become a group whose rule they keep as they are placed.
+    fn group(&mut self, dice: &mut Dice) {
+        let rules = [GroupRule::AntiAffinity, GroupRule::Affinity, GroupRule::Gang];
+        let rule = dice.pick(&rules).unwrap_or(GroupRule::Gang);
+        let mut members: Vec<&Task> = Vec::new();
+        for task in &self.tasks {
+            let fits = |member: &&Task| match rule {
+                GroupRule::AntiAffinity => member.placement != task.placement,
+                GroupRule::Affinity => member.placement == task.placement,
+                _ => true,
+            };
+            if members.len() < 3 && members.iter().all(fits) {
+                members.push(task);
+            }
+        }
+        let members = members.iter().map(|task| task.id).collect();
+        self.groups.push(Group::new(GroupId::new(1), rule, members));
     }
 
     /// Puts the last task on a worker that has room for it, the first if possible; or leaves it to the scheduler.
