@@ -1,0 +1,153 @@
+//! Does everything that the engine says over time fit together?
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::format;
+use std::string::ToString;
+use std::vec::Vec;
+
+use super::job::{Breach, breach, words};
+use super::schedule::Kind;
+use crate::model::ids::{MigrationId, TaskId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Ended, Fate, Reason};
+
+/// What the engine has said in the life it remembers.
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    Begun { migration: MigrationId, task: TaskId, at: Timestamp },
+    Ended { migration: MigrationId, task: TaskId, at: Timestamp, has_moved: bool },
+}
+
+/// The books of everything that was said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judge {
+    /// Every id of every life, and the task it was issued for.
+    issued: BTreeMap<MigrationId, TaskId>,
+    /// What the present life remembers; a life that goes on from an older state remembers less.
+    log: Vec<Entry>,
+    cooldown: Duration,
+    pub(super) migrations: u64,
+}
+
+impl Judge {
+    pub(super) fn new(cooldown: Duration) -> Self {
+        Self { cooldown, ..Self::default() }
+    }
+
+    pub(super) const fn remembered(&self) -> usize {
+        self.log.len()
+    }
+
+    /// The engine goes on from a state that was saved when it remembered so much.
+    pub(super) fn forget(&mut self, remembered: usize) {
+        self.log.truncate(remembered);
+    }
+
+    fn end(&self, id: MigrationId) -> Option<Timestamp> {
+        self.log.iter().find_map(|entry| match *entry {
+            Entry::Ended { migration, at, .. } if migration == id => Some(at),
+            _ => None,
+        })
+    }
+
+    /// The migrations of this task that are under way, and when they were begun.
+    fn under_way(&self, of: TaskId) -> impl Iterator<Item = (MigrationId, Timestamp)> {
+        self.log.iter().filter_map(move |entry| match *entry {
+            Entry::Begun { migration, task, at } if task == of && self.end(migration).is_none() => {
+                Some((migration, at))
+            }
+            _ => None,
+        })
+    }
+
+    /// A round, or what followed a report.
+    pub(super) fn hear(
+        &mut self,
+        at: Timestamp,
+        commands: &[Command],
+        ended: &[Ended],
+    ) -> Result<(), Breach> {
+        for ended in ended {
+            self.hear_end(ended)?;
+        }
+        for command in commands {
+            match command.action {
+                Action::Assign { .. } => self.goes_on(at, command)?,
+                _ if command.action.ends().is_some() => self.begins(at, command)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_end(&mut self, ended: &Ended) -> Result<(), Breach> {
+        let &Ended { migration, task, from, at, fate, .. } = ended;
+        if let Some(before) = self.end(migration) {
+            let by = words(&format!("{fate:?}"));
+            let says = format!("{ended}: it had ended at {before}");
+            return Err(Breach { kind: Kind::EndedTwice, by, says });
+        }
+        let has_moved = from.is_some() && fate == Fate::Completed;
+        self.log.push(Entry::Ended { migration, task, at, has_moved });
+        Ok(())
+    }
+
+    fn goes_on(&mut self, at: Timestamp, command: &Command) -> Result<(), Breach> {
+        let Command { migration, task, .. } = *command;
+        if let Some(end) = self.end(migration) {
+            return Err(breach(Kind::IdReused, *command, &format!("it ended at {end}")));
+        }
+        if self.under_way(task).all(|(other, _)| other != migration) {
+            self.log.push(Entry::Begun { migration, task, at });
+        }
+        Ok(())
+    }
+
+    fn begins(&mut self, at: Timestamp, command: &Command) -> Result<(), Breach> {
+        let Command { migration, task, .. } = *command;
+        if let Some(&other) = self.issued.get(&migration).filter(|&&other| other != task) {
+            return Err(breach(Kind::IdReused, *command, &format!("it stands for {other}")));
+        }
+        if let Some((other, _)) = self.under_way(task).find(|&(other, _)| other != migration) {
+            return Err(breach(Kind::TwoAtOnce, *command, &format!("{other} is under way")));
+        }
+        self.rests(at, command)?;
+        self.goes_on(at, command)?;
+        if self.issued.insert(migration, task).is_none() {
+            self.migrations += 1;
+        }
+        Ok(())
+    }
+
+    /// A task that has moved stays for the cooldown, unless it has to leave.
+    fn rests(&self, at: Timestamp, command: &Command) -> Result<(), Breach> {
+        let is_forced = matches!(
+            command.reason(),
+            None | Some(Reason::Recover | Reason::Drain { .. } | Reason::Leaves { .. })
+                | Some(Reason::Along { .. } | Reason::TakenOver)
+        );
+        let moved = self.log.iter().rev().find_map(|entry| match *entry {
+            Entry::Ended { task, at, has_moved: true, .. } if task == command.task => Some(at),
+            _ => None,
+        });
+        match moved {
+            Some(moved) if !is_forced && at < moved.after(self.cooldown) => {
+                Err(breach(Kind::Cooldown, *command, &format!("it moved at {moved}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whatever was begun before this moment has ended.
+    pub(super) fn all_over(&self, before: Timestamp) -> Result<(), Breach> {
+        for entry in &self.log {
+            let Entry::Begun { migration, task, at } = *entry else { continue };
+            if at < before && self.end(migration).is_none() {
+                let says = format!("{migration} of {task} was begun at {at} and has not ended");
+                return Err(Breach { kind: Kind::NeverEnded, by: "time".to_string(), says });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,371 @@
+//! What comes of a schedule?
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::job::{Breach, Deed, Letter};
+use super::judge::Judge;
+use super::ledger::Ledger;
+use super::schedule::{Kind, Pick, Schedule, Sight, Step};
+use super::setup::Setup;
+use super::world::World;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::model::ids::{Epoch, TaskId};
+use crate::outcome::{Command, Ended};
+use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
+use crate::state::State;
+
+/// Rounds after the last step, half a minute apart, in which everything calms down.
+const CALM_ROUNDS: usize = 24;
+const CALM_MILLIS: u64 = 30_000;
+/// The ages of saved states that an engine may go on from.
+const SAVES: usize = 16;
+
+struct Save {
+    state: State,
+    remembered: usize,
+}
+
+/// A schedule being played.
+pub(super) struct Play {
+    pub(super) world: World,
+    config: Config,
+    engine: Engine,
+    epoch: u32,
+    /// The last states, the newest last.
+    saves: Vec<Save>,
+    kept: Option<Snapshot>,
+    /// Whether the host has yet to repeat what was outstanding.
+    owes_repeats: bool,
+    judge: Judge,
+    ledger: Ledger,
+    /// What happens, line by line, if anybody wants to read it.
+    pub(super) story: Option<Vec<String>>,
+    pub(super) rounds: u64,
+    pub(super) commands: u64,
+}
+
+impl Play {
+    pub(super) fn new(setup: &Setup) -> Result<Self, String> {
+        let config = setup.settings.config();
+        let engine = Engine::new(config.clone()).map_err(|errors| errors.to_string())?;
+        let cooldown = config.stability.map(|stability| stability.cooldown).unwrap_or_default();
+        Ok(Self {
+            world: World::new(setup),
+            config,
+            engine,
+            epoch: 0,
+            saves: Vec::new(),
+            kept: None,
+            owes_repeats: false,
+            judge: Judge::new(cooldown),
+            ledger: Ledger::default(),
+            story: None,
+            rounds: 0,
+            commands: 0,
+        })
+    }
+
+    pub(super) const fn migrations(&self) -> u64 {
+        self.judge.migrations
+    }
+
+    pub(super) fn step(&mut self, step: Step) -> Result<(), Breach> {
+        self.world.wait(1);
+        self.note(|play| format!("{} {step:?}", play.world.now));
+        match step {
+            Step::Wait(millis) => self.world.wait(millis),
+            Step::Tick(sight) => {
+                let snapshot = self.world.snapshot(sight);
+                return self.tick(&snapshot);
+            }
+            Step::Look(sight) => self.kept = Some(self.world.snapshot(sight)),
+            Step::Show => {
+                if let Some(snapshot) = self.kept.take() {
+                    return self.tick(&snapshot);
+                }
+            }
+            Step::Deliver(task) => return self.deliver(task, false),
+            Step::Lose(task) => return self.deliver(task, true),
+            Step::Repeat(task) => return self.repeat(task),
+            Step::Tell(task, pick) => return self.tell(task, pick),
+            Step::Restart(age) => return self.restart(age),
+            step => self.happen(step),
+        }
+        Ok(())
+    }
+
+    /// What happens on workers and to records.
+    fn happen(&mut self, step: Step) {
+        let at = self.world.now;
+        match step {
+            Step::Work(task) => self.work(task, Deed::Done),
+            Step::Refuse(task) => self.work(task, Deed::Refused),
+            Step::Fail(task) => self.work(task, Deed::Failed),
+            Step::Drop(task) => {
+                self.world.job(task).and_then(|job| job.mail.pop_front());
+            }
+            Step::Abort(task) => {
+                if let Some(job) = self.world.job(task)
+                    && let Placement::Moving { migration, .. } = job.task.placement
+                {
+                    job.mail.push_back(Report::new(at, Event::Aborted { migration }));
+                }
+            }
+            Step::Crash(worker) => self.world.crash(worker),
+            Step::Return(worker) => self.world.revive(worker),
+            Step::Stance(worker, stance) => {
+                if let Some(machine) = self.world.machine(worker) {
+                    machine.worker.stance = stance;
+                }
+            }
+            Step::Load(task, permille) => {
+                if let Some(job) = self.world.job(task) {
+                    job.use_permille = permille;
+                }
+            }
+            Step::Start(task, worker) => self.world.start(task, worker),
+            _ => {}
+        }
+    }
+
+    fn work(&mut self, task: TaskId, deed: Deed) {
+        let at = self.world.now;
+        if let Some(job) = self.world.job(task) {
+            job.work(deed, at);
+        }
+    }
+
+    fn save(&mut self) {
+        let (state, remembered) = (self.engine.state().clone(), self.judge.remembered());
+        if self.saves.len() == SAVES {
+            self.saves.remove(0);
+        }
+        self.saves.push(Save { state, remembered });
+    }
+
+    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.story.is_some() {
+            let line = line(self);
+            self.story.get_or_insert_default().push(line);
+        }
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) -> Result<(), Breach> {
+        self.rounds += 1;
+        self.note(|_| told(snapshot));
+        match self.engine.tick(snapshot) {
+            Ok(outcome) => {
+                self.hear(&outcome.commands, &outcome.ended)?;
+                if snapshot.coverage() == Coverage::Complete {
+                    self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
+                } else {
+                    self.ledger.hear(&outcome.commands, &outcome.ended);
+                }
+                if core::mem::take(&mut self.owes_repeats) {
+                    let outstanding = self.engine.outstanding();
+                    self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
+                    self.send(&outstanding, true);
+                }
+                Ok(())
+            }
+            Err(stale) => {
+                self.ledger.hear(&stale.commands, &stale.ended);
+                self.hear(&stale.commands, &stale.ended)
+            }
+        }
+    }
+
+    /// The engine has said something: it is saved, judged, and sent.
+    fn hear(&mut self, commands: &[Command], ended: &[Ended]) -> Result<(), Breach> {
+        self.note(|_| {
+            let commands = commands.iter().map(|command| format!("\n    {command}"));
+            let ended = ended.iter().map(|ended| format!("\n    ended: {ended}"));
+            commands.chain(ended).collect()
+        });
+        self.judge.hear(self.world.now, commands, ended)?;
+        self.save();
+        self.send(commands, false);
+        Ok(())
+    }
+
+    fn send(&mut self, commands: &[Command], repeats: bool) {
+        self.commands += commands.len() as u64;
+        for &command in commands {
+            if let Some(job) = self.world.job(command.task) {
+                job.post.push_back(Letter { command, repeats, is_void: false });
+            }
+        }
+    }
+
+    fn deliver(&mut self, task: TaskId, is_lost: bool) -> Result<(), Breach> {
+        let carried = self.world.with_job(task, is_lost, |job, passing| {
+            let letter = job.post.pop_front()?;
+            Some(job.carry_out(letter, passing))
+        });
+        carried.flatten().unwrap_or(Ok(()))
+    }
+
+    fn repeat(&mut self, task: TaskId) -> Result<(), Breach> {
+        let carried = self.world.with_job(task, false, |job, passing| {
+            let letter = Letter { repeats: true, ..job.last_letter? };
+            Some(job.carry_out(letter, passing))
+        });
+        carried.flatten().unwrap_or(Ok(()))
+    }
+
+    fn tell(&mut self, task: TaskId, pick: Pick) -> Result<(), Breach> {
+        let Some(job) = self.world.job(task) else { return Ok(()) };
+        let report = match pick {
+            Pick::Oldest => job.mail.pop_front(),
+            Pick::Newest => job.mail.pop_back(),
+            Pick::Twice => job.mail.front().copied(),
+        };
+        let Some(report) = report else { return Ok(()) };
+        self.note(|_| format!("  report of {}: {}", report.at, report.event));
+        let reply = self.engine.report(&report);
+        self.ledger.hear(&reply.commands, &reply.ended);
+        self.hear(&reply.commands, &reply.ended)
+    }
+
+    fn restart(&mut self, age: usize) -> Result<(), Breach> {
+        self.epoch += 1;
+        let epoch = Epoch::new(self.epoch);
+        self.world.jobs.iter_mut().for_each(|job| job.post.clear());
+        self.kept = None;
+        self.ledger.forget();
+        self.owes_repeats = true;
+        let keep = self.saves.len().saturating_sub(age);
+        self.saves.truncate(keep);
+        let engine = match self.saves.last() {
+            Some(save) => {
+                self.judge.forget(save.remembered);
+                Engine::resume(self.config.clone(), save.state.clone(), epoch)
+                    .map_err(|error| error.to_string())
+            }
+            None => {
+                self.judge.forget(0);
+                Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
+            }
+        };
+        let by = String::from("resume");
+        self.engine = engine.map_err(|says| Breach { kind: Kind::Panic, by, says })?;
+        Ok(())
+    }
+}
+
+impl Play {
+    /// Everything calms down, and nobody is lost.
+    fn calm(&mut self) -> Result<(), Breach> {
+        let since = self.world.now;
+        self.world.calm();
+        self.settle()?;
+        for _ in 0..CALM_ROUNDS {
+            self.world.wait(CALM_MILLIS);
+            let snapshot = self.world.snapshot(Sight::default());
+            self.tick(&snapshot)?;
+            self.settle()?;
+            self.world.schedule();
+        }
+        self.judge.all_over(since)?;
+        self.nobody_is_lost()
+    }
+
+    /// Every message arrives, and everybody does as he is told.
+    fn settle(&mut self) -> Result<(), Breach> {
+        let ids: Vec<TaskId> = self.world.jobs.iter().map(|job| job.task.id).collect();
+        for id in ids {
+            while let Some(step) = self.next(id) {
+                self.step(step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, id: TaskId) -> Option<Step> {
+        let job = self.world.job(id)?;
+        if !job.post.is_empty() {
+            Some(Step::Deliver(id))
+        } else if !job.orders.is_empty() {
+            Some(Step::Work(id))
+        } else if !job.mail.is_empty() {
+            Some(Step::Tell(id, Pick::Oldest))
+        } else {
+            None
+        }
+    }
+
+    fn nobody_is_lost(&self) -> Result<(), Breach> {
+        for job in &self.world.jobs {
+            let Placement::Moving { phase, from, .. } = job.task.placement else { continue };
+            let kind = if job.is_held() { Kind::Stuck } else { Kind::Lost };
+            let source = if from.is_none() { ", no source" } else { "" };
+            let life = if self.epoch > 0 { ", after a restart" } else { "" };
+            let by = format!("{phase}{source}{life}");
+            let says = format!("{} is shown as {:?}", job.task.id, job.task.placement);
+            return Err(Breach { kind, by, says });
+        }
+        Ok(())
+    }
+}
+
+/// A snapshot in one line: what it says of tasks, and which workers it names.
+fn told(snapshot: &Snapshot) -> String {
+    let workers = snapshot.workers().iter();
+    let workers = workers.map(|worker| format!(" {} {}", worker.id, worker.stance));
+    let tasks = snapshot.tasks().iter();
+    let tasks = tasks.map(|task| format!("\n    {} {:?}", task.id, task.placement));
+    let reports = snapshot.reports().iter();
+    let reports = reports.map(|report| format!("\n    report of {}: {}", report.at, report.event));
+    let lines: String = workers.chain(tasks).chain(reports).collect();
+    format!("  {snapshot}:{lines}")
+}
+
+/// What came of a schedule.
+#[derive(Default)]
+pub(super) struct Played {
+    pub(super) rounds: u64,
+    pub(super) commands: u64,
+    pub(super) migrations: u64,
+    /// The steps that were taken, the last of which broke the promise, if any did.
+    pub(super) steps: Vec<Step>,
+    pub(super) breach: Option<Breach>,
+    /// Line by line, if that was asked for.
+    pub(super) story: Vec<String>,
+}
+
+/// Plays steps as they are drawn, until there are no more or a promise is broken.
+pub(super) fn play(
+    setup: &Setup,
+    is_told: bool,
+    mut draw: impl FnMut(&World) -> Option<Step>,
+) -> Played {
+    let mut steps = Vec::new();
+    let mut play = match Play::new(setup) {
+        Ok(play) => play,
+        Err(says) => {
+            let breach = Breach { kind: Kind::Panic, by: String::from("settings"), says };
+            return Played { breach: Some(breach), ..Played::default() };
+        }
+    };
+    play.story = is_told.then(Vec::new);
+    let mut result = Ok(());
+    while let Some(step) = draw(&play.world) {
+        steps.push(step);
+        result = play.step(step);
+        if result.is_err() {
+            break;
+        }
+    }
+    let breach = result.and_then(|()| play.calm()).err();
+    let (rounds, commands, migrations) = (play.rounds, play.commands, play.migrations());
+    Played { rounds, commands, migrations, steps, breach, story: play.story.unwrap_or_default() }
+}
+
+/// Plays a schedule again.
+pub(super) fn replay(schedule: &Schedule, is_told: bool) -> Played {
+    let mut steps = schedule.steps.iter().copied();
+    play(&schedule.setup, is_told, |_| steps.next())
+}

@@ -1,0 +1,136 @@
+//! What cluster does a schedule begin with?
+
+use core::time::Duration;
+use std::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::dice::Dice;
+use crate::config::Config;
+use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::resource::ResourceId;
+use crate::snapshot::{Group, GroupRule, Task, Worker};
+
+/// The cluster before the first step, and what its host can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// The settings of the engine.
+    pub settings: Settings,
+    /// The workers, as their records say; nothing is measured yet.
+    pub workers: Vec<Worker>,
+    /// The tasks, where they run at first.
+    pub tasks: Vec<Task>,
+    /// The groups of the tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+}
+
+/// The settings that differ from schedule to schedule; everything else is as in [`Config::default`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// How long a step of a migration may take, in seconds.
+    pub timeout: u64,
+    /// Whether copies may run on two workers.
+    pub overlap: bool,
+    /// Whether a dead worker is listed as out of reach instead of left out.
+    pub dead_are_listed: bool,
+    /// Whether a task that could not be placed is shown as released, and not as orphaned.
+    pub keeps_moving: bool,
+}
+
+impl Settings {
+    /// As the engine reads them.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        if let Some(limits) = &mut config.migration {
+            limits.timeout = Duration::from_secs(self.timeout);
+            limits.overlap = self.overlap;
+        }
+        config
+    }
+}
+
+impl Setup {
+    /// A cluster of 2 to 6 workers and 1 to 10 tasks; most of these on the first worker.
+    pub(super) fn random(dice: &mut Dice) -> Self {
+        let count = 2 + dice.below(5);
+        let workers: Vec<Worker> = (1..=count as u64).map(|id| worker(id, dice)).collect();
+        let mut setup =
+            Self { settings: settings(dice), workers, tasks: Vec::new(), groups: Vec::new() };
+        for id in 1..=1 + dice.below(10) as u64 {
+            let task = task(id, dice);
+            setup.tasks.push(task);
+            setup.place_last(dice);
+        }
+        if dice.chance(40) {
+            setup.group(dice);
+        }
+        setup
+    }
+
+    /// Some tasks become a group whose rule they keep as they are placed.
+    fn group(&mut self, dice: &mut Dice) {
+        let rules = [GroupRule::AntiAffinity, GroupRule::Affinity, GroupRule::Gang];
+        let rule = dice.pick(&rules).unwrap_or(GroupRule::Gang);
+        let mut members: Vec<&Task> = Vec::new();
+        for task in &self.tasks {
+            let fits = |member: &&Task| match rule {
+                GroupRule::AntiAffinity => member.placement != task.placement,
+                GroupRule::Affinity => member.placement == task.placement,
+                _ => true,
+            };
+            if members.len() < 3 && members.iter().all(fits) {
+                members.push(task);
+            }
+        }
+        let members = members.iter().map(|task| task.id).collect();
+        self.groups.push(Group::new(GroupId::new(1), rule, members));
+    }
+
+    /// Puts the last task on a worker that has room for it, the first if possible; or leaves it to the scheduler.
+    fn place_last(&mut self, dice: &mut Dice) {
+        let first = if dice.chance(60) { 0 } else { dice.below(self.workers.len()) };
+        let Some((task, others)) = self.tasks.split_last_mut() else { return };
+        let turned = self.workers.iter().cycle().skip(first).take(self.workers.len());
+        let fits = |worker: &&Worker| {
+            [ResourceId::CPU, ResourceId::MEMORY].iter().all(|&resource| {
+                let here = others.iter().filter(|other| other.placement == on(worker.id));
+                let taken: f64 = here.filter_map(|other| other.demand.get(resource)).sum();
+                let needs = task.demand.get(resource).unwrap_or(0.0);
+                worker.capacity.get(resource).is_some_and(|has| taken + needs <= has)
+            })
+        };
+        if let Some(worker) = turned.into_iter().find(fits) {
+            task.placement = on(worker.id);
+        }
+    }
+}
+
+const fn on(worker: WorkerId) -> crate::snapshot::Placement {
+    crate::snapshot::Placement::On(worker)
+}
+
+fn settings(dice: &mut Dice) -> Settings {
+    Settings {
+        timeout: if dice.chance(50) { 60 } else { 120 },
+        overlap: dice.chance(25),
+        dead_are_listed: dice.chance(50),
+        keeps_moving: dice.chance(30),
+    }
+}
+
+fn worker(id: u64, dice: &mut Dice) -> Worker {
+    let cores = [8.0, 8.0, 8.0, 16.0, 4.0];
+    Worker::new(WorkerId::new(id))
+        .with_capacity(ResourceId::CPU, dice.pick(&cores).unwrap_or(8.0))
+        .with_capacity(ResourceId::MEMORY, 8.0)
+}
+
+fn task(id: u64, dice: &mut Dice) -> Task {
+    let sizes = [1.0, 2.0, 2.0, 3.0, 0.5];
+    Task::new(TaskId::new(id))
+        .with_demand(ResourceId::CPU, dice.pick(&sizes).unwrap_or(1.0))
+        .with_demand(ResourceId::MEMORY, dice.pick(&[0.5, 1.0, 2.0]).unwrap_or(1.0))
+        .with_overlaps(dice.chance(20))
+}

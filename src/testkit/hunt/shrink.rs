@@ -1,0 +1,75 @@
+//! What is the shortest schedule that still breaks the same promise?
+
+use std::vec::Vec;
+
+use super::play::{Played, replay};
+use super::schedule::{Kind, Schedule};
+
+/// Whether a schedule breaks this promise by this cause.
+fn breaks(schedule: &Schedule, kind: Kind, by: &str) -> bool {
+    replay(schedule, false).breach.is_some_and(|breach| breach.kind == kind && breach.by == by)
+}
+
+/// Deletes steps, tasks, workers and groups for as long as the same promise is broken by the same cause.
+pub(super) fn shortest(mut schedule: Schedule, kind: Kind, by: &str) -> Schedule {
+    loop {
+        let before = size(&schedule);
+        steps(&mut schedule, kind, by);
+        records(&mut schedule, kind, by);
+        if size(&schedule) == before {
+            let Played { steps: taken, .. } = replay(&schedule, false);
+            schedule.steps.truncate(taken.len());
+            return schedule;
+        }
+    }
+}
+
+fn size(schedule: &Schedule) -> usize {
+    let setup = &schedule.setup;
+    schedule.steps.len() + setup.tasks.len() + setup.workers.len() + setup.groups.len()
+}
+
+/// Chunks of steps first, then single ones.
+fn steps(schedule: &mut Schedule, kind: Kind, by: &str) {
+    let mut chunk = schedule.steps.len().div_ceil(2);
+    while chunk > 0 {
+        let mut at = schedule.steps.len().saturating_sub(chunk);
+        loop {
+            let mut shorter = schedule.clone();
+            let end = (at + chunk).min(shorter.steps.len());
+            shorter.steps.drain(at.min(end)..end);
+            if shorter.steps.len() < schedule.steps.len() && breaks(&shorter, kind, by) {
+                *schedule = shorter;
+            }
+            if at == 0 {
+                break;
+            }
+            at = at.saturating_sub(chunk);
+        }
+        chunk /= 2;
+    }
+}
+
+fn records(schedule: &mut Schedule, kind: Kind, by: &str) {
+    let setup = &schedule.setup;
+    let counts = [setup.tasks.len(), setup.workers.len(), setup.groups.len()];
+    for (what, &count) in counts.iter().enumerate() {
+        for at in (0..count).rev() {
+            let mut fewer = schedule.clone();
+            match what {
+                0 => drop_at(&mut fewer.setup.tasks, at),
+                1 => drop_at(&mut fewer.setup.workers, at),
+                _ => drop_at(&mut fewer.setup.groups, at),
+            }
+            if breaks(&fewer, kind, by) {
+                *schedule = fewer;
+            }
+        }
+    }
+}
+
+fn drop_at<T>(list: &mut Vec<T>, at: usize) {
+    if at < list.len() {
+        list.remove(at);
+    }
+}
