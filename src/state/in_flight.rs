@@ -245,7 +245,7 @@ mod tests {
         all.insert(migration(5, 2, Course::Releasing { from }));
         assert_eq!((all.interrupting(), all.moving()), (1, 2));
         all.update(TaskId::new(5), |migration| {
-            migration.enter(Course::Placing, Timestamp::default())
+            migration.enter(Course::Placing, Timestamp::default());
         });
         assert_eq!((all.interrupting(), all.moving()), (0, 1));
         (4..6).for_each(|task| _ = all.remove(TaskId::new(task)));
