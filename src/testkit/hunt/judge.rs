@@ -74,7 +74,7 @@ impl Judge {
         for command in commands {
             match command.action {
                 Action::Assign { .. } => self.goes_on(at, command)?,
-                _ if command.action.ends().is_some() => self.begins(at, command)?,
+                _ if command.action.begins().is_some() => self.begins(at, command)?,
                 _ => {}
             }
         }

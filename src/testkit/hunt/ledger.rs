@@ -74,7 +74,7 @@ impl Ledger {
 fn ends(command: &Command) -> Option<(Option<WorkerId>, WorkerId)> {
     match command.action {
         Action::Assign { to, .. } => Some((None, to)),
-        action => action.ends(),
+        action => action.begins(),
     }
 }
 
@@ -155,8 +155,8 @@ fn whole_groups(snapshot: &Snapshot, before: &Places, commands: &[Command]) -> R
         let is_whole = match group.rule {
             GroupRule::Gang => left.is_none(),
             GroupRule::Affinity if together => {
-                let to = first.action.ends().map(|(_, to)| to);
-                let target = |task| begun(task).and_then(|c| c.action.ends()).map(|(_, to)| to);
+                let to = first.action.begins().map(|(_, to)| to);
+                let target = |task| begun(task).and_then(|c| c.action.begins()).map(|(_, to)| to);
                 group.members.iter().all(|task| target(task) == to)
             }
             _ => true,
@@ -171,5 +171,5 @@ fn whole_groups(snapshot: &Snapshot, before: &Places, commands: &[Command]) -> R
 
 /// Whether a command takes a task from a worker.
 fn leaves(command: &Command) -> bool {
-    matches!(command.action.ends(), Some((Some(_), _)))
+    matches!(command.action.begins(), Some((Some(_), _)))
 }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
-use crate::config::Config;
+use crate::config::{Config, HostAbility};
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::snapshot::{Group, GroupRule, Task, Worker};
@@ -45,7 +45,9 @@ impl Settings {
         let mut config = Config::default();
         if let Some(limits) = &mut config.migration {
             limits.timeout = Duration::from_secs(self.timeout);
-            limits.overlap = self.overlap;
+            if self.overlap {
+                limits.host = HostAbility::Overlap;
+            }
         }
         config
     }
