@@ -196,12 +196,11 @@ impl Watch {
             match report.event {
                 Event::Released { .. } => {
                     let at_rest = |task: TaskId| self.at_rest.get(&task).copied();
+                    let is_news = |task: TaskId| at_rest(task) <= Some(report.at);
                     match (self.open.get_mut(&id), self.over.get(&id)) {
-                        (Some(life), _) => life.released |= at_rest(life.task) <= Some(report.at),
-                        (None, Some(past)) if !past.released => {
-                            if at_rest(past.task) <= Some(report.at) {
-                                shown.late.insert(id);
-                            }
+                        (Some(life), _) => life.released |= is_news(life.task),
+                        (None, Some(past)) if !past.released && is_news(past.task) => {
+                            shown.late.insert(id);
                         }
                         _ => {}
                     }
