@@ -2,8 +2,8 @@
 //!
 //! An independent model: a small cluster whose truth is known at every moment (who really runs what, who was
 //! told what), a host that does what [`Engine`](crate::Engine) says a host owes and no more, and messages that
-//! are late, lost or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference host, and judges by its
-//! own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
+//! are late, lost or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference host,
+//! and judges by its own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
 //!
 //! ```
 //! use evenkeel::testkit::hunt::hunt;

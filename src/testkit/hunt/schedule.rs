@@ -12,6 +12,7 @@ use crate::snapshot::Stance;
 
 /// A cluster and what happens to it: all that is needed to play it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schedule {
     /// The seed that it was drawn from.
     pub seed: u64,
@@ -84,6 +85,7 @@ pub enum Pick {
 /// What a snapshot shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Sight {
     /// Whether it is partial.
     pub partial: bool,
@@ -97,6 +99,7 @@ pub struct Sight {
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Violation {
     /// Which promise.
     pub kind: Kind,

@@ -13,6 +13,7 @@ use crate::snapshot::{Group, GroupRule, Task, Worker};
 
 /// The cluster before the first step, and what its host can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Setup {
     /// The settings of the engine.
     pub settings: Settings,
@@ -28,6 +29,7 @@ pub struct Setup {
 /// The settings that differ from schedule to schedule; everything else is as in [`Config::default`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Settings {
     /// How long a step of a migration may take, in seconds.
     pub timeout: u64,
