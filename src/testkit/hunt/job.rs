@@ -112,7 +112,16 @@ impl Job {
         holders.find(|worker| !but.contains(worker))
     }
 
-    /// The task is nobody's: it runs nowhere, and nobody was told to run it.
+    /// Whether it runs there, or moves from there or to there.
+    pub(super) fn is_bound_for(&self, worker: WorkerId) -> bool {
+        match self.task.placement {
+            Placement::On(on) => on == worker,
+            Placement::Moving { from, to, .. } => from == Some(worker) || to == worker,
+            _ => false,
+        }
+    }
+
+    /// Whether it runs somewhere, or somebody was told to run it.
     pub(super) fn is_held(&self) -> bool {
         self.holder(&[]).is_some()
     }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::model::ids::{Epoch, TaskId};
 use crate::outcome::{Command, Ended};
-use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
+use crate::snapshot::{Event, Placement, Report, Snapshot};
 use crate::state::State;
 
 /// Rounds after the last step, half a minute apart, in which everything calms down.
@@ -159,11 +159,7 @@ impl Play {
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
                 self.hear(&outcome.commands, &outcome.ended)?;
-                if snapshot.coverage() == Coverage::Complete {
-                    self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
-                } else {
-                    self.ledger.hear(&outcome.commands, &outcome.ended);
-                }
+                self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
                 if core::mem::take(&mut self.owes_repeats) {
                     let outstanding = self.engine.outstanding();
                     self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
