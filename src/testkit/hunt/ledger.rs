@@ -13,7 +13,7 @@ use super::schedule::Kind;
 use super::world::RESOURCES;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::outcome::{Action, Cause, Command, Ended};
-use crate::snapshot::{Coverage, GroupRule, Placement, Snapshot, Stance};
+use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Report, Snapshot, Stance};
 
 /// What the engine has begun: from where, and where to at present.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,16 @@ impl Ledger {
         }
     }
 
+    /// A target that has failed or refused is promised nothing any more.
+    pub(super) fn tell(&mut self, report: &Report) {
+        let (Event::Failed { migration } | Event::Refused { migration }) = report.event else {
+            return;
+        };
+        if let Some(way) = self.under_way.get_mut(&migration) {
+            way.to = None;
+        }
+    }
+
     /// A round over this snapshot.
     pub(super) fn judge(
         &mut self,
@@ -60,14 +70,17 @@ impl Ledger {
         ended: &[Ended],
     ) -> Result<(), Breach> {
         self.hear(&[], ended);
-        whole_groups(snapshot, commands)?;
+        snapshot.reports().iter().for_each(|report| self.tell(report));
+        let is_there = |worker: &WorkerId| match snapshot.worker(*worker) {
+            Some(worker) => worker.stance != Stance::Offline,
+            None => snapshot.coverage() == Coverage::Partial,
+        };
+        for way in self.under_way.values_mut() {
+            way.from = way.from.filter(is_there);
+            way.to = way.to.filter(is_there);
+        }
+        self.whole_groups(snapshot, commands)?;
         if snapshot.coverage() == Coverage::Complete {
-            let is_there = |worker: WorkerId| {
-                snapshot.worker(worker).is_some_and(|worker| worker.stance != Stance::Offline)
-            };
-            for way in self.under_way.values_mut() {
-                way.to = way.to.filter(|&to| is_there(to));
-            }
             self.prefixes(snapshot, commands)?;
         }
         self.hear(commands, &[]);
@@ -80,7 +93,8 @@ impl Ledger {
         for command in commands {
             let Some((_, to)) = ends(command) else { continue };
             let way = self.under_way.get(&command.migration);
-            let was_promised = way.is_some_and(|way| way.to == Some(to) || way.from == Some(to));
+            let was_promised = way.is_some_and(|way| way.to == Some(to) || way.from == Some(to))
+                || is_shown_bound(snapshot, command, to);
             if !was_promised && command.cause() != Some(Cause::Return) {
                 is_open(snapshot, command, to)?;
                 has_room(snapshot, &now, command, to)?;
@@ -100,8 +114,11 @@ impl Ledger {
         for task in snapshot.tasks() {
             let workers = match task.placement {
                 Placement::On(worker) => Vec::from([worker]),
-                Placement::Moving { migration, from, .. } if self.knows(migration) => {
-                    from.into_iter().collect()
+                Placement::Moving { migration, from, phase, .. }
+                    if self.knows(migration) || phase == Phase::Released =>
+                {
+                    let is_there = |worker: &WorkerId| snapshot.worker(*worker).is_some();
+                    from.into_iter().filter(is_there).collect()
                 }
                 Placement::Moving { from, to, .. } => from.into_iter().chain([to]).collect(),
                 _ => Vec::new(),
@@ -112,6 +129,49 @@ impl Ledger {
             places.entry(way.task).or_default().extend(way.from.into_iter().chain(way.to));
         }
         places
+    }
+
+    /// A gang leaves its workers as a whole, and tasks that are together stay together. A member that a partial snapshot
+    /// leaves out may be anywhere.
+    fn whole_groups(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
+        for group in snapshot.groups() {
+            let begun = |task: &TaskId| commands.iter().find(|c| c.task == *task && leaves(c));
+            let Some(first) = group.members.iter().find_map(begun) else { continue };
+            let on = |task: &TaskId| match snapshot.task(*task).map(|task| task.placement) {
+                Some(Placement::On(worker)) => Some(worker),
+                _ => None,
+            };
+            let is_left = |task: &&TaskId| match group.rule {
+                GroupRule::Gang => on(task).is_some() && begun(task).is_none(),
+                GroupRule::Affinity => {
+                    on(task) == on(&first.task) && target(begun(task)) != target(Some(first))
+                }
+                _ => false,
+            };
+            let is_unknown = |task: &&TaskId| {
+                let is_whole = matches!(group.rule, GroupRule::Gang | GroupRule::Affinity);
+                is_whole
+                    && snapshot.coverage() == Coverage::Partial
+                    && snapshot.task(**task).is_none()
+            };
+            if let Some(left) = group.members.iter().find(is_left) {
+                let why = format!("{left} of {} does not come along", group.id);
+                return Err(breach(Kind::Rule, *first, &why));
+            }
+            if let Some(unknown) = group.members.iter().find(is_unknown) {
+                let why = format!("{unknown} of {} is not shown", group.id);
+                return Err(Breach {
+                    by: String::from("a member is unknown"),
+                    ..breach(Kind::Rule, *first, &why)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a task that is under way goes.
+    fn bound(&self, task: TaskId) -> Option<WorkerId> {
+        self.under_way.values().find(|way| way.task == task).and_then(|way| way.to)
     }
 
     fn knows(&self, migration: MigrationId) -> bool {
@@ -125,6 +185,13 @@ fn ends(command: &Command) -> Option<(Option<WorkerId>, WorkerId)> {
         Action::Assign { to, .. } => Some((None, to)),
         action => action.ends(),
     }
+}
+
+/// Whether the host has shown that the command's migration goes there.
+fn is_shown_bound(snapshot: &Snapshot, command: &Command, to: WorkerId) -> bool {
+    let placement = snapshot.task(command.task).map(|task| task.placement);
+    matches!(placement, Some(Placement::Moving { migration, to: shown, .. })
+        if migration == command.migration && shown == to)
 }
 
 fn is_open(snapshot: &Snapshot, command: &Command, to: WorkerId) -> Result<(), Breach> {
@@ -171,37 +238,6 @@ fn is_apart(
                 let why = format!("{member} of {} is on {to}", group.id);
                 return Err(breach(Kind::Rule, *command, &why));
             }
-        }
-    }
-    Ok(())
-}
-
-/// A gang leaves its workers as a whole, and tasks that are together stay together. A member that a partial snapshot
-/// leaves out may be anywhere.
-fn whole_groups(snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
-    for group in snapshot.groups() {
-        let begun = |task: &TaskId| commands.iter().find(|c| c.task == *task && leaves(c));
-        let Some(first) = group.members.iter().find_map(begun) else { continue };
-        let on = |task: &TaskId| match snapshot.task(*task).map(|task| task.placement) {
-            Some(Placement::On(worker)) => Some(worker),
-            _ => None,
-        };
-        let is_left = |task: &&TaskId| match group.rule {
-            GroupRule::Gang => on(task).is_some() && begun(task).is_none(),
-            GroupRule::Affinity => on(task) == on(&first.task) && target(begun(task)) != target(Some(first)),
-            _ => false,
-        };
-        let is_unknown = |task: &&TaskId| {
-            let is_whole = matches!(group.rule, GroupRule::Gang | GroupRule::Affinity);
-            is_whole && snapshot.coverage() == Coverage::Partial && snapshot.task(**task).is_none()
-        };
-        if let Some(left) = group.members.iter().find(is_left) {
-            let why = format!("{left} of {} does not come along", group.id);
-            return Err(breach(Kind::Rule, *first, &why));
-        }
-        if let Some(unknown) = group.members.iter().find(is_unknown) {
-            let why = format!("{unknown} of {} is not shown", group.id);
-            return Err(Breach { by: String::from("a member is unknown"), ..breach(Kind::Rule, *first, &why) });
         }
     }
     Ok(())

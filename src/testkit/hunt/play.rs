@@ -222,6 +222,7 @@ impl Play {
         let Some(report) = report else { return Ok(()) };
         self.note(|_| format!("  report of {}: {}", report.at, report.event));
         let reply = self.engine.report(&report);
+        self.ledger.tell(&report);
         self.ledger.hear(&reply.commands, &reply.ended);
         self.hear(&reply.commands, &reply.ended)
     }
