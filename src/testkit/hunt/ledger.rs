@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     under_way: BTreeMap<MigrationId, Way>,
     /// What has ended counts nowhere, even if it is still shown.
     ended: BTreeSet<MigrationId>,
+    /// Workers that were gone at some time: what they had let go before is not theirs any more.
+    were_gone: BTreeSet<WorkerId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +78,7 @@ impl Ledger {
             None => snapshot.coverage() == Coverage::Partial,
         };
         for way in self.under_way.values_mut() {
+            self.were_gone.extend(way.from.iter().filter(|from| !is_there(from)));
             way.from = way.from.filter(is_there);
             way.to = way.to.filter(is_there);
         }
@@ -117,8 +120,7 @@ impl Ledger {
                 Placement::Moving { migration, from, phase, .. }
                     if self.knows(migration) || phase == Phase::Released =>
                 {
-                    let is_there = |worker: &WorkerId| snapshot.worker(*worker).is_some();
-                    from.into_iter().filter(is_there).collect()
+                    from.into_iter().filter(|from| !self.were_gone.contains(from)).collect()
                 }
                 Placement::Moving { from, to, .. } => from.into_iter().chain([to]).collect(),
                 _ => Vec::new(),
@@ -144,7 +146,8 @@ impl Ledger {
             let is_left = |task: &&TaskId| match group.rule {
                 GroupRule::Gang => on(task).is_some() && begun(task).is_none(),
                 GroupRule::Affinity => {
-                    on(task) == on(&first.task) && target(begun(task)) != target(Some(first))
+                    let bound = target(begun(task)).or_else(|| self.bound(**task));
+                    on(task) == on(&first.task) && bound != target(Some(first))
                 }
                 _ => false,
             };
