@@ -133,8 +133,8 @@ impl Ledger {
         places
     }
 
-    /// A gang leaves its workers as a whole, and tasks that are together stay together. A member that a partial snapshot
-    /// leaves out may be anywhere.
+    /// A gang leaves its workers as a whole, and tasks that are together stay together. A member that a partial
+    /// snapshot leaves out may be anywhere.
     fn whole_groups(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
         for group in snapshot.groups() {
             let begun = |task: &TaskId| commands.iter().find(|c| c.task == *task && leaves(c));
@@ -159,13 +159,13 @@ impl Ledger {
             };
             if let Some(left) = group.members.iter().find(is_left) {
                 let why = format!("{left} of {} does not come along", group.id);
-                return Err(breach(Kind::Rule, *first, &why));
+                return Err(breach(Kind::Rule, first, &why));
             }
             if let Some(unknown) = group.members.iter().find(is_unknown) {
                 let why = format!("{unknown} of {} is not shown", group.id);
                 return Err(Breach {
                     by: String::from("a member is unknown"),
-                    ..breach(Kind::Rule, *first, &why)
+                    ..breach(Kind::Rule, first, &why)
                 });
             }
         }
@@ -200,8 +200,8 @@ fn is_shown_bound(snapshot: &Snapshot, command: &Command, to: WorkerId) -> bool 
 fn is_open(snapshot: &Snapshot, command: &Command, to: WorkerId) -> Result<(), Breach> {
     match snapshot.worker(to).map(|worker| worker.stance) {
         Some(Stance::Accept) => Ok(()),
-        Some(stance) => Err(breach(Kind::Closed, *command, &format!("{to} is {stance}"))),
-        None => Err(breach(Kind::Closed, *command, &format!("{to} is gone"))),
+        Some(stance) => Err(breach(Kind::Closed, command, &format!("{to} is {stance}"))),
+        None => Err(breach(Kind::Closed, command, &format!("{to} is gone"))),
     }
 }
 
@@ -221,7 +221,7 @@ fn has_room(
         let capacity = snapshot.worker(to).and_then(|worker| worker.capacity.get(resource));
         if capacity.is_some_and(|has| taken + needed > has + 1e-6) {
             let why = format!("{needed} of {resource} beside {taken} on {to}");
-            return Err(breach(Kind::NoRoom, *command, &why));
+            return Err(breach(Kind::NoRoom, command, &why));
         }
     }
     Ok(())
@@ -239,7 +239,7 @@ fn is_apart(
         for member in others {
             if now.get(member).is_some_and(|at| at.contains(&to)) {
                 let why = format!("{member} of {} is on {to}", group.id);
-                return Err(breach(Kind::Rule, *command, &why));
+                return Err(breach(Kind::Rule, command, &why));
             }
         }
     }

@@ -199,7 +199,7 @@ impl Play {
     fn deliver(&mut self, task: TaskId, is_lost: bool) -> Result<(), Breach> {
         let carried = self.world.with_job(task, is_lost, |job, passing| {
             let letter = job.post.pop_front()?;
-            Some(job.carry_out(letter, passing))
+            Some(job.carry_out(&letter, passing))
         });
         carried.flatten().unwrap_or(Ok(()))
     }
@@ -207,7 +207,7 @@ impl Play {
     fn repeat(&mut self, task: TaskId) -> Result<(), Breach> {
         let carried = self.world.with_job(task, false, |job, passing| {
             let letter = Letter { repeats: true, ..job.last_letter? };
-            Some(job.carry_out(letter, passing))
+            Some(job.carry_out(&letter, passing))
         });
         carried.flatten().unwrap_or(Ok(()))
     }
@@ -236,16 +236,13 @@ impl Play {
         self.owes_repeats = true;
         let keep = self.saves.len().saturating_sub(age);
         self.saves.truncate(keep);
-        let engine = match self.saves.last() {
-            Some(save) => {
-                self.judge.forget(save.remembered);
-                Engine::resume(self.config.clone(), save.state.clone(), epoch)
-                    .map_err(|error| error.to_string())
-            }
-            None => {
-                self.judge.forget(0);
-                Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
-            }
+        let engine = if let Some(save) = self.saves.last() {
+            self.judge.forget(save.remembered);
+            Engine::resume(self.config.clone(), save.state.clone(), epoch)
+                .map_err(|error| error.to_string())
+        } else {
+            self.judge.forget(0);
+            Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
         };
         let by = String::from("resume");
         self.engine = engine.map_err(|says| Breach { kind: Kind::Panic, by, says })?;
