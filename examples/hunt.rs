@@ -38,16 +38,12 @@ fn play(text: &str) -> Result<ExitCode, Box<dyn Error>> {
     let schedule: Schedule = serde_json::from_str(text)?;
     let (story, violation) = replay(&schedule);
     story.iter().for_each(|line| println!("{line}"));
-    match violation {
-        Some(violation) => {
-            println!("{} ({}): {}", violation.kind, violation.by, violation.says);
-            Ok(ExitCode::FAILURE)
-        }
-        None => {
-            println!("every promise is kept");
-            Ok(ExitCode::SUCCESS)
-        }
+    if let Some(violation) = violation {
+        println!("{} ({}): {}", violation.kind, violation.by, violation.says);
+        return Ok(ExitCode::FAILURE);
     }
+    println!("every promise is kept");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn search(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {

@@ -18,12 +18,18 @@ impl Dice {
     }
 
     /// A number from 0 to `sides` less one; 0 if there are no sides.
-    pub(super) const fn below(&mut self, sides: usize) -> usize {
-        if sides == 0 { 0 } else { (self.roll() % sides as u64) as usize }
+    pub(super) fn below(&mut self, sides: usize) -> usize {
+        let nth = self.roll().checked_rem(sides as u64).unwrap_or(0);
+        usize::try_from(nth).unwrap_or(0)
+    }
+
+    /// Sixteen bits, a quarter of them set.
+    pub(super) fn few_bits(&mut self) -> u16 {
+        u16::try_from(self.roll() & self.roll() & 0xffff).unwrap_or(0)
     }
 
     /// Whether an event of so many chances in a hundred happens.
-    pub(super) const fn chance(&mut self, percent: usize) -> bool {
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 

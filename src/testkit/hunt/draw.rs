@@ -80,8 +80,8 @@ impl Faults {
         let mut sight = Sight { riding: self.dice.chance(30), ..Sight::default() };
         if self.has[PARTIAL] && self.dice.chance(50) {
             sight.partial = true;
-            sight.hides_workers = (self.dice.roll() & self.dice.roll()) as u16;
-            sight.hides_tasks = (self.dice.roll() & self.dice.roll()) as u16;
+            sight.hides_workers = self.dice.few_bits();
+            sight.hides_tasks = self.dice.few_bits();
         }
         sight
     }
@@ -112,8 +112,8 @@ impl Faults {
     }
 
     fn workers(&mut self, world: &World, urn: &mut Vec<(usize, Step)>) {
-        let alive: Vec<WorkerId> = self.list(world, true);
-        let dead: Vec<WorkerId> = self.list(world, false);
+        let alive: Vec<WorkerId> = machines(world, true);
+        let dead: Vec<WorkerId> = machines(world, false);
         if let Some(worker) = self.dice.pick(&alive) {
             self.maybe(CRASH, urn, (2, Step::Crash(worker)));
             let stances = [Stance::Accept, Stance::Accept, Stance::Hold, Stance::Drain];
@@ -129,11 +129,6 @@ impl Faults {
         }
     }
 
-    fn list(&self, world: &World, alive: bool) -> Vec<WorkerId> {
-        let machines = world.machines.iter().filter(|machine| machine.is_alive == alive);
-        machines.map(|machine| machine.worker.id).collect()
-    }
-
     fn maybe(&self, fault: usize, urn: &mut Vec<(usize, Step)>, entry: (usize, Step)) {
         if self.has[fault] {
             urn.push(entry);
@@ -145,4 +140,10 @@ impl Faults {
         let nth = self.dice.below(count);
         world.jobs.iter().filter(|job| of(job)).nth(nth).map(|job| job.task.id)
     }
+}
+
+/// The workers that are alive, or those that are not.
+fn machines(world: &World, alive: bool) -> Vec<WorkerId> {
+    let machines = world.machines.iter().filter(|machine| machine.is_alive == alive);
+    machines.map(|machine| machine.worker.id).collect()
 }

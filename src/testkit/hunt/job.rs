@@ -112,7 +112,16 @@ impl Job {
         holders.find(|worker| !but.contains(worker))
     }
 
-    /// The task is nobody's: it runs nowhere, and nobody was told to run it.
+    /// Whether it runs there, or moves from there or to there.
+    pub(super) fn is_bound_for(&self, worker: WorkerId) -> bool {
+        match self.task.placement {
+            Placement::On(on) => on == worker,
+            Placement::Moving { from, to, .. } => from == Some(worker) || to == worker,
+            _ => false,
+        }
+    }
+
+    /// Whether it runs somewhere, or somebody was told to run it.
     pub(super) fn is_held(&self) -> bool {
         self.holder(&[]).is_some()
     }
@@ -139,14 +148,13 @@ impl Job {
 
     /// Nobody holds it, or whoever runs it keeps it.
     fn kept(&mut self, migration: MigrationId, to: WorkerId, at: Timestamp) {
-        match self.runs.first() {
-            Some(&worker) => self.show(Placement::On(worker)),
-            None => {
-                self.moving(migration, to, Phase::Released, at);
-                if !self.keeps_moving && self.source().is_none() {
-                    self.show(Placement::Orphaned);
-                }
-            }
+        if let Some(&worker) = self.runs.first() {
+            self.show(Placement::On(worker));
+            return;
+        }
+        self.moving(migration, to, Phase::Released, at);
+        if !self.keeps_moving && self.source().is_none() {
+            self.show(Placement::Orphaned);
         }
     }
 
@@ -174,7 +182,7 @@ pub(super) struct Passing<'a> {
 
 impl Job {
     /// The host carries out a command.
-    pub(super) fn carry_out(&mut self, letter: Letter, how: &Passing<'_>) -> Result<(), Breach> {
+    pub(super) fn carry_out(&mut self, letter: &Letter, how: &Passing<'_>) -> Result<(), Breach> {
         let Command { migration, action, .. } = letter.command;
         if self.fence.is_some_and(|fence| fence > migration) {
             return Ok(());
@@ -188,19 +196,19 @@ impl Job {
             return Ok(());
         }
         (self.last, self.answer) = (Some((migration, action)), None);
-        self.last_letter = Some(letter);
+        self.last_letter = Some(*letter);
         match action {
             Action::Release { from, to } => self.release(migration, from, to, how),
             Action::Assign { to, .. } | Action::Place { to, .. } => {
-                return self.run(letter.command, to, &[to], how);
+                return self.run(&letter.command, to, &[to], how);
             }
             Action::Start { from, to, .. } if self.task.overlaps => {
-                return self.run(letter.command, to, &[from, to], how);
+                return self.run(&letter.command, to, &[from, to], how);
             }
             Action::Stop { from } => self.stop(migration, from, how),
             Action::Abort { worker } => self.abort(migration, worker, how),
-            Action::Requeue => return self.requeue(letter.command),
-            _ => return Err(breach(Kind::Rule, letter.command, "the host cannot do that")),
+            Action::Requeue => return self.requeue(&letter.command),
+            _ => return Err(breach(Kind::Rule, &letter.command, "the host cannot do that")),
         }
         Ok(())
     }
@@ -216,7 +224,7 @@ impl Job {
 
     fn run(
         &mut self,
-        command: Command,
+        command: &Command,
         to: WorkerId,
         may_hold: &[WorkerId],
         how: &Passing<'_>,
@@ -278,7 +286,7 @@ impl Job {
         }
     }
 
-    fn requeue(&mut self, command: Command) -> Result<(), Breach> {
+    fn requeue(&mut self, command: &Command) -> Result<(), Breach> {
         if let Some(&worker) = self.runs.first() {
             // Its scheduler queues no task that runs.
             self.show(Placement::On(worker));
@@ -395,8 +403,8 @@ const fn addressee(action: Action) -> Option<WorkerId> {
 }
 
 /// A command broke a promise.
-pub(super) fn breach(kind: Kind, command: Command, why: &str) -> Breach {
-    let Command { action, .. } = command;
+pub(super) fn breach(kind: Kind, command: &Command, why: &str) -> Breach {
+    let Command { action, .. } = *command;
     let name = match action {
         Action::Release { .. } => "release",
         Action::Assign { .. } => "assign",

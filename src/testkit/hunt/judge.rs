@@ -96,7 +96,7 @@ impl Judge {
     fn goes_on(&mut self, at: Timestamp, command: &Command) -> Result<(), Breach> {
         let Command { migration, task, .. } = *command;
         if let Some(end) = self.end(migration) {
-            return Err(breach(Kind::IdReused, *command, &format!("it ended at {end}")));
+            return Err(breach(Kind::IdReused, command, &format!("it ended at {end}")));
         }
         if self.under_way(task).all(|(other, _)| other != migration) {
             self.log.push(Entry::Begun { migration, task, at });
@@ -107,10 +107,10 @@ impl Judge {
     fn begins(&mut self, at: Timestamp, command: &Command) -> Result<(), Breach> {
         let Command { migration, task, .. } = *command;
         if let Some(&other) = self.issued.get(&migration).filter(|&&other| other != task) {
-            return Err(breach(Kind::IdReused, *command, &format!("it stands for {other}")));
+            return Err(breach(Kind::IdReused, command, &format!("it stands for {other}")));
         }
         if let Some((other, _)) = self.under_way(task).find(|&(other, _)| other != migration) {
-            return Err(breach(Kind::TwoAtOnce, *command, &format!("{other} is under way")));
+            return Err(breach(Kind::TwoAtOnce, command, &format!("{other} is under way")));
         }
         self.rests(at, command)?;
         self.goes_on(at, command)?;
@@ -124,8 +124,13 @@ impl Judge {
     fn rests(&self, at: Timestamp, command: &Command) -> Result<(), Breach> {
         let is_forced = matches!(
             command.reason(),
-            None | Some(Reason::Recover | Reason::Drain { .. } | Reason::Leaves { .. })
-                | Some(Reason::Along { .. } | Reason::TakenOver)
+            None | Some(
+                Reason::Recover
+                    | Reason::Drain { .. }
+                    | Reason::Leaves { .. }
+                    | Reason::Along { .. }
+                    | Reason::TakenOver
+            )
         );
         let moved = self.log.iter().rev().find_map(|entry| match *entry {
             Entry::Ended { task, at, has_moved: true, .. } if task == command.task => Some(at),
@@ -133,7 +138,7 @@ impl Judge {
         });
         match moved {
             Some(moved) if !is_forced && at < moved.after(self.cooldown) => {
-                Err(breach(Kind::Cooldown, *command, &format!("it moved at {moved}")))
+                Err(breach(Kind::Cooldown, command, &format!("it moved at {moved}")))
             }
             _ => Ok(()),
         }

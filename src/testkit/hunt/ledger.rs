@@ -3,8 +3,9 @@
 //! Judged by the last snapshot, which the engine has seen, and by what the engine itself has begun since: every command
 //! of a round by itself, in the order in which they are carried out. What is on its way counts on both ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
+use std::string::String;
 use std::vec::Vec;
 
 use super::job::{Breach, breach};
@@ -12,12 +13,23 @@ use super::schedule::Kind;
 use super::world::RESOURCES;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::outcome::{Action, Cause, Command, Ended};
-use crate::snapshot::{GroupRule, Placement, Snapshot, Stance};
+use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Report, Snapshot, Stance};
 
-/// What the engine has begun and not ended: the workers of each migration.
+/// What the engine has begun: from where, and where to at present.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
-    under_way: BTreeMap<MigrationId, (TaskId, Vec<WorkerId>)>,
+    under_way: BTreeMap<MigrationId, Way>,
+    /// What has ended counts nowhere, even if it is still shown.
+    ended: BTreeSet<MigrationId>,
+    /// Workers that were gone at some time: what they had let go before is not theirs any more.
+    were_gone: BTreeSet<WorkerId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    task: TaskId,
+    from: Option<WorkerId>,
+    to: Option<WorkerId>,
 }
 
 /// Where each task counts.
@@ -27,21 +39,32 @@ impl Ledger {
     /// The engine goes on from an earlier state: snapshots have to say what is under way.
     pub(super) fn forget(&mut self) {
         self.under_way.clear();
+        self.ended.clear();
     }
 
     pub(super) fn hear(&mut self, commands: &[Command], ended: &[Ended]) {
         for ended in ended {
             self.under_way.remove(&ended.migration);
+            self.ended.insert(ended.migration);
         }
         for command in commands {
             let Some((from, to)) = ends(command) else { continue };
-            let way = self.under_way.entry(command.migration);
-            let (_, workers) = way.or_insert_with(|| (command.task, Vec::new()));
-            workers.extend(from.into_iter().chain([to]));
+            let way = Way { task: command.task, from, to: Some(to) };
+            self.under_way.entry(command.migration).or_insert(way).to = Some(to);
         }
     }
 
-    /// A round over a complete snapshot.
+    /// A target that has failed or refused is promised nothing any more.
+    pub(super) fn tell(&mut self, report: &Report) {
+        let (Event::Failed { migration } | Event::Refused { migration }) = report.event else {
+            return;
+        };
+        if let Some(way) = self.under_way.get_mut(&migration) {
+            way.to = None;
+        }
+    }
+
+    /// A round over this snapshot.
     pub(super) fn judge(
         &mut self,
         snapshot: &Snapshot,
@@ -49,24 +72,113 @@ impl Ledger {
         ended: &[Ended],
     ) -> Result<(), Breach> {
         self.hear(&[], ended);
-        let before = places(snapshot);
-        let mut now = before.clone();
-        for (task, workers) in self.under_way.values() {
-            now.entry(*task).or_default().extend(workers);
+        snapshot.reports().iter().for_each(|report| self.tell(report));
+        let is_there = |worker: &WorkerId| match snapshot.worker(*worker) {
+            Some(worker) => worker.stance != Stance::Offline,
+            None => snapshot.coverage() == Coverage::Partial,
+        };
+        for way in self.under_way.values_mut() {
+            self.were_gone.extend(way.from.iter().filter(|from| !is_there(from)));
+            way.from = way.from.filter(is_there);
+            way.to = way.to.filter(is_there);
         }
+        self.whole_groups(snapshot, commands)?;
+        if snapshot.coverage() == Coverage::Complete {
+            self.prefixes(snapshot, commands)?;
+        }
+        self.hear(commands, &[]);
+        Ok(())
+    }
+
+    /// Every command by itself, after those before it.
+    fn prefixes(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
+        let mut now = self.places(snapshot);
         for command in commands {
             let Some((_, to)) = ends(command) else { continue };
-            let goes_home = command.cause() == Some(Cause::Return);
-            if !goes_home {
+            let way = self.under_way.get(&command.migration);
+            let was_promised = way.is_some_and(|way| way.to == Some(to) || way.from == Some(to))
+                || is_shown_bound(snapshot, command, to);
+            if !was_promised && command.cause() != Some(Cause::Return) {
                 is_open(snapshot, command, to)?;
                 has_room(snapshot, &now, command, to)?;
                 is_apart(snapshot, &now, command, to)?;
             }
-            now.entry(command.task).or_default().push(to);
+            let at = now.entry(command.task).or_default();
+            if let Some(way) = way {
+                at.retain(|&worker| Some(worker) != way.to || Some(worker) == way.from);
+            }
+            at.push(to);
         }
-        whole_groups(snapshot, &before, commands)?;
-        self.hear(commands, &[]);
         Ok(())
+    }
+
+    fn places(&self, snapshot: &Snapshot) -> Places {
+        let mut places = Places::new();
+        for task in snapshot.tasks() {
+            let workers = match task.placement {
+                Placement::On(worker) => Vec::from([worker]),
+                Placement::Moving { migration, from, phase, .. }
+                    if self.knows(migration) || phase == Phase::Released =>
+                {
+                    from.into_iter().filter(|from| !self.were_gone.contains(from)).collect()
+                }
+                Placement::Moving { from, to, .. } => from.into_iter().chain([to]).collect(),
+                _ => Vec::new(),
+            };
+            places.insert(task.id, workers);
+        }
+        for way in self.under_way.values() {
+            places.entry(way.task).or_default().extend(way.from.into_iter().chain(way.to));
+        }
+        places
+    }
+
+    /// A gang leaves its workers as a whole, and tasks that are together stay together. A member that a partial
+    /// snapshot leaves out may be anywhere.
+    fn whole_groups(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
+        for group in snapshot.groups() {
+            let begun = |task: &TaskId| commands.iter().find(|c| c.task == *task && leaves(c));
+            let Some(first) = group.members.iter().find_map(begun) else { continue };
+            let on = |task: &TaskId| match snapshot.task(*task).map(|task| task.placement) {
+                Some(Placement::On(worker)) => Some(worker),
+                _ => None,
+            };
+            let is_left = |task: &&TaskId| match group.rule {
+                GroupRule::Gang => on(task).is_some() && begun(task).is_none(),
+                GroupRule::Affinity => {
+                    let bound = target(begun(task)).or_else(|| self.bound(**task));
+                    on(task) == on(&first.task) && bound != target(Some(first))
+                }
+                _ => false,
+            };
+            let is_unknown = |task: &&TaskId| {
+                let is_whole = matches!(group.rule, GroupRule::Gang | GroupRule::Affinity);
+                is_whole
+                    && snapshot.coverage() == Coverage::Partial
+                    && snapshot.task(**task).is_none()
+            };
+            if let Some(left) = group.members.iter().find(is_left) {
+                let why = format!("{left} of {} does not come along", group.id);
+                return Err(breach(Kind::Rule, first, &why));
+            }
+            if let Some(unknown) = group.members.iter().find(is_unknown) {
+                let why = format!("{unknown} of {} is not shown", group.id);
+                return Err(Breach {
+                    by: String::from("a member is unknown"),
+                    ..breach(Kind::Rule, first, &why)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a task that is under way goes.
+    fn bound(&self, task: TaskId) -> Option<WorkerId> {
+        self.under_way.values().find(|way| way.task == task).and_then(|way| way.to)
+    }
+
+    fn knows(&self, migration: MigrationId) -> bool {
+        self.under_way.contains_key(&migration) || self.ended.contains(&migration)
     }
 }
 
@@ -78,24 +190,18 @@ fn ends(command: &Command) -> Option<(Option<WorkerId>, WorkerId)> {
     }
 }
 
-fn places(snapshot: &Snapshot) -> Places {
-    let tasks = snapshot.tasks().iter();
-    let places = tasks.map(|task| {
-        let workers = match task.placement {
-            Placement::On(worker) => Vec::from([worker]),
-            Placement::Moving { from, to, .. } => from.into_iter().chain([to]).collect(),
-            _ => Vec::new(),
-        };
-        (task.id, workers)
-    });
-    places.collect()
+/// Whether the host has shown that the command's migration goes there.
+fn is_shown_bound(snapshot: &Snapshot, command: &Command, to: WorkerId) -> bool {
+    let placement = snapshot.task(command.task).map(|task| task.placement);
+    matches!(placement, Some(Placement::Moving { migration, to: shown, .. })
+        if migration == command.migration && shown == to)
 }
 
 fn is_open(snapshot: &Snapshot, command: &Command, to: WorkerId) -> Result<(), Breach> {
     match snapshot.worker(to).map(|worker| worker.stance) {
         Some(Stance::Accept) => Ok(()),
-        Some(stance) => Err(breach(Kind::Closed, *command, &format!("{to} is {stance}"))),
-        None => Err(breach(Kind::Closed, *command, &format!("{to} is gone"))),
+        Some(stance) => Err(breach(Kind::Closed, command, &format!("{to} is {stance}"))),
+        None => Err(breach(Kind::Closed, command, &format!("{to} is gone"))),
     }
 }
 
@@ -115,7 +221,7 @@ fn has_room(
         let capacity = snapshot.worker(to).and_then(|worker| worker.capacity.get(resource));
         if capacity.is_some_and(|has| taken + needed > has + 1e-6) {
             let why = format!("{needed} of {resource} beside {taken} on {to}");
-            return Err(breach(Kind::NoRoom, *command, &why));
+            return Err(breach(Kind::NoRoom, command, &why));
         }
     }
     Ok(())
@@ -133,40 +239,15 @@ fn is_apart(
         for member in others {
             if now.get(member).is_some_and(|at| at.contains(&to)) {
                 let why = format!("{member} of {} is on {to}", group.id);
-                return Err(breach(Kind::Rule, *command, &why));
+                return Err(breach(Kind::Rule, command, &why));
             }
         }
     }
     Ok(())
 }
 
-/// A gang leaves its workers as a whole, and tasks that are together stay together.
-fn whole_groups(snapshot: &Snapshot, before: &Places, commands: &[Command]) -> Result<(), Breach> {
-    for group in snapshot.groups() {
-        let begun = |task: &TaskId| commands.iter().find(|c| c.task == *task && leaves(c));
-        let Some(first) = group.members.iter().find_map(begun) else { continue };
-        let is_running = |task: &&TaskId| {
-            let placement = snapshot.task(**task).map(|task| task.placement);
-            matches!(placement, Some(Placement::On(_)))
-        };
-        let left = group.members.iter().filter(is_running).find(|task| begun(task).is_none());
-        let home = before.get(&first.task);
-        let together = group.members.iter().all(|task| before.get(task) == home);
-        let is_whole = match group.rule {
-            GroupRule::Gang => left.is_none(),
-            GroupRule::Affinity if together => {
-                let to = first.action.begins().map(|(_, to)| to);
-                let target = |task| begun(task).and_then(|c| c.action.begins()).map(|(_, to)| to);
-                group.members.iter().all(|task| target(task) == to)
-            }
-            _ => true,
-        };
-        if !is_whole {
-            let why = format!("the rest of {} does not come along", group.id);
-            return Err(breach(Kind::Rule, *first, &why));
-        }
-    }
-    Ok(())
+fn target(command: Option<&Command>) -> Option<WorkerId> {
+    command.and_then(|command| command.action.begins()).map(|(_, to)| to)
 }
 
 /// Whether a command takes a task from a worker.

@@ -2,8 +2,14 @@
 //!
 //! An independent model: a small cluster whose truth is known at every moment (who really runs what, who was
 //! told what), a host that does what [`Engine`](crate::Engine) says a host owes and no more, and messages that
-//! are late, lost or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference host,
-//! and judges by its own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
+//! are late, lost or doubled. It shares no code with the engine, the [verifier](crate::verify) or the reference
+//! host, and judges by its own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
+//!
+//! Where the documentation leaves a choice, the model's host
+//! * passes the commands for one task on in their order, and gives up those for a worker that has died since;
+//! * answers a target's abort: refused if it gives the task up, running if it runs the task already;
+//! * queues no task that runs, whatever it is told;
+//! * shows a task as orphaned once the last worker that ran it has died.
 //!
 //! ```
 //! use evenkeel::testkit::hunt::hunt;

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::model::ids::{Epoch, TaskId};
 use crate::outcome::{Command, Ended};
-use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
+use crate::snapshot::{Event, Placement, Report, Snapshot};
 use crate::state::State;
 
 /// Rounds after the last step, half a minute apart, in which everything calms down.
@@ -159,11 +159,7 @@ impl Play {
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
                 self.hear(&outcome.commands, &outcome.ended)?;
-                if snapshot.coverage() == Coverage::Complete {
-                    self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
-                } else {
-                    self.ledger.hear(&outcome.commands, &outcome.ended);
-                }
+                self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
                 if core::mem::take(&mut self.owes_repeats) {
                     let outstanding = self.engine.outstanding();
                     self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
@@ -203,7 +199,7 @@ impl Play {
     fn deliver(&mut self, task: TaskId, is_lost: bool) -> Result<(), Breach> {
         let carried = self.world.with_job(task, is_lost, |job, passing| {
             let letter = job.post.pop_front()?;
-            Some(job.carry_out(letter, passing))
+            Some(job.carry_out(&letter, passing))
         });
         carried.flatten().unwrap_or(Ok(()))
     }
@@ -211,7 +207,7 @@ impl Play {
     fn repeat(&mut self, task: TaskId) -> Result<(), Breach> {
         let carried = self.world.with_job(task, false, |job, passing| {
             let letter = Letter { repeats: true, ..job.last_letter? };
-            Some(job.carry_out(letter, passing))
+            Some(job.carry_out(&letter, passing))
         });
         carried.flatten().unwrap_or(Ok(()))
     }
@@ -226,6 +222,7 @@ impl Play {
         let Some(report) = report else { return Ok(()) };
         self.note(|_| format!("  report of {}: {}", report.at, report.event));
         let reply = self.engine.report(&report);
+        self.ledger.tell(&report);
         self.ledger.hear(&reply.commands, &reply.ended);
         self.hear(&reply.commands, &reply.ended)
     }
@@ -239,16 +236,13 @@ impl Play {
         self.owes_repeats = true;
         let keep = self.saves.len().saturating_sub(age);
         self.saves.truncate(keep);
-        let engine = match self.saves.last() {
-            Some(save) => {
-                self.judge.forget(save.remembered);
-                Engine::resume(self.config.clone(), save.state.clone(), epoch)
-                    .map_err(|error| error.to_string())
-            }
-            None => {
-                self.judge.forget(0);
-                Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
-            }
+        let engine = if let Some(save) = self.saves.last() {
+            self.judge.forget(save.remembered);
+            Engine::resume(self.config.clone(), save.state.clone(), epoch)
+                .map_err(|error| error.to_string())
+        } else {
+            self.judge.forget(0);
+            Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
         };
         let by = String::from("resume");
         self.engine = engine.map_err(|says| Breach { kind: Kind::Panic, by, says })?;

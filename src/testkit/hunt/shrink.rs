@@ -57,7 +57,13 @@ fn records(schedule: &mut Schedule, kind: Kind, by: &str) {
         for at in (0..count).rev() {
             let mut fewer = schedule.clone();
             match what {
-                0 => drop_at(&mut fewer.setup.tasks, at),
+                0 => {
+                    let id = schedule.setup.tasks[at].id;
+                    drop_at(&mut fewer.setup.tasks, at);
+                    for group in &mut fewer.setup.groups {
+                        group.members.retain(|&member| member != id);
+                    }
+                }
                 1 => drop_at(&mut fewer.setup.workers, at),
                 _ => drop_at(&mut fewer.setup.groups, at),
             }

@@ -108,7 +108,7 @@ impl World {
             let id = machine.worker.id.raw();
             let is_listed = machine.is_alive || self.dead_are_listed;
             if is_listed && !(partial && is_hidden(hides_workers, id)) {
-                builder = builder.worker(self.measured(machine));
+                builder = builder.worker(self.measured(machine, partial));
             }
         }
         for job in &mut self.jobs {
@@ -122,8 +122,8 @@ impl World {
         builder.build()
     }
 
-    /// A worker's record, with what is really used and reserved there.
-    fn measured(&self, machine: &Machine) -> Worker {
+    /// A worker's record, with what is really used there; and what is reserved, where tasks may be left out.
+    fn measured(&self, machine: &Machine, is_partial: bool) -> Worker {
         let mut worker = machine.worker.clone();
         if !machine.is_alive {
             return worker.with_stance(Stance::Offline);
@@ -136,6 +136,11 @@ impl World {
             });
             let used: f64 = used.sum();
             worker = worker.with_used(resource, used);
+            if is_partial {
+                let bound = self.jobs.iter().filter(|job| job.is_bound_for(worker.id));
+                let reserved = bound.filter_map(|job| job.task.demand.get(resource)).sum();
+                worker = worker.with_reserved(resource, reserved);
+            }
         }
         worker
     }
