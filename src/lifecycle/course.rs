@@ -136,7 +136,7 @@ pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
         },
         Event::Superseded => end(Fate::Diverted),
         Event::HomeAgain => match course {
-            Assigned { .. } | CallingOff { .. } | Unassigned { .. } => end(Fate::Failed),
+            Assigned { .. } | CallingOff { .. } => end(Fate::Failed),
             Returning { fate, .. } => end(fate),
             _ => stay(),
         },
@@ -257,10 +257,8 @@ fn shown_at_source(course: Course, facts: &Facts) -> Step {
     match course {
         // The source released the task, and the scheduler put it back there.
         WithScheduler { from, .. } => turned_up(from, from, facts.task, facts),
-        // The task was sent back in case its source had released it, and the source did not start it: it runs there.
-        Unassigned { released: None, .. } if !broken!("home_that_fails_has_it") => {
-            end(Fate::Failed)
-        }
+        // Whatever was heard of its source, and of those that were asked since: it runs there.
+        Unassigned { .. } if !broken!("home_that_fails_has_it") => end(Fate::Failed),
         _ => stay(),
     }
 }

@@ -1,21 +1,23 @@
-//! What is heard and seen of migrations that are over?
+//! What do reports and snapshots say of migrations that are over?
 //!
-//! A migration may end before its last orders are carried out, or before its source has let go. What the host
+//! A migration may end before its last orders are carried out, or before its source releases the task. What the host
 //! shows of it then says what is left to do: m0.1 ended at 40 s, when an operator called it off; a snapshot of 60 s
-//! shows its task as released by the source, so nobody has it, and it goes back to the scheduler. A snapshot of 60 s
-//! that shows it on a worker says that all was done.
+//! shows its task as released by the source, so no worker has it, and it goes back to the scheduler. A snapshot of 60 s
+//! that shows it on a worker says that the last orders were carried out.
+
+use alloc::collections::BTreeSet;
 
 use crate::model::ids::MigrationId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{self, Coverage, Phase, Placement, Report, Snapshot};
-use crate::state::{AtRest, EndedMigration, State};
+use crate::state::{AtRest, EndedMigration, InFlight, State};
 
 use super::apply::Lifecycle;
 use super::news::{at_rest, is_later};
 
 impl Lifecycle<'_> {
-    /// Reads a report on a migration that is over, or that never was.
+    /// Reads a report on a migration that is over or unknown.
     pub(super) fn read_late(&mut self, report: &Report, latest: Timestamp) {
         let State { ended, in_flight, .. } = &*self.state;
         let known = ended.iter().find(|ended| Some(ended.id) == report.event.migration());
@@ -25,7 +27,7 @@ impl Lifecycle<'_> {
             return;
         };
         match report.event {
-            // The source let go although the migration was over: nobody has the task. Once.
+            // The source released the task although the migration was over: no worker has it. This counts once.
             snapshot::Event::Released { .. }
                 if ended.source_still_holds
                     && is_later(report.at, ended.shown_at_rest)
@@ -42,79 +44,85 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// Nobody has the task of a migration that is over: it is the scheduler's.
+    /// No worker has the task of a migration that is over: it goes back to the scheduler.
     fn give_back_late(&mut self, id: MigrationId) {
-        let order = (Action::Requeue, Cause::Late);
-        let gone = |other: &mut EndedMigration| {
-            other.source_still_holds = false;
-            if !broken!("gang_follows_who_was_let_go_late") {
-                other.requested_at = None;
-            }
-            other.last_orders = alloc::vec![order];
-        };
-        self.state.ended.replace_where(|other| other.id == id, gone);
-        let ended = self.state.ended.iter().filter(|ended| ended.id == id);
-        self.out.commands.extend(ended.flat_map(EndedMigration::commands));
+        let commands = &mut self.out.commands;
+        self.state.ended.replace_where(
+            |ended| ended.id == id,
+            |ended| {
+                let_go_late(ended);
+                commands.extend(ended.commands());
+            },
+        );
     }
 
     /// What the snapshot shows of tasks whose migrations are over: last orders that were carried out are forgotten,
-    /// and the others are given again; a task that its source has let go is the scheduler's.
+    /// and the others are given again; a task that its source has released goes back to the scheduler.
+    ///
+    /// What this snapshot has led to is not given twice in its round.
     pub(super) fn see_ended(&mut self, snapshot: &Snapshot) {
-        let mut left = alloc::vec::Vec::new();
-        for ended in self.state.ended.iter().filter(|ended| ended.at < snapshot.at()) {
-            if let Some(left_to_do) = left_to_do(self.state, snapshot, ended) {
-                left.push((ended.id, left_to_do));
+        let told: BTreeSet<MigrationId> = if broken!("last_orders_once") {
+            BTreeSet::new()
+        } else {
+            self.out.commands.iter().map(|command| command.migration).collect()
+        };
+        let (State { ended, in_flight, .. }, commands) = (&mut *self.state, &mut self.out.commands);
+        let is_due = |ended: &EndedMigration| ended.at < snapshot.at() && !told.contains(&ended.id);
+        ended.replace_where(is_due, |ended| match left_to_do(in_flight, snapshot, ended) {
+            LeftToDo::Unknown => {}
+            LeftToDo::Nothing(shown) => {
+                ended.last_orders.clear();
+                ended.shown_at_rest = shown.or(ended.shown_at_rest);
             }
-        }
-        for (id, left_to_do) in left {
-            match left_to_do {
-                LeftToDo::Nothing(shown) => {
-                    let done = |ended: &mut EndedMigration| {
-                        ended.last_orders.clear();
-                        ended.shown_at_rest = shown.or(ended.shown_at_rest);
-                    };
-                    self.state.ended.replace_where(|ended| ended.id == id, done);
-                }
-                LeftToDo::LastOrders => {
-                    let ended = self.state.ended.iter().filter(|ended| ended.id == id);
-                    self.out.commands.extend(ended.flat_map(EndedMigration::commands));
-                }
-                LeftToDo::GiveBack => self.give_back_late(id),
+            LeftToDo::LastOrders => commands.extend(ended.commands()),
+            LeftToDo::GiveBack => {
+                let_go_late(ended);
+                commands.extend(ended.commands());
             }
-        }
+        });
     }
+}
+
+/// Its source has released the task after the end: the last order is to give it back.
+fn let_go_late(ended: &mut EndedMigration) {
+    ended.source_still_holds = false;
+    if !broken!("gang_follows_who_was_let_go_late") {
+        ended.requested_at = None;
+    }
+    ended.last_orders = alloc::vec![(Action::Requeue, Cause::Late)];
 }
 
 /// What a snapshot shows to be left of a migration that is over.
 enum LeftToDo {
+    /// The snapshot does not tell.
+    Unknown,
     /// The task is at rest, or gone, or moves by another migration.
     Nothing(Option<AtRest>),
-    /// The host still carries it out: what it was told last is not done yet.
+    /// The host still carries the migration out: its last orders have not been carried out yet.
     LastOrders,
-    /// Nobody has the task.
+    /// No worker has the task.
     GiveBack,
 }
 
-/// What is left to do of a migration that ended before the snapshot; `None` if the snapshot does not tell.
-fn left_to_do(state: &State, snapshot: &Snapshot, ended: &EndedMigration) -> Option<LeftToDo> {
+/// What is left to do of a migration that ended before the snapshot.
+fn left_to_do(in_flight: &InFlight, snapshot: &Snapshot, ended: &EndedMigration) -> LeftToDo {
     let Some(task) = snapshot.task(ended.task) else {
-        let is_complete = snapshot.coverage() == Coverage::Complete;
-        return is_complete.then_some(LeftToDo::Nothing(None));
+        return match snapshot.coverage() {
+            Coverage::Complete => LeftToDo::Nothing(None),
+            Coverage::Partial => LeftToDo::Unknown,
+        };
     };
-    if state.in_flight.contains_key(&ended.task) {
-        return Some(LeftToDo::Nothing(None));
+    if in_flight.contains_key(&ended.task) {
+        return LeftToDo::Nothing(None);
     }
     match task.placement {
         Placement::Moving { migration, phase, .. } if migration == ended.id => {
-            let nobody_has_it = phase == Phase::Released
+            let is_in_no_hands = phase == Phase::Released
                 && !ended.is_settled
                 && ended.placement_unknown_since_leaving.is_none()
                 && !broken!("released_though_it_is_over");
-            if nobody_has_it {
-                return Some(LeftToDo::GiveBack);
-            }
-            (!ended.last_orders.is_empty()).then_some(LeftToDo::LastOrders)
+            if is_in_no_hands { LeftToDo::GiveBack } else { LeftToDo::LastOrders }
         }
-        _ => Some(LeftToDo::Nothing(at_rest(snapshot, task))),
+        _ => LeftToDo::Nothing(at_rest(snapshot, task)),
     }
 }

@@ -66,6 +66,7 @@ impl Event {
     /// | impossible | because |
     /// |---|---|
     /// | on its source, source gone, in a course without a source | no worker is its source |
+    /// | overdue, on its source, while no worker is asked to run the task | to run there has ended the course |
     /// | on its target, returning to its source | its target is its source |
     /// | source gone, in a course that does not wait for its source | the source is not observed |
     /// | source gone, on its target, unless the copy there is to go on | the task has arrived first |
@@ -78,9 +79,10 @@ impl Event {
         let waits_for_source = is_copying || course.phase() == Phase::Releasing;
         let is_with_scheduler = matches!(course, Course::WithScheduler { .. });
         match self {
-            Self::ShownAtSource
-            | Self::HomeAgain
-            | Self::Overdue { shown: Shown::AtSource, .. } => course.from().is_some(),
+            Self::ShownAtSource | Self::HomeAgain => course.from().is_some(),
+            Self::Overdue { shown: Shown::AtSource, .. } => {
+                course.from().is_some() && !matches!(course, Course::Unassigned { .. })
+            }
             Self::ShownAtTarget => !matches!(course, Course::Returning { .. }),
             Self::SourceGone { on_target: false, .. } => waits_for_source,
             Self::SourceGone { on_target: true, .. } => is_stopping,

@@ -1,8 +1,8 @@
 //! Is a report news, or is more known already than it says?
 //!
-//! Reports come late, twice, or from a clock that is ahead. A snapshot is the truth of its moment: what it shows at
-//! rest, on a living worker or in a queue, was not let go before, nor does a failure from before matter. A snapshot of
-//! 60 s shows t1 on w1; that w2 refused it at 50 s is no reason to give it to w3.
+//! Reports come late, twice, or from a clock that is ahead. A snapshot is the truth of its moment: if it shows a task
+//! at rest, on a living worker or in a queue, then a release or a failure of an earlier moment does not matter any more.
+//! A snapshot of 60 s shows t1 on w1; that w2 refused t1 at 50 s is no reason to give it to w3.
 
 use crate::config::Config;
 use crate::model::rows::Row;
@@ -62,18 +62,24 @@ pub(super) fn is_news(
         _ => false,
     };
     let is_overtaken = has_task_run && !is_later(report.at, shown);
-    !is_overtaken && !is_stale(migration, report, latest) && !is_doubtful(state, migration, report)
+    !is_overtaken
+        && !is_stale(state, migration, report, latest)
+        && !is_doubtful(state, migration, report)
 }
 
-/// Whether a report speaks of an assignment that was over when the present one was made. Taken for
-/// news, a failure would have the task run in two places, and a success would have it in none.
-fn is_stale(migration: &Migration, report: &Report, latest: Timestamp) -> bool {
+/// Whether a report is about an assignment that ended before the present one. Read as news, such a failure would run
+/// the task in two places, and such a success in none.
+///
+/// Of the first assignment of a migration that this life has begun there is none before: a failure counts, even if
+/// the clock of the target is behind that of the source.
+fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Timestamp) -> bool {
     let (at, since) = (report.at.min(latest), migration.since());
     let again = migration.is_assigned_again();
+    let is_inherited = migration.id().epoch() != state.epoch() || broken!("clock_that_is_behind");
     match report.event {
         Told::Failed { .. } | Told::Refused { .. } => {
-            let before = migration.phase() == Phase::Assigned && at < since;
-            // A clock that is ahead tells of the moment of the assignment as of one to come.
+            let before = is_inherited && migration.phase() == Phase::Assigned && at < since;
+            // Both may be of a moment to come, by a clock that is ahead.
             let is_told = migration.heard() == Some(report.at) && !broken!("clock_that_is_ahead");
             (before && !broken!("failure_before_the_assignment"))
                 || (again && (at <= since || is_told))
@@ -83,11 +89,10 @@ fn is_stale(migration: &Migration, report: &Report, latest: Timestamp) -> bool {
     }
 }
 
-/// Whether a later life cannot know what a report speaks of before it has seen a snapshot: the state
-/// that it goes on from may be older than the release, and then it is not the source that failed.
-/// Taken for the source's, the end of the migration would leave the task to nobody. Or older than the
-/// moment when the copy began to run, and then it is not the copy that failed. Or older than the end of the
-/// migration, and then a release is long answered.
+/// Whether, after a restart and before the first snapshot, the engine cannot know what a report is about. The state may
+/// be older than the release; then it is the target that failed, and to end the migration as if the source had would
+/// leave the task with no worker. Or the state is older than the start of the copy; then it is not the copy that
+/// failed. Or it is older than the end of the migration; then a release was answered before.
 fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
     if !state.is_resumed() {
         return false;
@@ -105,10 +110,10 @@ fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
     }
 }
 
-/// The latest moment at which a report can be believed to have happened: not so long after the last
-/// snapshot that time-outs and cooldowns counted from there would never end.
+/// The latest plausible moment of a report: not so long after the last snapshot that time-outs and cooldowns counted
+/// from it would never end.
 pub(super) fn latest(config: &Config, state: &State, now: Option<Timestamp>) -> Timestamp {
-    // A later life has seen no snapshot yet; what it took over has its moments.
+    // After a restart there is no snapshot yet; the migrations taken over give a moment.
     let taken_over = || state.in_flight.values().map(Migration::since).max();
     let last = state.last.max(now).or_else(taken_over);
     last.map_or(Timestamp::default(), |last| last.after(config.timeout()))

@@ -19,6 +19,7 @@ use crate::view::{self, UnderWay, under_way};
 
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
+use super::news::at_rest;
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -65,6 +66,15 @@ impl Lifecycle<'_> {
             all
         } else {
             self.observe_workers(snapshot, (ends, &sent), &mut rooms);
+            let all = under_way(&self.state.in_flight, snapshot);
+            // Its target is gone, and its source would not take it back: it runs there all the same.
+            let home = all.iter().filter(|own| {
+                let waits = matches!(own.migration.course(), Course::Unassigned { .. });
+                waits && is_home(snapshot, own) && !broken!("home_though_its_target_is_gone")
+            });
+            let home: Vec<Observation> =
+                home.map(|own| (own.migration.id(), Event::ShownAtSource, snapshot.at())).collect();
+            self.apply_all(home);
             under_way(&self.state.in_flight, snapshot)
         };
         let ordered: BTreeSet<MigrationId> =
@@ -263,6 +273,12 @@ struct Room {
     taken: Amounts,
     /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
     most_promised: Option<Amounts>,
+}
+
+/// Whether the snapshot shows the task on its source, which is there.
+fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+    let shown = own.task.and_then(|row| at_rest(snapshot, &snapshot.tasks()[row.position()]));
+    shown.is_some_and(|shown| shown.on == own.migration.from())
 }
 
 /// Whether a worker is gone, or was gone when it was last listed.

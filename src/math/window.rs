@@ -43,7 +43,7 @@ impl<T, const N: usize> Window<T, N> {
     }
 
     /// Changes the values that `holds` picks.
-    pub(crate) fn replace_where(&mut self, holds: impl Fn(&T) -> bool, change: impl Fn(&mut T)) {
+    pub(crate) fn replace_where(&mut self, holds: impl Fn(&T) -> bool, change: impl FnMut(&mut T)) {
         self.values.iter_mut().filter(|value| holds(value)).for_each(change);
     }
 
