@@ -245,7 +245,7 @@ impl Play {
             Engine::in_epoch(self.config.clone(), epoch).map_err(|error| error.to_string())
         };
         let by = String::from("resume");
-        self.engine = engine.map_err(|says| Breach { kind: Kind::Panic, by, says })?;
+        self.engine = engine.map_err(|says| Breach { kind: Kind::NoStart, by, says })?;
         Ok(())
     }
 }
@@ -340,7 +340,7 @@ pub(super) fn play(
     let mut play = match Play::new(setup) {
         Ok(play) => play,
         Err(says) => {
-            let breach = Breach { kind: Kind::Panic, by: String::from("settings"), says };
+            let breach = Breach { kind: Kind::NoStart, by: String::from("settings"), says };
             return Played { breach: Some(breach), ..Played::default() };
         }
     };

@@ -140,12 +140,8 @@ pub enum Kind {
     Rule,
     /// A task moves again within its cooldown, though nothing forces it.
     Cooldown,
-    /// Under constant load tasks go on moving.
-    NotSilent,
-    /// Something grows beyond its bound.
-    Bound,
-    /// The engine panicked.
-    Panic,
+    /// The engine refuses its settings, or the state that it saved itself.
+    NoStart,
 }
 
 impl fmt::Display for Kind {
@@ -163,9 +159,7 @@ impl fmt::Display for Kind {
             Self::Closed => "closed",
             Self::Rule => "rule",
             Self::Cooldown => "cooldown",
-            Self::NotSilent => "not silent",
-            Self::Bound => "bound",
-            Self::Panic => "panic",
+            Self::NoStart => "no start",
         })
     }
 }
