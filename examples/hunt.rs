@@ -1,9 +1,10 @@
 //! Looks for broken promises: `cargo run --release --example hunt --features testkit -- --rounds 100000 --seed 1 [--json
-//! FILE]`; plays a schedule again: `... -- --schedule FILE`. The model: [`evenkeel::testkit::hunt`].
+//! FILE]`; plays a schedule again: `... -- --schedule FILE`. Ends with 1 if a promise is broken, with 2 if a file cannot be read or
+//! written. The model: [`evenkeel::testkit::hunt`].
 #![forbid(unsafe_code)]
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,16 +27,26 @@ struct Arguments {
     schedule: Option<PathBuf>,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match &arguments.schedule {
-        Some(file) => play(&std::fs::read_to_string(file)?),
+    let played = match &arguments.schedule {
+        Some(file) => play(file),
         None => search(&arguments),
-    }
+    };
+    played.unwrap_or_else(|error| {
+        eprintln!("hunt: {error}");
+        ExitCode::from(2)
+    })
 }
 
-fn play(text: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let schedule: Schedule = serde_json::from_str(text)?;
+/// An error with the file that it is about.
+fn of<T, E: Error>(file: &Path, result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn play(file: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let text = of(file, std::fs::read_to_string(file))?;
+    let schedule: Schedule = of(file, serde_json::from_str(&text))?;
     let (story, violation) = replay(&schedule);
     story.iter().for_each(|line| println!("{line}"));
     if let Some(violation) = violation {
@@ -59,7 +70,7 @@ fn search(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         println!("  {}", serde_json::to_string(&violation.schedule)?);
     }
     if let Some(file) = &arguments.json {
-        std::fs::write(file, serde_json::to_string_pretty(&found)?)?;
+        of(file, std::fs::write(file, serde_json::to_string_pretty(&found)?))?;
     }
     let is_clean = found.violations.is_empty();
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -176,7 +176,7 @@ fn a_second_life_in_a_higher_epoch_goes_on_with_what_is_in_flight() {
     let state = engine.state().clone();
     let mut later = Engine::resume(Config::default(), state, Epoch::new(7)).unwrap();
     // Until a snapshot has shown where the task is, its release may be answered already.
-    tick(&mut later, 35);
+    let _ = tick(&mut later, 35);
     assert_eq!(later.outstanding(), [release]);
     let migration = release.migration;
     let report = Report::new(Timestamp::from_secs(40), Event::Released { migration });

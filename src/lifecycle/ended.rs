@@ -5,9 +5,9 @@
 //! shows its task as released by the source, so no worker has it, and it goes back to the scheduler. A snapshot of 60 s
 //! that shows it on a worker says that the last orders were carried out.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ids::MigrationId;
+use crate::model::ids::{MigrationId, TaskId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{self, Coverage, Phase, Placement, Report, Snapshot};
@@ -67,7 +67,16 @@ impl Lifecycle<'_> {
             self.out.commands.iter().map(|command| command.migration).collect()
         };
         let (State { ended, in_flight, .. }, commands) = (&mut *self.state, &mut self.out.commands);
-        let is_due = |ended: &EndedMigration| ended.at < snapshot.at() && !told.contains(&ended.id);
+        // Hosts ignore commands of all but the last migration of a task.
+        let mut last: BTreeMap<TaskId, MigrationId> = BTreeMap::new();
+        for ended in ended.iter() {
+            let id = last.entry(ended.task).or_insert(ended.id);
+            *id = ended.id.max(*id);
+        }
+        let is_last = |ended: &EndedMigration| last.get(&ended.task) == Some(&ended.id);
+        let is_due = |ended: &EndedMigration| {
+            ended.at < snapshot.at() && !told.contains(&ended.id) && is_last(ended)
+        };
         ended.replace_where(is_due, |ended| match left_to_do(in_flight, snapshot, ended) {
             LeftToDo::Unknown => {}
             LeftToDo::Nothing(shown) => {
@@ -116,7 +125,8 @@ fn left_to_do(in_flight: &InFlight, snapshot: &Snapshot, ended: &EndedMigration)
         return LeftToDo::Nothing(None);
     }
     match task.placement {
-        Placement::Moving { migration, phase, .. } if migration == ended.id => {
+        // By this migration, or by an earlier one whose order came late.
+        Placement::Moving { migration, phase, .. } if migration <= ended.id => {
             let is_in_no_hands = phase == Phase::Released
                 && !ended.is_settled
                 && ended.placement_unknown_since_leaving.is_none()

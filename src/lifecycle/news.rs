@@ -1,8 +1,8 @@
 //! Is a report news, or is more known already than it says?
 //!
-//! Reports come late, twice, or from a clock that is ahead. A snapshot is the truth of its moment: if it shows a task
-//! at rest, on a living worker or in a queue, then a release or a failure of an earlier moment does not matter any more.
-//! A snapshot of 60 s shows t1 on w1; that w2 refused t1 at 50 s is no reason to give it to w3.
+//! Reports come late, twice, or from a clock that is ahead. A snapshot is the truth of its moment: if it shows a
+//! task at rest, on a living worker or in a queue, then a release or a failure of an earlier moment does not matter any
+//! more. A snapshot of 60 s shows t1 on w1; that w2 refused t1 at 50 s is no reason to give it to w3.
 
 use crate::config::Config;
 use crate::model::rows::Row;

@@ -127,8 +127,12 @@ impl Lifecycle<'_> {
             Placement::On(worker) => Event::ShownElsewhere { worker },
             // The host is in the phase that the engine assumes.
             Placement::Moving { phase, .. } if phase == expected => return None,
+            // A release that an earlier migration of the task asked for is one all the same: its word came late.
             Placement::Moving { migration: shown, phase, since: shown_since, .. }
-                if shown == id =>
+                if shown == id
+                    || (shown < id
+                        && phase == Phase::Released
+                        && !broken!("released_for_an_earlier_one")) =>
             {
                 at = shown_since.min(at).max(since);
                 Event::ShownInPhase(phase)

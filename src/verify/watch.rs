@@ -30,7 +30,7 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 ///   silent;
 /// * no line of the table of [budgets](Budgets) is exceeded.
 ///
-/// It remembers every migration that it has seen, in about 50 bytes each.
+/// It remembers every migration and every task that it has seen, in about 50 bytes each.
 ///
 /// ```
 /// use evenkeel::{Config, Engine, Snapshot, Timestamp};
@@ -75,8 +75,8 @@ struct Shown {
     gone: BTreeSet<WorkerId>,
     /// The present id and worker of diverted tasks, by migration.
     diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
-    /// Migrations that records show under way.
-    moving: BTreeMap<MigrationId, Phase>,
+    /// The migrations that records show under way, by task.
+    moving: BTreeMap<TaskId, (MigrationId, Phase)>,
     /// Tasks that may run twice at once.
     overlapping: BTreeSet<TaskId>,
 }
@@ -224,10 +224,11 @@ impl Watch {
     /// Takes in the records of a snapshot; in a snapshot that is not believed, no worker counts as gone.
     fn records(&mut self, snapshot: &Snapshot, doubted: bool, shown: &mut Shown) {
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
-        let moving: BTreeSet<TaskId> = self.open.values().map(|life| life.task).collect();
+        let moving: BTreeMap<TaskId, MigrationId> =
+            self.open.iter().map(|(id, life)| (life.task, *id)).collect();
         // A task that is no longer listed is over: a later task with its id is another one.
         self.returns.keep(&self.config, snapshot.at(), |task| {
-            !complete || snapshot.task(task).is_some() || moving.contains(&task)
+            !complete || snapshot.task(task).is_some() || moving.contains_key(&task)
         });
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
             Some(worker) => worker.stance == Stance::Offline && !doubted,
@@ -253,11 +254,16 @@ impl Watch {
                     shown.orphaned.insert(task.id);
                 }
                 Placement::Moving { migration, phase, .. } => {
-                    shown.moving.insert(migration, phase);
+                    shown.moving.insert(task.id, (migration, phase));
                     if phase != Phase::Releasing {
                         self.let_go.insert(migration);
                     }
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
+                    // A release that an earlier migration asked for is one all the same.
+                    let later = moving.get(&task.id).filter(|later| **later > migration);
+                    if let (Some(later), Phase::Released) = (later, phase) {
+                        self.open.entry(*later).and_modify(|life| life.shown(phase));
+                    }
                     if !self.open.contains_key(&migration) && !self.over.contains_key(&migration) {
                         self.forget_release(task.id);
                     }
@@ -315,8 +321,8 @@ impl Watch {
     }
 
     /// Whether all that is known of a migration of an earlier life is that its source has yet to let go.
-    fn is_leaving(&self, shown: &Shown, id: MigrationId) -> bool {
-        shown.moving.get(&id) == Some(&Phase::Releasing) && !self.let_go.contains(&id)
+    fn is_leaving(&self, shown: &Shown, task: TaskId, id: MigrationId) -> bool {
+        shown.moving.get(&task) == Some(&(id, Phase::Releasing)) && !self.let_go.contains(&id)
     }
 
     fn is_moving(&self, task: TaskId) -> bool {
@@ -365,17 +371,18 @@ impl Watch {
         let id = command.migration;
         if let Some(past) = self.over.get(&id) {
             let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
-            // What is shown under way has yet to be told what it was told last.
+            // What is shown under way, by this migration or by an earlier one, has yet to be told what it was told last.
+            let under_way = shown.moving.get(&command.task).is_some_and(|(shown, _)| *shown <= id);
             let last = matches!(
                 command.action,
                 Action::Requeue | Action::Abort { .. } | Action::Stop { .. }
             );
-            findings.need(late || (last && shown.moving.contains_key(&id)), || {
+            findings.need(late || (last && under_way), || {
                 format!("{command}: {id} is over ({:?})", past.fate)
             });
             return;
         }
-        let adopted = Life::adopted(command.task, !self.is_leaving(shown, id));
+        let adopted = Life::adopted(command.task, !self.is_leaving(shown, command.task, id));
         let life = self.open.entry(id).or_insert(adopted);
         findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
         let to = match command.action {
@@ -434,7 +441,7 @@ impl Watch {
         }
         // If the copy runs on the target, a late stop at the source loses nothing.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
-        let is_leaving = self.is_leaving(shown, id);
+        let is_leaving = self.is_leaving(shown, ended.task, id);
         let released = life.as_ref().map_or(!is_leaving, |life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // A task that is an orphan, or was one when its placement began, is known to have no worker: rounds place it
