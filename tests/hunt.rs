@@ -8,14 +8,7 @@ use evenkeel::testkit::hunt::{Found, Kind, hunt, replay};
 /// What is still open and occurs in these rounds, each with its reason. Whoever mends the last schedule of a kind
 /// takes it out of this list.
 const OPEN: &[(Kind, &str)] = &[
-    (
-        Kind::ToldTwice,
-        "old refusals are believed; a placement that timed out is made elsewhere at once",
-    ),
-    (
-        Kind::Lost,
-        "a task that is shown between two workers by a migration that has ended is left there",
-    ),
+    (Kind::ToldTwice, "a placement that timed out is made elsewhere at once"),
     (Kind::Rule, "a task moves alone though a partial snapshot does not show who stays with it"),
 ];
 
