@@ -19,7 +19,7 @@ use crate::round::{Advised, Context, Plan, Survey};
 use crate::snapshot::{Report, Snapshot};
 use crate::stage::record::{self, Pass};
 use crate::stage::trust;
-use crate::state::{State, Stats};
+use crate::state::{EndedMigration, Migration, State, Stats};
 use crate::{advice, plan};
 
 pub use look::Look;
@@ -42,10 +42,15 @@ pub use look::Look;
 /// 6. Honour the fence: once the host has seen a command of a later migration for a task, it ignores
 ///    commands of earlier ones. Keep one fence for the whole host, not one per worker: a worker that
 ///    has not heard of the later migration would still obey the earlier one.
-/// 7. After a restart, tick once, then report, and repeat [`outstanding`](Self::outstanding). Until the first
-///    snapshot, a release may be answered already, and is ignored.
+/// 7. After a restart, tick once, then report, and repeat [`outstanding`](Self::outstanding); if the first snapshot
+///    was partial, repeat what is new in it after the next ones, until one was complete. Before a snapshot tells of a
+///    task, a release of it may be answered already, and is ignored.
 /// 8. Show a task that is on its way as [`Placement::Moving`](crate::snapshot::Placement::Moving), in the phase that
-///    the host knows of: what the engine was not told, it learns from there.
+///    the host knows of: what the engine was not told, it learns from there. An
+///    [orphaned](crate::snapshot::Placement::Orphaned) task is one that no worker runs or was told to run.
+/// 9. Pass the commands for one task on in their order. Drop one that could not be passed on for as long as a step may
+///    take ([`timeout`](crate::config::MigrationLimits::timeout), counted from the snapshot or report that led to it):
+///    the engine has given it up.
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by
@@ -206,6 +211,7 @@ impl Engine {
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
             // A later life takes its time from its own first snapshot: the earlier clock may have been ahead.
             engine.state.last = None;
+            engine.state.in_flight.inherit();
             engine.state.spending.take_over(engine.config.migration.as_ref());
         }
         Ok(engine)
@@ -286,11 +292,15 @@ impl Engine {
     /// The commands that the host should be carrying out now; repeat them after a restart of the host. After a
     /// [resume](Self::resume), run one round first: migrations of the saved state may have ended since.
     ///
+    /// After a restart the state may be older than what has happened since: a command of a migration that an earlier
+    /// life began is among them only after a snapshot has told of its task.
+    ///
     /// The last orders about a migration that has ended are among them (to forget a task, to stop it, to give it back
     /// to the scheduler) until a later snapshot shows the task at rest or by another migration.
     pub fn outstanding(&self) -> Vec<Command> {
-        let under_way = self.state.in_flight.values().filter_map(crate::state::Migration::command);
-        let over = self.state.ended.iter().flat_map(crate::state::EndedMigration::commands);
+        let known = |migration: &&Migration| !migration.is_unseen() || broken!("repeats_unseen");
+        let under_way = self.state.in_flight.values().filter(known).filter_map(Migration::command);
+        let over = self.state.ended.iter().flat_map(EndedMigration::commands);
         under_way.chain(over).collect()
     }
 

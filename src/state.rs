@@ -174,12 +174,6 @@ impl State {
         ]
     }
 
-    /// Whether the engine was resumed from the state of an earlier life, which may be old, and has seen no snapshot
-    /// yet.
-    pub(crate) const fn is_resumed(&self) -> bool {
-        self.last.is_none()
-    }
-
     /// The thresholds in force, as adapted so far.
     pub(crate) fn thresholds(&self, configured: Thresholds) -> Thresholds {
         self.thresholds.unwrap_or(configured)
@@ -188,6 +182,11 @@ impl State {
     /// The id of the `nth` next migration; `record` marks it as issued.
     pub(crate) const fn migration(&self, nth: u64) -> MigrationId {
         MigrationId::new(self.epoch, self.issued + 1 + nth)
+    }
+
+    /// The tasks that were given back to the scheduler, as far as no snapshot has shown that it has them.
+    pub(crate) fn given_back(&self) -> impl Iterator<Item = TaskId> {
+        self.ended.iter().filter(|ended| ended.is_given_back()).map(|ended| ended.task)
     }
 
     /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.
@@ -286,6 +285,11 @@ pub(crate) struct EndedMigration {
 }
 
 impl EndedMigration {
+    /// Whether its last order is to give the task back to the scheduler.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.last_orders.iter().any(|(action, _)| *action == Action::Requeue)
+    }
+
     /// What the host should be doing about it still.
     pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
         let (migration, task) = (self.id, self.task);

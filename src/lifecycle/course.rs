@@ -288,7 +288,8 @@ fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
 
 fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
     match course {
-        Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
+        // Nobody was told to run it: its target is told now.
+        Copying { .. } | Stopping { .. } => source_lost(course, unfit, true, facts),
         Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(Fate::Failed),
         _ => stay(),
     }
@@ -312,7 +313,9 @@ fn source_gone(course: Course, on_target: bool, unfit: Cause, facts: &Facts) -> 
     match course {
         Releasing { .. } | Leaving { .. } => end(Fate::Failed),
         Stopping { .. } if on_target => end(Fate::Completed).and(Arrive(facts.to, facts.task)),
-        Copying { .. } | Stopping { .. } => source_lost(course, unfit, facts),
+        Stopping { .. } => source_lost(course, unfit, true, facts),
+        // Its target has been told already. Told again, it could answer the first order, and carry out the second.
+        Copying { .. } => source_lost(course, unfit, broken!("copy_is_ordered_twice"), facts),
         _ => stay(),
     }
 }
@@ -439,11 +442,11 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
     end(fate).and_if(!broken!("copy_stops"), Abort(facts.to, cause)).and(Abort(from, cause))
 }
 
-/// The source is gone, or has lost the task: the move becomes a placement on the target. If the copy runs already,
-/// even a target that accepts no more tasks keeps it.
-fn source_lost(course: Course, unfit: Cause, facts: &Facts) -> Step {
+/// The source is gone, or has lost the task: the move becomes a placement on the target, which is ordered if the copy
+/// was not. If the copy runs already, even a target that accepts no more tasks keeps it.
+fn source_lost(course: Course, unfit: Cause, asks: bool, facts: &Facts) -> Step {
     match (course, facts.target) {
-        (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and(Order),
+        (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and_if(asks, Order),
         _ if broken!("closed_target_of_an_overlap") => enter(Placing).and(Order),
         _ => enter(Unplaced).and(Abort(facts.to, unfit)),
     }

@@ -7,11 +7,12 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ids::{MigrationId, TaskId};
+use crate::config::Config;
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{self, Coverage, Phase, Placement, Report, Snapshot};
-use crate::state::{AtRest, EndedMigration, InFlight, State};
+use crate::state::{AtRest, EndedMigration, InFlight, State, Transport};
 
 use super::apply::Lifecycle;
 use super::news::{at_rest, is_later};
@@ -66,7 +67,9 @@ impl Lifecycle<'_> {
         } else {
             self.out.commands.iter().map(|command| command.migration).collect()
         };
-        let (State { ended, in_flight, .. }, commands) = (&mut *self.state, &mut self.out.commands);
+        let config = self.config;
+        let (State { ended, in_flight, epoch, issued, .. }, commands) =
+            (&mut *self.state, &mut self.out.commands);
         // Hosts ignore commands of all but the last migration of a task.
         let mut last: BTreeMap<TaskId, MigrationId> = BTreeMap::new();
         for ended in ended.iter() {
@@ -77,17 +80,26 @@ impl Lifecycle<'_> {
         let is_due = |ended: &EndedMigration| {
             ended.at < snapshot.at() && !told.contains(&ended.id) && is_last(ended)
         };
-        ended.replace_where(is_due, |ended| match left_to_do(in_flight, snapshot, ended) {
-            LeftToDo::Unknown => {}
-            LeftToDo::Nothing(shown) => {
-                ended.last_orders.clear();
-                ended.shown_at_rest = shown.or(ended.shown_at_rest);
+        ended.replace_where(is_due, |ended| {
+            match left_to_do(config, in_flight, snapshot, ended) {
+                LeftToDo::Unknown | LeftToDo::Wait => return,
+                LeftToDo::Nothing(shown) => {
+                    ended.last_orders.clear();
+                    ended.shown_at_rest = shown.or(ended.shown_at_rest);
+                }
+                LeftToDo::LastOrders => {}
+                LeftToDo::CallOff(workers) => call_off(ended, workers),
+                LeftToDo::GiveBack => {
+                    let_go_late(ended);
+                    if ended.id.epoch() != *epoch && !broken!("given_back_by_this_life") {
+                        // A host that has seen a later migration of the task, which this life may not know of, ignores
+                        // the old id.
+                        *issued += 1;
+                        ended.id = MigrationId::new(*epoch, *issued);
+                    }
+                }
             }
-            LeftToDo::LastOrders => commands.extend(ended.commands()),
-            LeftToDo::GiveBack => {
-                let_go_late(ended);
-                commands.extend(ended.commands());
-            }
+            commands.extend(ended.commands());
         });
     }
 }
@@ -101,20 +113,42 @@ fn let_go_late(ended: &mut EndedMigration) {
     ended.last_orders = alloc::vec![(Action::Requeue, Cause::Late)];
 }
 
+/// These workers are still carrying the migration out: they are told to forget it, before anything else.
+fn call_off(ended: &mut EndedMigration, workers: [Option<WorkerId>; 2]) {
+    for worker in workers.into_iter().flatten() {
+        let is_told = |(action, _): &(Action, Cause)| match *action {
+            Action::Abort { worker: told } | Action::Stop { from: told } => told == worker,
+            _ => false,
+        };
+        if !ended.last_orders.iter().any(is_told) {
+            ended.last_orders.insert(0, (Action::Abort { worker }, Cause::Over));
+        }
+    }
+}
+
 /// What a snapshot shows to be left of a migration that is over.
 enum LeftToDo {
     /// The snapshot does not tell.
     Unknown,
+    /// The task was given back to the scheduler, which does not show it yet.
+    Wait,
     /// The task is at rest, or gone, or moves by another migration.
     Nothing(Option<AtRest>),
     /// The host still carries the migration out: its last orders have not been carried out yet.
     LastOrders,
+    /// So do these workers, by an order that came late.
+    CallOff([Option<WorkerId>; 2]),
     /// No worker has the task.
     GiveBack,
 }
 
 /// What is left to do of a migration that ended before the snapshot.
-fn left_to_do(in_flight: &InFlight, snapshot: &Snapshot, ended: &EndedMigration) -> LeftToDo {
+fn left_to_do(
+    config: &Config,
+    in_flight: &InFlight,
+    snapshot: &Snapshot,
+    ended: &EndedMigration,
+) -> LeftToDo {
     let Some(task) = snapshot.task(ended.task) else {
         return match snapshot.coverage() {
             Coverage::Complete => LeftToDo::Nothing(None),
@@ -126,12 +160,31 @@ fn left_to_do(in_flight: &InFlight, snapshot: &Snapshot, ended: &EndedMigration)
     }
     match task.placement {
         // By this migration, or by an earlier one whose order came late.
-        Placement::Moving { migration, phase, .. } if migration <= ended.id => {
-            let is_in_no_hands = phase == Phase::Released
-                && !ended.is_settled
-                && ended.placement_unknown_since_leaving.is_none()
-                && !broken!("released_though_it_is_over");
-            if is_in_no_hands { LeftToDo::GiveBack } else { LeftToDo::LastOrders }
+        Placement::Moving { migration, from, to, phase, since } if migration <= ended.id => {
+            // A task that is released after it had arrived has not arrived.
+            let is_settled = ended.is_settled
+                && (since <= ended.at || phase != Phase::Released || broken!("settled_for_ever"));
+            let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
+            let copies = from.is_some()
+                && Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop;
+            match phase {
+                Phase::Released if is_ours && !broken!("released_though_it_is_over") => {
+                    LeftToDo::GiveBack
+                }
+                Phase::Assigned if is_ours && !broken!("assigned_though_it_is_over") => {
+                    LeftToDo::CallOff([Some(to), None])
+                }
+                Phase::Releasing if is_ours && !broken!("releasing_though_it_is_over") => {
+                    LeftToDo::CallOff([from, copies.then_some(to)])
+                }
+                _ => LeftToDo::LastOrders,
+            }
+        }
+        // An order of that age is dropped by the host.
+        Placement::Orphaned
+            if ended.is_given_back() && snapshot.at() <= ended.at.after(config.timeout()) =>
+        {
+            LeftToDo::Wait
         }
         _ => LeftToDo::Nothing(at_rest(snapshot, task)),
     }

@@ -52,7 +52,7 @@ pub(super) enum Event {
     /// A migration of the same gang was called off before its source released the task.
     GangStays { along: Cause },
     // --------------------------------------- what the first snapshot of a later life shows to it
-    /// Another migration of the task has followed.
+    /// Another migration of the task has followed, or the scheduler has the task.
     Superseded,
     /// The task runs on its source again.
     HomeAgain,

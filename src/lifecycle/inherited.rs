@@ -7,11 +7,13 @@
 use alloc::vec::Vec;
 
 use crate::config::Config;
-use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
-use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
-use crate::state::{Course, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Task, Worker};
+use crate::state::{
+    Course, EndedMigration, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport,
+};
 use crate::view;
 
 use super::apply::Lifecycle;
@@ -39,10 +41,18 @@ impl Shown {
 }
 
 impl Lifecycle<'_> {
-    /// Continues the migrations of the state from where they are now. A migration that another one has
-    /// followed is over, and so is one whose task was released and is back on its source.
+    /// Continues the migrations of an earlier life from where the first snapshot that tells of them shows them. A
+    /// migration that another one has followed is over, and so is one whose task the scheduler has, or whose task was
+    /// released and is back on its source.
     pub(super) fn catch_up(&mut self, snapshot: &Snapshot) {
-        for task in snapshot.tasks() {
+        let unseen: Vec<TaskId> = self.state.in_flight.unseen().collect();
+        for id in unseen {
+            let task = snapshot.task(id);
+            if task.is_some() || snapshot.coverage() == Coverage::Complete {
+                let seen = |migration: &mut Migration| migration.first_seen(snapshot.at());
+                self.state.in_flight.update(id, seen);
+            }
+            let Some(task) = task else { continue };
             let Some(migration) = self.state.in_flight.get(&task.id) else { continue };
             let (id, from) = (migration.id(), migration.from());
             let (event, at) = match (task.placement, Shown::of(task)) {
@@ -50,6 +60,11 @@ impl Lifecycle<'_> {
                     (Event::HomeAgain, snapshot.at())
                 }
                 (_, Some(shown)) if shown.id > id => (Event::Superseded, shown.since),
+                (Placement::Unplaced, _)
+                    if !migration.transport().is_by_scheduler() && !broken!("queued_since") =>
+                {
+                    (Event::Superseded, snapshot.at())
+                }
                 (_, Some(shown)) if shown.id == id && shown.phase == Phase::Assigned => {
                     (Event::AssignedTo { to: shown.to }, shown.since)
                 }
@@ -62,7 +77,7 @@ impl Lifecycle<'_> {
     /// Takes over migrations that the host carries out and this state does not know.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
         for (task, shown) in unknown(&self.state.in_flight, snapshot) {
-            if !is_to_be_adopted(self.state, shown.id) {
+            if !is_to_be_adopted(self.state, task.id, shown.id) {
                 continue;
             }
             // This life issued the id and lost it with a state that was not saved: it must not be issued again.
@@ -77,7 +92,8 @@ impl Lifecycle<'_> {
                 Course::Unplaced if shown.phase == Phase::Releasing => snapshot.at(),
                 _ => shown.since,
             };
-            let migration = Migration::take_over(terms(snapshot, task, shown), course, since);
+            let migration =
+                Migration::take_over(terms(snapshot, task, shown), course, since, snapshot.at());
             self.state.in_flight.insert(migration);
         }
     }
@@ -95,12 +111,13 @@ fn unknown<'a>(in_flight: &InFlight, snapshot: &'a Snapshot) -> Vec<(&'a Task, S
 }
 
 /// Whether the engine must take over a migration that the host shows for a task without another migration.
-fn is_to_be_adopted(state: &State, id: MigrationId) -> bool {
+fn is_to_be_adopted(state: &State, task: TaskId, id: MigrationId) -> bool {
     let known = state.in_flight.by_id(id).is_some();
     // A migration of this life that is not in flight is over, whatever the host still shows.
     let is_over = || {
         let issued = id.epoch() == state.epoch && id.number() <= state.issued;
-        issued || state.ended.iter().any(|ended| ended.id == id)
+        let has_ended = |ended: &EndedMigration| ended.task == task && id <= ended.id;
+        issued || state.ended.iter().any(has_ended)
     };
     let full = state.in_flight.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
     !known && !full && !is_over() && !broken!("adopted")

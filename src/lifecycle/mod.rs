@@ -77,9 +77,7 @@ impl Lifecycle<'_> {
     /// engine holds back, migrations of workers that are out of sight do not time out.
     pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
-        if self.state.is_resumed() {
-            self.catch_up(snapshot);
-        }
+        self.catch_up(snapshot);
         self.note_at_rest(snapshot);
         for report in snapshot.reports() {
             self.read(report, latest);

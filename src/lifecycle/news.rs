@@ -62,9 +62,7 @@ pub(super) fn is_news(
         _ => false,
     };
     let is_overtaken = has_task_run && !is_later(report.at, shown);
-    !is_overtaken
-        && !is_stale(state, migration, report, latest)
-        && !is_doubtful(state, migration, report)
+    !is_overtaken && !is_stale(state, migration, report, latest) && !is_doubtful(migration, report)
 }
 
 /// Whether a report is about an assignment that ended before the present one. Read as news, such a failure would run
@@ -89,12 +87,12 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
     }
 }
 
-/// Whether, after a restart and before the first snapshot, the engine cannot know what a report is about. The state may
-/// be older than the release; then it is the target that failed, and to end the migration as if the source had would
+/// Whether, after a restart and before a snapshot has told of the task, the engine cannot know what a report is about.
+/// The state may be older than the release; then it is the target that failed, and to end the migration as if the source had would
 /// leave the task with no worker. Or the state is older than the start of the copy; then it is not the copy that
 /// failed. Or it is older than the end of the migration; then a release was answered before.
-fn is_doubtful(state: &State, migration: &Migration, report: &Report) -> bool {
-    if !state.is_resumed() {
+fn is_doubtful(migration: &Migration, report: &Report) -> bool {
+    if !migration.is_unseen() {
         return false;
     }
     let releasing = migration.phase() == Phase::Releasing;

@@ -134,7 +134,9 @@ impl Lifecycle<'_> {
                         && phase == Phase::Released
                         && !broken!("released_for_an_earlier_one")) =>
             {
-                at = shown_since.min(at).max(since);
+                // A later life has not asked before it knew: what failed before that is no answer to it.
+                let inherited = id.epoch() != self.state.epoch && !broken!("asked_when_released");
+                at = if inherited { at } else { shown_since.min(at).max(since) };
                 Event::ShownInPhase(phase)
             }
             Placement::Moving { .. } => return None,
@@ -234,8 +236,13 @@ impl Lifecycle<'_> {
     fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
         let UnderWay { migration, task, phase, since, .. } = *own;
         let timeout = self.config.timeout();
-        let is_in_time = snapshot.at().since(since).is_none_or(|waited| waited <= timeout);
-        if is_in_time || broken!("time_out") {
+        let is_in_time =
+            |since: Timestamp| snapshot.at().since(since).is_none_or(|waited| waited <= timeout);
+        if is_in_time(since) || broken!("time_out") {
+            return None;
+        }
+        let is_unseen = migration.is_unseen() && !broken!("unseen_is_not_overdue");
+        if is_unseen || is_in_time(migration.waits_since()) {
             return None;
         }
         let unseen = holds_back && is_out_of_sight(own);

@@ -338,6 +338,8 @@ pub enum Cause {
     Operator,
     /// The source released the task after the migration had ended.
     Late,
+    /// A worker still carries the migration out, though it has ended.
+    Over,
     /// Another task of its gang stays on its worker.
     Along {
         /// The gang.
@@ -390,6 +392,7 @@ impl fmt::Display for Cause {
             Self::Elsewhere => f.write_str("it was found on another worker"),
             Self::Operator => f.write_str("called off by the operator"),
             Self::Late => f.write_str("released after the migration had ended"),
+            Self::Over => f.write_str("the migration has ended"),
             Self::Along { group } => write!(f, "another task of gang {group} stays"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
             Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),

@@ -10,7 +10,7 @@ mod claims;
 mod current_use;
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -88,11 +88,20 @@ pub(crate) fn fragmentation(
 
 /// Enters where every task is: by the state if a migration of the engine moves it, else by the snapshot.
 fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
+    let given_back: BTreeSet<TaskId> = state.given_back().collect();
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         ledger.places[row] = match moved.next_if(|own| own.task == Some(row)) {
             Some(own) => own.place(),
-            None => place(state, snapshot, task),
+            None => match place(state, snapshot, task) {
+                // The scheduler has it, or will have it soon.
+                Place::Orphaned
+                    if given_back.contains(&task.id) && !broken!("given_back_is_not_placed") =>
+                {
+                    Place::Unplaced
+                }
+                place => place,
+            },
         };
     }
 }

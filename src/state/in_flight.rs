@@ -29,6 +29,9 @@ pub(crate) struct InFlight {
     /// Migrations of tasks that have not lost their workers.
     #[serde(skip)]
     moving: usize,
+    /// Migrations of which only the state tells.
+    #[serde(skip)]
+    unseen: usize,
 }
 
 /// The indexes are rebuilt after reading.
@@ -142,6 +145,7 @@ impl InFlight {
     fn index(&mut self, role: Role, task: TaskId) {
         self.interrupting += usize::from(role.interrupts);
         self.moving += usize::from(role.moves);
+        self.unseen += usize::from(role.unseen);
         if let Some(worker) = role.bound_to {
             self.tasks_by_target.entry(worker).or_default().insert(task);
         }
@@ -150,6 +154,7 @@ impl InFlight {
     fn forget(&mut self, role: Role, task: TaskId) {
         self.interrupting -= usize::from(role.interrupts);
         self.moving -= usize::from(role.moves);
+        self.unseen -= usize::from(role.unseen);
         let Some(worker) = role.bound_to else { return };
         let Some(tasks) = self.tasks_by_target.get_mut(&worker) else { return };
         tasks.remove(&task);
@@ -165,6 +170,18 @@ impl InFlight {
                 migration.set_shown_at_rest(shown);
             }
         }
+    }
+
+    /// A later life goes on with them.
+    pub(crate) fn inherit(&mut self) {
+        self.migrations.values_mut().for_each(|migration| migration.inherit());
+        self.unseen = self.migrations.len();
+    }
+
+    /// The tasks of whose migrations only the state tells, in order.
+    pub(crate) fn unseen(&self) -> impl Iterator<Item = TaskId> {
+        let all = if self.unseen > 0 { Some(self.values()) } else { None };
+        all.into_iter().flatten().filter(|migration| migration.is_unseen()).map(Migration::task)
     }
 
     /// Records the charge of migrations that began while no budget was in force.
@@ -183,6 +200,7 @@ struct Role {
     bound_to: Option<WorkerId>,
     interrupts: bool,
     moves: bool,
+    unseen: bool,
 }
 
 impl Role {
@@ -191,6 +209,7 @@ impl Role {
             bound_to: migration.is_bound().then_some(migration.to()),
             interrupts: migration.interrupts(),
             moves: !migration.is_placement(),
+            unseen: migration.is_unseen(),
         }
     }
 }

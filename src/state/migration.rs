@@ -59,6 +59,16 @@ pub(crate) struct AtRest {
     pub(crate) on: Option<WorkerId>,
 }
 
+/// What the present life of the engine has seen of a migration that an earlier one began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Inherited {
+    /// No snapshot has told of its task: everything may have changed since the state was saved.
+    Unseen,
+    /// A snapshot of this moment was the first to tell of it.
+    Seen(Timestamp),
+}
+
 /// A migration under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Migration {
@@ -67,6 +77,9 @@ pub(crate) struct Migration {
     /// When it entered its course.
     since: Timestamp,
     started: Timestamp,
+    /// `None` if the present life began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inherited: Option<Inherited>,
     /// The last snapshot that showed the task at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shown_at_rest: Option<AtRest>,
@@ -84,16 +97,40 @@ pub(crate) struct Migration {
 impl Migration {
     /// A migration that begins, or is found to be under way, in `course` at `since`.
     pub(crate) fn begin(terms: Terms, course: Course, since: Timestamp) -> Self {
-        let (shown_at_rest, heard) = (None, None);
-        let started = since;
-        Self { terms, course, since, started, shown_at_rest, heard, attempts: 1, charge: None }
+        Self {
+            terms,
+            course,
+            since,
+            started: since,
+            inherited: None,
+            shown_at_rest: None,
+            heard: None,
+            attempts: 1,
+            charge: None,
+        }
     }
 
-    /// A migration that the host is found to carry out: how many attempts it had is unknown.
-    pub(crate) fn take_over(terms: Terms, course: Course, since: Timestamp) -> Self {
+    /// A migration that a snapshot of the moment `now` shows to be under way: how many attempts it had is unknown.
+    pub(crate) fn take_over(
+        terms: Terms,
+        course: Course,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         let new = Self::begin(terms, course, since);
         let assigned = course.phase() == Phase::Assigned && !broken!("taken_over_attempts");
-        Self { attempts: if assigned { new.first_assignment() } else { 1 }, ..new }
+        let attempts = if assigned { new.first_assignment() } else { 1 };
+        Self { attempts, inherited: Some(Inherited::Seen(now)), ..new }
+    }
+
+    /// A later life goes on with the state.
+    pub(crate) fn inherit(&mut self) {
+        self.inherited = Some(Inherited::Unseen);
+    }
+
+    /// A snapshot of this life tells of its task for the first time.
+    pub(crate) fn first_seen(&mut self, at: Timestamp) {
+        self.inherited = Some(Inherited::Seen(at));
     }
 
     /// Begins the next course.
@@ -242,6 +279,22 @@ impl Migration {
 
     pub(crate) const fn started(&self) -> Timestamp {
         self.started
+    }
+
+    /// Whether the state is all that is known of it: an earlier life began it, and no snapshot of this life has told of
+    /// its task.
+    pub(crate) const fn is_unseen(&self) -> bool {
+        matches!(self.inherited, Some(Inherited::Unseen))
+    }
+
+    /// Since when this life has waited for the present step: not before it knew of it.
+    pub(crate) fn waits_since(&self) -> Timestamp {
+        match self.inherited {
+            Some(Inherited::Seen(seen)) if !broken!("time_of_an_earlier_life") => {
+                self.since.max(seen)
+            }
+            _ => self.since,
+        }
     }
 
     /// When the source released the task; `None` if it has not, or has not reported it.

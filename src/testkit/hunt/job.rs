@@ -41,6 +41,8 @@ pub(super) enum Ask {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letter {
     pub(super) command: Command,
+    /// The moment of the snapshot or report that led to it.
+    pub(super) written: Timestamp,
     /// Whether it may be the same order as the last one, and not a second one.
     pub(super) repeats: bool,
     /// Whether the worker that it is for has died since it was written: what is back is another one.
@@ -66,6 +68,8 @@ pub(super) struct Job {
     pub(super) use_permille: u32,
     /// The workers that run it.
     pub(super) runs: Vec<WorkerId>,
+    /// The migration by which the last of them was told to.
+    run_by: Option<MigrationId>,
     pub(super) orders: Vec<Order>,
     /// Commands of earlier migrations are ignored.
     fence: Option<MigrationId>,
@@ -91,6 +95,7 @@ impl Job {
             keeps_moving,
             use_permille: 1_000,
             runs,
+            run_by: None,
             orders: Vec::new(),
             fence: None,
             last: None,
@@ -235,6 +240,7 @@ impl Job {
         }
         if self.is_on(to) {
             self.take_orders(to);
+            self.run_by = Some(migration);
             self.show(Placement::On(to));
             self.say(how.at, Event::Running { migration });
         } else {
@@ -272,9 +278,9 @@ impl Job {
                 self.say(how.at, Event::Refused { migration });
             }
             None if runs_here => {
-                let source = matches!(self.task.placement, Placement::Moving { .. }) && !was_target;
                 self.show(Placement::On(worker));
-                if !source {
+                // Its source says nothing: it runs the task as before.
+                if self.run_by == Some(migration) {
                     self.say(how.at, Event::Running { migration });
                 }
             }
@@ -319,6 +325,7 @@ impl Job {
             }
             (Ask::Run, Deed::Done) => {
                 self.runs.push(worker);
+                self.run_by = Some(migration);
                 if self.runs.len() == 1 {
                     self.show(Placement::On(worker));
                 }
@@ -384,6 +391,7 @@ impl Job {
     pub(super) fn start(&mut self, worker: WorkerId) {
         if self.task.placement == Placement::Unplaced {
             self.runs.push(worker);
+            self.run_by = None;
             self.show(Placement::On(worker));
         }
     }

@@ -6,7 +6,7 @@
 //! host, and judges by its own truth. Everything is data: a [`Schedule`] prints, shrinks and plays again.
 //!
 //! Where the documentation leaves a choice, the model's host
-//! * passes the commands for one task on in their order, and gives up those for a worker that has died since;
+//! * passes the commands for one task on in their order, and drops those for a worker that has died since;
 //! * answers a target's abort: refused if it gives the task up, running if it runs the task already;
 //! * queues no task that runs, whatever it is told;
 //! * shows a task as orphaned once the last worker that ran it has died.

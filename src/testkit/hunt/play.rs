@@ -1,5 +1,6 @@
 //! What comes of a schedule?
 
+use core::time::Duration;
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -12,9 +13,10 @@ use super::setup::Setup;
 use super::world::World;
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::model::ids::{Epoch, TaskId};
-use crate::outcome::{Command, Ended};
-use crate::snapshot::{Event, Placement, Report, Snapshot};
+use crate::model::ids::{Epoch, MigrationId, TaskId};
+use crate::model::time::Timestamp;
+use crate::outcome::{Action, Command, Ended};
+use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
 use crate::state::State;
 
 /// Rounds after the last step, half a minute apart, in which everything calms down.
@@ -37,8 +39,12 @@ pub(super) struct Play {
     /// The last states, the newest last.
     saves: Vec<Save>,
     kept: Option<Snapshot>,
-    /// Whether the host has yet to repeat what was outstanding.
+    /// Commands that are not passed on within this time are dropped.
+    patience: Duration,
+    /// Whether the host has yet to repeat what was outstanding: until it has shown everything.
     owes_repeats: bool,
+    /// What it has repeated in this life.
+    repeated: Vec<(MigrationId, Action)>,
     judge: Judge,
     ledger: Ledger,
     /// What happens, line by line, if anybody wants to read it.
@@ -59,7 +65,9 @@ impl Play {
             epoch: 0,
             saves: Vec::new(),
             kept: None,
+            patience: Duration::from_secs(setup.settings.timeout),
             owes_repeats: false,
+            repeated: Vec::new(),
             judge: Judge::new(cooldown),
             ledger: Ledger::default(),
             story: None,
@@ -158,24 +166,36 @@ impl Play {
         self.note(|_| told(snapshot));
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
-                self.hear(&outcome.commands, &outcome.ended)?;
+                self.hear(snapshot.at(), &outcome.commands, &outcome.ended)?;
                 self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
-                if core::mem::take(&mut self.owes_repeats) {
-                    let outstanding = self.engine.outstanding();
-                    self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
-                    self.send(&outstanding, true);
+                if self.owes_repeats {
+                    self.repeat_outstanding(snapshot);
                 }
                 Ok(())
             }
             Err(stale) => {
                 self.ledger.hear(&stale.commands, &stale.ended);
-                self.hear(&stale.commands, &stale.ended)
+                self.hear(snapshot.at(), &stale.commands, &stale.ended)
             }
         }
     }
 
+    /// After a restart: whatever is outstanding, once, until a snapshot has shown everything.
+    fn repeat_outstanding(&mut self, snapshot: &Snapshot) {
+        let mut outstanding = self.engine.outstanding();
+        outstanding.retain(|command| {
+            let order = (command.migration, command.action);
+            let is_new = !self.repeated.contains(&order);
+            self.repeated.push(order);
+            is_new
+        });
+        self.owes_repeats = snapshot.coverage() == Coverage::Partial;
+        self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
+        self.send(snapshot.at(), &outstanding, true);
+    }
+
     /// The engine has said something: it is saved, judged, and sent.
-    fn hear(&mut self, commands: &[Command], ended: &[Ended]) -> Result<(), Breach> {
+    fn hear(&mut self, at: Timestamp, commands: &[Command], ended: &[Ended]) -> Result<(), Breach> {
         self.note(|_| {
             let commands = commands.iter().map(|command| format!("\n    {command}"));
             let ended = ended.iter().map(|ended| format!("\n    ended: {ended}"));
@@ -183,22 +203,24 @@ impl Play {
         });
         self.judge.hear(self.world.now, commands, ended)?;
         self.save();
-        self.send(commands, false);
+        self.send(at, commands, false);
         Ok(())
     }
 
-    fn send(&mut self, commands: &[Command], repeats: bool) {
+    fn send(&mut self, written: Timestamp, commands: &[Command], repeats: bool) {
         self.commands += commands.len() as u64;
         for &command in commands {
             if let Some(job) = self.world.job(command.task) {
-                job.post.push_back(Letter { command, repeats, is_void: false });
+                job.post.push_back(Letter { command, written, repeats, is_void: false });
             }
         }
     }
 
     fn deliver(&mut self, task: TaskId, is_lost: bool) -> Result<(), Breach> {
+        let patience = self.patience;
         let carried = self.world.with_job(task, is_lost, |job, passing| {
-            let letter = job.post.pop_front()?;
+            let mut letter = job.post.pop_front()?;
+            letter.is_void |= letter.written.after(patience) < passing.at;
             Some(job.carry_out(&letter, passing))
         });
         carried.flatten().unwrap_or(Ok(()))
@@ -224,7 +246,7 @@ impl Play {
         let reply = self.engine.report(&report);
         self.ledger.tell(&report);
         self.ledger.hear(&reply.commands, &reply.ended);
-        self.hear(&reply.commands, &reply.ended)
+        self.hear(report.at, &reply.commands, &reply.ended)
     }
 
     fn restart(&mut self, age: usize) -> Result<(), Breach> {
@@ -234,6 +256,7 @@ impl Play {
         self.kept = None;
         self.ledger.forget();
         self.owes_repeats = true;
+        self.repeated.clear();
         let keep = self.saves.len().saturating_sub(age);
         self.saves.truncate(keep);
         let engine = if let Some(save) = self.saves.last() {
