@@ -20,7 +20,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{Coverage, GroupRule, Placement, Snapshot, Stance, Task, Topology};
-use crate::state::{RECENT, State};
+use crate::state::{RECENT, RecentArrival, State};
 use crate::view::{
     self, DeviceCell, Domains, GroupIndexes, Ledger, Place, UnderWay, View, WorkerView, variants,
 };
@@ -89,18 +89,25 @@ pub(crate) fn fragmentation(
 /// Enters where every task is: by the state if a migration of the engine moves it, else by the snapshot.
 fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
     let given_back: BTreeSet<TaskId> = state.given_back().collect();
+    // What was reported after the moment of the snapshot is newer than what it shows.
+    let is_newer = |arrival: &&RecentArrival| arrival.running > snapshot.at();
+    let arrived: BTreeMap<TaskId, WorkerId> =
+        state.arrivals.iter().filter(is_newer).map(|arrival| (arrival.task, arrival.to)).collect();
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         ledger.places[row] = match moved.next_if(|own| own.task == Some(row)) {
             Some(own) => own.place(),
-            None => match place(state, snapshot, task) {
+            None => match (place(state, snapshot, task), arrived.get(&task.id)) {
+                (Place::Orphaned, Some(to)) if !broken!("older_than_its_arrival") => {
+                    on(state, snapshot, *to)
+                }
                 // The scheduler has it, or will have it soon.
-                Place::Orphaned
+                (Place::Orphaned, _)
                     if given_back.contains(&task.id) && !broken!("given_back_is_not_placed") =>
                 {
                     Place::Unplaced
                 }
-                place => place,
+                (place, _) => place,
             },
         };
     }
@@ -108,20 +115,8 @@ fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[
 
 /// Where a task is by the snapshot.
 fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
-    let is_offline = |row: WorkerRow| {
-        let stance = snapshot.workers()[row.position()].stance;
-        stance == Stance::Offline && !broken!("offline_orphans")
-    };
-    let is_complete = snapshot.coverage() == Coverage::Complete || broken!("partial_is_not_gone");
-    let on = |worker: WorkerId| match snapshot.worker_row(worker) {
-        Some(row) if is_offline(row) => Place::Orphaned,
-        Some(row) => Place::On(row),
-        // A known worker is gone: its tasks have lost it.
-        None if is_complete && state.tracks.contains_key(&worker) => Place::Orphaned,
-        None => Place::Unknown(worker),
-    };
     match task.placement {
-        Placement::On(worker) => on(worker),
+        Placement::On(worker) => on(state, snapshot, worker),
         Placement::Orphaned => Place::Orphaned,
         Placement::Unplaced => Place::Unplaced,
         // The migration is over, though the host does not know it yet: the task is left alone until it does.
@@ -129,6 +124,22 @@ fn place(state: &State, snapshot: &Snapshot, task: &Task) -> Place {
             let from = from.and_then(|from| snapshot.worker_row(from));
             Place::Moving { migration, from, to: snapshot.worker_row(to) }
         }
+    }
+}
+
+/// A task on this worker, which may be gone.
+fn on(state: &State, snapshot: &Snapshot, worker: WorkerId) -> Place {
+    let is_offline = |row: WorkerRow| {
+        let stance = snapshot.workers()[row.position()].stance;
+        stance == Stance::Offline && !broken!("offline_orphans")
+    };
+    let is_complete = snapshot.coverage() == Coverage::Complete || broken!("partial_is_not_gone");
+    match snapshot.worker_row(worker) {
+        Some(row) if is_offline(row) => Place::Orphaned,
+        Some(row) => Place::On(row),
+        // A known worker is gone: its tasks have lost it.
+        None if is_complete && state.tracks.contains_key(&worker) => Place::Orphaned,
+        None => Place::Unknown(worker),
     }
 }
 
