@@ -4,6 +4,7 @@
 //! State is data: it serialises, and an engine that is resumed from it goes on as if nothing had
 //! happened. Only two modules write it: `lifecycle` first in a round, `stage::record` last.
 
+mod clock;
 mod course;
 mod in_flight;
 mod migration;
@@ -13,6 +14,7 @@ mod track;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -184,9 +186,19 @@ impl State {
         MigrationId::new(self.epoch, self.issued + 1 + nth)
     }
 
-    /// The tasks that were given back to the scheduler, as far as no snapshot has shown that it has them.
-    pub(crate) fn given_back(&self) -> impl Iterator<Item = TaskId> {
-        self.ended.iter().filter(|ended| ended.is_given_back()).map(|ended| ended.task)
+    /// The tasks that were given back to the scheduler, as far as no snapshot has shown that it has them; and those of
+    /// which the host may still carry out such an order, because it was given more than once within `timeout`.
+    pub(crate) fn given_back(
+        &self,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> impl Iterator<Item = TaskId> {
+        let again = move |at: Timestamp| now <= at.after(timeout);
+        let is_given_back = move |ended: &&EndedMigration| {
+            let may_come_late = ended.given_back_again.is_some_and(again);
+            ended.is_given_back() || (may_come_late && !broken!("given_back_twice_waits"))
+        };
+        self.ended.iter().filter(is_given_back).map(|ended| ended.task)
     }
 
     /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.
@@ -269,6 +281,11 @@ pub(crate) struct EndedMigration {
     /// What the host was told when it ended, as long as no later snapshot shows that it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_orders: Vec<(Action, Cause)>,
+    /// When they were given last.
+    pub(crate) given: Timestamp,
+    /// When the host was last told again to give the task back; `None` if it was not told more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) given_back_again: Option<Timestamp>,
     /// The last snapshot that showed the task at rest; `None` if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shown_at_rest: Option<AtRest>,

@@ -310,6 +310,8 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         at,
         is_settled: arrived || fate == Fate::Finished,
         last_orders: Vec::new(),
+        given: at,
+        given_back_again: None,
         shown_at_rest: migration.shown_at_rest(),
         source_still_holds: still_holds,
         placement_unknown_since_leaving: migration.from().filter(|_| by_scheduler && !arrived),

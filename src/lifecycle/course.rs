@@ -394,7 +394,11 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
                 _ if moved && to == from => {
                     Returning { from, released, fate: Fate::Failed, called_off }
                 }
-                _ if called_off => CallingOff { from, released },
+                _ if called_off => CallingOff { from, released: course.released() },
+                // Its copy was not to start: the host has not heard of that, and the source may still run it.
+                Returning { released: None, .. } if !broken!("copy_called_off_unheard") => {
+                    Copying { from }
+                }
                 _ => Assigned { from, released },
             }
         }

@@ -34,7 +34,7 @@ impl Lifecycle<'_> {
                     && is_later(report.at, ended.shown_at_rest)
                     && !broken!("late_release_is_not_lost") =>
             {
-                self.give_back_late(ended.id);
+                self.give_back_late(ended.id, report.at.min(latest));
             }
             snapshot::Event::Diverted { worker, task, .. }
                 if ended.placement_unknown_since_leaving.is_some() && !broken!("heard_of_late") =>
@@ -46,12 +46,13 @@ impl Lifecycle<'_> {
     }
 
     /// No worker has the task of a migration that is over: it goes back to the scheduler.
-    fn give_back_late(&mut self, id: MigrationId) {
+    fn give_back_late(&mut self, id: MigrationId, at: Timestamp) {
         let commands = &mut self.out.commands;
         self.state.ended.replace_where(
             |ended| ended.id == id,
             |ended| {
                 let_go_late(ended);
+                ended.given = at;
                 commands.extend(ended.commands());
             },
         );
@@ -81,22 +82,25 @@ impl Lifecycle<'_> {
             ended.at < snapshot.at() && !told.contains(&ended.id) && is_last(ended)
         };
         ended.replace_where(is_due, |ended| {
-            match left_to_do(config, in_flight, snapshot, ended) {
+            let is_new = match left_to_do(config, in_flight, snapshot, ended) {
                 LeftToDo::Unknown | LeftToDo::Wait => return,
                 LeftToDo::Nothing(shown) => {
                     ended.last_orders.clear();
                     ended.shown_at_rest = shown.or(ended.shown_at_rest);
+                    return;
                 }
-                LeftToDo::LastOrders => {}
+                LeftToDo::LastOrders => false,
                 LeftToDo::CallOff(workers) => call_off(ended, workers),
-                LeftToDo::GiveBack => {
-                    let_go_late(ended);
-                    if ended.id.epoch() != *epoch && !broken!("given_back_by_this_life") {
-                        // A host that has seen a later migration of the task, which this life may not know of, ignores
-                        // the old id.
-                        *issued += 1;
-                        ended.id = MigrationId::new(*epoch, *issued);
-                    }
+                LeftToDo::GiveBack => let_go_late(ended),
+            };
+            ended.given = snapshot.at();
+            if !is_new && ended.is_given_back() {
+                ended.given_back_again = Some(snapshot.at());
+                if ended.id.epoch() != *epoch && !broken!("given_back_by_this_life") {
+                    // A host that has seen a later migration of the task, which this life may not know of, ignores the
+                    // old id.
+                    *issued += 1;
+                    ended.id = MigrationId::new(*epoch, *issued);
                 }
             }
             commands.extend(ended.commands());
@@ -104,17 +108,23 @@ impl Lifecycle<'_> {
     }
 }
 
-/// Its source has released the task after the end: the last order is to give it back.
-fn let_go_late(ended: &mut EndedMigration) {
+/// Its source has released the task after the end: the last order is to give it back. Returns whether that is new.
+fn let_go_late(ended: &mut EndedMigration) -> bool {
     ended.source_still_holds = false;
     if !broken!("gang_follows_who_was_let_go_late") {
         ended.requested_at = None;
     }
-    ended.last_orders = alloc::vec![(Action::Requeue, Cause::Late)];
+    let is_new = !ended.is_given_back();
+    if is_new {
+        ended.last_orders = alloc::vec![(Action::Requeue, Cause::Late)];
+    }
+    is_new
 }
 
-/// These workers are still carrying the migration out: they are told to forget it, before anything else.
-fn call_off(ended: &mut EndedMigration, workers: [Option<WorkerId>; 2]) {
+/// These workers are still carrying the migration out: they are told to forget it, before anything else. Returns
+/// whether one of them had not been told.
+fn call_off(ended: &mut EndedMigration, workers: [Option<WorkerId>; 2]) -> bool {
+    let told = ended.last_orders.len();
     for worker in workers.into_iter().flatten() {
         let is_told = |(action, _): &(Action, Cause)| match *action {
             Action::Abort { worker: told } | Action::Stop { from: told } => told == worker,
@@ -124,6 +134,7 @@ fn call_off(ended: &mut EndedMigration, workers: [Option<WorkerId>; 2]) {
             ended.last_orders.insert(0, (Action::Abort { worker }, Cause::Over));
         }
     }
+    ended.last_orders.len() > told
 }
 
 /// What a snapshot shows to be left of a migration that is over.
@@ -180,9 +191,9 @@ fn left_to_do(
                 _ => LeftToDo::LastOrders,
             }
         }
-        // An order of that age is dropped by the host.
+        // An order that is older is dropped by the host.
         Placement::Orphaned
-            if ended.is_given_back() && snapshot.at() <= ended.at.after(config.timeout()) =>
+            if ended.is_given_back() && snapshot.at() <= ended.given.after(config.timeout()) =>
         {
             LeftToDo::Wait
         }

@@ -76,6 +76,11 @@ impl Lifecycle<'_> {
     /// Settles a snapshot: its reports, what its placements show, and what has taken too long. While the
     /// engine holds back, migrations of workers that are out of sight do not time out.
     pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
+        if self.state.last.is_none() {
+            let stability = self.config.stability;
+            let cooldown = stability.map(|stability| stability.cooldown).unwrap_or_default();
+            self.state.set_clock_back(snapshot.at(), cooldown);
+        }
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         self.catch_up(snapshot);
         self.note_at_rest(snapshot);

@@ -96,13 +96,12 @@ fn is_doubtful(migration: &Migration, report: &Report) -> bool {
         return false;
     }
     let releasing = migration.phase() == Phase::Releasing;
+    let copies = migration.transport() == Transport::StartThenStop;
     match report.event {
         Told::Failed { .. } | Told::Refused { .. } => {
-            let may_run = migration.transport() == Transport::StartThenStop
-                && !broken!("failure_of_a_copy_in_doubt");
-            releasing || may_run
+            releasing || (copies && !broken!("failure_of_a_copy_in_doubt"))
         }
-        Told::Aborted { .. } => releasing,
+        Told::Aborted { .. } => releasing || (copies && !broken!("abort_of_a_copy_in_doubt")),
         Told::Released { .. } => !broken!("answered_release"),
         _ => false,
     }

@@ -38,7 +38,7 @@ pub(crate) fn observe<'a>(
     let snapshot = &*cow;
     let mut ledger = Ledger::new(config.load, config.stability.is_some(), snapshot);
     let under_way = view::under_way(&state.in_flight, snapshot);
-    places(&mut ledger, state, snapshot, &under_way);
+    places(config, &mut ledger, state, snapshot, &under_way);
     count_unavailable(&mut ledger, state, snapshot);
     let workers = WorkerRow::first(snapshot.workers().len());
     let mut workers: Column<WorkerRow, WorkerView> =
@@ -87,8 +87,14 @@ pub(crate) fn fragmentation(
 }
 
 /// Enters where every task is: by the state if a migration of the engine moves it, else by the snapshot.
-fn places(ledger: &mut Ledger, state: &State, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
-    let given_back: BTreeSet<TaskId> = state.given_back().collect();
+fn places(
+    config: &Config,
+    ledger: &mut Ledger,
+    state: &State,
+    snapshot: &Snapshot,
+    under_way: &[UnderWay<'_>],
+) {
+    let given_back: BTreeSet<TaskId> = state.given_back(snapshot.at(), config.timeout()).collect();
     // What was reported after the moment of the snapshot is newer than what it shows.
     let is_newer = |arrival: &&RecentArrival| arrival.running > snapshot.at();
     let arrived: BTreeMap<TaskId, WorkerId> =

@@ -85,6 +85,25 @@ impl Course {
         }
     }
 
+    /// The same course, with a release at `now` at the latest.
+    pub(crate) fn released_by(mut self, now: Timestamp) -> Self {
+        match &mut self {
+            Self::Assigned { released, .. }
+            | Self::CallingOff { released, .. }
+            | Self::Returning { released, .. }
+            | Self::Unassigned { released, .. } => *released = released.map(|at| at.min(now)),
+            Self::WithScheduler { released, .. } => *released = now.min(*released),
+            Self::Releasing { .. }
+            | Self::Placing
+            | Self::CallingOffPlacing
+            | Self::Unplaced
+            | Self::Copying { .. }
+            | Self::Stopping { .. }
+            | Self::Leaving { .. } => {}
+        }
+        self
+    }
+
     /// The phase that hosts show for this course.
     pub(crate) const fn phase(self) -> Phase {
         match self {

@@ -178,6 +178,11 @@ impl InFlight {
         self.unseen = self.migrations.len();
     }
 
+    /// Changes all of them in what no index knows of: their moments.
+    pub(crate) fn update_all(&mut self, mut change: impl FnMut(&mut Migration)) {
+        self.migrations.values_mut().for_each(|migration| change(migration));
+    }
+
     /// The tasks of whose migrations only the state tells, in order.
     pub(crate) fn unseen(&self) -> impl Iterator<Item = TaskId> {
         let all = if self.unseen > 0 { Some(self.values()) } else { None };

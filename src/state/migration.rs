@@ -59,6 +59,13 @@ pub(crate) struct AtRest {
     pub(crate) on: Option<WorkerId>,
 }
 
+impl AtRest {
+    /// The same, at `now` at the latest.
+    pub(crate) fn not_after(self, now: Timestamp) -> Self {
+        Self { at: self.at.min(now), ..self }
+    }
+}
+
 /// What the present life of the engine has seen of a migration that an earlier one began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +177,15 @@ impl Migration {
         }
         self.attempts = self.attempts.max(self.first_assignment());
         (self.course, self.since) = (course, since);
+    }
+
+    /// Nothing of it happened after `now`: the clock was set back.
+    pub(crate) fn set_clock_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.started = self.started.min(now);
+        self.heard = self.heard.map(|heard| heard.min(now));
+        self.shown_at_rest = self.shown_at_rest.map(|shown| shown.not_after(now));
+        self.course = self.course.released_by(now);
     }
 
     /// Asks another target to run the task that no worker has.
@@ -372,7 +388,16 @@ impl Migration {
         let begun = Why::Begun(reason);
         let (action, why) = match self.course {
             Course::Releasing { from } => (Action::Release { from, to }, begun),
-            Course::Assigned { .. } | Course::CallingOff { .. } => {
+            Course::Assigned { .. } => {
+                (Action::Assign { to, device }, Why::Follows(Cause::Released))
+            }
+            // Whether the target was told to run it is no matter: its answer decides.
+            Course::CallingOff { .. } | Course::CallingOffPlacing
+                if !broken!("called_off_stays_called_off") =>
+            {
+                (Action::Abort { worker: to }, Why::Follows(Cause::Operator))
+            }
+            Course::CallingOff { .. } => {
                 (Action::Assign { to, device }, Why::Follows(Cause::Released))
             }
             Course::Returning { .. } => {

@@ -241,10 +241,18 @@ impl<'a> Facts<'a> {
     }
 
     /// Arrivals that measurements may not show yet: those remembered, and those of this round.
-    pub(super) fn landed(&self) -> Vec<&'a RecentArrival> {
-        let Round { before, after, .. } = *self.round;
-        let fresh = after.arrivals.iter().filter(|landed| !before.arrivals.contains(landed));
-        before.arrivals.iter().chain(fresh).collect()
+    pub(super) fn landed(&self) -> Vec<RecentArrival> {
+        let Round { snapshot, before, after, .. } = *self.round;
+        let mut all = before.arrivals.clone();
+        // The first round of a life sets the clock back.
+        for landed in all.iter_mut().filter(|_| before.last.is_none()) {
+            landed.released = landed.released.min(snapshot.at());
+            landed.running = landed.running.min(snapshot.at());
+        }
+        let fresh = after.arrivals.iter().filter(|landed| !all.contains(landed));
+        let fresh: Vec<RecentArrival> = fresh.cloned().collect();
+        all.extend(fresh);
+        all
     }
 
     /// What the forecast adds to a worker's load, if the plan acts on the forecast.
