@@ -6,7 +6,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::{BenefitRule, BenefitWeights, Config, Efficiency, Pace, Transfer};
+use super::{BenefitRule, BenefitWeights, Config, Efficiency, MigrationLimits, Pace, Transfer};
 use crate::model::bounds::{CELSIUS, MOST_AMOUNT, MOST_POINTS, MOST_SPAN, SPEEDS, exact};
 use crate::model::time::Span;
 
@@ -88,7 +88,8 @@ impl Faults {
 
     fn points(&mut self, field: &str, value: f64) {
         let must = if value.is_finite() && value > MOST_POINTS { MILLION } else { POINTS };
-        self.need((0.0..=MOST_POINTS).contains(&value), field, &exact(value), must);
+        let most = if broken!("points_have_bounds") { f64::MAX } else { MOST_POINTS };
+        self.need((0.0..=most).contains(&value), field, &exact(value), must);
     }
 
     /// A number above 0 that is in a range; `must` states the range.
@@ -290,6 +291,33 @@ fn transfer(section: &Transfer, faults: &mut Faults) {
     }
 }
 
+fn migration(section: &MigrationLimits, faults: &mut Faults) {
+    faults.span("migration.timeout", section.timeout);
+    if let Some(share) = section.share_of_workers {
+        faults.share("migration.share_of_workers", share);
+    }
+    if let Some(fairness) = &section.fairness {
+        faults.span("migration.fairness.window", fairness.window);
+    }
+    if let Some(adaptive) = &section.adaptive {
+        let must = alloc::format!("at most migration.adaptive.most ({})", adaptive.most);
+        let holds = adaptive.least <= adaptive.most;
+        faults.need(holds, "migration.adaptive.least", &adaptive.least, &must);
+    }
+    for (nth, budget) in section.budgets.iter().enumerate() {
+        if let Some(per) = budget.per {
+            faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
+        }
+    }
+    if let Some(eviction) = section.host.eviction() {
+        faults.span("migration.host.evict.back_off", eviction.back_off);
+        let (most, least) = (eviction.back_off_most, eviction.back_off);
+        let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
+        faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
+        faults.at_most("migration.host.evict.back_off_most", most);
+    }
+}
+
 fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.hardware {
         faults.share("hardware.learning_rate", section.learning_rate);
@@ -318,30 +346,7 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         faults.need(!comparable || cool < hot, "efficiency.cool_celsius", &cool, &must);
     }
     if let Some(section) = &config.migration {
-        faults.span("migration.timeout", section.timeout);
-        if let Some(share) = section.share_of_workers {
-            faults.share("migration.share_of_workers", share);
-        }
-        if let Some(fairness) = &section.fairness {
-            faults.span("migration.fairness.window", fairness.window);
-        }
-        if let Some(adaptive) = &section.adaptive {
-            let must = alloc::format!("at most migration.adaptive.most ({})", adaptive.most);
-            let holds = adaptive.least <= adaptive.most;
-            faults.need(holds, "migration.adaptive.least", &adaptive.least, &must);
-        }
-        for (nth, budget) in section.budgets.iter().enumerate() {
-            if let Some(per) = budget.per {
-                faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
-            }
-        }
-        if let Some(eviction) = section.host.eviction() {
-            faults.span("migration.host.evict.back_off", eviction.back_off);
-            let (most, least) = (eviction.back_off_most, eviction.back_off);
-            let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
-            faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
-            faults.at_most("migration.host.evict.back_off_most", most);
-        }
+        migration(section, faults);
     }
     if let Some(section) = &config.advice {
         faults.share("advice.keep_below", section.keep_below);

@@ -181,7 +181,8 @@ pub(crate) fn whole(amount: f64) -> u64 {
 
 /// Whether a number can be an amount: from 0 to 2^64.
 pub(crate) fn is_amount(amount: f64) -> bool {
-    (0.0..=MOST_AMOUNT).contains(&amount)
+    let most = if broken!("amount_has_bounds") { f64::MAX } else { MOST_AMOUNT };
+    (0.0..=most).contains(&amount)
 }
 
 impl FromIterator<(ResourceId, f64)> for Amounts {

@@ -305,15 +305,16 @@ impl Check {
 // ------------------------------------------------------------------------------------------- memory
 impl Check {
     fn spending(&mut self, state: &mut State) {
-        let mut last = None;
+        let (entry, unordered) = (Entry::State, "out of order");
+        let (mut nth, mut last) = (0_usize, None);
         state.spending.accounts.retain(|Account { per, key, parts }| {
-            let (field, place) = ("spending.accounts", (*per, *key));
+            let (field, place) = (format!("spending.accounts.{nth}"), (*per, *key));
+            nth += 1;
             let rises = last.is_none_or(|last| last < place);
             let parts = parts.windows(2).all(|pair| pair[0].0 < pair[1].0);
-            let name = format!("{key:?} per {per} ms");
-            let holds = self.need(*per > 0, Entry::State, field, &name, "per a longer window")
-                && self.need(rises, Entry::State, field, &name, "in the order of windows and keys")
-                && self.need(parts, Entry::State, field, &name, "in the order of time");
+            let holds = self.need(*per > 0, entry, &format!("{field}.per"), per, "above 0")
+                && self.need(rises, entry, &field, &unordered, "sorted by window and key")
+                && self.need(parts, entry, &format!("{field}.parts"), &unordered, "sorted by time");
             if holds {
                 last = Some(place);
             }
