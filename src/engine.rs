@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, ConfigErrors};
 use crate::lifecycle::{Lifecycle, Settled};
 use crate::math::fingerprint::fingerprint;
+use crate::model::bounds::MOST_ISSUED;
 use crate::model::ids::Epoch;
 use crate::model::time::Timestamp;
 use crate::outcome::{Command, Ended, Fingerprints, Outcome, Reply, Tally};
@@ -19,8 +20,8 @@ use crate::round::{Advised, Context, Plan, Survey};
 use crate::snapshot::{Report, Snapshot};
 use crate::stage::record::{self, Pass};
 use crate::stage::trust;
-use crate::state::{EndedMigration, Migration, State, Stats};
-use crate::{advice, plan};
+use crate::state::{BadEntry, EndedMigration, Migration, State, Stats};
+use crate::{advice, plan, state};
 
 pub use look::Look;
 
@@ -80,6 +81,7 @@ pub use look::Look;
 pub struct Engine {
     config: Config,
     state: State,
+    set_aside: Vec<BadEntry>,
 }
 
 /// One input: one line of the log.
@@ -154,6 +156,15 @@ pub enum ResumeError {
         /// The given one.
         given: Epoch,
     },
+    /// The epoch has no ids left, so that an id would be issued twice. Resume in a higher epoch, which has ids of its
+    /// own.
+    #[error("{epoch} has issued {issued} migrations and has no ids left; resume in a higher epoch")]
+    NoIdsLeft {
+        /// The epoch.
+        epoch: Epoch,
+        /// The number of migrations that it has issued.
+        issued: u64,
+    },
 }
 
 impl Engine {
@@ -182,7 +193,7 @@ impl Engine {
         if epoch > Epoch::FIRST {
             state.spending.take_over(config.migration.as_ref());
         }
-        Ok(Self { config, state })
+        Ok(Self { config, state, set_aside: Vec::new() })
     }
 
     /// An engine that goes on from a saved state.
@@ -191,10 +202,27 @@ impl Engine {
     /// migration id for two migrations. With the state's own epoch the same life continues; pass it
     /// only if that life is known to be over (a replay, a copy for a shadow run).
     ///
+    /// A state is checked like a snapshot, since a file may be damaged or changed by hand. Entries that are
+    /// impossible are set aside, and the rest is used: ask [`set_aside`](Self::set_aside) what that was. A migration
+    /// that was set aside is taken over from the snapshots that show it, in a higher epoch; in the state's own epoch
+    /// its task is left alone for as long as the host shows it on its way.
+    ///
+    /// ```
+    /// use evenkeel::{Config, Engine, id::Epoch, state::State};
+    /// let engine = Engine::new(Config::default())?;
+    /// let mut file = serde_json::to_value(engine.state())?;
+    /// file["factor"] = 0.25.into();
+    /// let state: State = serde_json::from_value(file)?;
+    /// let engine = Engine::resume(Config::default(), state, Epoch::new(1))?;
+    /// let line = "state: factor is 0.25; it must be a number from 1 to 16";
+    /// assert_eq!(engine.set_aside()[0].to_string(), line);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ResumeError`] if the configuration is impossible, the state is of a newer format, or
-    /// `epoch` is lower than the state's.
+    /// [`ResumeError`] if the configuration is impossible, the state is of a newer format, `epoch` is lower than the
+    /// state's, or `epoch` is the state's and has no ids left.
     pub fn resume(config: Config, state: State, epoch: Epoch) -> Result<Self, ResumeError> {
         let (found, known) = (state.schema, State::SCHEMA);
         if found > known && !broken!("newer_state") {
@@ -206,13 +234,19 @@ impl Engine {
         }
         let mut engine = Self::new(config)?;
         engine.state = state;
+        engine.set_aside = state::check(&mut engine.state);
         if epoch > last {
             let epoch = if broken!("epoch_fences") { last } else { epoch };
-            (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
+            let issued = engine.state.last_number(epoch);
+            (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, issued);
             // A later life takes its time from its own first snapshot: the earlier clock may have been ahead.
             engine.state.last = None;
             engine.state.in_flight.inherit();
             engine.state.spending.take_over(engine.config.migration.as_ref());
+        }
+        let State { epoch, issued, .. } = engine.state;
+        if issued > MOST_ISSUED {
+            return Err(ResumeError::NoIdsLeft { epoch, issued });
         }
         Ok(engine)
     }
@@ -256,7 +290,7 @@ impl Engine {
             self.state.learned.speed.clear();
         }
         if broken!("reconfigure_keeps_flights") && config.migration.is_none() {
-            self.state.in_flight = crate::state::InFlight::default();
+            self.state.in_flight = state::InFlight::default();
         }
         let before = core::mem::replace(&mut self.config, config);
         if broken!("profiles_reload") {
@@ -336,6 +370,12 @@ impl Engine {
     /// The settings in force.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The entries of the saved state that were impossible, which [`resume`](Self::resume) has set aside; empty for a
+    /// state that an engine has saved.
+    pub fn set_aside(&self) -> &[BadEntry] {
+        &self.set_aside
     }
 
     /// All that the engine remembers: save it, and [resume](Self::resume) from it.

@@ -4,6 +4,8 @@
 //! State is data: it serialises, and an engine that is resumed from it goes on as if nothing had
 //! happened. Only two modules write it: `lifecycle` first in a round, `stage::record` last.
 
+mod bad_entry;
+mod check;
 mod clock;
 mod course;
 mod in_flight;
@@ -14,6 +16,7 @@ mod track;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +30,8 @@ use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
 
+pub use bad_entry::{BadEntry, Entry};
+pub(crate) use check::check;
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
 pub(crate) use migration::{AtRest, Migration, Target, Terms};
@@ -37,6 +42,8 @@ pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 pub(crate) const SYSTEM_RECORDS: usize = 100;
 /// At most this many forecasts wait for their outcome.
 pub(crate) const FORECASTS: usize = 16;
+/// The bounds of the factor of the margins of forecasts.
+pub(crate) const FACTORS: RangeInclusive<f64> = 1.0..=16.0;
 /// At most this many placements are on their way to one worker at once.
 pub(crate) const PLACEMENTS_PER_WORKER: usize = 16;
 /// At most this many ended migrations are remembered for late reports: 100, as in the original.
@@ -179,6 +186,13 @@ impl State {
     /// The thresholds in force, as adapted so far.
     pub(crate) fn thresholds(&self, configured: Thresholds) -> Thresholds {
         self.thresholds.unwrap_or(configured)
+    }
+
+    /// The highest number of a migration of this epoch that is under way or remembered; 0 if there is none.
+    pub(crate) fn last_number(&self, epoch: Epoch) -> u64 {
+        let ids = self.in_flight.values().map(Migration::id);
+        let ids = ids.chain(self.ended.iter().map(|ended| ended.id));
+        ids.filter(|id| id.epoch() == epoch).map(MigrationId::number).max().unwrap_or(0)
     }
 
     /// The id of the `nth` next migration; `record` marks it as issued.
@@ -402,8 +416,10 @@ impl<const N: usize> Wheel<N> {
 
     fn sum(&self, now: u64) -> Counts {
         let mut sum = Counts::default();
-        let recent =
-            self.slots.iter().filter(|(number, _)| *number <= now && number + N as u64 > now);
+        let recent = self
+            .slots
+            .iter()
+            .filter(|(number, _)| now.checked_sub(*number).is_some_and(|ago| ago < N as u64));
         recent.for_each(|(_, counts)| sum.add(*counts));
         sum
     }

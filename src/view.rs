@@ -37,9 +37,6 @@ pub(crate) use ledger::{Arrival, Ledger};
 pub(crate) use under_way::{UnderWay, Walk, under_way};
 pub(crate) use variants::{Variants, alternative, alternative_elsewhere, by, variants};
 
-/// The highest load that counts, so that sums of loads stay finite: a load of a thousand is broken telemetry.
-pub(crate) const MOST_LOAD: f64 = 1_000.0;
-
 /// A snapshot as the round observes it.
 #[derive(Clone, Debug)]
 pub(crate) struct View<'a> {

@@ -183,6 +183,52 @@ fn records() -> Vec<(SnapshotBuilder, &'static str)> {
     ]
 }
 
+/// Figures that are numbers, but out of all proportion.
+fn disproportionate() -> Vec<(SnapshotBuilder, &'static str)> {
+    vec![
+        (
+            worker(|it| it.capacity.set(ResourceId::CPU, 1e-300)),
+            "worker w3: capacity.cpu is 1e-300; it must be 0, or at least 0.000000001",
+        ),
+        (
+            worker(|it| it.capacity.set(ResourceId::MEMORY, 1e20)),
+            "worker w3: capacity.memory is 1e20; it must be at most 2^64",
+        ),
+        (
+            worker(|it| it.power_watts = Some(1e300)),
+            "worker w3: power_watts is 1e300; it must be at most 2^64",
+        ),
+        (
+            worker(|it| it.temperature_celsius = Some(-1e300)),
+            "worker w3: temperature_celsius is -1e300; it must be a number from -1000000 to 1000000",
+        ),
+        (
+            worker(|it| it.bandwidth_bytes_per_second = Some(1e300)),
+            "worker w3: bandwidth_bytes_per_second is 1e300; it must be at most 2^64",
+        ),
+        (
+            job(|it| it.demand.set(ResourceId::CPU, 1e308)),
+            "task t9: demand.cpu is 1e308; it must be at most 2^64",
+        ),
+        (
+            job(|it| it.extra_cost = Some(1e308)),
+            "task t9: extra_cost is 1e308; it must be at most 2^64",
+        ),
+        (
+            sound().class(TargetClass::new(ClassId::new(4)).with_worker(WorkerId::new(2), 1e308)),
+            "class c4: workers is 1e308 for w2; it must be at most 2^64",
+        ),
+        (
+            speed(1e-308),
+            "report on w2: speed is 1e-308; it must be a number from 0.000001 to 1000000",
+        ),
+        (
+            job(|it| it.alternatives.push(Alternative::new(1e300))),
+            "task t9: alternatives.0.speed is 1e300; it must be a number from 0.000001 to 1000000",
+        ),
+    ]
+}
+
 /// The same of tasks that can run in several ways.
 fn alternatives() -> Vec<(SnapshotBuilder, &'static str)> {
     vec![
@@ -236,6 +282,7 @@ fn links() -> Vec<(SnapshotBuilder, &'static str)> {
 #[test]
 fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
     let more = alternatives().into_iter().chain(class_records()).chain(links());
+    let more = more.chain(disproportionate());
     let records: Vec<_> = records().into_iter().chain(more).collect();
     println!("{} hostile records", records.len());
     for (builder, line) in records {
@@ -252,6 +299,9 @@ fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
     }
 }
 
+/// The longest span that a setting can have.
+const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+
 /// One after the other makes a hand-over absurd.
 const ABSURD: [fn(&mut Task, &mut Worker, &mut Transfer); 9] = [
     |task, _, _| task.state_bytes = Some(u64::MAX),
@@ -261,7 +311,7 @@ const ABSURD: [fn(&mut Task, &mut Worker, &mut Transfer); 9] = [
     |task, _, _| task.state_at = Some(StateAt::Worker(WorkerId::new(77))),
     |task, _, _| (task.state_bytes, task.remaining) = (Some(0), Some(Duration::ZERO)),
     |_, worker, _| worker.bandwidth_bytes_per_second = Some(f64::MIN_POSITIVE),
-    |_, _, section| (section.checkpoint, section.restart) = (Duration::MAX, Duration::MAX),
+    |_, _, section| (section.checkpoint, section.restart) = (LONGEST, LONGEST),
     |_, _, section| section.horizon = Some(Duration::from_nanos(1)),
 ];
 
@@ -444,6 +494,89 @@ fn evicting(spoil: impl Fn(&mut Eviction)) -> Config {
 /// Settings with one line of a table of budgets.
 fn budget(budget: Budget) -> Config {
     spoilt(|it| it.migration.as_mut().unwrap().budgets.push(budget))
+}
+
+/// Longer than any span of a setting can be.
+const TOO_LONG: Duration = Duration::from_secs(1_000_000_800);
+
+#[test]
+fn no_span_of_a_setting_is_longer_than_32_years() {
+    for (field, config) in [
+        ("migration.timeout", spoilt(|it| it.migration.as_mut().unwrap().timeout = TOO_LONG)),
+        ("prediction.window", spoilt(|it| it.prediction.as_mut().unwrap().window = TOO_LONG)),
+        ("prediction.history", spoilt(|it| it.prediction.as_mut().unwrap().history = TOO_LONG)),
+        ("performance_window", spoilt(|it| it.performance_window = TOO_LONG)),
+        ("stability.cooldown", spoilt(|it| it.stability.as_mut().unwrap().cooldown = TOO_LONG)),
+        (
+            "cost_benefit.max_running",
+            spoilt(|it| it.cost_benefit.as_mut().unwrap().max_running = Some(TOO_LONG)),
+        ),
+        (
+            "transfer.checkpoint",
+            spoilt(|it| it.transfer.get_or_insert_default().checkpoint = TOO_LONG),
+        ),
+        ("transfer.restart", spoilt(|it| it.transfer.get_or_insert_default().restart = TOO_LONG)),
+        (
+            "transfer.horizon",
+            spoilt(|it| it.transfer.get_or_insert_default().horizon = Some(TOO_LONG)),
+        ),
+        (
+            "safeguard.believed_after",
+            spoilt(|it| it.safeguard.get_or_insert_default().believed_after = TOO_LONG),
+        ),
+        ("calendar.lead", spoilt(|it| it.calendar.get_or_insert_default().lead = TOO_LONG)),
+        ("advice.patience", spoilt(|it| it.advice.get_or_insert_default().patience = TOO_LONG)),
+        (
+            "advice.patience_down",
+            spoilt(|it| it.advice.get_or_insert_default().patience_down = TOO_LONG),
+        ),
+        ("migration.host.evict.back_off_most", evicting(|it| it.back_off_most = TOO_LONG)),
+        (
+            "migration.budgets.0.per",
+            budget(Budget::new(Scope::Tenant, Unit::Moves, 1).with_per(TOO_LONG)),
+        ),
+        (
+            "migration.fairness.window",
+            spoilt(|it| {
+                let fairness = Fairness::new(TOO_LONG, NonZeroU32::MIN);
+                it.migration.as_mut().unwrap().fairness = Some(fairness);
+            }),
+        ),
+    ] {
+        let line =
+            format!("{field} is 277778h; it must be at most 1000000000 seconds, about 32 years");
+        assert_eq!(config.check().unwrap_err().to_string(), line);
+    }
+}
+
+#[test]
+fn no_figure_of_a_setting_is_out_of_all_proportion() {
+    for (config, line) in [
+        (
+            spoilt(|it| it.cost_benefit.as_mut().unwrap().benefit.hardware = 1e300),
+            "cost_benefit.benefit.hardware is 1e300; it must be at most 1000000",
+        ),
+        (
+            spoilt(|it| it.cost_benefit.as_mut().unwrap().cost.seconds_per_point = 1e-300),
+            "cost_benefit.cost.seconds_per_point is 1e-300; it must be a number from 0.001 to 1000000000",
+        ),
+        (
+            spoilt(|it| it.hardware.as_mut().unwrap().upgrade = Some(1e7)),
+            "hardware.upgrade is 10000000; it must be at most 1000000",
+        ),
+        (
+            spoilt(|it| it.efficiency.as_mut().unwrap().hot_celsius = 1e300),
+            "efficiency.hot_celsius is 1e300; it must be a number from -1000000 to 1000000",
+        ),
+        (
+            spoilt(|it| {
+                it.transfer.get_or_insert_default().bandwidth_bytes_per_second = Some(1e300);
+            }),
+            "transfer.bandwidth_bytes_per_second is 1e300; it must be at most 2^64",
+        ),
+    ] {
+        assert_eq!(config.check().unwrap_err().to_string(), line);
+    }
 }
 
 /// Hostile limits, and the one line that is said of each.

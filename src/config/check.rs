@@ -3,9 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::{BenefitRule, BenefitWeights, Config, Efficiency, Pace, Transfer};
+use super::{BenefitRule, BenefitWeights, Config, Efficiency, MigrationLimits, Pace, Transfer};
+use crate::model::bounds::{CELSIUS, MOST_AMOUNT, MOST_POINTS, MOST_SPAN, SPEEDS, exact};
 use crate::model::time::Span;
 
 /// One fault of a configuration: the field, its value, and what it must be. For the operator.
@@ -56,6 +58,11 @@ fn lines(faults: &[ConfigError]) -> String {
 const SHARE: &str = "a number from 0 to 1";
 const POINTS: &str = "a finite number from 0 up";
 const SPAN: &str = "longer than 0s";
+const UPGRADE: &str = "a finite number from 1 up";
+const ABOVE_ZERO: &str = "a finite number above 0";
+const MILLION: &str = "at most 1000000";
+/// The longest span of a setting, for a fault.
+const LONGEST: &str = "at most 1000000000 seconds, about 32 years";
 
 /// Collects faults; each method checks one sort of field.
 #[derive(Default)]
@@ -80,11 +87,26 @@ impl Faults {
     }
 
     fn points(&mut self, field: &str, value: f64) {
-        self.need(value.is_finite() && value >= 0.0, field, &value, POINTS);
+        let must = if value.is_finite() && value > MOST_POINTS { MILLION } else { POINTS };
+        let most = if broken!("points_have_bounds") { f64::MAX } else { MOST_POINTS };
+        self.need((0.0..=most).contains(&value), field, &exact(value), must);
+    }
+
+    /// A number above 0 that is in a range; `must` states the range.
+    fn positive(&mut self, field: &str, value: f64, range: RangeInclusive<f64>, must: &str) {
+        let must = if value.is_finite() && value > 0.0 { must } else { ABOVE_ZERO };
+        self.need(value > 0.0 && range.contains(&value), field, &exact(value), must);
+    }
+
+    /// A span that may be zero.
+    fn at_most(&mut self, field: &str, value: Duration) {
+        let holds = value <= MOST_SPAN || broken!("spans_have_bounds");
+        self.need(holds, field, &Span(value), LONGEST);
     }
 
     fn span(&mut self, field: &str, value: Duration) {
         self.need(value > Duration::ZERO, field, &Span(value), SPAN);
+        self.at_most(field, value);
     }
 
     fn bounds(&mut self, field: &str, [least, most]: [f64; 2]) {
@@ -132,6 +154,7 @@ fn core_fields(config: &Config, faults: &mut Faults) {
     faults.span("check_interval", interval);
     let must = alloc::format!("at least one check_interval ({})", Span(interval));
     faults.need(window >= interval, "performance_window", &Span(window), &must);
+    faults.at_most("performance_window", window);
     let thresholds = config.thresholds;
     faults.share("thresholds.high", thresholds.high);
     faults.share("thresholds.low", thresholds.low);
@@ -216,6 +239,7 @@ fn prediction(config: &Config, faults: &mut Faults) {
     let must = alloc::format!("at least two check_intervals ({} each)", Span(interval));
     let enough = section.history >= interval.saturating_mul(2);
     faults.need(enough, "prediction.history", &Span(section.history), &must);
+    faults.at_most("prediction.history", section.history);
     faults.share("prediction.confidence", section.confidence);
     faults.share("prediction.margin", section.margin);
     faults.share("prediction.imbalance", section.imbalance);
@@ -225,10 +249,12 @@ fn cost_benefit(config: &Config, faults: &mut Faults) {
     let Some(section) = &config.cost_benefit else { return };
     faults.share("cost_benefit.learning_rate", section.learning_rate);
     let cost = &section.cost;
-    let per_point = cost.seconds_per_point;
-    let holds = per_point.is_finite() && per_point > 0.0;
-    let must = "a finite number above 0";
-    faults.need(holds, "cost_benefit.cost.seconds_per_point", &per_point, must);
+    let (range, must) = (0.001..=MOST_SPAN.as_secs_f64(), "a number from 0.001 to 1000000000");
+    let field = "cost_benefit.cost.seconds_per_point";
+    faults.positive(field, cost.seconds_per_point, range, must);
+    if let Some(longest) = section.max_running {
+        faults.at_most("cost_benefit.max_running", longest);
+    }
     let benefit = &section.benefit;
     for (field, points) in [
         ("cost.base", cost.base),
@@ -255,12 +281,40 @@ fn cost_benefit(config: &Config, faults: &mut Faults) {
 
 fn transfer(section: &Transfer, faults: &mut Faults) {
     if let Some(bytes) = section.bandwidth_bytes_per_second {
-        let holds = bytes.is_finite() && bytes > 0.0;
         let field = "transfer.bandwidth_bytes_per_second";
-        faults.need(holds, field, &bytes, "a finite number above 0");
+        faults.positive(field, bytes, 0.0..=MOST_AMOUNT, "at most 2^64");
     }
+    faults.at_most("transfer.checkpoint", section.checkpoint);
+    faults.at_most("transfer.restart", section.restart);
     if let Some(horizon) = section.horizon {
         faults.span("transfer.horizon", horizon);
+    }
+}
+
+fn migration(section: &MigrationLimits, faults: &mut Faults) {
+    faults.span("migration.timeout", section.timeout);
+    if let Some(share) = section.share_of_workers {
+        faults.share("migration.share_of_workers", share);
+    }
+    if let Some(fairness) = &section.fairness {
+        faults.span("migration.fairness.window", fairness.window);
+    }
+    if let Some(adaptive) = &section.adaptive {
+        let must = alloc::format!("at most migration.adaptive.most ({})", adaptive.most);
+        let holds = adaptive.least <= adaptive.most;
+        faults.need(holds, "migration.adaptive.least", &adaptive.least, &must);
+    }
+    for (nth, budget) in section.budgets.iter().enumerate() {
+        if let Some(per) = budget.per {
+            faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
+        }
+    }
+    if let Some(eviction) = section.host.eviction() {
+        faults.span("migration.host.evict.back_off", eviction.back_off);
+        let (most, least) = (eviction.back_off_most, eviction.back_off);
+        let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
+        faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
+        faults.at_most("migration.host.evict.back_off_most", most);
     }
 }
 
@@ -268,50 +322,37 @@ fn other_sections(config: &Config, faults: &mut Faults) {
     if let Some(section) = &config.hardware {
         faults.share("hardware.learning_rate", section.learning_rate);
         if let Some(times) = section.upgrade {
-            let holds = times.is_finite() && times >= 1.0;
-            faults.need(holds, "hardware.upgrade", &times, "a finite number from 1 up");
+            let must = if times.is_finite() && times > MOST_POINTS { MILLION } else { UPGRADE };
+            let holds = (1.0..=MOST_POINTS).contains(&times);
+            faults.need(holds, "hardware.upgrade", &exact(times), must);
         }
         for row in section.table.rows() {
             let field = alloc::format!("hardware.table.{}.performance", row.hardware);
-            let holds = row.performance.is_finite() && row.performance > 0.0;
-            faults.need(holds, &field, &row.performance, "a finite number above 0");
+            let must = "a number from 0.000001 to 1000000";
+            faults.positive(&field, row.performance, SPEEDS, must);
         }
     }
     if let Some(section) = &config.efficiency {
         let (cool, hot) = (section.cool_celsius, section.hot_celsius);
         let must = alloc::format!("below efficiency.hot_celsius ({hot})");
-        faults.need(hot.is_finite(), "efficiency.hot_celsius", &hot, "a finite number");
-        let sensible = cool.is_finite() && (cool < hot || !hot.is_finite());
-        faults.need(sensible, "efficiency.cool_celsius", &cool, &must);
+        for (field, celsius) in [("hot_celsius", hot), ("cool_celsius", cool)] {
+            let (field, range) = (alloc::format!("efficiency.{field}"), CELSIUS);
+            let must = "a number from -1000000 to 1000000";
+            let must = if celsius.is_finite() { must } else { "a finite number" };
+            faults.need(range.contains(&celsius), &field, &exact(celsius), must);
+        }
+        // A temperature that is no number is one fault, not two.
+        let comparable = hot.is_finite() && cool.is_finite();
+        faults.need(!comparable || cool < hot, "efficiency.cool_celsius", &cool, &must);
     }
     if let Some(section) = &config.migration {
-        faults.span("migration.timeout", section.timeout);
-        if let Some(share) = section.share_of_workers {
-            faults.share("migration.share_of_workers", share);
-        }
-        if let Some(fairness) = &section.fairness {
-            faults.span("migration.fairness.window", fairness.window);
-        }
-        if let Some(adaptive) = &section.adaptive {
-            let must = alloc::format!("at most migration.adaptive.most ({})", adaptive.most);
-            let holds = adaptive.least <= adaptive.most;
-            faults.need(holds, "migration.adaptive.least", &adaptive.least, &must);
-        }
-        for (nth, budget) in section.budgets.iter().enumerate() {
-            if let Some(per) = budget.per {
-                faults.span(&alloc::format!("migration.budgets.{nth}.per"), per);
-            }
-        }
-        if let Some(eviction) = section.host.eviction() {
-            faults.span("migration.host.evict.back_off", eviction.back_off);
-            let (most, least) = (eviction.back_off_most, eviction.back_off);
-            let must = alloc::format!("at least migration.host.evict.back_off ({})", Span(least));
-            faults.need(most >= least, "migration.host.evict.back_off_most", &Span(most), &must);
-        }
+        migration(section, faults);
     }
     if let Some(section) = &config.advice {
         faults.share("advice.keep_below", section.keep_below);
         faults.share("advice.slow", section.slow);
+        faults.at_most("advice.patience", section.patience);
+        faults.at_most("advice.patience_down", section.patience_down);
     }
     if let Some(section) = &config.transfer {
         transfer(section, faults);
@@ -322,9 +363,13 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         let (lag, cooldown) = (section.telemetry_lag, section.cooldown);
         let must = alloc::format!("at most stability.cooldown ({})", Span(cooldown));
         faults.need(lag <= cooldown, "stability.telemetry_lag", &Span(lag), &must);
+        faults.at_most("stability.cooldown", cooldown);
     }
     if let Some(section) = &config.safeguard {
         faults.share("safeguard.missing_share", section.missing_share);
         faults.span("safeguard.believed_after", section.believed_after);
+    }
+    if let Some(section) = &config.calendar {
+        faults.at_most("calendar.lead", section.lead);
     }
 }

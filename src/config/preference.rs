@@ -1,6 +1,7 @@
 //! How can one number, between few moves and even loads, set all nine margins?
 
 use super::Config;
+use crate::model::bounds::MOST_POINTS;
 use crate::model::ratio::Ratio;
 
 /// The factor of every margin at preference 0.
@@ -74,16 +75,17 @@ impl Config {
         detection.give_margin.iter_mut().for_each(share);
         if let Some(section) = &mut self.stability {
             share(&mut section.dead_band);
-            section.noise_margin *= factor;
+            section.noise_margin = (section.noise_margin * factor).min(MOST_POINTS);
         }
         if let Some(section) = &mut self.prediction {
             share(&mut section.imbalance);
         }
         if let Some(section) = &mut self.cost_benefit {
-            section.cost.base *= factor;
+            section.cost.base = (section.cost.base * factor).min(MOST_POINTS);
         }
         if let Some(times) = self.hardware.as_mut().and_then(|section| section.upgrade.as_mut()) {
-            *times = 1.0 + (*times - 1.0) * factor.max(1.0) * factor.max(1.0);
+            let wider = 1.0 + (*times - 1.0) * factor.max(1.0) * factor.max(1.0);
+            *times = wider.min(MOST_POINTS);
         }
         self
     }

@@ -29,7 +29,7 @@ use crate::model::rows::WorkerRow;
 use crate::outcome::{Forecast, WorkerForecast};
 use crate::round::Calibration;
 use crate::snapshot::Worker;
-use crate::state::{Pending, Sample, State};
+use crate::state::{FACTORS, Pending, Sample, State};
 use crate::view::View;
 
 /// A line is fitted through at least this many samples.
@@ -40,8 +40,6 @@ const FULL_SAMPLES: f64 = 10.0;
 const ACCURACY_WEIGHT: f64 = 0.2;
 /// The factor of the margins before any forecast was judged: about the value that simulations settle at.
 const FACTOR: f64 = 1.5;
-/// The bounds of the factor.
-const FACTORS: (f64, f64) = (1.0, 16.0);
 /// How fast the factor follows the share of outcomes outside the interval that is too much or too little.
 const PACE: f64 = 0.1;
 /// Added to a margin before it is multiplied and subtracted after, so that the interval of a perfect line can widen
@@ -122,7 +120,7 @@ pub(crate) fn calibrate(section: &Prediction, state: &State, view: &View<'_>) ->
         if let Some(outside) = outside(pending, view).filter(|_| section.judged) {
             let pace = if broken!("forecast_intervals_learn") { 0.0 } else { PACE };
             let pull = pace * (outside - (1.0 - WorkerForecast::LEVEL));
-            let (least, most) = FACTORS;
+            let (least, most) = (*FACTORS.start(), *FACTORS.end());
             factor = Some((factor.unwrap_or(FACTOR) * (1.0 + pull)).clamp(least, most));
         }
     }

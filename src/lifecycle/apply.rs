@@ -2,6 +2,7 @@
 //!
 //! Effects are carried out here only, and migrations end here only.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::config::{Config, CostWeights};
@@ -258,11 +259,9 @@ impl<'a> Lifecycle<'a> {
         }
         if let Some(cooldown) = self.state.cooldowns.remove(&was) {
             let known = self.state.cooldowns.entry(is).or_insert_with(|| cooldown.clone());
-            for (worker, until) in cooldown.left {
-                if !known.left.iter().any(|(other, _)| *other == worker) {
-                    known.left.push((worker, until));
-                }
-            }
+            let left: BTreeSet<WorkerId> = known.left.iter().map(|(worker, _)| *worker).collect();
+            let others = cooldown.left.into_iter().filter(|(worker, _)| !left.contains(worker));
+            known.left.extend(others);
         }
         if let Some(back_off) = self.state.back_offs.remove(&was) {
             self.state.back_offs.entry(is).or_insert(back_off);

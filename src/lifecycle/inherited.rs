@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::model::bounds::MOST_ISSUED;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
@@ -81,7 +82,7 @@ impl Lifecycle<'_> {
                 continue;
             }
             // This life issued the id and lost it with a state that was not saved: it must not be issued again.
-            if shown.id.epoch() == self.state.epoch && shown.id.number() < u64::MAX / 2 {
+            if shown.id.epoch() == self.state.epoch {
                 self.state.issued = shown.id.number();
             }
             self.state.forget_release(task.id);
@@ -120,7 +121,9 @@ fn is_to_be_adopted(state: &State, task: TaskId, id: MigrationId) -> bool {
         issued || state.ended.iter().any(has_ended)
     };
     let full = state.in_flight.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
-    !known && !full && !is_over() && !broken!("adopted")
+    // The snapshot's check has named a number that no engine issues.
+    let is_possible = id.number() <= MOST_ISSUED;
+    is_possible && !known && !full && !is_over() && !broken!("adopted")
 }
 
 /// What is known about a migration that another life began.

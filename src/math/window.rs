@@ -42,6 +42,11 @@ impl<T, const N: usize> Window<T, N> {
         }
     }
 
+    /// Forgets values that `keep` does not hold for, oldest first.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.values.retain(keep);
+    }
+
     /// Changes the values that `holds` picks.
     pub(crate) fn replace_where(&mut self, holds: impl Fn(&T) -> bool, change: impl FnMut(&mut T)) {
         self.values.iter_mut().filter(|value| holds(value)).for_each(change);

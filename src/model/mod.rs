@@ -4,6 +4,7 @@
 //! (`state_bytes`, `power_watts`); inside functions they are plain `f64`. Values are checked where they enter,
 //! and never again.
 
+pub(crate) mod bounds;
 pub mod hardware;
 pub mod ids;
 pub mod ratio;

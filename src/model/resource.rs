@@ -11,6 +11,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::bounds::MOST_AMOUNT;
+
 /// One dimension of capacity, demand and use.
 ///
 /// | resource | unit |
@@ -124,7 +126,7 @@ impl Amounts {
     }
 
     /// The same with one amount set. Any number is accepted here; a snapshot sets aside records with
-    /// amounts that are negative or not finite.
+    /// amounts that are negative, above 2^64, or not finite.
     #[must_use]
     pub fn with(mut self, resource: ResourceId, amount: f64) -> Self {
         self.set(resource, amount);
@@ -153,7 +155,7 @@ impl Amounts {
         }
     }
 
-    /// One amount; `None` if unknown or impossible (negative, or not finite).
+    /// One amount; `None` if unknown or impossible (negative, above 2^64, or not a number).
     pub(crate) fn known(&self, resource: ResourceId) -> Option<f64> {
         self.get(resource).filter(|amount| is_amount(*amount))
     }
@@ -177,9 +179,10 @@ pub(crate) fn whole(amount: f64) -> u64 {
     amount as u64
 }
 
-/// Whether a number can be an amount: finite and not negative.
+/// Whether a number can be an amount: from 0 to 2^64.
 pub(crate) fn is_amount(amount: f64) -> bool {
-    amount.is_finite() && amount >= 0.0
+    let most = if broken!("amount_has_bounds") { f64::MAX } else { MOST_AMOUNT };
+    (0.0..=most).contains(&amount)
 }
 
 impl FromIterator<(ResourceId, f64)> for Amounts {

@@ -269,14 +269,14 @@ pub struct Counts {
 
 impl Counts {
     pub(crate) fn add(&mut self, other: Self) {
-        self.initiated += other.initiated;
-        self.completed += other.completed;
-        self.failed += other.failed;
+        self.initiated = self.initiated.saturating_add(other.initiated);
+        self.completed = self.completed.saturating_add(other.completed);
+        self.failed = self.failed.saturating_add(other.failed);
     }
 
     /// The share of completed migrations among those that have ended; `None` if none has.
     pub fn success_rate(&self) -> Option<f64> {
-        let ended = self.completed + self.failed;
+        let ended = self.completed.saturating_add(self.failed);
         (ended > 0).then(|| self.completed as f64 / ended as f64)
     }
 }

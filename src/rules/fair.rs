@@ -40,17 +40,17 @@ impl Fair {
 
     /// Whether these tenants may be interrupted, one after the other.
     pub(super) fn check(&self, tenants: &[TenantId]) -> Answer {
-        let mut all: u64 = self.interrupted.values().sum();
+        let mut all = self.interrupted.values().fold(0_u64, |all, had| all.saturating_add(*had));
         let mut worst = Ok(());
         let mut most = 0;
         for (nth, tenant) in tenants.iter().enumerate() {
-            all += 1;
+            all = all.saturating_add(1);
             let before = tenants[..nth].iter().filter(|other| *other == tenant).count() as u64;
-            let had = self.interrupted.get(tenant).copied().unwrap_or(0) + before;
+            let had = self.interrupted.get(tenant).copied().unwrap_or(0).saturating_add(before);
             let tasks = self.tasks.get(tenant).copied().unwrap_or(0);
             // The slack that would be needed: the interruptions beyond the tenant's share, rounded up.
-            let beyond = ((had + 1) * self.all_tasks)
-                .saturating_sub(tasks * all)
+            let beyond = (had.saturating_add(1).saturating_mul(self.all_tasks))
+                .saturating_sub(tasks.saturating_mul(all))
                 .div_ceil(self.all_tasks.max(1));
             let over = beyond.saturating_sub(self.slack);
             if over > most {
@@ -68,7 +68,8 @@ impl Fair {
     /// Enters interruptions that are chosen.
     pub(super) fn enter(&mut self, tenants: &[TenantId]) {
         for tenant in tenants {
-            *self.interrupted.entry(*tenant).or_default() += 1;
+            let had = self.interrupted.entry(*tenant).or_default();
+            *had = had.saturating_add(1);
         }
     }
 }

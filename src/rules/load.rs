@@ -5,10 +5,11 @@
 //! below 0.90 - 0.05 = 0.85, which is a gain. A task that adds 0.57 would leave it at 0.87, which is none.
 
 use super::rule::{Answer, Effect};
+use crate::model::bounds::MOST_LOAD;
 use crate::model::rows::WorkerRow;
 use crate::outcome::{LoadRefusal, Rejection};
 use crate::round::Round;
-use crate::view::{Footprint, MOST_LOAD};
+use crate::view::Footprint;
 
 /// Tolerates the rounding error of subtracting and adding the same amount.
 const ROUNDING: f64 = 1e-9;

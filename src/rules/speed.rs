@@ -10,9 +10,6 @@ use crate::snapshot::Task;
 use crate::state::Transport;
 use crate::view::{View, runs_on_device};
 
-/// The largest speedup that is computed, so that absurd figures still give finite speeds.
-const MOST_SPEEDUP: f64 = 1e6;
-
 /// The profile of the hardware that a task would run on: the fastest of the kinds it names, else the
 /// CPU.
 pub(crate) fn profile(
@@ -127,7 +124,7 @@ pub(crate) fn speedup(
     let here = here(round, section, round.view.task_here(row), from);
     let alternative = if broken!("as_fast_as_it_runs_there") { None } else { alternative };
     let there = there(round, section, round.view.task_by(row, alternative), to);
-    (there / here).clamp(1.0 / MOST_SPEEDUP, MOST_SPEEDUP)
+    there / here
 }
 
 fn observed(round: &Round<'_>, worker: WorkerRow, profile: HardwareProfile) -> f64 {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Coverage, Event, Group, Placement, Report, Stance, TargetClass, Task, Worker};
 use crate::math::fingerprint::fingerprint;
+use crate::model::bounds::{CELSIUS, LEAST_CAPACITY, MOST_AMOUNT, MOST_ISSUED, SPEEDS, exact};
 use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
 
@@ -74,6 +75,8 @@ impl fmt::Display for Record {
 
 const AMOUNT: &str = "a finite number from 0 up";
 const NUMBER: &str = "a finite number";
+const ABOVE_ZERO: &str = "a finite number above 0";
+const FEWER: &str = "at most 2^64";
 
 /// Sorts records by id and keeps one of each. Of several with one id, the one that sorts first by
 /// content is kept (so that the order of the input does not matter), and the id is marked as bad.
@@ -135,7 +138,7 @@ fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<Bad
         let again = amount.is_nan()
             && bad.iter().any(|noted| noted.record == record && noted.field == field);
         if !again || broken!("log_reads_back") {
-            bad.push(BadRecord::new(record, &field, &amount.to_string(), AMOUNT));
+            bad.push(BadRecord::new(record, &field, &exact(amount), amount_must(amount)));
         }
         if !amount.is_finite() {
             amounts.set(resource, f64::NAN);
@@ -143,17 +146,44 @@ fn amounts(record: Record, field: &str, amounts: &mut Amounts, bad: &mut Vec<Bad
     }
 }
 
+/// What an impossible amount must be.
+fn amount_must(amount: f64) -> &'static str {
+    if amount.is_finite() && amount > MOST_AMOUNT { FEWER } else { AMOUNT }
+}
+
+/// Whether a number can be the speed of hardware or of an alternative.
+fn is_speed(speed: f64) -> bool {
+    SPEEDS.contains(&speed) || (broken!("speed_has_bounds") && speed.is_finite() && speed > 0.0)
+}
+
+/// What an impossible speed must be.
+fn speed_must(speed: f64) -> &'static str {
+    let is_number = speed.is_finite() && speed > 0.0;
+    if is_number { "a number from 0.000001 to 1000000" } else { ABOVE_ZERO }
+}
+
 /// Notes an impossible number and removes it.
 fn number(
     record: Record,
     field: &str,
     value: &mut Option<f64>,
-    must: &str,
+    must: impl Fn(f64) -> &'static str,
     possible: impl Fn(f64) -> bool,
     bad: &mut Vec<BadRecord>,
 ) {
     if let Some(impossible) = value.take_if(|value| !possible(*value)) {
-        bad.push(BadRecord::new(record, field, &impossible.to_string(), must));
+        bad.push(BadRecord::new(record, field, &exact(impossible), must(impossible)));
+    }
+}
+
+/// Notes capacities so small that loads relative to them would be no figures.
+fn capacities(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
+    let is_tiny = |amount: f64| amount > 0.0 && amount < LEAST_CAPACITY;
+    let tiny: Vec<_> = worker.capacity.iter().filter(|(_, amount)| is_tiny(*amount)).collect();
+    for (resource, amount) in tiny.into_iter().filter(|_| !broken!("capacity_has_bounds")) {
+        let (field, record) = (format!("capacity.{resource}"), Record::Worker(worker.id));
+        bad.push(BadRecord::new(record, &field, &exact(amount), "0, or at least 0.000000001"));
+        worker.capacity.set(resource, f64::NAN);
     }
 }
 
@@ -162,12 +192,20 @@ pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     amounts(record, "capacity", &mut worker.capacity, bad);
     amounts(record, "reserved", &mut worker.reserved, bad);
     amounts(record, "used", &mut worker.used, bad);
+    capacities(worker, bad);
     let temperature = &mut worker.temperature_celsius;
-    number(record, "temperature_celsius", temperature, NUMBER, f64::is_finite, bad);
-    number(record, "power_watts", &mut worker.power_watts, AMOUNT, is_amount, bad);
+    let must = |celsius: f64| match celsius.is_finite() {
+        true => "a number from -1000000 to 1000000",
+        false => NUMBER,
+    };
+    let possible = |celsius: f64| CELSIUS.contains(&celsius);
+    number(record, "temperature_celsius", temperature, must, possible, bad);
+    number(record, "power_watts", &mut worker.power_watts, amount_must, is_amount, bad);
     let bandwidth = &mut worker.bandwidth_bytes_per_second;
-    let possible = |bytes: f64| bytes.is_finite() && bytes > 0.0;
-    let must = "a finite number above 0";
+    // However small: the time that a transfer takes has a bound of its own.
+    let possible = |bytes: f64| is_amount(bytes) && bytes > 0.0;
+    let must = |bytes: f64| if bytes > 0.0 { amount_must(bytes) } else { ABOVE_ZERO };
+    let must = |bytes: f64| if bytes.is_finite() { must(bytes) } else { ABOVE_ZERO };
     number(record, "bandwidth_bytes_per_second", bandwidth, must, possible, bad);
     worker.maintenance.retain(|span| {
         let possible = span.from < span.until;
@@ -189,7 +227,7 @@ pub(super) fn task(
     let record = Record::Task(task.id);
     amounts(record, "demand", &mut task.demand, bad);
     amounts(record, "used", &mut task.used, bad);
-    number(record, "extra_cost", &mut task.extra_cost, AMOUNT, is_amount, bad);
+    number(record, "extra_cost", &mut task.extra_cost, amount_must, is_amount, bad);
     if task.priority > 10 {
         let value = task.priority.to_string();
         bad.push(BadRecord::new(record, "priority", &value, "a whole number from 0 to 10"));
@@ -200,6 +238,13 @@ pub(super) fn task(
         bad.push(BadRecord::new(record, "class", &class.to_string(), must));
     }
     alternatives(task, bad);
+    if let Placement::Moving { migration, .. } = task.placement
+        && migration.number() > MOST_ISSUED
+        && !broken!("migration_number_has_bounds")
+    {
+        let (value, must) = (migration.to_string(), "a migration with a number below 2^63");
+        bad.push(BadRecord::new(record, "placement.migration", &value, must));
+    }
     let clash = task.requirements.labels.iter();
     let clash = clash.copied().find(|label| task.requirements.forbidden_labels.contains(label));
     if let Some(label) = clash {
@@ -229,8 +274,8 @@ pub(super) fn class(class: &mut TargetClass, bad: &mut Vec<BadRecord>) {
     class.workers.retain(|worker, points| {
         let possible = is_amount(*points);
         if !possible {
-            let value = format!("{points} for {worker}");
-            bad.push(BadRecord::new(record, "workers", &value, AMOUNT));
+            let value = format!("{} for {worker}", exact(*points));
+            bad.push(BadRecord::new(record, "workers", &value, amount_must(*points)));
         }
         if broken!("class_with_an_impossible_cost") {
             *points = if possible { *points } else { 0.0 };
@@ -247,9 +292,9 @@ fn alternatives(task: &mut Task, bad: &mut Vec<BadRecord>) {
         let field = format!("alternatives.{nth}");
         amounts(record, &format!("{field}.demand"), &mut alternative.demand, bad);
         let speed = alternative.speed;
-        if !(speed.is_finite() && speed > 0.0) {
-            let (field, must) = (format!("{field}.speed"), "a finite number above 0");
-            bad.push(BadRecord::new(record, &field, &speed.to_string(), must));
+        if !is_speed(speed) {
+            let field = format!("{field}.speed");
+            bad.push(BadRecord::new(record, &field, &exact(speed), speed_must(speed)));
             // So that a log reads back the same; the task itself is set aside.
             alternative.speed = 1.0;
         }
@@ -308,9 +353,9 @@ impl Report {
     /// The fault of the report; `None` if it is valid.
     pub(crate) fn flaw(&self) -> Option<BadRecord> {
         match self.event {
-            Event::Performance { worker, speed, .. } if !(speed.is_finite() && speed > 0.0) => {
-                let (record, value) = (Record::Report(worker), speed.to_string());
-                Some(BadRecord::new(record, "speed", &value, "a finite number above 0"))
+            Event::Performance { worker, speed, .. } if !is_speed(speed) => {
+                let (record, value) = (Record::Report(worker), exact(speed));
+                Some(BadRecord::new(record, "speed", &value, speed_must(speed)))
             }
             _ => None,
         }

@@ -78,7 +78,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
-    (state.last, state.ticks) = (Some(at), state.ticks + 1);
+    (state.last, state.ticks) = (Some(at), state.ticks.saturating_add(1));
     state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
     Outcome {

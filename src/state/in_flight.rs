@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -32,19 +33,34 @@ pub(crate) struct InFlight {
     /// Migrations of which only the state tells.
     #[serde(skip)]
     unseen: usize,
+    /// Migrations that were read under a key that is not their task, or with an id that another one has, each with
+    /// its key. They are not under way, and are not written again.
+    #[serde(skip)]
+    misfiled: Vec<(TaskId, Box<Migration>)>,
 }
 
 /// The indexes are rebuilt after reading.
 impl<'de> Deserialize<'de> for InFlight {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut read = Self::default();
-        let saved = BTreeMap::<TaskId, Migration>::deserialize(from)?;
-        saved.into_values().for_each(|migration| read.insert(migration));
+        let saved = BTreeMap::<TaskId, Box<Migration>>::deserialize(from)?;
+        for (task, migration) in saved {
+            if task == migration.task() && read.by_id(migration.id()).is_none() {
+                read.insert(*migration);
+            } else {
+                read.misfiled.push((task, migration));
+            }
+        }
         Ok(read)
     }
 }
 
 impl InFlight {
+    /// Takes out what was read but cannot be under way, each migration with the task under which it was stored.
+    pub(super) fn take_misfiled(&mut self) -> Vec<(TaskId, Box<Migration>)> {
+        core::mem::take(&mut self.misfiled)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.migrations.len()
     }

@@ -142,12 +142,12 @@ impl Migration {
 
     /// Begins the next course.
     pub(crate) fn enter(&mut self, course: Course, at: Timestamp) {
-        self.attempts += self.asked_by(course);
+        self.count_attempts(self.asked_by(course));
         let copied = self.transport() == Transport::StartThenStop;
         if copied && course.from().is_none() {
             self.terms.reason = Reason::Recover;
             // Its target is asked once more: the order begins nothing.
-            self.attempts += u32::from(!broken!("overlap_begins_once"));
+            self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
@@ -156,6 +156,11 @@ impl Migration {
                 self.terms.load = load;
             }
         }
+    }
+
+    /// Counts releases and assignments that are asked for.
+    fn count_attempts(&mut self, more: u32) {
+        self.attempts = self.attempts.saturating_add(more);
     }
 
     /// How many releases and assignments are asked for when `next` begins. If a source releases the task while its
@@ -173,7 +178,7 @@ impl Migration {
     pub(crate) fn resume(&mut self, course: Course, to: WorkerId, since: Timestamp) {
         if to != self.terms.to {
             (self.terms.to, self.terms.device) = (to, None);
-            self.attempts += 1;
+            self.count_attempts(1);
         }
         self.attempts = self.attempts.max(self.first_assignment());
         (self.course, self.since) = (course, since);
@@ -200,7 +205,7 @@ impl Migration {
             // The price was computed for another target.
             self.terms.handover = None;
         }
-        self.attempts += 1;
+        self.count_attempts(1);
         self.course = match (self.from(), self.released()) {
             // Its source is the best of all targets: the task returns, as if its source had taken it back.
             (Some(from), released) if from == to && !broken!("home_as_a_target") => {
@@ -210,6 +215,11 @@ impl Migration {
             (None, _) => Course::Placing,
         };
         self.since = at;
+    }
+
+    /// What was decided, for the check of a saved state.
+    pub(super) fn terms_mut(&mut self) -> &mut Terms {
+        &mut self.terms
     }
 
     /// A snapshot shows the task at rest.

@@ -124,17 +124,17 @@ pub(crate) enum UnknownSpending {
 pub(crate) struct Spending {
     pub(crate) blind: UnknownSpending,
     /// The accounts, in the order of window and key.
-    accounts: Vec<Account>,
+    pub(super) accounts: Vec<Account>,
 }
 
 /// The interruptions that began within one window under one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Account {
+pub(super) struct Account {
     /// The window, in milliseconds.
-    per: u64,
-    key: Key,
+    pub(super) per: u64,
+    pub(super) key: Key,
     /// The parts, oldest first: the number of each, and what was spent in it.
-    parts: Vec<(u64, Spent)>,
+    pub(super) parts: Vec<(u64, Spent)>,
 }
 
 /// The windows in the table of budgets, each with its scope.

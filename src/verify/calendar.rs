@@ -96,7 +96,8 @@ pub(super) fn stays_for_it(
     // A task that saves nothing does all its work again, which takes longer on a slower worker.
     let again = if saves { Duration::ZERO } else { task.running };
     let times = step.from.map_or(1.0, |from| times(account, step, from, target));
-    let work = task.expected_remaining().map(|rest| (rest + again).as_secs_f64() / times);
+    let work =
+        task.expected_remaining().map(|rest| rest.saturating_add(again).as_secs_f64() / times);
     let work = work.map(|secs| Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX));
     let still = step.command.handover.and_then(|handover| handover.downtime);
     let arrives = at.after(still.unwrap_or_default());

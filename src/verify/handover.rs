@@ -192,7 +192,7 @@ pub(super) fn times(
         Some(way) => way.speed,
         None => speed(round, &there, target, false),
     };
-    (after / before).clamp(1e-6, 1e6)
+    after / before
 }
 
 /// Whether a task that could run on a device of its worker is known to have none, and can run on the worker's CPU.

@@ -190,8 +190,8 @@ pub fn crowded() -> impl Strategy<Value = Cluster> {
 /// What hardly occurs: no workers, no tasks, no capacity, nothing known, everything full.
 pub fn degenerate() -> impl Strategy<Value = Cluster> {
     let worker = |id| {
-        let capacity = option::of(select(vec![0.0, 1e-300, 1.0, 1e300]));
-        let used = option::of(select(vec![0.0, 1e-300, 1.0, 1e300]));
+        let capacity = option::of(select(vec![0.0, 1e-9, 1.0, 1.8e19]));
+        let used = option::of(select(vec![0.0, 1e-300, 1.0, 1.8e19]));
         (capacity, used).prop_map(move |(capacity, used)| {
             let mut worker = Worker::new(WorkerId::new(id));
             capacity.into_iter().for_each(|it| worker.capacity.set(ResourceId::CPU, it));
@@ -199,7 +199,7 @@ pub fn degenerate() -> impl Strategy<Value = Cluster> {
             worker
         })
     };
-    let cores = || select(vec![0.0, 1e-300, 1.0, 1e300]);
+    let cores = || select(vec![0.0, 1e-300, 1.0, 1.8e19]);
     (0..4_u64, list((0..5_u64, cores()), 0..6)).prop_flat_map(move |(count, tasks)| {
         let workers: Vec<_> = (1..=count).map(worker).collect();
         let tasks: Vec<Task> = (1..)

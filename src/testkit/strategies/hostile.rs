@@ -44,12 +44,15 @@ enum Spoil {
 
 /// Any cluster with records that make no sense among those that do.
 pub fn hostile() -> impl Strategy<Value = Cluster> {
-    let number = || select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e300]);
+    let finite = || select(vec![-1.0, -1e300, 2e19, f64::MAX]);
+    let endless = || select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+    let number = || prop_oneof![endless(), finite()];
+    let tiny = || select(vec![1e-308, 1e-300, 1e-10]);
     let spoil = prop_oneof![
         number().prop_map(Spoil::Used),
-        number().prop_map(Spoil::Capacity),
+        prop_oneof![number(), tiny()].prop_map(Spoil::Capacity),
         number().prop_map(Spoil::Reserved),
-        select(vec![f64::NAN, f64::INFINITY]).prop_map(Spoil::Temperature),
+        select(vec![f64::NAN, f64::INFINITY, f64::MAX]).prop_map(Spoil::Temperature),
         prop_oneof![number(), Just(0.0)].prop_map(Spoil::Bandwidth),
         Just(Spoil::WorkerTwice),
         Just(Spoil::Backwards),
@@ -58,7 +61,7 @@ pub fn hostile() -> impl Strategy<Value = Cluster> {
         (11..=255_u8).prop_map(Spoil::Priority),
         (8..=u16::MAX).prop_map(Spoil::Device),
         Just(Spoil::Labels),
-        number().prop_map(Spoil::Speed),
+        prop_oneof![number(), tiny()].prop_map(Spoil::Speed),
         (0..=u16::MAX).prop_map(Spoil::Alternative),
         number().prop_map(Spoil::ExtraCost),
         Just(Spoil::TaskTwice),
