@@ -5,6 +5,8 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+use serde::Serialize;
+
 use super::schedule::Kind;
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::time::Timestamp;
@@ -20,14 +22,14 @@ pub(super) struct Breach {
 }
 
 /// What a worker was asked to do, and has neither done nor refused.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Order {
     pub(super) worker: WorkerId,
     pub(super) migration: MigrationId,
     pub(super) ask: Ask,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Ask {
     /// Save the state and let go.
     LetGo,
@@ -35,6 +37,8 @@ pub(super) enum Ask {
     Run,
     /// Stop it, since its copy runs elsewhere.
     Stop,
+    /// Stop it, and leave it to the scheduler.
+    Evict,
 }
 
 /// A command on its way from the engine to the host.
@@ -69,13 +73,17 @@ pub(super) struct Job {
     /// The workers that run it.
     pub(super) runs: Vec<WorkerId>,
     /// The migration by which the last of them was told to.
-    run_by: Option<MigrationId>,
+    pub(super) run_by: Option<MigrationId>,
     pub(super) orders: Vec<Order>,
     /// Commands of earlier migrations are ignored.
-    fence: Option<MigrationId>,
+    pub(super) fence: Option<MigrationId>,
     /// The last command that was carried out, and the answer to it.
-    last: Option<(MigrationId, Action)>,
-    answer: Option<Report>,
+    pub(super) last: Option<(MigrationId, Action)>,
+    pub(super) answer: Option<Report>,
+    /// By which migration it was evicted, until the scheduler has started it elsewhere.
+    pub(super) evicted_by: Option<MigrationId>,
+    /// Whether it has ended: nobody runs it or shows it any more, and commands come to nothing.
+    pub(super) has_ended: bool,
     /// The last letter, in case it arrives again.
     pub(super) last_letter: Option<Letter>,
     /// Commands on their way to the host, in their order.
@@ -100,6 +108,8 @@ impl Job {
             fence: None,
             last: None,
             answer: None,
+            evicted_by: None,
+            has_ended: false,
             last_letter: None,
             post: VecDeque::new(),
             mail: VecDeque::new(),
@@ -120,6 +130,7 @@ impl Job {
     /// Whether it runs there, or moves from there or to there.
     pub(super) fn is_bound_for(&self, worker: WorkerId) -> bool {
         match self.task.placement {
+            _ if self.has_ended => false,
             Placement::On(on) => on == worker,
             Placement::Moving { from, to, .. } => from == Some(worker) || to == worker,
             _ => false,
@@ -189,7 +200,7 @@ impl Job {
     /// The host carries out a command.
     pub(super) fn carry_out(&mut self, letter: &Letter, how: &Passing<'_>) -> Result<(), Breach> {
         let Command { migration, action, .. } = letter.command;
-        if self.fence.is_some_and(|fence| fence > migration) {
+        if self.has_ended || self.fence.is_some_and(|fence| fence > migration) {
             return Ok(());
         }
         self.fence = Some(migration);
@@ -211,6 +222,7 @@ impl Job {
                 return self.run(&letter.command, to, &[from, to], how);
             }
             Action::Stop { from } => self.stop(migration, from, how),
+            Action::Evict { from, .. } => self.evict(migration, from, how),
             Action::Abort { worker } => self.abort(migration, worker, how),
             Action::Requeue => return self.requeue(&letter.command),
             _ => return Err(breach(Kind::Rule, &letter.command, "the host cannot do that")),
@@ -260,6 +272,15 @@ impl Job {
         }
     }
 
+    /// It is shown on its worker until that has stopped it, and unplaced then.
+    fn evict(&mut self, migration: MigrationId, from: WorkerId, how: &Passing<'_>) {
+        if self.is_on(from) {
+            self.ask(migration, from, Ask::Evict, how);
+        } else if (how.is_alive)(from) {
+            self.say(how.at, Event::Refused { migration });
+        }
+    }
+
     fn abort(&mut self, migration: MigrationId, worker: WorkerId, how: &Passing<'_>) {
         let was_target = matches!(self.task.placement,
             Placement::Moving { migration: same, to, phase, .. }
@@ -267,7 +288,7 @@ impl Job {
         let order = self.take_orders(worker);
         let runs_here = self.is_on(worker);
         match order.map(|order| order.ask) {
-            Some(Ask::LetGo | Ask::Stop) => self.show(Placement::On(worker)),
+            Some(Ask::LetGo | Ask::Stop | Ask::Evict) => self.show(Placement::On(worker)),
             Some(Ask::Run) => {
                 self.kept(migration, worker, how.at);
                 self.say(how.at, Event::Refused { migration });
@@ -323,6 +344,11 @@ impl Job {
                 let rest = self.runs.first().copied();
                 self.show(rest.map_or(Placement::Orphaned, Placement::On));
             }
+            (Ask::Evict, Deed::Done) => {
+                self.runs.retain(|&runs| runs != worker);
+                self.evicted_by = Some(migration);
+                self.show(Placement::Unplaced);
+            }
             (Ask::Run, Deed::Done) => {
                 self.runs.push(worker);
                 self.run_by = Some(migration);
@@ -332,7 +358,7 @@ impl Job {
             }
             (Ask::LetGo, _) => self.show(Placement::On(worker)),
             (Ask::Run, _) => self.kept(migration, worker, at),
-            (Ask::Stop, _) => {}
+            (Ask::Stop | Ask::Evict, _) => {}
         }
         let event = match (ask, deed) {
             (Ask::Run, Deed::Done) => Event::Running { migration },
@@ -367,6 +393,9 @@ impl Job {
     /// A worker dies.
     pub(super) fn crash(&mut self, worker: WorkerId, at: Timestamp) {
         self.void(worker);
+        if self.has_ended {
+            return;
+        }
         self.take_orders(worker);
         if !self.is_on(worker) {
             if let Placement::Moving { migration, to, phase: Phase::Assigned, .. } =
@@ -387,12 +416,25 @@ impl Job {
         }
     }
 
-    /// The scheduler starts it.
-    pub(super) fn start(&mut self, worker: WorkerId) {
+    /// The scheduler starts it, and says where if it was evicted.
+    pub(super) fn start(&mut self, worker: WorkerId, at: Timestamp) {
         if self.task.placement == Placement::Unplaced {
             self.runs.push(worker);
             self.run_by = None;
             self.show(Placement::On(worker));
+            if let Some(migration) = self.evicted_by.take() {
+                let task = self.task.id;
+                self.say(at, Event::Diverted { migration, worker, task });
+            }
+        }
+    }
+
+    /// It ends, wherever it runs.
+    pub(super) fn end(&mut self) {
+        if !self.runs.is_empty() {
+            self.has_ended = true;
+            self.runs.clear();
+            self.orders.clear();
         }
     }
 }

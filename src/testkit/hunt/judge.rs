@@ -44,6 +44,21 @@ impl Judge {
         self.log.truncate(remembered);
     }
 
+    /// What was under way, and what had ended, when so much was remembered.
+    pub(super) fn then(&self, remembered: usize) -> (Vec<MigrationId>, Vec<MigrationId>) {
+        let (mut open, mut ended) = (Vec::new(), Vec::new());
+        for entry in self.log.iter().take(remembered) {
+            match *entry {
+                Entry::Begun { migration, .. } => open.push(migration),
+                Entry::Ended { migration, .. } => {
+                    open.retain(|&other| other != migration);
+                    ended.push(migration);
+                }
+            }
+        }
+        (open, ended)
+    }
+
     fn end(&self, id: MigrationId) -> Option<Timestamp> {
         self.log.iter().find_map(|entry| match *entry {
             Entry::Ended { migration, at, .. } if migration == id => Some(at),

@@ -19,6 +19,7 @@
 
 mod dice;
 mod draw;
+mod explore;
 mod job;
 mod judge;
 mod ledger;
@@ -38,6 +39,7 @@ use dice::Dice;
 use draw::Faults;
 use job::Breach;
 
+pub use explore::{Explored, Scope, explore};
 pub use schedule::{Kind, Pick, Schedule, Sight, Step, Violation};
 pub use setup::{Settings, Setup};
 
@@ -68,7 +70,7 @@ pub fn hunt(rounds: u64, seed: u64, mut seen: impl FnMut(u64)) -> Found {
         let (schedule, breach) = one(seeds.roll(), &mut found);
         if let Some(breach) = breach {
             found.broken += 1;
-            keep(&mut kinds, schedule, breach);
+            shrink::keep(&mut kinds, schedule, breach);
         }
         seen(found.rounds);
     }
@@ -94,21 +96,6 @@ fn one(seed: u64, found: &mut Found) -> (Schedule, Option<Breach>) {
     found.commands += played.commands;
     found.migrations += played.migrations;
     (Schedule { seed, setup, steps: played.steps }, played.breach)
-}
-
-/// Counts a violation, and keeps the schedule with the fewest steps.
-fn keep(
-    kinds: &mut BTreeMap<(Kind, String), (u64, Violation)>,
-    schedule: Schedule,
-    breach: Breach,
-) {
-    let Breach { kind, by, says } = breach;
-    let violation = Violation { kind, by: by.clone(), says, schedule };
-    let (times, kept) = kinds.entry((kind, by)).or_insert_with(|| (0, violation.clone()));
-    *times += 1;
-    if violation.schedule.steps.len() < kept.schedule.steps.len() {
-        *kept = violation;
-    }
 }
 
 /// Plays a schedule again, and tells what happens line by line; no violation if it keeps every promise.

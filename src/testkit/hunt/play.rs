@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::format;
+use std::rc::Rc;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -20,32 +21,34 @@ use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot};
 use crate::state::State;
 
 /// Rounds after the last step, half a minute apart, in which everything calms down.
-const CALM_ROUNDS: usize = 24;
+pub(super) const CALM_ROUNDS: usize = 24;
 const CALM_MILLIS: u64 = 30_000;
 /// The ages of saved states that an engine may go on from.
 const SAVES: usize = 16;
 
-struct Save {
-    state: State,
-    remembered: usize,
+/// A state that was saved, and how much was remembered then.
+pub(super) struct Save {
+    pub(super) state: State,
+    pub(super) remembered: usize,
 }
 
 /// A schedule being played.
+#[derive(Clone)]
 pub(super) struct Play {
     pub(super) world: World,
     config: Config,
-    engine: Engine,
-    epoch: u32,
+    pub(super) engine: Engine,
+    pub(super) epoch: u32,
     /// The last states, the newest last.
-    saves: Vec<Save>,
-    kept: Option<Snapshot>,
+    pub(super) saves: Vec<Rc<Save>>,
+    pub(super) kept: Option<Snapshot>,
     /// Commands that are not passed on within this time are dropped.
     patience: Duration,
     /// Whether the host has yet to repeat what was outstanding: until it has shown everything.
-    owes_repeats: bool,
+    pub(super) owes_repeats: bool,
     /// What it has repeated in this life.
-    repeated: Vec<(MigrationId, Action)>,
-    judge: Judge,
+    pub(super) repeated: Vec<(MigrationId, Action)>,
+    pub(super) judge: Judge,
     ledger: Ledger,
     /// What happens, line by line, if anybody wants to read it.
     pub(super) story: Option<Vec<String>>,
@@ -135,6 +138,11 @@ impl Play {
                 }
             }
             Step::Start(task, worker) => self.world.start(task, worker),
+            Step::End(task) => {
+                if let Some(job) = self.world.job(task) {
+                    job.end();
+                }
+            }
             _ => {}
         }
     }
@@ -151,7 +159,7 @@ impl Play {
         if self.saves.len() == SAVES {
             self.saves.remove(0);
         }
-        self.saves.push(Save { state, remembered });
+        self.saves.push(Rc::new(Save { state, remembered }));
     }
 
     fn note(&mut self, line: impl FnOnce(&Self) -> String) {
@@ -277,15 +285,29 @@ impl Play {
     /// Everything calms down, and nobody is lost.
     fn calm(&mut self) -> Result<(), Breach> {
         let since = self.world.now;
-        self.world.calm();
-        self.settle()?;
+        self.begin_to_calm()?;
         for _ in 0..CALM_ROUNDS {
-            self.world.wait(CALM_MILLIS);
-            let snapshot = self.world.snapshot(Sight::default());
-            self.tick(&snapshot)?;
-            self.settle()?;
-            self.world.schedule();
+            self.calm_round()?;
         }
+        self.is_at_rest(since)
+    }
+
+    pub(super) fn begin_to_calm(&mut self) -> Result<(), Breach> {
+        self.world.calm();
+        self.settle()
+    }
+
+    pub(super) fn calm_round(&mut self) -> Result<(), Breach> {
+        self.world.wait(CALM_MILLIS);
+        let snapshot = self.world.snapshot(Sight::default());
+        self.tick(&snapshot)?;
+        self.settle()?;
+        self.world.schedule();
+        Ok(())
+    }
+
+    /// Whatever was begun before this moment has ended, and every task is somewhere.
+    pub(super) fn is_at_rest(&self, since: Timestamp) -> Result<(), Breach> {
         self.judge.all_over(since)?;
         self.nobody_is_lost()
     }
@@ -315,7 +337,7 @@ impl Play {
     }
 
     fn nobody_is_lost(&self) -> Result<(), Breach> {
-        for job in &self.world.jobs {
+        for job in self.world.jobs.iter().filter(|job| !job.has_ended) {
             let Placement::Moving { phase, from, .. } = job.task.placement else { continue };
             let kind = if job.is_held() { Kind::Stuck } else { Kind::Lost };
             let source = if from.is_none() { ", no source" } else { "" };

@@ -62,8 +62,10 @@ pub enum Step {
     Stance(WorkerId, Stance),
     /// The task uses so many thousandths of its demand from now on.
     Load(TaskId, u32),
-    /// The scheduler starts the task, which was given back to it.
+    /// The scheduler starts the task, which was given back to it or evicted.
     Start(TaskId, WorkerId),
+    /// The task ends, wherever it runs.
+    End(TaskId),
     /// The engine dies, and what it has not handed over yet is lost. It goes on from the state that was saved so many
     /// inputs ago; from nothing if there is none.
     Restart(usize),

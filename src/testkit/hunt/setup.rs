@@ -6,10 +6,10 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
-use crate::config::{Config, HostAbility};
+use crate::config::{Config, Eviction, HostAbility};
 use crate::model::ids::{GroupId, TaskId, WorkerId};
 use crate::model::resource::ResourceId;
-use crate::snapshot::{Group, GroupRule, Task, Worker};
+use crate::snapshot::{Group, GroupRule, Stance, Task, Worker};
 
 /// The cluster before the first step, and what its host can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Setup {
     pub groups: Vec<Group>,
 }
 
+/// Between two rounds of a host whose engine looks at the present only.
+const INTERVAL: Duration = Duration::from_secs(5);
+
 /// The settings that differ from schedule to schedule; everything else is as in [`Config::default`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -39,16 +42,28 @@ pub struct Settings {
     pub dead_are_listed: bool,
     /// Whether a task that could not be placed is shown as released, and not as orphaned.
     pub keeps_moving: bool,
+    /// Whether the host's scheduler chooses where a task goes: the engine only evicts it.
+    pub evicts: bool,
+    /// Whether only the present decides, as in [`Config::fixed`]: no forecast, no cooldown, and nothing is learned.
+    pub only_the_present: bool,
 }
 
 impl Settings {
     /// As the engine reads them.
     pub fn config(&self) -> Config {
-        let mut config = Config::default();
+        let mut config = if self.only_the_present {
+            Config { performance_window: INTERVAL, check_interval: INTERVAL, ..Config::fixed() }
+        } else {
+            Config::default()
+        };
         if let Some(limits) = &mut config.migration {
             limits.timeout = Duration::from_secs(self.timeout);
             if self.overlap {
                 limits.host = HostAbility::Overlap;
+            }
+            if self.evicts {
+                let eviction = Eviction::default().with_back_off(limits.timeout);
+                limits.host = HostAbility::Evict(eviction.with_back_off_most(limits.timeout));
             }
         }
         config
@@ -71,6 +86,26 @@ impl Setup {
             setup.group(dice);
         }
         setup
+    }
+
+    /// So many equal workers, and so many equal tasks on the first of them, which is draining.
+    pub fn to_drain(tasks: usize, workers: usize, settings: Settings) -> Self {
+        let worker = |id| {
+            Worker::new(WorkerId::new(id))
+                .with_capacity(ResourceId::CPU, 8.0)
+                .with_capacity(ResourceId::MEMORY, 8.0)
+                .with_stance(if id == 1 { Stance::Drain } else { Stance::Accept })
+        };
+        let task = |id| {
+            Task::new(TaskId::new(id))
+                .on(WorkerId::new(1))
+                .with_demand(ResourceId::CPU, 1.0)
+                .with_demand(ResourceId::MEMORY, 1.0)
+                .with_overlaps(settings.overlap)
+        };
+        let workers = (1..=workers as u64).map(worker).collect();
+        let tasks = (1..=tasks as u64).map(task).collect();
+        Self { settings, workers, tasks, groups: Vec::new() }
     }
 
     /// Some tasks become a group whose rule they keep as they are placed.
@@ -121,6 +156,7 @@ fn settings(dice: &mut Dice) -> Settings {
         overlap: dice.chance(25),
         dead_are_listed: dice.chance(50),
         keeps_moving: dice.chance(30),
+        ..Settings::default()
     }
 }
 

@@ -1,9 +1,27 @@
 //! What is the shortest schedule that still breaks the same promise?
 
+use std::collections::BTreeMap;
+use std::string::String;
 use std::vec::Vec;
 
+use super::job::Breach;
 use super::play::{Played, replay};
-use super::schedule::{Kind, Schedule};
+use super::schedule::{Kind, Schedule, Violation};
+
+/// Counts a violation, and keeps the schedule with the fewest steps.
+pub(super) fn keep(
+    kinds: &mut BTreeMap<(Kind, String), (u64, Violation)>,
+    schedule: Schedule,
+    breach: Breach,
+) {
+    let Breach { kind, by, says } = breach;
+    let violation = Violation { kind, by: by.clone(), says, schedule };
+    let (times, kept) = kinds.entry((kind, by)).or_insert_with(|| (0, violation.clone()));
+    *times += 1;
+    if violation.schedule.steps.len() < kept.schedule.steps.len() {
+        *kept = violation;
+    }
+}
 
 /// Whether a schedule breaks this promise by this cause.
 fn breaks(schedule: &Schedule, kind: Kind, by: &str) -> bool {

@@ -91,9 +91,10 @@ impl World {
     }
 
     pub(super) fn start(&mut self, task: TaskId, worker: WorkerId) {
+        let at = self.now;
         let is_alive = self.machine(worker).is_some_and(|machine| machine.is_alive);
         if let Some(job) = self.job(task).filter(|_| is_alive) {
-            job.start(worker);
+            job.start(worker, at);
         }
     }
 
@@ -112,7 +113,8 @@ impl World {
             }
         }
         for job in &mut self.jobs {
-            if !(partial && is_hidden(hides_tasks, job.task.id.raw())) {
+            let is_out_of_sight = partial && is_hidden(hides_tasks, job.task.id.raw());
+            if !job.has_ended && !is_out_of_sight {
                 builder = builder.task(job.task.clone());
             }
             if riding {
@@ -170,7 +172,7 @@ impl World {
             let alive = self.machines.iter().filter(|machine| machine.is_alive);
             let best = alive.max_by(|a, b| left(a).total_cmp(&left(b)));
             if let Some(worker) = best.map(|machine| machine.worker.id) {
-                self.jobs[at].start(worker);
+                self.jobs[at].start(worker, self.now);
             }
         }
     }

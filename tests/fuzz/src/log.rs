@@ -1,0 +1,109 @@
+//! An input that is a log: settings, perhaps a saved state, and what happens then.
+
+use evenkeel::engine::{Input, Output};
+use evenkeel::id::Epoch;
+use evenkeel::state::State;
+use evenkeel::verify;
+use evenkeel::{Config, Engine, Snapshot};
+use serde_json::Value;
+
+use crate::target::{Ran, Target};
+
+/// At least so many inputs are given in one execution.
+pub(crate) const FEWEST: usize = 10;
+
+/// Plays a log.
+///
+/// # Errors
+///
+/// The sentence of a finding.
+pub(crate) fn play(target: Target, text: &[u8]) -> Result<Ran, String> {
+    // A text that is no JSON, or is nested too deeply, is refused by its reader.
+    let Ok(document) = serde_json::from_slice::<Value>(text) else { return Ok(Ran::unread(text)) };
+    let config = document.get("config").cloned().unwrap_or_default();
+    let config = serde_json::from_value::<Config>(config).unwrap_or_default();
+    if let Ok(again) = serde_json::to_string(&config) {
+        reads_back::<Config>("settings", &config, &again, config.check().is_ok())?;
+    }
+    let Some(mut engine) = begin(&document, &config) else { return Ok(Ran::unread(text)) };
+    let Some(inputs) = document.get("inputs").and_then(Value::as_array) else {
+        return Ok(Ran::unread(text));
+    };
+    let mut ran = 0;
+    let rest = FEWEST.saturating_sub(inputs.len());
+    for input in inputs.iter().chain(inputs.iter().cycle().take(rest)) {
+        ran += 1;
+        let Ok(input) = serde_json::from_value::<Input>(input.clone()) else { continue };
+        if target == Target::Config && ran == FEWEST / 2 {
+            let _ = engine.reconfigure(config.clone());
+        }
+        let _ = step(&mut engine, &input, target != Target::State)?;
+    }
+    ends_well(&engine)?;
+    Ok(Ran { inputs: ran, bytes: text.len() })
+}
+
+fn begin(document: &Value, config: &Config) -> Option<Engine> {
+    let Some(state) = document.get("state") else { return Engine::new(config.clone()).ok() };
+    let state = serde_json::from_value::<State>(state.clone()).ok()?;
+    // In the epoch of the state, or in the next one: both are allowed.
+    let epoch = state.epoch().raw();
+    let later = document.get("later").and_then(Value::as_bool).unwrap_or_default();
+    let epoch = if later { epoch.saturating_add(1) } else { epoch };
+    Engine::resume(config.clone(), state, Epoch::new(epoch)).ok()
+}
+
+/// One input, and what the verifier says of it.
+pub(crate) fn step(engine: &mut Engine, input: &Input, is_judged: bool) -> Result<Output, String> {
+    let output = match input {
+        Input::Tick(snapshot) if is_judged => match verify::tick(engine, snapshot) {
+            Ok((outcome, violations)) => match violations.first() {
+                Some(violation) => return Err(format!("the verifier: {violation}")),
+                None => Output::Outcome(Box::new(outcome)),
+            },
+            Err(stale) => Output::Stale(stale),
+        },
+        _ => engine.apply(input),
+    };
+    serde_json::to_string(&output).map_err(|error| format!("an output is no JSON: {error}"))?;
+    if let Input::Tick(snapshot) = input {
+        ask(engine, snapshot);
+    }
+    Ok(output)
+}
+
+/// Questions between rounds: they answer something.
+fn ask(engine: &Engine, snapshot: &Snapshot) {
+    let look = engine.look(snapshot);
+    for task in snapshot.tasks().iter().take(2) {
+        let _ = look.rank(task.id);
+        for worker in snapshot.workers().iter().take(2) {
+            let _ = look.consider(task.id, worker.id);
+        }
+    }
+    let _ = (engine.outstanding(), engine.stats().to_string(), engine.fingerprints(snapshot));
+}
+
+/// What a host saves must be what it reads back, and an engine must go on from it.
+pub(crate) fn ends_well(engine: &Engine) -> Result<(), String> {
+    let text = serde_json::to_string(engine.state())
+        .map_err(|error| format!("the state is no JSON: {error}"))?;
+    reads_back::<State>("state", engine.state(), &text, true)?;
+    let epoch = engine.state().epoch();
+    let again = Engine::resume(engine.config().clone(), engine.state().clone(), epoch);
+    again.map_err(|error| format!("its own state is refused: {error}")).map(|_| ())
+}
+
+fn reads_back<T: serde::de::DeserializeOwned + PartialEq>(
+    what: &str,
+    value: &T,
+    text: &str,
+    must: bool,
+) -> Result<(), String> {
+    match serde_json::from_str::<T>(text) {
+        _ if !must => Ok(()),
+        Ok(read) if read == *value => Ok(()),
+        Ok(_) => Err(format!("{what}: what is read back is something else")),
+        Err(error) => Err(format!("{what}: cannot be read back: {error}")),
+    }
+}
