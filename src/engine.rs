@@ -46,6 +46,8 @@ pub use look::Look;
 ///    snapshot, a release may be answered already, and is ignored.
 /// 8. Show a task that is on its way as [`Placement::Moving`](crate::snapshot::Placement::Moving), in the phase that
 ///    the host knows of: what the engine was not told, it learns from there.
+/// 9. List a worker that is known to be gone as [`Offline`](crate::snapshot::Stance::Offline): one that is only left
+///    out is waited for ([`Config::grace`]).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by
@@ -206,6 +208,8 @@ impl Engine {
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, 0);
             // A later life takes its time from its own first snapshot: the earlier clock may have been ahead.
             engine.state.last = None;
+            // Nor has it missed any worker yet.
+            engine.state.missing.clear();
             engine.state.spending.take_over(engine.config.migration.as_ref());
         }
         Ok(engine)
@@ -337,10 +341,11 @@ impl Engine {
 /// The pipeline.
 fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outcome, Stale> {
     admit(config, state, snapshot)?;
-    let trust::Trust { snapshot: doubted, held, since } = trust::trust(config, state, snapshot);
-    let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
+    let trust::Trust { snapshot: read, held, since, missing } =
+        trust::trust(config, state, snapshot);
+    let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
     let Settled { commands, ended, ignored } =
-        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some());
+        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some(), missing);
     let mut survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
     let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;
