@@ -8,7 +8,8 @@
 //! `LOG` holds one [`Input`] as JSON per line (`{"tick": {...}}`, `{"report": {...}}`,
 //! `{"reconfigure": {...}}`); `-` is standard input, and every output is flushed at once, so that a
 //! host can wait for it. A line that cannot be read answers `{"error": "line 3: ..."}` on its own
-//! and the rest goes on; a record of a snapshot that cannot be read is set aside as a bad record.
+//! and the rest goes on. What cannot be read of a snapshot is a bad record: a field costs that field, and its worker or
+//! task is left alone; Python's `NaN` and `Infinity` may occur.
 //!
 //! `--check` compares with recorded outputs and fails at the first difference. `--config` holds the
 //! specification's options, or a whole [`Config`]. `--resume` goes on from a saved state in the
@@ -22,10 +23,9 @@ use std::process::ExitCode;
 use evenkeel::config::Options;
 use evenkeel::engine::Input;
 use evenkeel::id::Epoch;
-use evenkeel::snapshot::{BadRecord, Record};
 use evenkeel::state::State;
 use evenkeel::{Config, Engine};
-use serde_json::{Value, json};
+use serde_json::json;
 
 fn main() -> ExitCode {
     match Arguments::read(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
@@ -143,9 +143,7 @@ fn config(text: &str) -> Result<Config, Box<dyn Error>> {
 
 /// One line's answer, as one line.
 fn answer(engine: &mut Engine, number: u64, line: &str) -> String {
-    let input =
-        serde_json::from_str::<Value>(line).map_err(|error| error.to_string()).and_then(read);
-    let answer = match input {
+    let answer = match evenkeel::shell::read_json::<Input>(line) {
         Ok(input) => serde_json::to_value(engine.apply(&input)),
         Err(error) => Ok(json!({ "error": format!("line {number}: {error}") })),
     };
@@ -153,42 +151,6 @@ fn answer(engine: &mut Engine, number: u64, line: &str) -> String {
         Ok(answer) => answer.to_string(),
         Err(error) => json!({ "error": format!("line {number}: {error}") }).to_string(),
     }
-}
-
-/// An input; records of a snapshot that cannot be read are set aside one by one.
-fn read(mut line: Value) -> Result<Input, String> {
-    if let Some(snapshot) = line.get_mut("tick").and_then(Value::as_object_mut) {
-        let mut bad = Vec::new();
-        set_aside::<evenkeel::Worker>(snapshot, "workers", &mut bad);
-        set_aside::<evenkeel::Task>(snapshot, "tasks", &mut bad);
-        set_aside::<evenkeel::snapshot::Group>(snapshot, "groups", &mut bad);
-        set_aside::<evenkeel::snapshot::TargetClass>(snapshot, "classes", &mut bad);
-        set_aside::<evenkeel::snapshot::Freeze>(snapshot, "freezes", &mut bad);
-        set_aside::<evenkeel::Report>(snapshot, "reports", &mut bad);
-        let known = snapshot.entry("bad_records").or_insert_with(|| json!([]));
-        if let Some(known) = known.as_array_mut() {
-            known.extend(bad.iter().filter_map(|bad| serde_json::to_value(bad).ok()));
-        }
-    }
-    serde_json::from_value(line).map_err(|error| error.to_string())
-}
-
-/// Takes out of a list what is no record of its type.
-fn set_aside<T: for<'de> serde::Deserialize<'de>>(
-    snapshot: &mut serde_json::Map<String, Value>,
-    list: &str,
-    bad: &mut Vec<BadRecord>,
-) {
-    let Some(records) = snapshot.get_mut(list).and_then(Value::as_array_mut) else { return };
-    let mut number = 0;
-    records.retain(|record| {
-        number += 1;
-        let Err(error) = T::deserialize(record) else { return true };
-        let id = record.get("id").map_or("no id".into(), ToString::to_string);
-        let field = format!("{list}[{}] with {id}", number - 1);
-        bad.push(BadRecord::new(Record::Line(number), &field, "unreadable", &error.to_string()));
-        false
-    });
 }
 
 /// Names the file in an error.

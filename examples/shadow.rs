@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn read(text: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
+    lines.map(|line| Ok(evenkeel::shell::read_json(line)?)).collect()
 }
 
 /// The log of a small cluster in which every command is carried out within a second.

@@ -116,7 +116,7 @@ fn play(question: &Question) -> Result<Round, Box<dyn Error>> {
     };
     let (mut last, mut first) = (None, None);
     for (line, number) in log.lines().zip(1_u64..) {
-        let input = match serde_json::from_str(&line?) {
+        let input = match evenkeel::shell::read_json(&line?) {
             Ok(input) => input,
             Err(error) => {
                 eprintln!("why: line {number} is no input and is skipped: {error}");

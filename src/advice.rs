@@ -15,7 +15,6 @@ use core::time::Duration;
 use crate::config::AdviceRules;
 use crate::outcome::{Advice, Outcome};
 use crate::round::{Advised, Context};
-use crate::snapshot::Coverage;
 use crate::state::{Standing, State, Topic};
 use crate::view::{Ledger, View};
 
@@ -23,7 +22,7 @@ use crate::view::{Ledger, View};
 pub(crate) fn advise(section: &AdviceRules, context: &Context<'_>, ledger: &Ledger) -> Advised {
     let mut found = Vec::new();
     let Context { config, state, view, .. } = *context;
-    let whole = view.snapshot.coverage() == Coverage::Complete;
+    let whole = view.snapshot.is_whole();
     if whole {
         gravest(split::huge(&context.with(ledger)), &mut found);
         scale::scale(section, context, ledger, &mut found);

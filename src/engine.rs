@@ -52,6 +52,8 @@ pub use look::Look;
 /// 9. Pass the commands for one task on in their order. Drop one that could not be passed on for as long as a step may
 ///    take ([`timeout`](crate::config::MigrationLimits::timeout), counted from the snapshot or report that led to it):
 ///    the engine has given it up.
+/// 10. List a worker that is known to be gone as [`Offline`](crate::snapshot::Stance::Offline): one that is only left
+///    out is waited for ([`Config::grace`]).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by
@@ -241,6 +243,8 @@ impl Engine {
             (engine.state.epoch, engine.state.ticks, engine.state.issued) = (epoch, 0, issued);
             // A later life takes its time from its own first snapshot: the earlier clock may have been ahead.
             engine.state.last = None;
+            // Nor has it missed any worker yet.
+            engine.state.missing.clear();
             engine.state.in_flight.inherit();
             engine.state.spending.take_over(engine.config.migration.as_ref());
         }
@@ -387,10 +391,11 @@ impl Engine {
 /// The pipeline.
 fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outcome, Stale> {
     admit(config, state, snapshot)?;
-    let trust::Trust { snapshot: doubted, held, since } = trust::trust(config, state, snapshot);
-    let snapshot = doubted.map_or(Cow::Borrowed(snapshot), Cow::Owned);
+    let trust::Trust { snapshot: read, held, since, missing } =
+        trust::trust(config, state, snapshot);
+    let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
     let Settled { commands, ended, ignored } =
-        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some());
+        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some(), missing);
     let mut survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
     let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;

@@ -43,7 +43,7 @@
 //!
 //! ```text
 //! admit     is this snapshot newer than the last one? the only step that can fail
-//! trust     are too many workers missing at once to be believed?
+//! trust     are too many workers missing at once to be believed, or some only for a moment?
 //! settle    what happened to the migrations under way? which commands follow?
 //! observe   how loaded is every worker, as reported, and with everything in flight?
 //! adapt     which thresholds and which pace suit the load of the system and its trend?
@@ -67,6 +67,11 @@
 //! at a time per task, no worsening, no ping-pong, moves in flight count, evidence for every decision,
 //! calibrated forecasts, bounds on everything that is remembered, and bad input never spoils good input.
 //! The table in [`config`] shows which preset keeps which promise.
+//!
+//! The defaults guard against incomplete snapshots: the tasks of a worker that is not listed wait for the end of its
+//! [grace period](config::Grace) before they are placed elsewhere, and a [mass
+//! disappearance](config::Safeguard) is not believed at once. A host that knows which of its workers are gone lists them as
+//! [`Offline`](snapshot::Stance::Offline), or switches both sections off.
 //!
 //! # Glossary
 //!
@@ -98,7 +103,7 @@
 //! | epoch | One life of an engine; a later life never issues an id of an earlier one. |
 //! | fence | The rule that a host ignores commands of a migration after it has seen a later one for the same task. |
 //!
-//! # Ten sentences that operators read
+//! # Eleven sentences that operators read
 //!
 //! `w1` is worker 1, `t1` task 1, `g1` group 1; `m0.1` is the first migration of epoch 0.
 //!
@@ -114,6 +119,7 @@
 //! | `command    m0.2 t2 called off at w1: w3 is cordoned now` | The target of m0.2 accepts no more tasks, so w1 is told to keep t2. |
 //! | `ended      m0.1 t1 timed out after 2m` | A step of m0.1 took too long, so the migration was given up. |
 //! | `held back  3 of 5 known workers are missing since 60.000s; they count as gone from 180.000s on` | So many workers vanished at once that the monitoring may have failed: nothing new begins until 180 s. |
+//! | `missing    w2 since 120.000s; its tasks wait until 180.000s` | Complete snapshots do not list w2. It is no target, and its tasks are left to it until 180 s, in case the snapshots are incomplete. |
 //!
 //! Every other sentence is documented at the type that prints it: commands at [`Reason`](outcome::Reason) and
 //! [`Cause`](outcome::Cause), refusals at [`Rejection`](outcome::Rejection), advice at [`Advice`](outcome::Advice).

@@ -10,10 +10,11 @@ mod clock;
 mod course;
 mod in_flight;
 mod migration;
+mod missing;
 mod spending;
 mod track;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -29,12 +30,14 @@ use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
+use crate::snapshot::Snapshot;
 
 pub use bad_entry::{BadEntry, Entry};
 pub(crate) use check::check;
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
 pub(crate) use migration::{AtRest, Migration, Target, Terms};
+pub(crate) use missing::Absence;
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
@@ -59,6 +62,7 @@ pub(crate) const ENDED: usize = 100;
 /// |---|---|
 /// | system history | 100 records |
 /// | workers | those of the last complete snapshot, and transient workers |
+/// | missing workers | the workers, and both ends of every migration under way |
 /// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
 /// | migrations under way | the limit on migrations, 16 placements per worker, and 64 taken over per worker |
@@ -86,6 +90,10 @@ pub struct State {
     pub(crate) last: Option<Timestamp>,
     /// Since when too many workers have been missing to be believed; `None` if they are not.
     pub(crate) doubted_since: Option<Timestamp>,
+    /// The workers that complete snapshots do not list, while they may still come back; every one of them is tracked,
+    /// or an end of a migration under way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missing: BTreeMap<WorkerId, Absence>,
     pub(crate) tracks: BTreeMap<WorkerId, Track>,
     pub(crate) system: Window<SystemLoad, SYSTEM_RECORDS>,
     /// The thresholds in force after the last round.
@@ -124,6 +132,7 @@ impl State {
             issued: 0,
             last: None,
             doubted_since: None,
+            missing: BTreeMap::new(),
             tracks: BTreeMap::new(),
             system: Window::default(),
             thresholds: None,
@@ -165,11 +174,12 @@ impl State {
     }
 
     /// How many of each thing the state holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 12] {
+    pub fn sizes(&self) -> [(&'static str, usize); 13] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
             ("tracked workers", self.tracks.len()),
+            ("missing workers", self.missing.len()),
             ("samples of one worker", samples.max().unwrap_or(0)),
             ("forecasts", self.forecasts.len()),
             ("migrations", self.in_flight.len()),
@@ -213,6 +223,21 @@ impl State {
             ended.is_given_back() || (may_come_late && !broken!("given_back_twice_waits"))
         };
         self.ended.iter().filter(is_given_back).map(|ended| ended.task)
+    }
+
+    /// The workers that are missing with this snapshot, and since when.
+    pub(crate) fn absences(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
+        missing::absences(&self.missing, &self.tracks, &self.in_flight, snapshot)
+    }
+
+    /// Forgets the absence of workers that nothing refers to any more.
+    pub(crate) fn forget_absences(&mut self) {
+        if self.missing.is_empty() {
+            return;
+        }
+        let ends: BTreeSet<WorkerId> = missing::ends(&self.in_flight).collect();
+        let Self { missing, tracks, .. } = self;
+        missing.retain(|worker, _| tracks.contains_key(worker) || ends.contains(worker));
     }
 
     /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.

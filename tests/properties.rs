@@ -1017,7 +1017,8 @@ fn tracked(engine: &Engine) -> usize {
 
 #[test]
 fn workers_that_only_pass_by_in_partial_snapshots_are_forgotten() {
-    let mut engine = Engine::new(Config::default()).unwrap();
+    let config = Config::default().without_grace().without_safeguard();
+    let mut engine = Engine::new(config).unwrap();
     // A complete snapshot with w1 to w3, then a new name every half minute and nobody else.
     let first = Snapshot::builder(secs(30)).workers([cpu(1, 1.0), cpu(2, 1.0), cpu(3, 1.0)]);
     let _calm = ticks(&mut engine, &[first.build()]);

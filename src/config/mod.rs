@@ -23,6 +23,8 @@
 //! | a task on slow hardware while loads are even | stays | stays | may move to a worker where it runs at least twice as fast |
 //! | cooldown; dead band; no worsening; moves in flight count | – | – | 300 s; 0.12 or 5 times the noise; yes; yes |
 //! | tasks that a scheduler has placed since the measurements | do not count | do not count | count |
+//! | a worker that a complete snapshot does not list | is gone | is gone | is missing for 60 s and two snapshots, then gone |
+//! | half of the workers vanish at once | is believed | is believed | is believed after 300 s |
 //! | promises kept ([`verify`](crate::verify)) | 1, 2, 3, 7, 9, 10 | 1, 2, 3, 7, 9, 10 | 1 to 7, 9, 10 |
 //!
 //! # What "off" means
@@ -39,7 +41,8 @@
 //! | [`efficiency`](Config::efficiency) | energy, heat and tight packing of devices earn nothing |
 //! | [`migration`](Config::migration) | the engine observes and explains, and moves nothing |
 //! | [`stability`](Config::stability) | no cooldown, no dead band, no projected loads (as in `fixed` and `reference`) |
-//! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, however many workers are missing from it (as in all presets) |
+//! | [`grace`](Config::grace) | a worker that a complete snapshot does not list is gone at once (as in `fixed` and `reference`) |
+//! | [`safeguard`](Config::safeguard) | every complete snapshot is believed, however many workers are missing from it (as in `fixed` and `reference`) |
 //! | [`calendar`](Config::calendar) | its default values hold: announced departures of workers always count |
 //! | [`scope`](Config::scope) | every task is in scope |
 //! | [`advice`](Config::advice) | no advice is given (as in all presets) |
@@ -81,7 +84,7 @@ pub use migration::{Eviction, HostAbility, MigrationLimits};
 pub use operation::{Mode, TaskScope};
 pub use options::Options;
 pub use prediction::Prediction;
-pub use stability::{Calendar, Safeguard, Stability};
+pub use stability::{Calendar, Grace, Safeguard, Stability};
 pub use transfer::Transfer;
 
 /// How the engine should behave.
@@ -141,9 +144,11 @@ pub struct Config {
     /// How long before a worker leaves it is emptied. `None` for the default lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
+    /// A worker that a complete snapshot does not list is gone only if it stays away. `None` if it is gone
+    /// at once: for hosts that know which workers are gone.
+    pub grace: Option<Grace>,
     /// If many workers disappear at once, the engine waits before it believes it. `None` if it
     /// believes it at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub safeguard: Option<Safeguard>,
     /// The engine gives advice about what no move can mend. `None` if it gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +175,8 @@ setters! {
         none without_migration(migration);
         some with_stability(stability: Stability);
         none without_stability(stability);
+        some with_grace(grace: Grace);
+        none without_grace(grace);
         some with_safeguard(safeguard: Safeguard);
         none without_safeguard(safeguard);
         some with_calendar(calendar: Calendar);
@@ -238,6 +245,8 @@ impl Default for Config {
             migration: Some(MigrationLimits::in_default()),
             hardware: Some(HardwareStrategy { upgrade: Some(2.0), ..HardwareStrategy::default() }),
             stability: Some(Stability::default()),
+            grace: Some(Grace::default()),
+            safeguard: Some(Safeguard::default()),
             ..Self::reference()
         }
     }
@@ -278,6 +287,7 @@ impl Config {
             efficiency: Some(Efficiency::default()),
             migration: Some(MigrationLimits::default()),
             stability: None,
+            grace: None,
             safeguard: None,
             calendar: None,
             mode: Mode::Act,

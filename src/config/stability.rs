@@ -55,6 +55,41 @@ impl Default for Stability {
     }
 }
 
+/// A worker that a complete snapshot does not list is *missing* at first, and *gone* only if it stays away: one scrape
+/// that failed must not start its tasks a second time.
+///
+/// While the grace period lasts, the worker is no target, its tasks are not placed elsewhere, and moves under way from
+/// it or to it wait; the outcome says so ([`Missing`](crate::outcome::Missing)). A worker that comes back in time has
+/// never been gone. The period ends when both [`span`](Self::span) and [`rounds`](Self::rounds) are over. A worker
+/// that the host lists as [`Offline`](crate::snapshot::Stance::Offline) is gone at once: then the host knows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Grace {
+    /// A worker is missing for at least this long before it is gone, in seconds: 60. A larger value outlasts longer
+    /// gaps in the telemetry; a smaller one recovers tasks sooner. At 0 only [`rounds`](Self::rounds) count. The trap:
+    /// the tasks of a worker that has really died wait as long.
+    #[serde(with = "as_seconds")]
+    pub span: Duration,
+    /// The complete snapshots without the worker for which its tasks wait; with the next one it is gone: 2. A larger
+    /// value outlasts more snapshots in a row that are incomplete; at 0 only [`span`](Self::span) counts. The trap:
+    /// with snapshots far apart, two of them are a long time.
+    pub rounds: u32,
+}
+
+setters! {
+    Grace {
+        value with_span(span: Duration);
+        value with_rounds(rounds: u32);
+    }
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self { span: Duration::from_secs(60), rounds: 2 }
+    }
+}
+
 /// If many workers disappear at once, the engine waits before it believes it: a monitoring system that
 /// fails looks like a cluster that has died, and acting on it would start every task a second time.
 ///
@@ -65,11 +100,11 @@ impl Default for Stability {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Safeguard {
-    /// The engine holds back if more than this share of the known workers is missing from a complete
-    /// snapshot or out of reach ([`Stance::Offline`](crate::snapshot::Stance::Offline)), from 0 to 1:
-    /// 0.5. Known workers are those of the last complete snapshot that was believed, without those that
-    /// were draining. A smaller value holds back sooner. The trap: a value near 0 delays the recovery
-    /// after every failure of a worker.
+    /// The engine holds back if at least this share of the known workers, and more than one of them, is
+    /// missing from a complete snapshot or out of reach
+    /// ([`Stance::Offline`](crate::snapshot::Stance::Offline)), from 0 to 1: 0.5. Known workers are those
+    /// of the last complete snapshot that was believed, without those that were draining. A smaller value
+    /// holds back sooner. The trap: a value near 0 delays the recovery whenever two workers have failed.
     pub missing_share: f64,
     /// After this long the disappearance is believed, in seconds: 300. A larger value outlasts longer
     /// failures of the monitoring; the trap is that orphans wait as long if the workers really died.

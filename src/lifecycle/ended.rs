@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
-use crate::snapshot::{self, Coverage, Phase, Placement, Report, Snapshot};
+use crate::snapshot::{self, Phase, Placement, Report, Snapshot};
 use crate::state::{AtRest, EndedMigration, InFlight, State, Transport};
 
 use super::apply::Lifecycle;
@@ -160,11 +160,12 @@ fn left_to_do(
     snapshot: &Snapshot,
     ended: &EndedMigration,
 ) -> LeftToDo {
+    let row = snapshot.task_row(ended.task);
+    if row.is_some_and(|row| !snapshot.is_place_known(row)) {
+        return LeftToDo::Unknown;
+    }
     let Some(task) = snapshot.task(ended.task) else {
-        return match snapshot.coverage() {
-            Coverage::Complete => LeftToDo::Nothing(None),
-            Coverage::Partial => LeftToDo::Unknown,
-        };
+        return if snapshot.is_whole() { LeftToDo::Nothing(None) } else { LeftToDo::Unknown };
     };
     if in_flight.contains_key(&ended.task) {
         return LeftToDo::Nothing(None);

@@ -114,7 +114,7 @@ pub(super) enum Shown {
 pub(super) enum Target {
     /// The target accepts tasks.
     Open,
-    /// The target accepts no more tasks, or leaves soon.
+    /// The target accepts no more tasks, leaves soon, or is missing.
     Closed,
     /// The target is gone.
     Gone,
@@ -140,9 +140,16 @@ pub(super) struct Facts {
 impl Facts {
     /// The facts that `state` holds about a migration to which something happened `at` this moment.
     pub(super) fn of(state: &State, migration: &Migration, at: Timestamp) -> Self {
-        let source = migration.from().and_then(|from| state.tracks.get(&from));
+        let missing = |worker: WorkerId| {
+            state.missing.contains_key(&worker) && !broken!("grace_sends_nothing_there")
+        };
+        let source = migration.from().filter(|from| !missing(*from));
+        let source = source.and_then(|from| state.tracks.get(&from));
+        // A missing target that may run a copy already is waited for.
+        let runs_nothing = matches!(migration.course(), Course::Releasing { .. });
         let target = match state.tracks.get(&migration.to()) {
             Some(track) if track.gone => Target::Gone,
+            _ if runs_nothing && missing(migration.to()) => Target::Closed,
             Some(track) if !track.takes_tasks() => Target::Closed,
             _ => Target::Open,
         };

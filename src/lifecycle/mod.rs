@@ -51,11 +51,14 @@ mod observed;
 #[cfg(test)]
 mod table;
 
+use alloc::collections::BTreeMap;
+
 use crate::math::average::Average;
+use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Fate, Reply};
 use crate::snapshot::{self, Phase, Report, Snapshot};
-use crate::state::{Concurrency, State};
+use crate::state::{Absence, Concurrency, State};
 
 pub(crate) use apply::{Lifecycle, Settled};
 
@@ -74,8 +77,14 @@ impl Lifecycle<'_> {
     }
 
     /// Settles a snapshot: its reports, what its placements show, and what has taken too long. While the
-    /// engine holds back, migrations of workers that are out of sight do not time out.
-    pub(crate) fn on_snapshot(mut self, snapshot: &Snapshot, holds_back: bool) -> Settled {
+    /// engine holds back, migrations of workers that are out of sight do not time out, nor do those of workers that are
+    /// missing.
+    pub(crate) fn on_snapshot(
+        mut self,
+        snapshot: &Snapshot,
+        holds_back: bool,
+        missing: BTreeMap<WorkerId, Absence>,
+    ) -> Settled {
         if self.state.last.is_none() {
             let stability = self.config.stability;
             let cooldown = stability.map(|stability| stability.cooldown).unwrap_or_default();
@@ -87,7 +96,7 @@ impl Lifecycle<'_> {
         for report in snapshot.reports() {
             self.read(report, latest);
         }
-        self.notice_workers(snapshot);
+        self.notice_workers(snapshot, missing);
         self.adopt(snapshot);
         self.see_ended(snapshot);
         self.observe(snapshot, holds_back);

@@ -28,7 +28,9 @@ impl Lifecycle<'_> {
 /// Where a snapshot shows a task at rest: on a living worker, or in a queue; `None` if it does not.
 pub(super) fn at_rest(snapshot: &Snapshot, task: &Task) -> Option<AtRest> {
     let at = snapshot.at();
+    let is_known = snapshot.task_row(task.id).is_some_and(|row| snapshot.is_place_known(row));
     match task.placement {
+        _ if !is_known => None,
         Placement::On(id) => {
             let is_living = snapshot.worker(id)?.stance != Stance::Offline;
             is_living.then_some(AtRest { at, on: Some(id) })

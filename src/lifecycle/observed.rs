@@ -14,7 +14,7 @@ use crate::model::rows::{Column, Row, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
-use crate::state::{Course, Migration, State, Track};
+use crate::state::{Absence, Course, Migration, State, Track};
 use crate::view::{self, UnderWay, under_way};
 
 use super::apply::Lifecycle;
@@ -23,11 +23,18 @@ use super::news::at_rest;
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
-    pub(super) fn notice_workers(&mut self, snapshot: &Snapshot) {
+    pub(super) fn notice_workers(
+        &mut self,
+        snapshot: &Snapshot,
+        missing: BTreeMap<WorkerId, Absence>,
+    ) {
+        self.state.missing = missing;
         let partial = snapshot.coverage() == Coverage::Partial;
         if !partial {
             for (id, track) in &mut self.state.tracks {
-                (track.gone, track.passing) = (snapshot.worker_row(*id).is_none(), None);
+                if !snapshot.is_awaited(*id) {
+                    (track.gone, track.passing) = (snapshot.worker_row(*id).is_none(), None);
+                }
             }
         }
         let soon = self.config.soon(snapshot.at());
@@ -102,9 +109,13 @@ impl Lifecycle<'_> {
         let UnderWay { migration, task, phase: expected, since, .. } = *own;
         let (id, mut at) = (migration.id(), snapshot.at());
         let Some(row) = task else {
-            let is_missing = snapshot.coverage() == Coverage::Complete;
+            let is_missing = snapshot.coverage() == Coverage::Complete
+                && (!waits(snapshot, own) || broken!("grace_waits_for_the_task"));
             return is_missing.then_some((id, Event::Missing, at));
         };
+        if !snapshot.is_place_known(row) {
+            return None;
+        }
         let task = &snapshot.tasks()[row.position()];
         let event = match task.placement {
             Placement::On(worker) if migration.from() == Some(worker) => {
@@ -196,7 +207,7 @@ impl Lifecycle<'_> {
     ) -> Option<Ends> {
         let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
-        let source_gone = is_gone(snapshot, own.from) && migration.from().is_some();
+        let source_gone = migration.from().is_some_and(|from| snapshot.is_gone(from));
         if source_gone && own.is_at_its_source && !broken!("dead_source") {
             let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
             let moves = migration.from() != Some(to);
@@ -206,13 +217,17 @@ impl Lifecycle<'_> {
                 unfit: closure(snapshot, to),
             }));
         }
-        if is_gone(snapshot, own.to) && !broken!("dead_target") {
+        if snapshot.is_gone(to) && !broken!("dead_target") {
             let unfit = Cause::TargetGone { worker: to };
             return Some(Ends::Known(Event::TargetGone { unfit }));
         }
         let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
         if !just_assigned && !own.is_at_its_source {
             return None;
+        }
+        if just_assigned && snapshot.is_awaited(to) && !broken!("grace_sends_nothing_there") {
+            let unfit = Cause::TargetMissing { worker: to };
+            return Some(Ends::Known(Event::TargetUnfit { unfit, just_assigned }));
         }
         let soon = self.config.soon(snapshot.at());
         Some(match unfit(snapshot, soon, own) {
@@ -249,7 +264,11 @@ impl Lifecycle<'_> {
         if unseen && !broken!("mass_disappearance_stops_the_clock") {
             return None;
         }
+        if waits(snapshot, own) && !broken!("grace_stops_the_clock") {
+            return None;
+        }
         let (id, from) = (migration.id(), migration.from());
+        let task = task.filter(|row| snapshot.is_place_known(*row));
         let placement = task.map(|row| snapshot.tasks()[row.position()].placement);
         let shown = match placement {
             Some(Placement::On(worker)) if from == Some(worker) => Shown::AtSource,
@@ -295,16 +314,15 @@ fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
 /// Whether a worker is gone, or was gone when it was last listed.
 fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
     let was_gone = || state.tracks.get(&worker).is_some_and(|track| track.gone);
-    let row = snapshot.worker_row(worker);
-    is_gone(snapshot, row) || (row.is_none() && was_gone())
+    snapshot.is_gone(worker) || (snapshot.worker_row(worker).is_none() && was_gone())
 }
 
-/// Whether the worker in this row is gone. Without a row, whether the snapshot is complete: then the worker is gone.
-fn is_gone(snapshot: &Snapshot, row: Option<WorkerRow>) -> bool {
-    match row {
-        Some(row) => snapshot.workers()[row.position()].stance == Stance::Offline,
-        None => snapshot.coverage() == Coverage::Complete,
-    }
+/// Whether a migration waits for a worker that is missing and not gone yet: the one that runs the task, or the one that
+/// is to run it.
+fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+    let source = own.migration.from().filter(|_| own.is_at_its_source);
+    let target = own.is_bound().then_some(own.migration.to());
+    source.into_iter().chain(target).any(|worker| snapshot.is_awaited(worker))
 }
 
 /// Whether the source or the target of a migration is not in the snapshot.
@@ -315,6 +333,7 @@ fn is_out_of_sight(own: &UnderWay<'_>) -> bool {
 /// Why a target does not take the task that is on its way there.
 fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
+        None if snapshot.is_awaited(worker) => Cause::TargetMissing { worker },
         None => Cause::TargetGone { worker },
         Some(target) if target.stance != Stance::Accept => {
             Cause::TargetClosed { worker, stance: target.stance }

@@ -12,3 +12,4 @@ pub mod resource;
 pub(crate) mod rows;
 pub(crate) mod setters;
 pub(crate) mod time;
+pub(crate) mod tree;

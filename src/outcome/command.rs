@@ -350,6 +350,11 @@ pub enum Cause {
         /// The target.
         worker: WorkerId,
     },
+    /// The snapshot does not list the target, which is not taken for gone yet.
+    TargetMissing {
+        /// The target.
+        worker: WorkerId,
+    },
     /// The target has stopped accepting.
     TargetClosed {
         /// The target.
@@ -395,6 +400,7 @@ impl fmt::Display for Cause {
             Self::Over => f.write_str("the migration has ended"),
             Self::Along { group } => write!(f, "another task of gang {group} stays"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
+            Self::TargetMissing { worker } => write!(f, "{worker} is missing"),
             Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),
             Self::TargetLeaves { worker, at } => write!(f, "{worker} leaves at {at}"),
             Self::TargetOutside { worker, class } => {

@@ -12,6 +12,7 @@ mod fragmentation;
 mod handover;
 mod late;
 mod load;
+mod missing;
 mod purpose;
 mod refusal;
 mod remedy;
@@ -33,6 +34,7 @@ pub use fragmentation::{Fragmentation, WorkerFragmentation};
 pub use handover::Handover;
 pub use late::Late;
 pub use load::{Direction, LoadBand, SystemLoad, Trend, WorkerLoad};
+pub use missing::Missing;
 pub use purpose::Purpose;
 pub use refusal::{
     Admission, BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Reach, Rejection,
@@ -102,6 +104,10 @@ pub struct Outcome {
     /// `None` if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// The workers that are missing and not taken for gone yet ([`Config::grace`](crate::Config::grace)), by id.
+    /// Empty while the engine holds back: then every missing worker is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// Every pair of task and worker that was scored, chosen or not; empty if
     /// [`Config::cost_benefit`](crate::Config::cost_benefit) is off. Each pair appears at most once; under
     /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task.
@@ -158,6 +164,9 @@ impl fmt::Display for Outcome {
         write!(f, "balance    {}", self.balance)?;
         if let Some(held) = &self.held {
             write!(f, "\nheld back  {held}")?;
+        }
+        for missing in &self.missing {
+            write!(f, "\nmissing    {missing}")?;
         }
         if let Some(fragmentation) = &self.fragmentation {
             write!(f, "\ndevices    {fragmentation}")?;

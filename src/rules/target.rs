@@ -17,7 +17,9 @@ pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Answer {
 }
 
 pub(super) fn load_is_known(round: &Round<'_>, to: WorkerRow) -> Answer {
-    let known = round.view.snapshot.is_usable(to) && round.view.workers[to].reported.is_some();
+    let snapshot = &round.view.snapshot;
+    let has_room = snapshot.is_room_known(to) || broken!("room_of_a_bad_task_is_unknown");
+    let known = snapshot.is_usable(to) && round.view.workers[to].reported.is_some() && has_room;
     if known { Ok(()) } else { Err(TargetRefusal::UnknownLoad.into()) }
 }
 

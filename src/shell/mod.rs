@@ -34,6 +34,7 @@
 //! ```
 
 mod driver;
+mod json;
 mod names;
 mod prometheus;
 mod recorder;
@@ -45,6 +46,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 
 pub use driver::{Driver, Turn, TurnError};
+pub use json::{JsonError, read_json};
 pub use names::{Named, Names, NamesError};
 pub use prometheus::prometheus;
 pub use recorder::Recorder;

@@ -58,6 +58,8 @@ pub enum Record {
     Report(WorkerId),
     /// One line of a log, counted from 1, that could not be read at all.
     Line(u64),
+    /// The snapshot itself, or a record of it that cannot be named.
+    Snapshot,
 }
 
 impl fmt::Display for Record {
@@ -69,6 +71,7 @@ impl fmt::Display for Record {
             Self::Class(id) => write!(f, "class {id}"),
             Self::Report(id) => write!(f, "report on {id}"),
             Self::Line(number) => write!(f, "line {number}"),
+            Self::Snapshot => f.write_str("snapshot"),
         }
     }
 }
@@ -118,6 +121,23 @@ pub(super) fn is_figure(bad: &BadRecord) -> bool {
     let amount = ["capacity.", "reserved.", "used."].iter().any(|it| field.starts_with(it));
     let others = ["temperature_celsius", "power_watts", "bandwidth_bytes_per_second"];
     amount || others.contains(&field)
+}
+
+/// Whether it is unknown where a task is.
+pub(super) fn is_of_place(bad: &BadRecord) -> bool {
+    bad.field.split('.').next() == Some("placement")
+}
+
+/// Whether it is unknown what a task has reserved.
+pub(super) fn is_of_demand(bad: &BadRecord) -> bool {
+    matches!(bad.field.split('.').next(), Some("demand" | "alternatives" | "alternative"))
+}
+
+/// The row of the worker that a task is on, if that worker does not state what is reserved.
+pub(super) fn without_reserve(workers: &[Worker], placement: Placement) -> Option<usize> {
+    let Placement::On(id) = placement else { return None };
+    let row = workers.binary_search_by_key(&id, |worker| worker.id).ok()?;
+    workers[row].reserved.is_empty().then_some(row)
 }
 
 /// The sorted rows that bad records are about.

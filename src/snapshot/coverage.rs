@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Coverage {
-    /// A worker or task that is missing is gone.
+    /// A task that is missing is over, and a worker that is missing is gone when its
+    /// [grace period](crate::Config::grace) is over.
     #[default]
     Complete,
     /// A worker or task that is missing is unknown, never gone.

@@ -14,6 +14,7 @@ mod check;
 mod class;
 mod coverage;
 mod group;
+mod reading;
 mod report;
 mod task;
 mod worker;
@@ -78,6 +79,15 @@ pub struct Snapshot {
     /// Rows of tasks with a bad record, in order.
     #[serde(skip)]
     frozen: Vec<u32>,
+    /// Rows of tasks of which nobody knows where they are, in order.
+    #[serde(skip)]
+    unplaced: Vec<u32>,
+    /// Rows of workers of which nobody knows how much is reserved, in order.
+    #[serde(skip)]
+    crowded: Vec<u32>,
+    /// Unlisted workers whose grace period lasts, in order. The host lists none: the engine finds them.
+    #[serde(skip)]
+    awaited: Vec<WorkerId>,
 }
 
 impl Snapshot {
@@ -174,6 +184,31 @@ impl Snapshot {
         builder.build()
     }
 
+    /// The same snapshot, with these unlisted workers as missing for the time being, and not as gone. They are in
+    /// order.
+    pub(crate) fn awaiting(&self, awaited: Vec<WorkerId>) -> Self {
+        Self { awaited, ..self.clone() }
+    }
+
+    /// Whether a worker is not listed, and its grace period lasts.
+    pub(crate) fn is_awaited(&self, id: WorkerId) -> bool {
+        self.awaited.binary_search(&id).is_ok()
+    }
+
+    /// Whether a worker is gone: the host says so, or a complete snapshot does not list it and its grace period is
+    /// over. This is the only place that decides it.
+    pub(crate) fn is_gone(&self, id: WorkerId) -> bool {
+        match self.worker(id) {
+            Some(worker) => worker.stance == Stance::Offline,
+            None => self.coverage == Coverage::Complete && !self.is_awaited(id),
+        }
+    }
+
+    /// Whether a task that is not listed is over: nothing is left out, and every worker is there or gone.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.coverage == Coverage::Complete && self.awaited.is_empty()
+    }
+
     pub(crate) fn worker_row(&self, id: WorkerId) -> Option<WorkerRow> {
         // A row is at most as far from the first row as its id is from the first id, and most hosts number their
         // workers without gaps.
@@ -199,6 +234,17 @@ impl Snapshot {
         !spoilt(&self.doubtful, row.position())
     }
 
+    /// Whether it is known how much room the worker in this row has: what is reserved is stated, or known of each of
+    /// its tasks.
+    pub(crate) fn is_room_known(&self, row: WorkerRow) -> bool {
+        !spoilt(&self.crowded, row.position())
+    }
+
+    /// Whether it is known where the task in this row is.
+    pub(crate) fn is_place_known(&self, row: TaskRow) -> bool {
+        !spoilt(&self.unplaced, row.position())
+    }
+
     /// Whether the record of the task in this row is valid.
     pub(crate) fn is_sound(&self, row: TaskRow) -> bool {
         !spoilt(&self.frozen, row.position())
@@ -222,26 +268,24 @@ impl fmt::Display for Snapshot {
 }
 
 /// Collects records for a [`Snapshot`], in any order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+///
+/// A snapshot that is read from a file goes through this builder too. What cannot be read there is noted as a
+/// [`BadRecord`]: a field costs that field, and a worker or task is kept by its id alone. If not even an id can be
+/// read, the snapshot counts as partial.
+#[derive(Clone, Debug, Serialize)]
 #[must_use]
 pub struct SnapshotBuilder {
     at: Timestamp,
-    #[serde(default)]
     coverage: Coverage,
-    #[serde(default)]
     workers: Vec<Worker>,
-    #[serde(default)]
     tasks: Vec<Task>,
-    #[serde(default)]
     groups: Vec<Group>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     freezes: Vec<Freeze>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     classes: Vec<TargetClass>,
-    #[serde(default)]
     reports: Vec<Report>,
     /// The records that an earlier check set aside, if the snapshot is read back from a log.
-    #[serde(default)]
     bad_records: Vec<BadRecord>,
 }
 
@@ -369,6 +413,11 @@ impl SnapshotBuilder {
         };
         let (unusable, frozen) = (check::rows(&bad, worker), check::rows(&bad, task));
         let doubtful = check::rows(&bad, |bad| worker(bad).filter(|_| !check::is_figure(bad)));
+        let unplaced = check::rows(&bad, |bad| task(bad).filter(|_| check::is_of_place(bad)));
+        let crowded = check::rows(&bad, |bad| {
+            let row = task(bad).filter(|_| check::is_of_demand(bad))?;
+            check::without_reserve(&workers, tasks[row].placement)
+        });
         let bad_records = bad;
         let worker_ids = workers.iter().map(|worker| worker.id).collect();
         Snapshot {
@@ -385,6 +434,9 @@ impl SnapshotBuilder {
             unusable,
             doubtful,
             frozen,
+            unplaced,
+            crowded,
+            awaited: Vec::new(),
         }
     }
 }

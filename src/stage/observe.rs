@@ -139,12 +139,12 @@ fn on(state: &State, snapshot: &Snapshot, worker: WorkerId) -> Place {
         let stance = snapshot.workers()[row.position()].stance;
         stance == Stance::Offline && !broken!("offline_orphans")
     };
-    let is_complete = snapshot.coverage() == Coverage::Complete || broken!("partial_is_not_gone");
+    let is_lost = snapshot.is_gone(worker) || broken!("partial_is_not_gone");
     match snapshot.worker_row(worker) {
         Some(row) if is_offline(row) => Place::Orphaned,
         Some(row) => Place::On(row),
         // A known worker is gone: its tasks have lost it.
-        None if is_complete && state.tracks.contains_key(&worker) => Place::Orphaned,
+        None if is_lost && state.tracks.contains_key(&worker) => Place::Orphaned,
         None => Place::Unknown(worker),
     }
 }

@@ -14,8 +14,8 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Outcome, Purpose, Reason, Sight,
-    WorkerLoad,
+    Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Missing, Outcome, Purpose, Reason,
+    Sight, WorkerLoad,
 };
 use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
@@ -102,6 +102,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         late,
         in_flight: u32::try_from(state.in_flight.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
+        missing: missing(config, state, at),
         held: pass.held,
         mode: config.mode,
         proposed,
@@ -308,7 +309,7 @@ fn history(
             track.keep(sample);
         }
     }
-    if view.snapshot.coverage() == Coverage::Complete {
+    if view.snapshot.is_whole() {
         view.load.into_iter().for_each(|load| state.system.push(load));
     }
     state.thresholds = config.adaptation.map(|_| adapted.thresholds);
@@ -341,12 +342,11 @@ fn reach(config: &Config) -> Duration {
 /// gone.
 fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[Command]) {
     let at = snapshot.at();
-    let complete = snapshot.coverage() == Coverage::Complete;
     let lag = config.stability.map(|stability| stability.telemetry_lag);
     state.arrivals.retain(|landed| {
-        let unseen = |worker: WorkerId, event| match (snapshot.worker(worker), lag) {
+        let unseen = |id: WorkerId, event| match (snapshot.worker(id), lag) {
             (Some(worker), Some(lag)) => worker.measured(at) < at.min(event).after(lag),
-            (None, Some(_)) => !complete,
+            (None, Some(_)) => !snapshot.is_gone(id),
             (_, None) => false,
         };
         // A worker whose measurements never get newer must not keep the memory for ever.
@@ -360,10 +360,19 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let told: BTreeSet<_> = commands.iter().map(|command| command.task).collect();
     let is_told = |task| told.contains(&task) && !broken!("given_back_keeps_its_cooldown");
     let on_its_way = |task| state.in_flight.contains_key(&task) || is_told(task);
-    let known = |task| !complete || snapshot.task_row(task).is_some() || on_its_way(task);
+    let known =
+        |task| !snapshot.is_whole() || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
     state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
+    state.forget_absences();
+}
+
+/// The workers that are missing and not gone yet.
+fn missing(config: &Config, state: &State, at: Timestamp) -> Vec<Missing> {
+    let Some(grace) = config.grace else { return Vec::new() };
+    let lasting = state.missing.iter().filter(|(_, absence)| absence.lasts(grace, at));
+    lasting.map(|(worker, absence)| absence.told(*worker, grace)).collect()
 }
 
 /// Forgets workers that are gone, and those that only partial snapshots have named and that no snapshot has named for

@@ -1,15 +1,23 @@
 //! Can this snapshot be believed?
 //!
 //! If too many workers vanish at once, the monitoring has probably failed and not the cluster. If they stay away long
-//! enough, the snapshot is believed.
+//! enough, the snapshot is believed. With four known workers and a share of 0.5, two missing workers are in doubt.
 //!
-//! With four known workers and a share of 0.5, two missing workers are gone, and three missing workers are in doubt.
+//! If fewer vanish, each is missing at first, and gone when its grace period is over. With a period of 60 s and two
+//! rounds, a worker that is first missing at 60 s waits at 60 s and 90 s and is gone at 120 s.
 
-use crate::config::Config;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::config::{Config, Grace};
+use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
 use crate::outcome::Held;
 use crate::snapshot::{Coverage, Snapshot, Stance};
-use crate::state::{State, Track};
+use crate::state::{Absence, State, Track};
+
+/// How few workers are never too many at once: the failure of one is no mass disappearance.
+const FEW: f64 = 1.0;
 
 /// Whether a snapshot is believed.
 #[derive(Debug, Default)]
@@ -19,11 +27,54 @@ pub(crate) struct Trust {
     pub(crate) held: Option<Held>,
     /// Since when too many workers have been missing; `None` if they are not.
     pub(crate) since: Option<Timestamp>,
+    /// The workers that are missing, and since when.
+    pub(crate) missing: BTreeMap<WorkerId, Absence>,
 }
 
-/// Compares what a snapshot shows with what is known.
+/// Compares a snapshot with what is known: are too many workers missing at once, or some of them only since a moment
+/// ago?
 pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trust {
-    let Some(section) = &config.safeguard else { return Trust::default() };
+    let grace = config.grace.filter(|_| !broken!("grace"));
+    match (mass(config, state, snapshot), grace) {
+        (Mass::Doubted(held), _) => {
+            let (snapshot, since) = (Some(snapshot.doubted()), Some(held.since));
+            Trust { snapshot, held: Some(held), since, ..Trust::default() }
+        }
+        (Mass::None(since), Some(grace)) => {
+            let missing = state.absences(snapshot);
+            Trust { snapshot: awaiting(snapshot, grace, &missing), missing, since, held: None }
+        }
+        (Mass::None(since), None) => Trust { since, ..Trust::default() },
+        // They have stayed away for longer than any of them has to.
+        (Mass::Believed, _) => Trust::default(),
+    }
+}
+
+/// Whether too many workers are missing at once.
+enum Mass {
+    /// They are not. A partial snapshot does not show whether workers that were missing are back: since when they were.
+    None(Option<Timestamp>),
+    /// They are, and that is not believed.
+    Doubted(Held),
+    /// They have been for so long that it is believed.
+    Believed,
+}
+
+/// The snapshot with the workers that are missing and not gone yet; `None` if there are none.
+fn awaiting(
+    snapshot: &Snapshot,
+    grace: Grace,
+    missing: &BTreeMap<WorkerId, Absence>,
+) -> Option<Snapshot> {
+    let at = snapshot.at();
+    let lasting = missing.iter().filter(|(_, absence)| absence.lasts(grace, at));
+    let awaited: Vec<WorkerId> = lasting.map(|(worker, _)| *worker).collect();
+    (!awaited.is_empty()).then(|| snapshot.awaiting(awaited))
+}
+
+/// Counts the workers that should be there and are not.
+fn mass(config: &Config, state: &State, snapshot: &Snapshot) -> Mass {
+    let Some(section) = &config.safeguard else { return Mass::None(None) };
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
     let (mut known, mut missing) = (0, 0);
@@ -37,18 +88,22 @@ pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trus
     }
     // After a restart the clock may be earlier.
     let doubted = state.doubted_since.map(|since| since.min(at));
-    let few = f64::from(missing) <= section.missing_share * f64::from(known);
-    if few || broken!("mass_disappearance") {
-        // A partial snapshot does not show whether the missing workers are back.
-        return Trust { since: doubted.filter(|_| !complete), ..Trust::default() };
+    if is_few(missing, known, section.missing_share) || broken!("mass_disappearance") {
+        return Mass::None(doubted.filter(|_| !complete));
     }
     let since = doubted.unwrap_or(at);
     let until = since.after(section.believed_after);
     if at >= until && !broken!("mass_disappearance_that_lasts") {
-        return Trust::default();
+        return Mass::Believed;
     }
-    let held = Some(Held { missing, known, since, until });
-    Trust { snapshot: Some(snapshot.doubted()), held, since: Some(since) }
+    Mass::Doubted(Held { missing, known, since, until })
+}
+
+/// Whether so few of the known workers are missing that it is no mass disappearance.
+fn is_few(missing: u32, known: u32, share: f64) -> bool {
+    let (missing, most) = (f64::from(missing), share * f64::from(known));
+    let alone = missing <= FEW && !broken!("one_is_no_mass");
+    alone || missing < most || (missing <= most && broken!("half_is_a_mass"))
 }
 
 /// Whether a worker should still be there. A worker that only partial snapshots have named may have disappeared

@@ -31,9 +31,10 @@ pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let allowed: [(&str, usize); 11] = [
+    let allowed: [(&str, usize); 12] = [
         ("system records", SYSTEM_RECORDS),
         ("tracked workers", tracked.len()),
+        ("missing workers", after.tracks.len() + 2 * after.in_flight.len()),
         ("samples of one worker", SAMPLES),
         ("forecasts", FORECASTS),
         ("landed", remembered),
@@ -74,10 +75,11 @@ fn accounts(round: &Round<'_>) -> usize {
 /// reported on; after a partial one also those of the last complete one, those named a short while ago, and the sources
 /// and targets of migrations under way.
 fn worth_remembering(round: &Round<'_>) -> BTreeSet<WorkerId> {
-    let Round { before, after, snapshot, config, .. } = *round;
+    let Round { before, after, snapshot, config, outcome } = *round;
     let homes = snapshot.tasks().iter().filter_map(home);
     let mut workers: BTreeSet<WorkerId> = homes.collect();
     workers.extend(snapshot.workers().iter().map(|worker| worker.id));
+    workers.extend(outcome.missing.iter().map(|missing| missing.worker));
     if is_whole(round) {
         return workers;
     }
@@ -112,7 +114,9 @@ fn heard(round: &Round<'_>, findings: &mut Findings) {
         let staying = known.is_some_and(|track| track.passing.is_none());
         let held = round.outcome.held.is_some();
         let shown = snapshot.worker(*worker).filter(|it| !held || it.stance != Stance::Offline);
+        let unlisted = round.is_missing(*worker);
         let expected = match is_whole(round) {
+            true if unlisted => known.and_then(|track| track.passing).map(|heard| heard.min(at)),
             false if staying => None,
             false if shown.is_some() => Some(at),
             false => known.and_then(|track| track.passing).map(|heard| heard.min(at)),

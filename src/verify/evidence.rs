@@ -27,6 +27,7 @@ pub(super) fn evidence(round: &Round<'_>) -> Vec<Violation> {
     system_load(round, &mut findings);
     verdict(round, &mut findings);
     super::held::told(round, &mut findings);
+    super::missing::told(round, &mut findings);
     tells_of_the_late(round, &mut findings);
     advice(round, &mut findings);
     super::devices::told(round, &mut findings);

@@ -187,7 +187,9 @@ impl<'a> Facts<'a> {
             Placement::On(worker) => match snapshot.worker(worker) {
                 Some(record) => record.stance == Stance::Offline,
                 None => {
-                    snapshot.coverage() == Coverage::Complete && before.tracks.contains_key(&worker)
+                    snapshot.coverage() == Coverage::Complete
+                        && before.tracks.contains_key(&worker)
+                        && !self.round.is_missing(worker)
                 }
             },
             _ => false,

@@ -133,7 +133,10 @@ fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
         return Some(flight.to()).filter(|to| !listed(to));
     }
     match snapshot.task(member)?.placement {
-        Placement::On(worker) if snapshot.coverage() == Coverage::Partial => {
+        Placement::On(worker)
+            if snapshot.coverage() == Coverage::Partial
+                || account.facts.round.is_missing(worker) =>
+        {
             Some(worker).filter(|worker| !listed(worker))
         }
         _ => None,

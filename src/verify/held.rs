@@ -29,16 +29,23 @@ fn roll(round: &Round<'_>) -> Vec<(WorkerId, bool)> {
     roll
 }
 
+/// Whether so many workers are missing that it is a mass disappearance, believed or not.
+pub(super) fn is_mass(round: &Round<'_>) -> bool {
+    let roll = roll(round);
+    let missing = roll.iter().filter(|(_, missing)| *missing).count();
+    round.config.safeguard.is_some_and(|section| {
+        missing > 1 && missing as f64 >= section.missing_share * roll.len() as f64
+    })
+}
+
 /// The outcome states truly whether the engine holds back, with the right figures.
 pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     let (at, before) = (round.snapshot.at(), round.before.doubted_since);
     let roll = roll(round);
     let missing = roll.iter().filter(|(_, missing)| *missing).count();
     let since = before.filter(|since| *since < at).unwrap_or(at);
-    let section = round.config.safeguard.filter(|section| {
-        missing as f64 > section.missing_share * roll.len() as f64
-            && since.after(section.believed_after) > at
-    });
+    let section = round.config.safeguard.filter(|_| is_mass(round));
+    let section = section.filter(|section| since.after(section.believed_after) > at);
     let said = round.outcome.held;
     findings.need(said.is_some() == section.is_some(), || {
         format!("{missing} of {} are missing since {since}, and it says {said:?}", roll.len())

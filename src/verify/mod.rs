@@ -42,6 +42,7 @@ mod handover;
 mod held;
 mod in_flight;
 mod life;
+mod missing;
 mod mode;
 mod plan;
 mod promise;

@@ -1,6 +1,7 @@
 //! What does the verifier judge? One round: its inputs and its results.
 
 use crate::config::Config;
+use crate::model::ids::WorkerId;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::state::State;
@@ -31,5 +32,11 @@ impl<'a> Round<'a> {
         after: &'a State,
     ) -> Self {
         Self { config, before, snapshot, outcome, after }
+    }
+
+    /// Whether the round says of a worker that it is missing and not gone yet. (Whether that is true is judged by
+    /// itself.)
+    pub(super) fn is_missing(&self, worker: WorkerId) -> bool {
+        self.outcome.missing.iter().any(|missing| missing.worker == worker)
     }
 }

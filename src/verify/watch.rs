@@ -145,7 +145,7 @@ impl Watch {
         }
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();
-        self.records(snapshot, outcome.held.is_some(), &mut shown);
+        self.records(snapshot, outcome, &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
@@ -221,8 +221,10 @@ impl Watch {
         shown
     }
 
-    /// Takes in the records of a snapshot; in a snapshot that is not believed, no worker counts as gone.
-    fn records(&mut self, snapshot: &Snapshot, doubted: bool, shown: &mut Shown) {
+    /// Takes in the records of a snapshot; in a snapshot that is not believed, no worker counts as gone, nor does a
+    /// worker whose grace period lasts.
+    fn records(&mut self, snapshot: &Snapshot, outcome: &Outcome, shown: &mut Shown) {
+        let doubted = outcome.held.is_some();
         let complete = snapshot.coverage() == Coverage::Complete && !doubted;
         let moving: BTreeMap<TaskId, MigrationId> =
             self.open.iter().map(|(id, life)| (life.task, *id)).collect();
@@ -232,7 +234,7 @@ impl Watch {
         });
         let gone = |worker: WorkerId| match snapshot.worker(worker) {
             Some(worker) => worker.stance == Stance::Offline && !doubted,
-            None => complete,
+            None => complete && outcome.missing.iter().all(|missing| missing.worker != worker),
         };
         let told = self.open.values().filter_map(|life| life.told);
         let sources = self.open.values().filter_map(|life| life.from);

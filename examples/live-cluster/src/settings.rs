@@ -38,6 +38,8 @@ pub(crate) fn settings(options: &Options) -> Result<Config, String> {
     if options.policy == Policy::None {
         config.migration = None;
     }
+    // The workers are processes of this host, which knows at once that one has died.
+    config = config.without_grace().without_safeguard();
     if let Some(stability) = &mut config.stability {
         // Loads are means over one round; such a mean is half a round behind.
         stability.telemetry_lag = config.check_interval / 2;

@@ -14,7 +14,7 @@ use crate::snapshot::{Placement, Stance};
 pub(super) struct Faults {
     pub(super) dice: Dice,
     steps: usize,
-    has: [bool; 12],
+    has: [bool; 13],
 }
 
 /// Indices into [`Faults::has`].
@@ -30,6 +30,7 @@ const STANCE: usize = 8;
 const RESTART: usize = 9;
 const PARTIAL: usize = 10;
 const STALE: usize = 11;
+const MISS: usize = 12;
 
 impl Faults {
     pub(super) fn new(mut dice: Dice) -> Self {
@@ -82,6 +83,8 @@ impl Faults {
             sight.partial = true;
             sight.hides_workers = self.dice.few_bits();
             sight.hides_tasks = self.dice.few_bits();
+        } else if self.has[MISS] && self.dice.chance(50) {
+            sight.misses = self.dice.few_bits();
         }
         sight
     }

@@ -11,7 +11,9 @@ use std::vec::Vec;
 use super::job::{Breach, breach};
 use super::schedule::Kind;
 use super::world::RESOURCES;
+use crate::config::Grace;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Ended};
 use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Report, Snapshot, Stance};
 
@@ -23,6 +25,17 @@ pub(super) struct Ledger {
     ended: BTreeSet<MigrationId>,
     /// Workers that were gone at some time: what they had let go before is not theirs any more.
     were_gone: BTreeSet<WorkerId>,
+    /// How long a worker is missing before it is gone.
+    grace: Option<Grace>,
+    /// The workers that this life of the engine has been shown, with how long each has been missing since.
+    shown: BTreeMap<WorkerId, Option<Absence>>,
+}
+
+/// Complete snapshots without a worker: the first, and how many.
+#[derive(Clone, Copy, Debug)]
+struct Absence {
+    since: Timestamp,
+    snapshots: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +49,57 @@ struct Way {
 type Places = BTreeMap<TaskId, Vec<WorkerId>>;
 
 impl Ledger {
+    pub(super) fn new(grace: Option<Grace>) -> Self {
+        Self { grace, ..Self::default() }
+    }
+
     /// The engine goes on from an earlier state: snapshots have to say what is under way.
     pub(super) fn forget(&mut self) {
         self.under_way.clear();
         self.ended.clear();
+        self.shown.clear();
+    }
+
+    /// Counts the complete snapshots that do not list a worker. One that is said to be out of reach is gone.
+    fn miss(&mut self, snapshot: &Snapshot) {
+        let at = snapshot.at();
+        for (worker, absence) in &mut self.shown {
+            if snapshot.worker(*worker).is_none() && snapshot.coverage() == Coverage::Complete {
+                let (since, before) = absence.map_or((at, 0), |it| (it.since, it.snapshots));
+                *absence = Some(Absence { since, snapshots: before + 1 });
+            }
+        }
+        for worker in snapshot.workers() {
+            if worker.stance == Stance::Offline {
+                self.shown.remove(&worker.id);
+            } else {
+                self.shown.insert(worker.id, None);
+            }
+        }
+    }
+
+    /// Whether a worker is missing for so short a time that it is not gone.
+    fn waits_for(&self, worker: WorkerId, at: Timestamp) -> bool {
+        let absence = self.shown.get(&worker).copied().flatten();
+        let Some((absence, grace)) = absence.zip(self.grace) else { return false };
+        at < absence.since.after(grace.span) || absence.snapshots <= grace.rounds
+    }
+
+    /// No task of a worker that may still come back is placed elsewhere.
+    fn is_patient(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
+        for command in commands {
+            let (Some((None, _)), Some(task)) =
+                (command.action.begins(), snapshot.task(command.task))
+            else {
+                continue;
+            };
+            if let Placement::On(worker) = task.placement
+                && self.waits_for(worker, snapshot.at())
+            {
+                return Err(breach(Kind::TooSoon, command, &format!("{worker} is missing")));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn hear(&mut self, commands: &[Command], ended: &[Ended]) {
@@ -73,10 +133,15 @@ impl Ledger {
     ) -> Result<(), Breach> {
         self.hear(&[], ended);
         snapshot.reports().iter().for_each(|report| self.tell(report));
+        self.miss(snapshot);
+        let unlisted = |worker: WorkerId| self.waits_for(worker, snapshot.at());
+        let away: BTreeSet<WorkerId> =
+            self.shown.keys().copied().filter(|it| unlisted(*it)).collect();
         let is_there = |worker: &WorkerId| match snapshot.worker(*worker) {
             Some(worker) => worker.stance != Stance::Offline,
-            None => snapshot.coverage() == Coverage::Partial,
+            None => snapshot.coverage() == Coverage::Partial || away.contains(worker),
         };
+        self.is_patient(snapshot, commands)?;
         for way in self.under_way.values_mut() {
             self.were_gone.extend(way.from.iter().filter(|from| !is_there(from)));
             way.from = way.from.filter(is_there);

@@ -9,6 +9,7 @@
 //! * passes the commands for one task on in their order, and drops those for a worker that has died since;
 //! * answers a target's abort: refused if it gives the task up, running if it runs the task already;
 //! * queues no task that runs, whatever it is told;
+//! * may leave a living worker out of one complete snapshot by mistake, though never of two in a row;
 //! * shows a task as orphaned once the last worker that ran it has died.
 //!
 //! ```

@@ -61,6 +61,7 @@ impl Play {
         let config = setup.settings.config();
         let engine = Engine::new(config.clone()).map_err(|errors| errors.to_string())?;
         let cooldown = config.stability.map(|stability| stability.cooldown).unwrap_or_default();
+        let ledger = Ledger::new(config.grace);
         Ok(Self {
             world: World::new(setup),
             config,
@@ -72,7 +73,7 @@ impl Play {
             owes_repeats: false,
             repeated: Vec::new(),
             judge: Judge::new(cooldown),
-            ledger: Ledger::default(),
+            ledger,
             story: None,
             rounds: 0,
             commands: 0,
@@ -89,7 +90,7 @@ impl Play {
         match step {
             Step::Wait(millis) => self.world.wait(millis),
             Step::Tick(sight) => {
-                let snapshot = self.world.snapshot(sight);
+                let snapshot = self.world.show(sight);
                 return self.tick(&snapshot);
             }
             Step::Look(sight) => self.kept = Some(self.world.snapshot(sight)),
@@ -262,6 +263,7 @@ impl Play {
         let epoch = Epoch::new(self.epoch);
         self.world.jobs.iter_mut().for_each(|job| job.post.clear());
         self.kept = None;
+        self.world.show_nothing();
         self.ledger.forget();
         self.owes_repeats = true;
         self.repeated.clear();
@@ -299,7 +301,7 @@ impl Play {
 
     pub(super) fn calm_round(&mut self) -> Result<(), Breach> {
         self.world.wait(CALM_MILLIS);
-        let snapshot = self.world.snapshot(Sight::default());
+        let snapshot = self.world.show(Sight::default());
         self.tick(&snapshot)?;
         self.settle()?;
         self.world.schedule();

@@ -95,6 +95,9 @@ pub struct Sight {
     pub hides_workers: u16,
     /// The tasks that a partial snapshot leaves out: bit 0 is task 1.
     pub hides_tasks: u16,
+    /// The living workers that a complete snapshot leaves out by mistake: bit 0 is worker 1. None is left out twice in
+    /// a row.
+    pub misses: u16,
     /// Whether reports ride in it.
     pub riding: bool,
 }
@@ -140,6 +143,8 @@ pub enum Kind {
     Closed,
     /// A hard requirement or a rule of a group is broken by a command.
     Rule,
+    /// A task is placed elsewhere though its worker has not been missing for long enough to be gone.
+    TooSoon,
     /// A task moves again within its cooldown, though nothing forces it.
     Cooldown,
     /// The engine refuses its settings, or the state that it saved itself.
@@ -160,6 +165,7 @@ impl fmt::Display for Kind {
             Self::NoRoom => "no room",
             Self::Closed => "closed",
             Self::Rule => "rule",
+            Self::TooSoon => "too soon",
             Self::Cooldown => "cooldown",
             Self::NoStart => "no start",
         })

@@ -19,6 +19,8 @@ pub(super) const RESOURCES: [ResourceId; 2] = [ResourceId::CPU, ResourceId::MEMO
 pub(super) struct Machine {
     pub(super) worker: Worker,
     pub(super) is_alive: bool,
+    /// Whether the engine was shown it alive the last time.
+    pub(super) was_shown: bool,
 }
 
 /// The cluster and its clock.
@@ -38,7 +40,8 @@ const fn is_hidden(mask: u16, id: u64) -> bool {
 
 impl World {
     pub(super) fn new(setup: &Setup) -> Self {
-        let machine = |worker: &Worker| Machine { worker: worker.clone(), is_alive: true };
+        let machine =
+            |worker: &Worker| Machine { worker: worker.clone(), is_alive: true, was_shown: false };
         let job = |task| Job::new(task, setup.settings.keeps_moving);
         Self {
             now: Timestamp::from_secs(1_000),
@@ -98,16 +101,40 @@ impl World {
         }
     }
 
-    /// What the host shows now. Reports that ride in it are on their way no more.
+    /// An engine that goes on from an earlier state may not have been shown what was shown last.
+    pub(super) fn show_nothing(&mut self) {
+        self.machines.iter_mut().for_each(|machine| machine.was_shown = false);
+    }
+
+    /// What the host shows to the engine now, with the mistakes of its monitoring.
+    pub(super) fn show(&mut self, sight: Sight) -> Snapshot {
+        let missed = |machine: &Machine| {
+            let id = machine.worker.id.raw();
+            machine.is_alive && machine.was_shown && is_hidden(sight.misses, id)
+        };
+        let missed: Vec<bool> = self.machines.iter().map(missed).collect();
+        let snapshot = self.list(sight, |at| !sight.partial && missed[at]);
+        for machine in &mut self.machines {
+            let is_listed = snapshot.worker(machine.worker.id).is_some();
+            machine.was_shown = machine.is_alive && is_listed;
+        }
+        snapshot
+    }
+
+    /// What the host sees now. Reports that ride in it are on their way no more.
     pub(super) fn snapshot(&mut self, sight: Sight) -> Snapshot {
+        self.list(sight, |_| false)
+    }
+
+    fn list(&mut self, sight: Sight, is_missed: impl Fn(usize) -> bool) -> Snapshot {
         let mut builder = Snapshot::builder(self.now).groups(self.groups.iter().cloned());
-        let Sight { partial, hides_workers, hides_tasks, riding } = sight;
+        let Sight { partial, hides_workers, hides_tasks, riding, .. } = sight;
         if partial {
             builder = builder.partial();
         }
-        for machine in &self.machines {
+        for (at, machine) in self.machines.iter().enumerate() {
             let id = machine.worker.id.raw();
-            let is_listed = machine.is_alive || self.dead_are_listed;
+            let is_listed = (machine.is_alive || self.dead_are_listed) && !is_missed(at);
             if is_listed && !(partial && is_hidden(hides_workers, id)) {
                 builder = builder.worker(self.measured(machine, partial));
             }

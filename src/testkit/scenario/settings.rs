@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::words::{Parsed, pair, plain, span, unknown, valued};
-use crate::config::{AdviceRules, Calendar, Config, ConfigErrors, Options, Safeguard, Transfer};
+use crate::config::{AdviceRules, Calendar, Config, ConfigErrors, Options, Transfer};
 use crate::model::ratio::Ratio;
 
 /// The sections that can be off.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "adaptation",
     "prediction",
     "cost_benefit",
@@ -20,6 +20,7 @@ const SECTIONS: [&str; 11] = [
     "efficiency",
     "migration",
     "stability",
+    "grace",
     "safeguard",
     "calendar",
     "advice",
@@ -81,7 +82,6 @@ fn section(name: &str, value: &str) -> Parsed<Value> {
     match value {
         "off" => Ok(Value::Null),
         // Sections that no preset has, with their own defaults.
-        "on" if name == "safeguard" => value_of(&Safeguard::default()),
         "on" if name == "calendar" => value_of(&Calendar::default()),
         "on" if name == "advice" => value_of(&AdviceRules::default()),
         "on" if name == "transfer" => value_of(&Transfer::default()),

@@ -187,10 +187,10 @@ impl Host {
             self.faults.push(format!("{}: a blackout is believed", self.now));
         }
         let stays = |body: &Body| body.alive && body.record.stance < Stance::Drain;
-        self.expected = self.config.safeguard.is_some()
-            && sight == Sight::All
-            && !held
-            && self.workers.values().any(stays);
+        // The failure of one worker is no blackout.
+        let count = self.workers.values().filter(|body| stays(body)).count();
+        self.expected =
+            self.config.safeguard.is_some() && sight == Sight::All && !held && count > 1;
         self.obey(&output, &turn.deeds);
         let moves = self.tasks.keys().filter(|task| self.moves(**task)).count();
         self.most_moves = self.most_moves.max(moves);

@@ -47,6 +47,7 @@ pub(super) fn of(play: &Play, left: Left, saves: usize) -> Key {
         "is_first_life": play.epoch == 0,
         "jobs": play.world.jobs.iter().map(job).collect::<Vec<_>>(),
         "alive": play.world.machines.iter().map(|machine| machine.is_alive).collect::<Vec<_>>(),
+        "shown": play.world.machines.iter().map(|machine| machine.was_shown).collect::<Vec<_>>(),
         "stances": play.world.machines.iter().map(|machine| machine.worker.stance).collect::<Vec<_>>(),
         "kept": play.kept,
         "owes_repeats": play.owes_repeats,
