@@ -371,7 +371,7 @@ impl Watch {
         let id = command.migration;
         if let Some(past) = self.over.get(&id) {
             let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
-            // What is shown under way, by this migration or by an earlier one, has yet to be told what it was told last.
+            // What is shown under way, by this migration or an earlier one, has yet to be told what it was told last.
             let under_way = shown.moving.get(&command.task).is_some_and(|(shown, _)| *shown <= id);
             let last = matches!(
                 command.action,
