@@ -56,6 +56,9 @@ pub(crate) const ENDED: usize = 100;
 /// and [resume](crate::Engine::resume) from it. JSON users need the `float_roundtrip` feature of
 /// `serde_json`: without it about one number in ten is read back one bit off.
 ///
+/// What was read is checked when an engine resumes from it: entries that are impossible are [`BadEntry`] values in
+/// [`Engine::set_aside`](crate::Engine::set_aside).
+///
 /// # Bounds
 ///
 /// | collection | at most |

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::config::{Config, CostWeights};
 use crate::math::average::learn;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
-use crate::model::time::{Timestamp, seconds};
+use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
@@ -154,7 +154,7 @@ impl<'a> Lifecycle<'a> {
             to: migration.to(),
             fate,
             at,
-            took: at.since(migration.started()).unwrap_or_default(),
+            took: readable(at.since(migration.started()).unwrap_or_default()),
         });
     }
 

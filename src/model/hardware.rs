@@ -215,7 +215,7 @@ pub struct HardwareProfile {
     /// that hold, the one with the highest capability is used.
     #[serde(default)]
     pub min_compute: Option<ComputeCapability>,
-    /// Speed relative to one CPU worker, above 0.
+    /// Speed relative to one CPU worker, from 10^-6 to 10^6.
     pub performance: f64,
     /// Energy efficiency, 0 to 1, higher is better.
     pub energy: Ratio,

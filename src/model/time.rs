@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::resource::whole;
+
 /// A moment: milliseconds since an epoch that the host chose and keeps (the Unix epoch, say).
 ///
 /// Prints as seconds (`12.500s`).
@@ -93,8 +95,21 @@ pub(crate) fn seconds(span: Duration) -> f64 {
 }
 
 /// A span of this many seconds; the longest span if they do not fit.
+///
+/// From 48 days on, one number of seconds stands for several spans: it is read as whole milliseconds if it was written
+/// from them, since clocks count those.
 pub(crate) fn from_seconds(secs: f64) -> Duration {
+    const EXACT: f64 = 4_194_304.0;
+    let millis = Duration::from_millis(whole(libm::round(secs * 1e3)));
+    if secs >= EXACT && seconds(millis).to_bits() == secs.to_bits() {
+        return millis;
+    }
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+}
+
+/// A span as it will be read again once it is written as a number of seconds: the same up to 48 days.
+pub(crate) fn readable(span: Duration) -> Duration {
+    from_seconds(seconds(span))
 }
 
 /// Prints a span for an operator: `90s` as `1m30s`, `1500ms` as `1.5s`.
@@ -126,11 +141,10 @@ pub(crate) mod as_seconds {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let secs = f64::deserialize(from)?;
-        if secs.is_finite() && secs >= super::seconds(Duration::MAX) {
-            return Ok(Duration::MAX);
+        if secs.is_finite() && secs >= 0.0 {
+            return Ok(super::from_seconds(secs));
         }
-        Duration::try_from_secs_f64(secs)
-            .map_err(|_| D::Error::custom(format_args!("{secs} is not a span in seconds")))
+        Err(D::Error::custom(format_args!("{secs} is not a span in seconds")))
     }
 }
 
@@ -215,6 +229,20 @@ mod tests {
         assert_eq!(print(90_000), "1m30s");
         assert_eq!(print(600_000), "10m");
         assert_eq!(print(5_400_000), "1h30m");
+    }
+
+    #[test]
+    fn spans_are_read_as_they_were_written() {
+        let read = |span| from_seconds(seconds(span));
+        for millis in [1, 4_194_304_001, 12_345_678_901_775, (1 << 51) - 1] {
+            assert_eq!(read(Duration::from_millis(millis)), Duration::from_millis(millis));
+        }
+        assert_eq!(read(Duration::MAX), Duration::MAX);
+        for nanos in [1, 4_194_303_999_999_999, 12_345_678_901_234_567, u64::MAX] {
+            let span = readable(Duration::from_nanos(nanos));
+            assert_eq!(read(span), span);
+            assert!(span.abs_diff(Duration::from_nanos(nanos)) < Duration::from_micros(2));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::{Span, as_optional_seconds, as_seconds};
+use crate::model::time::{Span, as_optional_seconds, as_seconds, readable};
 
 /// What a move costs and gains in time. The commands of a move carry it if
 /// [`Config::transfer`](crate::Config::transfer) is on. An unknown figure is `None`, never zero. In
@@ -39,7 +39,7 @@ pub struct Handover {
 impl Handover {
     /// What the move costs: downtime and lost work. `None` if either is unknown.
     pub fn price(&self) -> Option<Duration> {
-        Some(self.downtime?.saturating_add(self.lost?))
+        Some(readable(self.downtime?.saturating_add(self.lost?)))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::math::fingerprint::fingerprint;
 use crate::model::bounds::{CELSIUS, LEAST_CAPACITY, MOST_AMOUNT, MOST_ISSUED, SPEEDS, exact};
 use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
+use crate::model::time::readable;
 
 /// An invalid record: which record, which field, its value, and what the field must be.
 ///
@@ -207,7 +208,16 @@ fn capacities(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     }
 }
 
+/// Makes the spans of a task such that a log gives them back as they are.
+fn spans(task: &mut Task) {
+    task.running = readable(task.running);
+    for span in [&mut task.remaining, &mut task.checkpoint_age, &mut task.checkpoint_every] {
+        *span = span.map(readable);
+    }
+}
+
 pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
+    worker.metric_age = readable(worker.metric_age);
     let record = Record::Worker(worker.id);
     amounts(record, "capacity", &mut worker.capacity, bad);
     amounts(record, "reserved", &mut worker.reserved, bad);
@@ -245,6 +255,7 @@ pub(super) fn task(
     bad: &mut Vec<BadRecord>,
 ) {
     let record = Record::Task(task.id);
+    spans(task);
     amounts(record, "demand", &mut task.demand, bad);
     amounts(record, "used", &mut task.used, bad);
     number(record, "extra_cost", &mut task.extra_cost, amount_must, is_amount, bad);

@@ -83,7 +83,7 @@ pub enum Event {
         worker: WorkerId,
         /// The hardware that did the work.
         hardware: Hardware,
-        /// Work per second, relative to one CPU worker; above 0.
+        /// Work per second, relative to one CPU worker, from 10^-6 to 10^6.
         speed: f64,
     },
 }

@@ -31,12 +31,25 @@ fn numbers() -> impl Strategy<Value = Value> {
         1,
         65_535,
         u64::from(u32::MAX),
+        12_345_678_901_234,
         u64::MAX / 2,
         u64::MAX / 2 + 1,
         u64::MAX - 1,
         u64::MAX,
     ]);
-    let real = select(vec![-1.0, 0.5, 1e-308, 1e-10, 1e-6, 1e6, 1.8e19, 1e20, 1e300, f64::MAX]);
+    let real = select(vec![
+        -1.0,
+        0.5,
+        12_345_678.123_456_7,
+        1e-308,
+        1e-10,
+        1e-6,
+        1e6,
+        1.8e19,
+        1e20,
+        1e300,
+        f64::MAX,
+    ]);
     prop_oneof![whole.prop_map(|number| json!(number)), real.prop_map(|number| json!(number))]
 }
 
