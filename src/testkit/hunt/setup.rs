@@ -33,6 +33,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "every combination makes sense")]
 pub struct Settings {
     /// How long a step of a migration may take, in seconds.
     pub timeout: u64,

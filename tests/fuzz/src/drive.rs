@@ -198,14 +198,17 @@ fn save(target: Target, folder: &Path, findings: &mut [Finding]) -> io::Result<(
     Ok(())
 }
 
+/// When the present execution began, and its input.
+type Current = Option<(Instant, Vec<u8>)>;
+
 /// Ends the program when an execution does not end, and saves its input first.
 struct Watch {
-    current: Arc<Mutex<Option<(Instant, Vec<u8>)>>>,
+    current: Arc<Mutex<Current>>,
 }
 
 impl Watch {
     fn start(run: &Drive) -> Self {
-        let current = Arc::new(Mutex::new(None::<(Instant, Vec<u8>)>));
+        let current: Arc<Mutex<Current>> = Arc::default();
         let (weak, run) = (Arc::downgrade(&current), run.clone());
         thread::spawn(move || {
             while let Some(current) = weak.upgrade() {
@@ -222,7 +225,7 @@ impl Watch {
         Self { current }
     }
 
-    fn set(&self, value: Option<(Instant, Vec<u8>)>) {
+    fn set(&self, value: Current) {
         if let Ok(mut current) = self.current.lock() {
             *current = value;
         }

@@ -86,7 +86,7 @@ fn spoil(node: &mut Value, donor: Value, dice: &mut Dice) {
         (0, _) => *node = donor,
         (1, _) => *node = stranger(dice),
         (_, Value::Number(number)) => *node = near(number, dice),
-        (_, Value::String(text)) => *text = dice.pick(WORDS).unwrap_or_default().to_owned(),
+        (_, Value::String(text)) => dice.pick(WORDS).unwrap_or_default().clone_into(text),
         (_, Value::Bool(value)) => *value = !*value,
         (_, Value::Null) => *node = number(dice),
         (_, Value::Array(values)) => list(values, donor, dice),
@@ -102,7 +102,7 @@ fn stranger(dice: &mut Dice) -> Value {
         2 => json!({}),
         3 => json!(true),
         4 => json!(dice.pick(WORDS).unwrap_or_default()),
-        5 => (0..1 + dice.below(100)).fold(json!(0), |nested, _| json!([nested])),
+        5 => (0..=dice.below(100)).fold(json!(0), |nested, _| json!([nested])),
         _ => number(dice),
     }
 }
@@ -172,7 +172,7 @@ fn record(fields: &mut Map<String, Value>, donor: Value, dice: &mut Dice) {
 
 /// Changes a few bytes.
 pub(crate) fn bytes(text: &mut Vec<u8>, dice: &mut Dice) {
-    for _ in 0..1 + dice.below(4) {
+    for _ in 0..=dice.below(4) {
         let at = dice.below(text.len());
         match dice.below(5) {
             _ if text.is_empty() => text.push(0),
@@ -193,7 +193,7 @@ pub(crate) fn bytes(text: &mut Vec<u8>, dice: &mut Dice) {
 pub(crate) fn story(text: &str, other: &str, dice: &mut Dice) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let others: Vec<&str> = other.lines().filter(|line| !line.starts_with('#')).collect();
-    for _ in 0..1 + dice.below(6) {
+    for _ in 0..=dice.below(6) {
         let (at, from) = (dice.below(lines.len()), dice.below(lines.len()));
         match dice.below(7) {
             _ if lines.is_empty() => lines.push(String::from("tick at=30s")),
@@ -215,7 +215,7 @@ fn words(line: &str, dice: &mut Dice) -> String {
     let digits = word.find(|letter: char| letter.is_ascii_digit());
     let number = dice.pick(NUMBERS).unwrap_or("0");
     match (dice.below(4), digits) {
-        (0, _) => *word = dice.pick(WORDS).unwrap_or_default().to_owned(),
+        (0, _) => dice.pick(WORDS).unwrap_or_default().clone_into(word),
         (_, Some(from)) => {
             let rest = word[from..].trim_start_matches(|it: char| it.is_ascii_digit() || it == '.');
             *word = format!("{}{number}{rest}", &word[..from]);

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use evenkeel::config::{HostAbility, Mode, Stability};
+use evenkeel::config::{Eviction, HostAbility, Mode, Stability};
 use evenkeel::engine::{Input, Output};
 use evenkeel::id::{Epoch, GroupId, MigrationId};
 use evenkeel::snapshot::{Group, GroupRule, Phase, Placement, Stance};
@@ -287,12 +287,12 @@ fn settings(dice: &mut Dice, sound: bool) -> Config {
     let presets = [Config::default(), Config::default(), Config::reference(), Config::fixed()];
     let mut config = dice.pick(&presets).unwrap_or_default();
     let hosts =
-        [HostAbility::Release, HostAbility::Overlap, HostAbility::Evict(Default::default())];
+        [HostAbility::Release, HostAbility::Overlap, HostAbility::Evict(Eviction::default())];
     let timeout = dice.pick(&[30, 60, 600]).unwrap_or(60);
     if let Some(limits) = &mut config.migration {
         limits.host = dice.pick(&hosts).unwrap_or_default();
         limits.timeout = Duration::from_secs(timeout);
-        limits.per_target = NonZeroU32::new(1 + dice.below(4) as u32);
+        limits.per_target = dice.pick(&[1, 2, 3, 4]).and_then(NonZeroU32::new);
     }
     if dice.chance(10) {
         config.mode = dice.pick(&[Mode::Observe, Mode::Advise]).unwrap_or_default();

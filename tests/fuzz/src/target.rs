@@ -46,7 +46,7 @@ impl Target {
         match self {
             Self::Operations => {
                 if dice.chance(30) {
-                    bytes.extend((0..1 + dice.below(64)).map(|_| dice.roll().to_le_bytes()[0]));
+                    bytes.extend((0..=dice.below(64)).map(|_| dice.roll().to_le_bytes()[0]));
                 }
                 mutate::bytes(&mut bytes, dice);
             }

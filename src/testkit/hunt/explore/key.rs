@@ -19,12 +19,14 @@ use super::super::play::{Play, Save};
 use super::scope::Left;
 use crate::math::window::Window;
 use crate::model::ids::MigrationId;
+use crate::model::time::Timestamp;
+use crate::snapshot::Snapshot;
 use crate::state::{Counters, State};
 
 /// How long a wait is, in milliseconds.
 pub(super) const WAIT: u64 = 10_000;
-/// Moments longer ago than so many waits are all the same: longer before the snapshot that the host keeps, if it keeps
-/// one, for a round on that snapshot judges by its moment.
+/// Moments longer ago than so many waits are all the same: so long before the earliest moment by which something may
+/// still be judged.
 const LONGEST_AGO: i128 = 5;
 /// Every whole number from here on is a moment: the clock of a schedule begins a little later.
 const FIRST_MOMENT: u64 = 900_000;
@@ -58,8 +60,7 @@ pub(super) fn of(play: &Play, left: Left, saves: usize) -> Key {
     names.find(&state);
     let (now, epoch) = (play.world.now.as_millis(), play.engine.state().epoch().raw());
     names.moments.insert(now);
-    let shown = play.kept.as_ref().map_or(now, |kept| kept.at().as_millis());
-    let longest = ago(now, shown) + LONGEST_AGO;
+    let longest = ago(now, earliest(play, now)) + LONGEST_AGO;
     let epoch = u64::from(epoch);
     let mut writer = Writer { names: &names, now, longest, epoch, hash: Fnv::default() };
     writer.write(&state);
@@ -68,6 +69,15 @@ pub(super) fn of(play: &Play, left: Left, saves: usize) -> Key {
         writer.migration(number(*id));
     }
     Key(writer.hash.0)
+}
+
+/// The earliest moment by which something may still be judged: of the snapshot that the host keeps, or of a report that
+/// may still arrive.
+fn earliest(play: &Play, now: u64) -> u64 {
+    let kept = play.kept.iter().map(Snapshot::at);
+    let reports = play.world.jobs.iter().flat_map(|job| job.mail.iter().chain(&job.answer));
+    let moments = kept.chain(reports.map(|report| report.at)).map(Timestamp::as_millis);
+    moments.fold(now, u64::min)
 }
 
 fn number(id: MigrationId) -> (u64, u64) {
@@ -181,16 +191,16 @@ impl Writer<'_> {
                 self.count('[', values.len());
                 values.iter().for_each(|value| self.write(value));
             }
-            Value::Object(fields) => match as_migration(fields) {
-                Some(id) => self.migration(id),
-                None => {
-                    self.count('{', fields.len());
-                    for (name, value) in fields {
-                        self.text('"', name);
-                        self.write(value);
-                    }
+            Value::Object(fields) => {
+                if let Some(id) = as_migration(fields) {
+                    return self.migration(id);
                 }
-            },
+                self.count('{', fields.len());
+                for (name, value) in fields {
+                    self.text('"', name);
+                    self.write(value);
+                }
+            }
             Value::String(text) => self.text('"', text),
             Value::Bool(value) => self.count('b', usize::from(*value)),
             Value::Null => self.count('n', 0),

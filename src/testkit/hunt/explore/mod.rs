@@ -75,6 +75,9 @@ struct Node {
     left: Left,
 }
 
+/// What a step leads to: a state, or a broken promise.
+type After = Result<Key, (Kind, String)>;
+
 struct Search<'a> {
     scope: &'a Scope,
     nodes: Vec<Node>,
@@ -204,7 +207,7 @@ impl<'a> Search<'a> {
     }
 
     /// What follows each step: the next state, or the promise that is broken.
-    fn follow(&self, play: &Play, left: Left) -> Vec<(Step, Result<Key, (Kind, String)>)> {
+    fn follow(&self, play: &Play, left: Left) -> Vec<(Step, After)> {
         let after = |Choice { step, left }| {
             let mut next = play.clone();
             let result = next.step(step).map_err(|breach| (breach.kind, breach.by));
