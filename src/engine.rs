@@ -53,7 +53,7 @@ pub use look::Look;
 ///    take ([`timeout`](crate::config::MigrationLimits::timeout), counted from the snapshot or report that led to it):
 ///    the engine has given it up.
 /// 10. List a worker that is known to be gone as [`Offline`](crate::snapshot::Stance::Offline): one that is only left
-///    out is waited for ([`Config::grace`]).
+///     out is waited for ([`Config::grace`]).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by

@@ -85,7 +85,8 @@ fn write(tree: &Tree, text: &mut String) {
         Tree::Number(value) => text.push_str(&value.to_string()),
         Tree::Text(value) => {
             let start: String = value.chars().take(SHOWN).collect();
-            text.push_str(&alloc::format!("{start:?}"));
+            let quoted = alloc::format!("{start:?}");
+            text.push_str(&quoted);
         }
         Tree::List(values) => {
             text.push('[');
@@ -99,7 +100,8 @@ fn write(tree: &Tree, text: &mut String) {
             text.push('{');
             for (nth, (name, value)) in fields.iter().take(SHOWN).enumerate() {
                 text.push_str(if nth > 0 { ", " } else { "" });
-                text.push_str(&alloc::format!("{name:?}: "));
+                let quoted = alloc::format!("{name:?}: ");
+                text.push_str(&quoted);
                 write(value, text);
             }
             text.push('}');

@@ -47,7 +47,7 @@ fn read(tree: &Tree) -> Result<SnapshotBuilder, Fault> {
     builder.workers = reading.list("workers", Reading::worker);
     builder.tasks = reading.list("tasks", Reading::task);
     builder.groups = reading.list("groups", Reading::group);
-    builder.freezes = reading.list("freezes", Reading::freeze);
+    builder.freezes = reading.list("freezes", |reading, entry| Some(reading.freeze(entry)));
     builder.classes = reading.list("classes", Reading::class);
     builder.reports = reading.list("reports", Reading::report);
     if reading.is_partial {
@@ -198,9 +198,9 @@ impl<'t> Reading<'t> {
     }
 
     /// Nothing begins in this round if a freeze cannot be read: nobody knows what it holds back.
-    fn freeze(&mut self, entry: Entry<'t>) -> Option<Freeze> {
+    fn freeze(&mut self, entry: Entry<'t>) -> Freeze {
         let everything = Freeze::new(FreezeScope::All, self.at.after(Duration::from_millis(1)));
-        Some(self.plain(entry, "freezes").unwrap_or(everything))
+        self.plain(entry, "freezes").unwrap_or(everything)
     }
 
     fn report(&mut self, entry: Entry<'t>) -> Option<Report> {

@@ -398,16 +398,13 @@ impl Migration {
         let begun = Why::Begun(reason);
         let (action, why) = match self.course {
             Course::Releasing { from } => (Action::Release { from, to }, begun),
-            Course::Assigned { .. } => {
-                (Action::Assign { to, device }, Why::Follows(Cause::Released))
-            }
             // Whether the target was told to run it is no matter: its answer decides.
             Course::CallingOff { .. } | Course::CallingOffPlacing
                 if !broken!("called_off_stays_called_off") =>
             {
                 (Action::Abort { worker: to }, Why::Follows(Cause::Operator))
             }
-            Course::CallingOff { .. } => {
+            Course::Assigned { .. } | Course::CallingOff { .. } => {
                 (Action::Assign { to, device }, Why::Follows(Cause::Released))
             }
             Course::Returning { .. } => {

@@ -114,7 +114,7 @@ fn in_english(expected: &str) -> String {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'t>(pub(crate) &'t Tree);
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     fn any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
             Tree::Nothing => visitor.visit_unit(),
