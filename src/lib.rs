@@ -69,9 +69,9 @@
 //! The table in [`config`] shows which preset keeps which promise.
 //!
 //! The defaults guard against incomplete snapshots: the tasks of a worker that is not listed wait for the end of its
-//! [grace period](config::Grace) before they are placed elsewhere, and a [mass
-//! disappearance](config::Safeguard) is not believed at once. A host that knows which of its workers are gone lists them as
-//! [`Offline`](snapshot::Stance::Offline), or switches both sections off.
+//! [grace period](config::Grace) before they are placed elsewhere, and a
+//! [mass disappearance](config::Safeguard) is not believed at once. A host that knows which of its workers are gone
+//! lists them as [`Offline`](snapshot::Stance::Offline), or switches both sections off.
 //!
 //! # Glossary
 //!

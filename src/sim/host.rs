@@ -16,7 +16,9 @@ use crate::model::ids::WorkerId;
 use crate::model::resource::{GIB, ResourceId};
 use crate::outcome::{Action, Command, Outcome};
 use crate::shell::{MetricsSink, MigrationExecutor, TelemetrySource};
-use crate::snapshot::{Device, Event, Mobility, Phase, Placement, Report, Snapshot, Task, Worker};
+use crate::snapshot::{
+    Device, Event, Mobility, Phase, Placement, Report, Snapshot, Stance, Task, Worker,
+};
 
 /// A message takes so long.
 const MESSAGE: Micros = 10_000;
@@ -37,6 +39,10 @@ impl TelemetrySource for Host {
         let mut seen = alloc::vec![None; world.jobs.len()];
         for seat in 0..world.machines.len() {
             if !world.machines[seat].present {
+                // The host knows that a worker has died, and says so.
+                let machine = &world.machines[seat];
+                let has_died = machine.stance == Stance::Offline;
+                builder = builder.workers(has_died.then(|| worker(machine, None, now)));
                 continue;
             }
             let sample = if world.oracle {

@@ -39,15 +39,12 @@ impl Policy {
         Self::Engine(alloc::boxed::Box::new(config))
     }
 
-    /// The configuration that the engine runs with; without balancing, that of an engine that only observes. The
-    /// simulated host knows which of its workers are gone, so neither [`grace`](Config::grace) nor
-    /// [`safeguard`](Config::safeguard) applies.
+    /// The configuration that the engine runs with; without balancing, that of an engine that only observes.
     pub fn config(&self) -> Config {
-        let config = match self {
+        match self {
             Self::None => Config { migration: None, ..Config::fixed() },
             Self::Engine(config) | Self::Oracle(config) => (**config).clone(),
-        };
-        config.without_grace().without_safeguard()
+        }
     }
 
     /// The default engine with the true present and future demands, without a limit on moves.

@@ -337,8 +337,11 @@ impl World {
                 }
                 What::Background(_) => self.background(seat),
                 What::Crash => self.crash(seat),
-                What::Drain => self.machines[seat].stance = Stance::Drain,
-                What::Join => self.machines[seat].present = true,
+                What::Drain if self.machines[seat].present => {
+                    self.machines[seat].stance = Stance::Drain;
+                }
+                What::Demand(_) | What::Drain => {}
+                What::Join => self.come_back(seat),
                 What::Ambient(degrees) => self.machines[seat].ambient += degrees,
             }
             self.settle(seat);
@@ -356,10 +359,12 @@ impl World {
         for seat in seats {
             self.catch_up(seat);
             match what {
-                What::Demand(_) => {}
                 What::Background(_) => self.background(seat),
-                What::Crash => self.machines[seat].present = true,
-                What::Drain => self.machines[seat].stance = Stance::Accept,
+                What::Crash => self.come_back(seat),
+                What::Drain if self.machines[seat].present => {
+                    self.machines[seat].stance = Stance::Accept;
+                }
+                What::Drain => {}
                 What::Join => self.crash(seat),
                 What::Ambient(degrees) => self.machines[seat].ambient -= degrees,
             }
@@ -380,6 +385,11 @@ impl World {
         }
     }
 
+    /// A worker is there, and takes jobs.
+    fn come_back(&mut self, seat: usize) {
+        (self.machines[seat].present, self.machines[seat].stance) = (true, Stance::Accept);
+    }
+
     /// A worker dies with all it has in memory.
     fn crash(&mut self, seat: usize) {
         for job in self.machines[seat].jobs.clone() {
@@ -392,7 +402,7 @@ impl World {
                 self.queue.push(job);
             }
         }
-        self.machines[seat].present = false;
+        (self.machines[seat].present, self.machines[seat].stance) = (false, Stance::Offline);
         self.probes[seat].forget();
     }
 
