@@ -340,7 +340,7 @@ impl World {
                 What::Drain if self.machines[seat].present => {
                     self.machines[seat].stance = Stance::Drain;
                 }
-                What::Demand(_) | What::Drain => {}
+                What::Drain => {}
                 What::Join => self.come_back(seat),
                 What::Ambient(degrees) => self.machines[seat].ambient += degrees,
             }
@@ -364,7 +364,7 @@ impl World {
                 What::Drain if self.machines[seat].present => {
                     self.machines[seat].stance = Stance::Accept;
                 }
-                What::Drain => {}
+                What::Demand(_) | What::Drain => {}
                 What::Join => self.crash(seat),
                 What::Ambient(degrees) => self.machines[seat].ambient -= degrees,
             }
