@@ -224,9 +224,8 @@ pub(super) fn worker(worker: &mut Worker, bad: &mut Vec<BadRecord>) {
     amounts(record, "used", &mut worker.used, bad);
     capacities(worker, bad);
     let temperature = &mut worker.temperature_celsius;
-    let must = |celsius: f64| {
-        if celsius.is_finite() { "a number from -1000000 to 1000000" } else { NUMBER }
-    };
+    let within = "a number from -1000000 to 1000000";
+    let must = |celsius: f64| if celsius.is_finite() { within } else { NUMBER };
     let possible = |celsius: f64| CELSIUS.contains(&celsius);
     number(record, "temperature_celsius", temperature, must, possible, bad);
     number(record, "power_watts", &mut worker.power_watts, amount_must, is_amount, bad);
