@@ -57,6 +57,10 @@ const SHARE: &str = "a number from 0 to 1";
 const POINTS: &str = "a finite number from 0 up";
 const SPAN: &str = "longer than 0s";
 
+fn entries(count: usize) -> String {
+    alloc::format!("{count} entries")
+}
+
 /// Collects faults; each method checks one sort of field.
 #[derive(Default)]
 struct Faults(Vec<ConfigError>);
@@ -73,6 +77,12 @@ impl Faults {
         if unread {
             self.0.push(ConfigError::unread(field, &value, needs, instead));
         }
+    }
+
+    /// A list has at most so many entries.
+    fn at_most(&mut self, field: &str, count: usize, most: usize) {
+        let (value, must) = (entries(count), alloc::format!("at most {}", entries(most)));
+        self.need(count <= most, field, &value, &must);
     }
 
     fn share(&mut self, field: &str, value: f64) {
@@ -122,6 +132,7 @@ impl Config {
         prediction(self, &mut faults);
         cost_benefit(self, &mut faults);
         other_sections(self, &mut faults);
+        lists(self, &mut faults);
         unread(self, &mut faults);
         if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
     }
@@ -186,6 +197,16 @@ fn unread(config: &Config, faults: &mut Faults) {
             faults.read(unread, field, value, rule, &alloc::format!("{usual}"));
         }
     }
+}
+
+/// Every list is read for every task or for every move, so that an endless one would stall a round.
+fn lists(config: &Config, faults: &mut Faults) {
+    let labels = config.scope.as_ref().map_or(0, |section| section.labels.len());
+    faults.at_most("scope.labels", labels, 64);
+    let rows = config.hardware.as_ref().map_or(0, |section| section.table.rows().len());
+    faults.at_most("hardware.table", rows, 64);
+    let budgets = config.migration.as_ref().map_or(0, |section| section.budgets.len());
+    faults.at_most("migration.budgets", budgets, 64);
 }
 
 fn adaptation(config: &Config, faults: &mut Faults) {
