@@ -16,11 +16,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[path = "../tests/setup/clock.rs"]
+mod clock;
+
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use evenkeel::id::{Epoch, GroupId, MigrationId, ZoneId};
 use evenkeel::snapshot::{Group, GroupRule, Phase, Placement, Topology};
@@ -28,6 +30,8 @@ use evenkeel::{
     Config, Engine, ResourceId, Snapshot, SnapshotBuilder, Task, TaskId, Timestamp, Worker,
     WorkerId,
 };
+
+use clock::clock;
 
 /// Sizes measured; each is twice the one before.
 const SIZES: u32 = 3;
@@ -217,17 +221,6 @@ fn under_way(at: u64, count: u64, phase: fn(u64) -> Option<Phase>) -> Snapshot {
         task
     });
     build(at, workers, tasks, &[])
-}
-
-/// How long this thread has run: other programs, however many, do not count. Where the system does not tell, the
-/// time since the first call.
-fn clock() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    // The kernel brings the figure up to date when a thread yields.
-    std::thread::yield_now();
-    let read = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let ran = read.and_then(|read| read.split_whitespace().next()?.parse().ok());
-    ran.map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
 /// A round, ready to be run again and again.

@@ -21,11 +21,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use crate::model::hardware::HardwareSet;
-use crate::model::ids::{GroupId, MigrationId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::SystemLoad;
-use crate::snapshot::{Snapshot, Stance, Task, Topology, Worker};
+use crate::snapshot::{FreezeScope, Snapshot, Stance, Task, Topology, Worker};
 
 pub(crate) use cells::DeviceCell;
 pub(crate) use charge::{Interruption, charge, charge_of};
@@ -55,10 +55,23 @@ pub(crate) struct View<'a> {
     pub(crate) noise: Option<f64>,
     /// The groups of each task row that has any, as indices into the snapshot's groups.
     pub(crate) memberships: BTreeMap<TaskRow, Vec<u32>>,
+    /// The freezes in force, by what they hold back.
+    pub(crate) freezes: BTreeMap<FreezeScope, FrozenUntil>,
+    /// Per group whose members move together, as an index into the snapshot's groups: the first member of which it is
+    /// not known where it is, if there is one.
+    pub(crate) unknown_members: BTreeMap<u32, TaskId>,
     /// The variants of each task row that has alternatives.
     pub(crate) variants: BTreeMap<TaskRow, Variants>,
     /// The domains of every topology that a group is spread over.
     pub(crate) domains: BTreeMap<Topology, Rc<Domains>>,
+}
+
+/// When the freezes of one scope are over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrozenUntil {
+    pub(crate) voluntary: Timestamp,
+    /// The strict ones among them; `None` if none is.
+    pub(crate) strict: Option<Timestamp>,
 }
 
 /// What is known of one worker.
@@ -111,12 +124,6 @@ impl View<'_> {
         if broken!("every_group_counts") { &groups[..groups.len().min(1)] } else { groups }
     }
 
-    /// Whether a task is a member of a group.
-    pub(crate) fn is_member(&self, row: TaskRow, group: GroupId) -> bool {
-        let mut groups = self.groups_of(row).iter();
-        groups.any(|index| self.snapshot.groups()[*index as usize].id == group)
-    }
-
     /// Whether a task will be done before its worker departs, if its departure is the only reason to empty the worker.
     pub(crate) fn is_done_in_time(&self, task: TaskRow, worker: WorkerRow) -> bool {
         if self.worker(worker).stance == Stance::Drain || broken!("may_finish") {
@@ -156,9 +163,11 @@ pub(crate) enum Place {
         from: Option<WorkerRow>,
         to: Option<WorkerRow>,
     },
-    /// Released by its source, and no target has it: the migration needs another one.
+    /// Released by its source, and no target has it: the migration needs another one. It may have to go back, so that
+    /// its source, if that is listed, keeps its room.
     Stranded {
         migration: MigrationId,
+        from: Option<WorkerRow>,
     },
     Orphaned,
     Unplaced,
@@ -173,6 +182,14 @@ impl Place {
             Self::On(worker) => [Some(worker), None],
             Self::Moving { from, to, .. } => [from, to],
             Self::Stranded { .. } | Self::Orphaned | Self::Unplaced | Self::Unknown(_) => [None; 2],
+        }
+    }
+
+    /// The worker that keeps room for a task that no worker has.
+    pub(crate) fn kept(self) -> Option<WorkerRow> {
+        match self {
+            Self::Stranded { from, .. } if !broken!("room_to_return_without_a_target") => from,
+            _ => None,
         }
     }
 

@@ -1,6 +1,10 @@
 //! What makes no sense is said in one line: the record, the field, the value, and what it must be. The rest goes on.
 #![forbid(unsafe_code)]
 
+#[path = "setup/clock.rs"]
+mod clock;
+#[path = "bad_input/lists.rs"]
+mod lists;
 #[path = "setup/records.rs"]
 mod records;
 
@@ -283,6 +287,7 @@ fn links() -> Vec<(SnapshotBuilder, &'static str)> {
 fn every_hostile_record_gets_one_clear_line_and_the_rest_its_decision() {
     let more = alternatives().into_iter().chain(class_records()).chain(links());
     let more = more.chain(disproportionate());
+    let more = more.chain(lists::records());
     let records: Vec<_> = records().into_iter().chain(more).collect();
     println!("{} hostile records", records.len());
     for (builder, line) in records {
@@ -770,6 +775,27 @@ fn configs() -> Vec<(Config, &'static str)> {
                 it.hardware.as_mut().unwrap().table = HardwareTable::new(rows);
             }),
             "hardware.table.cuda.performance is 0; it must be a finite number above 0",
+        ),
+        (
+            spoilt(|it| {
+                let labels = (0..65).map(LabelId::new).collect();
+                it.scope.get_or_insert_default().labels = labels;
+            }),
+            "scope.labels is 65 entries; it must be at most 64 entries",
+        ),
+        (
+            spoilt(|it| {
+                let rows = PROFILES.repeat(8);
+                it.hardware.as_mut().unwrap().table = HardwareTable::new(rows);
+            }),
+            "hardware.table is 80 entries; it must be at most 64 entries",
+        ),
+        (
+            spoilt(|it| {
+                let budget = Budget::new(Scope::Global, Unit::Moves, 9);
+                it.migration.as_mut().unwrap().budgets = vec![budget; 65];
+            }),
+            "migration.budgets is 65 entries; it must be at most 64 entries",
         ),
         (
             spoilt(|it| it.efficiency.as_mut().unwrap().cool_celsius = 90.0),

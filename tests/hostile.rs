@@ -200,9 +200,12 @@ fn at(snapshot: &Snapshot, secs: u64) -> Snapshot {
     serde_json::from_value(file).unwrap()
 }
 
+/// A change of a saved state.
+type Spoil = fn(&mut Value);
+
 #[test]
 fn what_is_impossible_in_a_state_is_set_aside_by_name() {
-    let faults: Vec<(fn(&mut Value), &str)> = vec![
+    let faults: Vec<(Spoil, &str)> = vec![
         (
             |file| {
                 let flight = file["in_flight"].as_object_mut().unwrap().remove("3").unwrap();
@@ -275,7 +278,7 @@ fn what_is_impossible_in_a_state_is_set_aside_by_name() {
         (
             |file| {
                 file["counters"]["hour"] =
-                    json!([[7, {"initiated": 1, "completed": 0, "failed": 0}]])
+                    json!([[7, {"initiated": 1, "completed": 0, "failed": 0}]]);
             },
             "state: counters.hour is 1; it must be 60 slots in their places, or none",
         ),
@@ -289,7 +292,7 @@ fn what_is_impossible_in_a_state_is_set_aside_by_name() {
         ),
         (
             |file| {
-                file["forecasts"] = json!([{"due": 9, "loads": [[2, 0.5]], "margins": [0.1, 0.1]}])
+                file["forecasts"] = json!([{"due": 9, "loads": [[2, 0.5]], "margins": [0.1, 0.1]}]);
             },
             "state: forecasts.margins is 2; it must be none, or one for each of 1 loads",
         ),
@@ -368,7 +371,8 @@ fn counters_at_their_end_stay_there() {
 }
 
 /// How long it takes to resume a state with `count` impossible entries of several sorts and to run a round.
-fn seconds_for(count: u64) -> f64 {
+fn seconds_for(count: u32) -> f64 {
+    let (orders, count) = (count as usize, u64::from(count));
     let (config, engine, snapshot) = gang();
     let mut file = serde_json::to_value(engine.state()).unwrap();
     let flight = file["in_flight"]["3"].clone();
@@ -385,8 +389,8 @@ fn seconds_for(count: u64) -> f64 {
     file["spending"]["accounts"] = json!([{"per": 60_000, "key": "global", "parts": parts}]);
     let order = json!(["requeue", "late"]);
     file["ended"] = json!([{
-        "id": {"epoch": 0, "number": 2_000}, "task": 9, "at": 1, "is_settled": false,
-        "last_orders": vec![order; count as usize], "source_still_holds": false,
+        "id": {"epoch": 0, "number": 2_000}, "task": 9, "at": 1, "given": 1, "is_settled": false,
+        "last_orders": vec![order; orders], "source_still_holds": false,
     }]);
     file["issued"] = json!(2_000);
     let state: State = serde_json::from_value(file).unwrap();

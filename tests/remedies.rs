@@ -88,6 +88,10 @@ fn is_same(a: &Rejection, b: &Rejection) -> bool {
             R::Group(GroupRefusal::Companion { group: b, task: t }),
         )
         | (
+            R::Group(GroupRefusal::UnknownMember { group: a, task: s }),
+            R::Group(GroupRefusal::UnknownMember { group: b, task: t }),
+        )
+        | (
             R::Group(GroupRefusal::CompanionTarget { group: a, task: s }),
             R::Group(GroupRefusal::CompanionTarget { group: b, task: t }),
         )

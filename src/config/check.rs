@@ -64,6 +64,10 @@ const MILLION: &str = "at most 1000000";
 /// The longest span of a setting, for a fault.
 const LONGEST: &str = "at most 1000000000 seconds, about 32 years";
 
+fn entries(count: usize) -> String {
+    alloc::format!("{count} entries")
+}
+
 /// Collects faults; each method checks one sort of field.
 #[derive(Default)]
 struct Faults(Vec<ConfigError>);
@@ -80,6 +84,12 @@ impl Faults {
         if unread {
             self.0.push(ConfigError::unread(field, &value, needs, instead));
         }
+    }
+
+    /// A list has at most so many entries.
+    fn no_more_than(&mut self, field: &str, count: usize, most: usize) {
+        let (value, must) = (entries(count), alloc::format!("at most {}", entries(most)));
+        self.need(count <= most, field, &value, &must);
     }
 
     fn share(&mut self, field: &str, value: f64) {
@@ -144,6 +154,7 @@ impl Config {
         prediction(self, &mut faults);
         cost_benefit(self, &mut faults);
         other_sections(self, &mut faults);
+        lists(self, &mut faults);
         unread(self, &mut faults);
         if faults.0.is_empty() { Ok(()) } else { Err(ConfigErrors(faults.0)) }
     }
@@ -209,6 +220,16 @@ fn unread(config: &Config, faults: &mut Faults) {
             faults.read(unread, field, value, rule, &alloc::format!("{usual}"));
         }
     }
+}
+
+/// Every list is read for every task or for every move, so that an endless one would stall a round.
+fn lists(config: &Config, faults: &mut Faults) {
+    let labels = config.scope.as_ref().map_or(0, |section| section.labels.len());
+    faults.no_more_than("scope.labels", labels, 64);
+    let rows = config.hardware.as_ref().map_or(0, |section| section.table.rows().len());
+    faults.no_more_than("hardware.table", rows, 64);
+    let budgets = config.migration.as_ref().map_or(0, |section| section.budgets.len());
+    faults.no_more_than("migration.budgets", budgets, 64);
 }
 
 fn adaptation(config: &Config, faults: &mut Faults) {

@@ -11,7 +11,7 @@ use crate::model::setters::setters;
 #[non_exhaustive]
 pub struct HardwareStrategy {
     /// The speed and efficiency of each kind of hardware: [`PROFILES`](crate::hardware::PROFILES), or
-    /// the host's own rows.
+    /// the host's own rows, at most 64.
     pub table: HardwareTable,
     /// The weight of one observed speed ([`Event::Performance`](crate::Event::Performance)) in its
     /// moving average, from 0 to 1: 0.1. A larger value follows single measurements; a smaller one

@@ -42,7 +42,7 @@ pub struct MigrationLimits {
     #[serde(with = "as_seconds")]
     pub timeout: Duration,
     /// The table of budgets: further limits on what may be interrupted. Every line holds. Empty if there
-    /// are none.
+    /// are none; at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
     /// No tenant is interrupted more than its share. `None` if tenants do not count.

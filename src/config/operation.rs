@@ -75,7 +75,7 @@ impl fmt::Display for Mode {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TaskScope {
-    /// Only tasks with one of these [labels](crate::Task::labels) are in scope. Empty if labels do
+    /// Only tasks with one of these [labels](crate::Task::labels) are in scope; at most 64. Empty if labels do
     /// not count.
     pub labels: Vec<LabelId>,
     /// The share of these tasks that is in scope, from 0 to 1: 1. A task's id alone decides whether it is

@@ -80,6 +80,13 @@ pub enum Remedy {
         /// The companion that may not move, or may not move there.
         task: TaskId,
     },
+    /// Show where this member is, or take it out of the group.
+    ShowMember {
+        /// The group.
+        group: GroupId,
+        /// The member of which it is unknown where it is.
+        task: TaskId,
+    },
     /// Let the worker accept tasks.
     Accept,
     /// Take the worker into this class.
@@ -197,6 +204,7 @@ impl fmt::Display for Remedy {
             Self::FreeCompanion { group, task } => {
                 write!(f, "let {task} move, or take it out of {group}")
             }
+            Self::ShowMember { group, task } => write!(f, "show {task}, or take it out of {group}"),
             Self::LabelTask(label) => write!(f, "put label {label} on it"),
             Self::WidenShare(by) => write!(f, "raise the share of tasks in scope by {by:.3}"),
             Self::Accept => f.write_str("let the target accept tasks"),

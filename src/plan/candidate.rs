@@ -134,9 +134,10 @@ impl<'r> Search<'r> {
         pairs: &mut Vec<Candidate>,
     ) -> Result<(), Option<Rejection>> {
         let round = self.round;
-        // Members of a gang that keep apart need one target each.
+        // Members of a gang that keep apart need one target each. The cost grows with the size of the gang, not with
+        // its square.
         let gang = set.gang.and_then(|gang| self.gang_sizes.get(&gang.index));
-        let enough = gang.map_or(TARGETS, |size| TARGETS.max(*size));
+        let enough = gang.map_or(TARGETS, |size| (*size).clamp(TARGETS, QUESTIONS));
         // For a task that has no worker, or must leave it, every worker is asked.
         let (targets, questions) = match (&round.config.stability, set.purpose) {
             (None, _) => (usize::MAX, usize::MAX),

@@ -131,8 +131,8 @@ impl GangMove {
             let row = round.view.snapshot.task_row(id);
             match row.map(|row| (row, round.ledger.places[row])) {
                 Some((row, place)) if Side::of(place) == Some(side) => rows.push(row),
-                // While a member is on its way, or its place is unknown, the others do not leave.
-                Some((_, Place::Moving { .. } | Place::Unknown(_))) | None
+                // While a member is on its way, or its worker is unknown, the others do not leave.
+                Some((_, Place::Moving { .. } | Place::Unknown(_)))
                     if waits && !broken!("gang_waits_for_one_on_its_way") =>
                 {
                     self.blocked = self.blocked.or(Some((gang.id, id)));

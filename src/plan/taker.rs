@@ -169,15 +169,17 @@ impl<'c> Taker<'c> {
         let bytes = round.view.task_by(row, fit.alternative).requirements.gpu_memory_bytes;
         // Any id will do here; `record` issues the real one.
         let migration = match ledger.places[row] {
-            Place::Stranded { migration } => migration,
+            Place::Stranded { migration, .. } => migration,
             _ => self.context.state.migration(nth),
         };
+        // A task that may have to go back counts at its source too.
+        let counts_from = from.or(ledger.places[row].kept());
         let arrival = Arrival {
             task: row,
             from,
             to,
             interrupts: round.is_interrupted(row),
-            place: Place::Moving { migration, from, to: Some(to) },
+            place: Place::Moving { migration, from: counts_from, to: Some(to) },
             device: fit.device.zip(bytes),
         };
         let Candidate { speedup, scorecard, .. } = candidate;

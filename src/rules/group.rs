@@ -27,8 +27,11 @@ pub(super) fn disruption_budget(round: &Round<'_>, row: TaskRow, _: Purpose) -> 
     // The task that leads a set is asked for the whole set; once the leader has gone, each task is asked for itself.
     let leads = round.companions.leader(row) == row;
     let others = |index: u32| {
+        if !leads {
+            return 0;
+        }
         let go_along = round.companions.of(row).filter(|(other, _)| {
-            leads && round.is_interrupted(*other) && round.view.groups_of(*other).contains(&index)
+            round.is_interrupted(*other) && round.view.groups_of(*other).contains(&index)
         });
         u32::try_from(go_along.count()).unwrap_or(u32::MAX)
     };
@@ -52,6 +55,17 @@ pub(super) fn gang_stays_whole(round: &Round<'_>, row: TaskRow, _: Purpose) -> A
         Some((_, group)) => Err(GroupRefusal::Gang { group: group.id }.into()),
         None => Ok(()),
     }
+}
+
+/// Where members move together, it is known of each where it is.
+pub(super) fn members_are_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
+    for index in round.view.groups_of(row) {
+        if let Some(task) = round.view.unknown_members.get(index).copied() {
+            let group = round.view.snapshot.groups()[*index as usize].id;
+            return Err(GroupRefusal::UnknownMember { group, task }.into());
+        }
+    }
+    Ok(())
 }
 
 /// A task of a group that stays together may go to a worker where a member is, or leave with all of them: companions

@@ -93,6 +93,7 @@ const TASK: &[Rule<AskTask>] = &[
     rule("not before its time", MOVES, Always, Once, task::not_before_its_time),
     rule("disruption budget", MOVES, Always, Again, group::disruption_budget),
     rule("gang stays whole", VOLUNTARY, Always, Again, group::gang_stays_whole),
+    rule("members are known", MOVES, Always, Once, group::members_are_known),
     rule("eviction back-off", MOVES, Always, Once, task::eviction_back_off),
     rule("cooldown", VOLUNTARY, Stability, Once, task::cooldown),
     rule("not long running", VOLUNTARY, CostBenefit, Once, task::not_long_running),
@@ -245,8 +246,9 @@ pub(crate) fn fit(
     let Some(variants) = round.view.variants(row) else {
         round.ledger.footprint_at(round.view, row, to, None, footprint);
         let task = round.view.task(row);
-        ask_variant(round, &Variant { task, to, footprint })?;
-        return Ok(Fit { alternative: None, device: variant::device(round, task, to) });
+        let on = Variant { task, to, footprint };
+        ask_variant(round, &on)?;
+        return Ok(Fit { alternative: None, device: variant::device(round, &on) });
     };
     let mut refused: Option<Rejection> = None;
     let asked = if broken!("next_alternative") { 1 } else { usize::MAX };
@@ -262,9 +264,10 @@ pub(crate) fn fit(
             continue;
         }
         round.ledger.footprint_at(round.view, row, to, Some(nth), footprint);
-        match ask_variant(round, &Variant { task, to, footprint }) {
+        let on = Variant { task, to, footprint };
+        match ask_variant(round, &on) {
             Ok(()) => {
-                let device = variant::device(round, task, to);
+                let device = variant::device(round, &on);
                 return Ok(Fit { alternative: Some(nth), device });
             }
             Err(no) => {

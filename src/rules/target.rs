@@ -1,7 +1,7 @@
 //! May this worker take this task, whatever the task needs?
 
 use super::rule::{Answer, Pair};
-use super::task::{covers, frozen_until};
+use super::task::{frozen_until, scopes_of};
 use super::{payback, speed};
 use crate::model::rows::WorkerRow;
 use crate::outcome::TargetRefusal;
@@ -30,8 +30,7 @@ pub(super) fn not_there_already(round: &Round<'_>, pair: &Pair) -> Answer {
 
 pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Answer {
     let place = round.ledger.places[pair.row];
-    let until = frozen_until(round, place, pair.purpose, |scope| covers(round, scope, pair.to));
-    match until {
+    match frozen_until(round, place, pair.purpose, scopes_of(round, pair.to)) {
         Some(until) => Err(TargetRefusal::TargetFrozen { until }.into()),
         None => Ok(()),
     }
@@ -39,9 +38,7 @@ pub(super) fn not_frozen(round: &Round<'_>, pair: &Pair) -> Answer {
 
 /// Whether a freeze of this worker or its zone is in force, whichever purposes it applies to.
 pub(crate) fn is_frozen_somewhere(round: &Round<'_>, worker: WorkerRow) -> bool {
-    let now = round.view.snapshot.at();
-    let mut freezes = round.view.snapshot.freezes().iter();
-    freezes.any(|freeze| freeze.until > now && covers(round, freeze.scope, worker))
+    scopes_of(round, worker).any(|scope| round.view.freezes.contains_key(&scope))
 }
 
 /// Tasks of this class may go to the worker.

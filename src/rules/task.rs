@@ -2,12 +2,11 @@
 
 use super::rule::Answer;
 use crate::config::TaskScope;
-use crate::model::ids::GroupId;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Purpose, TaskRefusal};
 use crate::round::Round;
-use crate::snapshot::{Freeze, FreezeScope, Mobility};
+use crate::snapshot::{FreezeScope, Mobility};
 use crate::state::Transport;
 use crate::view::Place;
 
@@ -79,23 +78,18 @@ pub(super) fn place_is_known(round: &Round<'_>, row: TaskRow, _: Purpose) -> Ans
 /// zone.
 pub(super) fn not_frozen(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Answer {
     let (view, place) = (round.view, round.ledger.places[row]);
-    let is_own = |scope| match scope {
-        FreezeScope::All => true,
-        FreezeScope::Kind(kind) => kind == view.task(row).kind,
-        FreezeScope::Group(group) => is_member(round, row, group),
-        FreezeScope::Worker(_) | FreezeScope::Zone(_) => match place {
-            Place::On(worker) => covers(round, scope, worker),
-            _ => false,
-        },
+    let groups = view.groups_of(row).iter().map(|index| &view.snapshot.groups()[*index as usize]);
+    let groups = groups.map(|group| FreezeScope::Group(group.id));
+    let here = match place {
+        Place::On(worker) => Some(worker),
+        _ => None,
     };
-    match frozen_until(round, place, purpose, is_own) {
+    let here = here.into_iter().flat_map(|worker| scopes_of(round, worker));
+    let own = [FreezeScope::All, FreezeScope::Kind(view.task(row).kind)];
+    match frozen_until(round, place, purpose, own.into_iter().chain(groups).chain(here)) {
         Some(until) => Err(TaskRefusal::Frozen { until }.into()),
         None => Ok(()),
     }
-}
-
-fn is_member(round: &Round<'_>, row: TaskRow, group: GroupId) -> bool {
-    round.view.is_member(row, group)
 }
 
 /// The latest end of an active freeze in these scopes that applies to this purpose; `None` if there is none.
@@ -104,29 +98,28 @@ pub(super) fn frozen_until(
     round: &Round<'_>,
     place: Place,
     purpose: Purpose,
-    is_in_scope: impl Fn(FreezeScope) -> bool,
+    scopes: impl Iterator<Item = FreezeScope>,
 ) -> Option<Timestamp> {
     let begins = purpose != Purpose::Recover || place == Place::Orphaned;
-    if !begins {
+    if !begins || round.view.freezes.is_empty() {
         return None;
     }
-    let now = round.view.snapshot.at();
-    let holds = |freeze: &&Freeze| {
-        let is_spared = purpose == Purpose::FollowGang && broken!("gang_is_frozen_whole");
-        let is_strict = freeze.strict && !is_spared || broken!("freeze_lets_drains_go_on");
-        let applies = purpose.is_voluntary() || is_strict;
-        freeze.until > now && applies && is_in_scope(freeze.scope)
-    };
-    round.view.snapshot.freezes().iter().filter(holds).map(|freeze| freeze.until).max()
+    let all = purpose.is_voluntary() || broken!("freeze_lets_drains_go_on");
+    let is_spared = purpose == Purpose::FollowGang && broken!("gang_is_frozen_whole");
+    let ends = scopes.filter_map(|scope| round.view.freezes.get(&scope));
+    let ends = ends.filter_map(|ends| {
+        if all { Some(ends.voluntary) } else { ends.strict.filter(|_| !is_spared) }
+    });
+    ends.max()
 }
 
-/// Whether a freeze of a worker or a zone covers this worker.
-pub(super) fn covers(round: &Round<'_>, scope: FreezeScope, worker: WorkerRow) -> bool {
-    match scope {
-        FreezeScope::Worker(id) => id == round.worker_id(worker),
-        FreezeScope::Zone(zone) => round.view.worker(worker).zone == Some(zone),
-        FreezeScope::All | FreezeScope::Group(_) | FreezeScope::Kind(_) => false,
-    }
+/// The freezes that cover a worker.
+pub(super) fn scopes_of(
+    round: &Round<'_>,
+    worker: WorkerRow,
+) -> impl Iterator<Item = FreezeScope> + use<> {
+    let zone = round.view.worker(worker).zone.map(FreezeScope::Zone);
+    [Some(FreezeScope::Worker(round.worker_id(worker))), zone].into_iter().flatten()
 }
 
 pub(super) fn not_pinned(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {

@@ -74,6 +74,9 @@ pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Answer 
 /// Some suitable device has room, if the task needs one.
 pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Some(needs_bytes) = device_bytes(round, on.task, on.to) else { return Ok(()) };
+    if on.footprint.is_kept {
+        return Ok(());
+    }
     let tightest = round.ledger.tightest(on.to, &on.task.requirements, needs_bytes as f64);
     let Err(widest) = tightest else { return Ok(()) };
     let free = widest.map_or(0.0, |(free, _)| free);
@@ -85,9 +88,11 @@ pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     Err(FitRefusal::TooLittleDeviceMemory { needs_bytes, free_bytes, device, lacking_bytes }.into())
 }
 
-/// The device that would hold the task; `None` if the task needs none, or none has room.
-pub(super) fn device(round: &Round<'_>, task: &Task, to: WorkerRow) -> Option<u16> {
-    let bytes = device_bytes(round, task, to)?;
+/// The device that would hold the task; `None` if the task needs none, if none has room, or if the worker has kept room
+/// for the task.
+pub(super) fn device(round: &Round<'_>, on: &Variant<'_>) -> Option<u16> {
+    let Variant { task, to, footprint } = *on;
+    let bytes = device_bytes(round, task, to).filter(|_| !footprint.is_kept)?;
     round.ledger.tightest(to, &task.requirements, bytes as f64).ok()
 }
 

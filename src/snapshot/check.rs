@@ -119,9 +119,12 @@ pub(super) fn stance(other: &Worker, kept: &mut Worker) {
 /// Whether only a figure of a worker is impossible, so that the rest of its record holds.
 pub(super) fn is_figure(bad: &BadRecord) -> bool {
     let field = bad.field.as_str();
-    let amount = ["capacity.", "reserved.", "used."].iter().any(|it| field.starts_with(it));
+    let list = field.split('.').next().unwrap_or(field);
+    let amount = ["capacity", "reserved", "used"].contains(&list);
     let others = ["temperature_celsius", "power_watts", "bandwidth_bytes_per_second"];
-    amount || others.contains(&field)
+    // A list that is too long.
+    let lists = ["labels", "domains", "devices"];
+    amount || others.contains(&field) || lists.contains(&field)
 }
 
 /// Whether it is unknown where a task is.

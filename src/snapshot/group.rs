@@ -9,7 +9,8 @@ use super::Worker;
 use crate::model::ids::{GroupId, TaskId, TopologyId, ZoneId};
 use crate::model::setters::setters;
 
-/// Tasks that share a rule. A task may be in several groups; then every rule holds, even if no move meets them all.
+/// Tasks that share a rule. A task may be in several groups, at most 64; then every rule holds, even if no move meets
+/// them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Group {
@@ -18,7 +19,9 @@ pub struct Group {
     /// The rule its members keep.
     pub rule: GroupRule,
     /// Its members. In a complete snapshot only tasks that are listed count; list a task on its way too
-    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)).
+    /// ([`Placement::Moving`](crate::snapshot::Placement::Moving)). Leave out tasks that are over: a member that a
+    /// partial snapshot does not list may be anywhere, and until it is shown again no other member of an affinity
+    /// group or a gang leaves its worker.
     pub members: Vec<TaskId>,
 }
 
@@ -40,7 +43,8 @@ setters! {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GroupRule {
-    /// All on one worker; they move together, all or none.
+    /// All on one worker; they move together, all or none. While it is unknown where one of them is, none leaves its
+    /// worker; members that have lost their worker are placed in any case.
     Affinity,
     /// No two on one worker.
     AntiAffinity,
@@ -64,8 +68,19 @@ pub enum GroupRule {
     /// worker of one of them is to be emptied, never to even out loads or for speed. Each may go to any
     /// worker that can take it. Members that have lost their workers are placed all at once or not at
     /// all. Budgets count every member. If the move of one member fails after sources have released
-    /// others, these go on and that member follows later.
+    /// others, these go on and that member follows later. For each member at most 256 workers are considered, so that a
+    /// larger gang may stay if its members need a worker each.
     Gang,
+}
+
+impl GroupRule {
+    /// Whether members leave their workers together or not at all.
+    pub(crate) const fn keeps_whole(&self) -> bool {
+        match self {
+            Self::Affinity | Self::Gang => true,
+            Self::AntiAffinity | Self::Spread { .. } | Self::Disruption { .. } => false,
+        }
+    }
 }
 
 /// What divides the workers into the domains that a group is spread over. A worker without a domain is in none, and

@@ -14,6 +14,7 @@ mod check;
 mod class;
 mod coverage;
 mod group;
+mod limits;
 mod reading;
 mod report;
 mod task;
@@ -392,13 +393,19 @@ impl SnapshotBuilder {
         }
         self.freezes.sort_unstable();
         self.freezes.dedup();
-        self.workers.iter_mut().for_each(|worker| check::worker(worker, &mut bad));
+        for worker in &mut self.workers {
+            limits::worker(worker, &mut bad);
+            check::worker(worker, &mut bad);
+        }
         for task in &mut self.tasks {
+            limits::task(task, &mut bad);
             check::task(task, &self.workers, &self.classes, &mut bad);
         }
+        limits::resources(&mut self.workers, &mut self.tasks, &mut bad);
         for group in &mut self.groups {
             check::group(group, &self.tasks, self.coverage, &mut bad);
         }
+        limits::groups(&self.groups, &self.tasks, &mut bad);
         self.reports.retain(|report| check::report(report, &mut bad));
         bad.sort();
         bad.dedup();

@@ -36,7 +36,8 @@ pub struct Task {
     /// The tenant that owns the task, for [budgets](crate::config::Budget); `None` if it belongs to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// The labels of the task, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks.
+    /// The labels of the task, by which [`TaskScope::labels`](crate::config::TaskScope::labels) picks tasks; at most
+    /// 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
     /// Where the task is.
@@ -54,10 +55,12 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
     /// The amounts that the task asks for and has reserved (units: [`ResourceId`]). It asks for none of a resource
-    /// that is left out.
+    /// that is left out. At most 64 resources; and at most 256 different ones in all records of a snapshot, of which
+    /// those count that most records name.
     #[serde(default)]
     pub demand: Amounts,
-    /// The amounts that the task is measured to use. For a resource that is left out, the demand counts.
+    /// The amounts that the task is measured to use. For a resource that is left out, the demand counts. At most 64
+    /// resources.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub used: Amounts,
     /// The requirements that a worker must meet.
@@ -65,7 +68,7 @@ pub struct Task {
     pub requirements: Requirements,
     /// The alternative ways in which the task can run (on CUDA or on a CPU, say); empty if there is only one way. On
     /// each worker the task takes the fastest alternative for which there is room, and reserves that one's demand. A
-    /// task with alternatives must not name hardware or device memory itself.
+    /// task with alternatives must not name hardware or device memory itself. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
     /// The [class](crate::snapshot::TargetClass) of workers that the task may go to; `None` if it may go to any.
@@ -398,10 +401,10 @@ pub struct Requirements {
     /// A CUDA device of at least this compute capability.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_cuda_compute: Option<ComputeCapability>,
-    /// Labels that the worker must carry.
+    /// Labels that the worker must carry; at most 64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
-    /// Labels that the worker must not carry.
+    /// Labels that the worker must not carry; at most 64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forbidden_labels: Vec<LabelId>,
     /// Whether the task prefers power-efficient hardware: a preference in the score, not a requirement.

@@ -42,26 +42,28 @@ pub struct Worker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_until: Option<Timestamp>,
     /// Spans in which the worker is out of service. The worker is emptied before each of them, and takes tasks again
-    /// after it.
+    /// after it. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
     /// The failure zone of the worker; `None` if it is in no zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
     /// The worker's domain in other topologies, such as its rack or its room. A group may spread over any of them
-    /// ([`Topology`](crate::snapshot::Topology)).
+    /// ([`Topology`](crate::snapshot::Topology)). At most 64 topologies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<TopologyId, DomainId>,
-    /// Labels that tasks may require or forbid.
+    /// Labels that tasks may require or forbid; at most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelId>,
     /// The kinds of hardware it has. [`Worker::new`] starts with a CPU; devices add their kinds.
     #[serde(default = "Worker::cpu_only")]
     pub hardware: HardwareSet,
-    /// Its accelerators, each by itself: two devices of 16 GiB do not hold a task of 20 GiB.
+    /// Its accelerators, each by itself: two devices of 16 GiB do not hold a task of 20 GiB. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
-    /// The capacity of the worker, per resource (units: [`ResourceId`]): 0, or from 10^-9 to 2^64.
+    /// The capacity of the worker, per resource (units: [`ResourceId`]): 0, or from 10^-9 to 2^64. At most 64 resources, as in each list of
+    /// amounts; and at most 256 different ones in all records of a snapshot, of which those count that most records
+    /// name.
     #[serde(default)]
     pub capacity: Amounts,
     /// The amounts that are reserved for tasks at the moment of the snapshot, whatever the age of the measurements. For

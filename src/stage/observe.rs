@@ -19,10 +19,13 @@ use crate::math::summary::Summary;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::outcome::{Fragmentation, SystemLoad};
-use crate::snapshot::{Coverage, GroupRule, Placement, Snapshot, Stance, Task, Topology};
+use crate::snapshot::{
+    Coverage, Freeze, FreezeScope, GroupRule, Placement, Snapshot, Stance, Task, Topology,
+};
 use crate::state::{RECENT, RecentArrival, State};
 use crate::view::{
-    self, DeviceCell, Domains, GroupIndexes, Ledger, Place, UnderWay, View, WorkerView, variants,
+    self, DeviceCell, Domains, FrozenUntil, GroupIndexes, Ledger, Place, UnderWay, View,
+    WorkerView, variants,
 };
 
 /// The noise is measured from at least this many changes between samples.
@@ -65,6 +68,8 @@ pub(crate) fn observe<'a>(
         load: system(snapshot, &workers),
         noise: noise(state, snapshot, &workers),
         memberships: memberships(snapshot),
+        freezes: freezes(snapshot),
+        unknown_members: unknown_members(&ledger, state, snapshot),
         domains: domains(snapshot, &workers),
         variants,
         workers,
@@ -221,6 +226,39 @@ fn memberships(snapshot: &Snapshot) -> BTreeMap<TaskRow, Vec<u32>> {
         }
     }
     memberships
+}
+
+/// The freezes in force, by what they hold back.
+fn freezes(snapshot: &Snapshot) -> BTreeMap<FreezeScope, FrozenUntil> {
+    let mut by_scope: BTreeMap<FreezeScope, FrozenUntil> = BTreeMap::new();
+    for Freeze { scope, until, strict } in snapshot.freezes().iter().copied() {
+        if until > snapshot.at() {
+            let first = FrozenUntil { voluntary: until, strict: None };
+            let own = by_scope.entry(scope).or_insert(first);
+            own.voluntary = own.voluntary.max(until);
+            own.strict = if strict { own.strict.max(Some(until)) } else { own.strict };
+        }
+    }
+    by_scope
+}
+
+/// The first member of each affinity group and gang of which it is not known where it is: a partial snapshot does not
+/// list it, or the host still shows it on its way though the migration is over.
+fn unknown_members(ledger: &Ledger, state: &State, snapshot: &Snapshot) -> BTreeMap<u32, TaskId> {
+    let is_unknown = |id: &TaskId| match snapshot.task_row(*id).map(|row| ledger.places[row]) {
+        Some(Place::Moving { .. }) => {
+            !state.in_flight.contains_key(id) && !broken!("member_whose_migration_is_over")
+        }
+        Some(_) => false,
+        None => true,
+    };
+    let groups = (0_u32..).zip(snapshot.groups());
+    let whole = groups.filter(|(_, group)| group.rule.keeps_whole());
+    let unknown = whole.filter_map(|(index, group)| {
+        let member = group.members.iter().find(|id| is_unknown(id))?;
+        Some((index, *member))
+    });
+    unknown.collect()
 }
 
 /// The domains of every topology that a group is spread over.

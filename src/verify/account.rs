@@ -20,6 +20,8 @@ use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 pub(super) struct Account<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) stays: BTreeMap<TaskId, Stay>,
+    /// The workers that keep room for tasks which may have to go back there and which no worker has.
+    pub(super) kept: BTreeMap<TaskId, WorkerId>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
     used: BTreeMap<(WorkerId, ResourceId), f64>,
     devices: BTreeMap<(WorkerId, u16), f64>,
@@ -37,6 +39,7 @@ impl<'a> Account<'a> {
         let mut account = Self {
             facts,
             stays: facts.stays(),
+            kept: facts.kept(),
             claimed: BTreeMap::new(),
             used: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -86,7 +89,8 @@ impl<'a> Account<'a> {
         for task in snapshot.tasks() {
             let here = task.placement == Placement::On(worker.id);
             let stay = self.stays[&task.id];
-            if !(here || stay.ends().any(|end| end == worker.id)) {
+            let kept = self.kept.get(&task.id) == Some(&worker.id);
+            if !(here || kept || stay.ends().any(|end| end == worker.id)) {
                 continue;
             }
             let way = self.way_there(task, worker);
@@ -104,12 +108,21 @@ impl<'a> Account<'a> {
                 }
             }
         }
+        // A task that the snapshot does not list, and that no worker has.
+        let kept = |flight: &&&Migration| self.kept.get(&flight.task()) == Some(&worker.id);
+        let returning: Vec<&Migration> =
+            self.facts.flights.values().filter(kept).copied().collect();
+        let unlisted = returning.iter().filter(|it| snapshot.task(it.task()).is_none());
+        for (resource, amount) in unlisted.flat_map(|flight| flight.claim().iter()) {
+            *sums.entry(resource).or_default() += amount;
+        }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
             let coming = self.heading().filter(|flight| flight.to() == worker.id);
             let shown = |task| snapshot.task(task).map(|task| task.placement);
             let coming = coming.filter(|flight| {
                 !flight.is_returning() && shown(flight.task()) != Some(Placement::On(worker.id))
             });
+            let coming = coming.chain(returning.iter().copied());
             let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
             sums.insert(resource, stated + coming);
         }
@@ -305,13 +318,15 @@ impl<'a> Account<'a> {
         }
         let Some(target) = snapshot.worker(step.to) else { return };
         let there = step.there(snapshot);
-        let needs = there.requirements.gpu_memory_bytes.filter(|_| accelerated(&there, target));
+        let is_kept = self.kept.get(&task.id) == Some(&step.to);
+        let needs = there.requirements.gpu_memory_bytes;
+        let needs = needs.filter(|_| accelerated(&there, target) && !is_kept);
         if let (Some(device), Some(bytes)) = (step.device, needs)
             && let Some(free) = self.devices.get_mut(&(step.to, device))
         {
             *free -= bytes as f64;
         }
-        for resource in asked(&there) {
+        for resource in asked(&there).into_iter().filter(|_| !is_kept) {
             let claim = claim(&there, target, resource);
             *self.claimed.entry((step.to, resource)).or_default() += claim;
         }

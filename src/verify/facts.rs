@@ -179,6 +179,15 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The listed sources of tasks that no worker has, which may have to go back there.
+    pub(super) fn kept(&self) -> BTreeMap<TaskId, WorkerId> {
+        let adrift = self.flights.values().filter(|flight| {
+            flight.phase() == Phase::Released || self.retargeted.contains(&flight.id())
+        });
+        let kept = adrift.filter_map(|flight| Some((flight.task(), flight.from()?)));
+        kept.filter(|(_, from)| self.round.snapshot.worker(*from).is_some()).collect()
+    }
+
     /// Whether the snapshot shows a task without a worker.
     pub(super) fn is_orphaned(&self, task: &Task) -> bool {
         let Round { snapshot, before, .. } = *self.round;

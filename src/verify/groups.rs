@@ -24,6 +24,7 @@ pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findin
 
 /// The rules that the plan keeps as a whole.
 pub(super) fn plan(round: &Round<'_>, findings: &mut Findings) {
+    leave_nobody_unseen(round, findings);
     keep_together(round, findings);
     keep_whole(round, findings);
     stay_whole(round, findings);
@@ -42,7 +43,8 @@ fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) 
         }
         for other in group.members.iter().filter(|other| **other != step.task.id) {
             let stay = account.stays.get(other).copied().unwrap_or(Stay::Nowhere);
-            let there = stay.ends().any(|end| end == step.to);
+            let kept = account.kept.get(other) == Some(&step.to);
+            let there = kept || stay.ends().any(|end| end == step.to);
             findings.need(!there, || format!("{}: {other} of {} is there", step.command, group.id));
         }
     }
@@ -217,6 +219,26 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
             let (was, is) = (places(&before), places(&after));
             findings.need(is <= was.max(1), || {
                 format!("{}: {} is torn over {is} workers, it was on {was}", step.command, group.id)
+            });
+        }
+    }
+}
+
+/// No task leaves its worker while it is unknown where another one is that must go along: a partial snapshot does not
+/// list it, or shows it in a migration that is not under way.
+fn leave_nobody_unseen(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    let is_seen = |member: TaskId| match round.snapshot.task(member).map(|task| task.placement) {
+        Some(Placement::Moving { .. }) => facts.flights.contains_key(&member),
+        Some(_) => true,
+        None => round.snapshot.coverage() == Coverage::Complete,
+    };
+    for step in facts.steps.iter().filter(|step| step.from.is_some()) {
+        for group in groups_of(round, step.task.id) {
+            let whole = matches!(group.rule, GroupRule::Affinity | GroupRule::Gang);
+            let unseen = group.members.iter().find(|member| whole && !is_seen(**member));
+            findings.need(unseen.is_none(), || {
+                format!("{}: where is {unseen:?} of {}?", step.command, group.id)
             });
         }
     }

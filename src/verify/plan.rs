@@ -181,6 +181,10 @@ fn has_room(
     findings.need(known && is_sound_worker(snapshot, target.id), || {
         format!("{command}: nothing sensible is known of the target's load")
     });
+    // The source of a task that no worker has keeps its room for it.
+    if account.kept.get(&task.id) == Some(&target.id) {
+        return;
+    }
     for resource in asked(task) {
         let needed = claim(task, target, resource);
         let free = capacity(target, resource).unwrap_or(0.0) - account.claimed(target.id, resource);

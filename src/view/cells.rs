@@ -1,5 +1,6 @@
 //! Which resources count, and how much of each does a worker have and use by its record?
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::model::resource::ResourceId;
@@ -36,11 +37,9 @@ impl DeviceCell {
 
 /// Every resource that a worker has or a task asks for, in id order.
 pub(super) fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
-    let mut columns = Vec::new();
+    let mut columns = BTreeSet::new();
     let mut add = |resource: ResourceId| {
-        if let Err(at) = columns.binary_search(&resource) {
-            columns.insert(at, resource);
-        }
+        columns.insert(resource);
     };
     for worker in snapshot.workers() {
         worker.capacity.iter().for_each(|(resource, _)| add(resource));
@@ -60,7 +59,7 @@ pub(super) fn columns(snapshot: &Snapshot) -> Vec<ResourceId> {
             }
         }
     }
-    columns
+    columns.into_iter().collect()
 }
 
 /// One resource of a worker as reported. If GPU memory is not stated, the devices' memory is added up.

@@ -19,6 +19,8 @@ pub(crate) struct Footprint {
     pub(crate) load: Vec<f64>,
     /// Use that the source is relieved of, if that is another amount; empty if it is the same.
     pub(super) freed_at_source: Vec<f64>,
+    /// Whether the worker has kept room for the task, which may have to go back to it: nothing more is reserved there.
+    pub(crate) is_kept: bool,
 }
 
 impl Footprint {
@@ -27,6 +29,7 @@ impl Footprint {
         self.claim.clear();
         self.load.clear();
         self.freed_at_source.clear();
+        self.is_kept = false;
     }
 
     /// Use of one column that the source is relieved of.

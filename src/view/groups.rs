@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::domains::Domains;
-use super::{Place, View};
+use super::{Place, UnderWay, View};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::snapshot::{GroupRule, Topology};
@@ -33,13 +33,15 @@ enum GroupIndex {
 #[derive(Clone, Copy, Debug)]
 struct Whereabouts {
     ends: [Option<WorkerRow>; 2],
+    /// The worker that a member which no worker has may have to go back to.
+    kept: Option<WorkerRow>,
     /// The worker that the member is on or on its way to, if a partial snapshot does not list that worker.
     hidden: Option<WorkerId>,
 }
 
 impl Whereabouts {
     fn of(place: Place) -> Self {
-        Self { ends: place.ends(), hidden: None }
+        Self { ends: place.ends(), kept: place.kept(), hidden: None }
     }
 
     /// Where a member is when the round begins, whether or not a partial snapshot lists it.
@@ -50,7 +52,10 @@ impl Whereabouts {
         member: TaskId,
     ) -> Self {
         let place = view.snapshot.task_row(member).map(|row| places[row]);
-        let migration = state.in_flight.get(&member).filter(|migration| migration.is_bound());
+        let own = state.in_flight.get(&member);
+        let under_way = || own.map(|migration| UnderWay::of(migration, None, &view.snapshot));
+        let kept = place.or_else(|| under_way().map(|own| own.place())).and_then(Place::kept);
+        let migration = own.filter(|migration| migration.is_bound());
         let row = |worker: WorkerId| view.snapshot.worker_row(worker);
         let ends = match (place, migration) {
             (Some(place), _) => place.ends(),
@@ -62,7 +67,7 @@ impl Whereabouts {
             (None, Some(Place::Unknown(worker))) => Some(worker),
             (None, _) => None,
         };
-        Self { ends, hidden }
+        Self { ends, kept, hidden }
     }
 }
 
@@ -261,13 +266,13 @@ impl AntiAffinityIndex {
         let [here, there] = at.ends;
         let is_last_only = there.is_some() && broken!("both_ends_in_transit");
         let here = if is_last_only { None } else { here };
-        for worker in [here, there].into_iter().flatten() {
+        for worker in [here, there, at.kept].into_iter().flatten() {
             self.there.entry(worker).or_default().insert(member);
         }
     }
 
     fn remove(&mut self, member: TaskId, at: Whereabouts) {
-        for worker in at.ends.into_iter().flatten() {
+        for worker in at.ends.into_iter().chain([at.kept]).flatten() {
             if let Some(members) = self.there.get_mut(&worker) {
                 members.remove(&member);
             }

@@ -49,7 +49,7 @@ impl<'a> UnderWay<'a> {
     pub(crate) fn place(&self) -> Place {
         let migration = self.migration.id();
         if self.phase == Phase::Released {
-            return Place::Stranded { migration };
+            return Place::Stranded { migration, from: self.from };
         }
         Place::Moving { migration, from: self.from, to: self.to }
     }

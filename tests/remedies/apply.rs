@@ -202,6 +202,15 @@ fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) 
     match remedy {
         Remedy::LeaveGroup(group) => leave(cluster, group, own),
         Remedy::FreeCompanion { group, task } => leave(cluster, group, task),
+        // The two ways take turns.
+        Remedy::ShowMember { group, task } if task.raw().is_multiple_of(2) => {
+            leave(cluster, group, task)
+        }
+        Remedy::ShowMember { task, .. } => {
+            cluster.tasks.retain(|other| other.id != task);
+            cluster.tasks.push(Task::new(task));
+            Some(())
+        }
         Remedy::MoveAway(task) => {
             cluster.task(task)?.placement = Placement::Unplaced;
             Some(())

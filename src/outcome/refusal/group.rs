@@ -21,6 +21,14 @@ pub enum GroupRefusal {
         /// The companion that cannot move.
         task: TaskId,
     },
+    /// The members of the group leave their workers together or not at all, and it is not known where one of them is: a
+    /// partial snapshot does not list it, or the host still shows it on its way though its migration is over.
+    UnknownMember {
+        /// The group.
+        group: GroupId,
+        /// The first such member.
+        task: TaskId,
+    },
     /// The task's companions move with it, and one of them may not go to this worker. The whole set is judged, so
     /// the worker may suit the task itself; ask [`Look::consider`](crate::engine::Look::consider) about the
     /// companion to learn its own refusal.
@@ -73,7 +81,10 @@ impl GroupRefusal {
     /// How far the refusal reaches.
     pub const fn reach(&self) -> Reach {
         match self {
-            Self::Companion { .. } | Self::Disruption { .. } | Self::Gang { .. } => Reach::Task,
+            Self::Companion { .. }
+            | Self::UnknownMember { .. }
+            | Self::Disruption { .. }
+            | Self::Gang { .. } => Reach::Task,
             Self::CompanionTarget { .. }
             | Self::Affinity { .. }
             | Self::AntiAffinity { .. }
@@ -85,6 +96,7 @@ impl GroupRefusal {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Companion { .. } => "companion",
+            Self::UnknownMember { .. } => "unknown member",
             Self::CompanionTarget { .. } => "companion target",
             Self::Affinity { .. } => "affinity",
             Self::AntiAffinity { .. } => "anti-affinity",
@@ -100,6 +112,7 @@ impl GroupRefusal {
             Self::Companion { group, task } | Self::CompanionTarget { group, task } => {
                 Remedy::FreeCompanion { group, task }
             }
+            Self::UnknownMember { group, task } => Remedy::ShowMember { group, task },
             Self::Affinity { group, .. } | Self::Gang { group } => Remedy::LeaveGroup(group),
             Self::AntiAffinity { task, .. } => Remedy::MoveAway(task),
             Self::Spread { group, skew, most } => {
@@ -117,6 +130,9 @@ impl fmt::Display for GroupRefusal {
         match *self {
             Self::Companion { group, task } => {
                 write!(f, "moves together with {group}, and {task} cannot move")
+            }
+            Self::UnknownMember { group, task } => {
+                write!(f, "{group} moves as a whole, and it is unknown where {task} is")
             }
             Self::CompanionTarget { group, task } => {
                 write!(f, "moves together with {group}, and {task} cannot go there")

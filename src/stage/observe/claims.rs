@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::model::hardware::HardwareSet;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::snapshot::{Phase, Placement, Snapshot, Task};
+use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
     Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
@@ -82,6 +82,10 @@ impl Rooms {
             Placement::On(worker) => Some(snapshot.worker_row(worker)),
             _ => None,
         };
+        if let Some(kept) = place.kept() {
+            let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
+            return Self { stopping: elsewhere, here: Some(kept), arriving: None };
+        }
         let [from, to] = place.ends();
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
         // target.
@@ -181,19 +185,22 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     }
 }
 
-/// Reserves room for a migration whose task the snapshot does not list. A task that no worker has needs none.
+/// Reserves room for a migration whose task the snapshot does not list. For a task that no worker has, only its source
+/// keeps room.
 fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
-    if migration.phase() == Phase::Released {
-        return;
-    }
-    count(ledger, if migration.interrupts() { from } else { None }, to);
-    for worker in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
+    let mut add = |worker: WorkerRow| {
         for column in 0..ledger.columns.len() {
             let claim = migration.claim().known(ledger.columns[column]).unwrap_or(0.0);
             ledger.row_mut(worker)[column].claimed += claim;
         }
+    };
+    if !own.is_bound() {
+        own.place().kept().into_iter().for_each(add);
+        return;
     }
+    from.into_iter().chain(to.filter(|to| Some(*to) != from)).for_each(&mut add);
+    count(ledger, if migration.interrupts() { from } else { None }, to);
     let device = to.zip(migration.device());
     if let Some(cell) = device.and_then(|(to, device)| ledger.device_mut(to, device)) {
         cell.arriving_bytes += migration.claim().known(ResourceId::GPU_MEMORY).unwrap_or(0.0);
@@ -205,15 +212,16 @@ fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
 fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) -> Vec<f64> {
     let width = ledger.columns.len();
     let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
-    for own in under_way.iter().filter(|own| own.is_bound()) {
+    for own in under_way {
         let UnderWay { migration, task, from, to, is_at_its_source, .. } = *own;
         let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
         let is_there = shown == Some(Placement::On(migration.to()));
         let is_twice = broken!("stated_room_is_taken_twice") && migration.from().is_some();
-        let comes = to.filter(|_| !is_there || is_twice);
+        let comes = to.filter(|_| own.is_bound() && (!is_there || is_twice));
         // If its target fails, the task goes home.
-        let has_left = !is_at_its_source && !is_there && from != to;
+        let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
+        let returns = returns.or(own.place().kept());
         for worker in comes.into_iter().chain(returns) {
             let row = worker.position() * width;
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {

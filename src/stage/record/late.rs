@@ -134,11 +134,9 @@ impl Stops<'_> {
                 let ours = self.ours.get(&group).copied().unwrap_or(0) * usize::from(known);
                 (unavailable as usize <= most as usize + ours).then_some(at)
             }
-            Rejection::Group(GroupRefusal::Companion { task, .. })
-                if self.state.in_flight.contains_key(&task) =>
-            {
-                Some(at)
-            }
+            Rejection::Group(
+                GroupRefusal::Companion { task, .. } | GroupRefusal::UnknownMember { task, .. },
+            ) if self.state.in_flight.contains_key(&task) => Some(at),
             Rejection::Group(GroupRefusal::Companion { task, .. })
                 if companions && !broken!("late_with_its_companions") =>
             {
