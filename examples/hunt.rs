@@ -1,6 +1,7 @@
 //! Looks for broken promises: `cargo run --release --example hunt --features testkit -- --rounds 100000 --seed 1 [--json
-//! FILE]`; plays a schedule again: `... -- --schedule FILE`. Ends with 1 if a promise is broken, with 2 if a file cannot be read or
-//! written. The model: [`evenkeel::testkit::hunt`].
+//! FILE]`; plays a schedule again: `... -- --schedule FILE`. The model: [`evenkeel::testkit::hunt`].
+//!
+//! Ends with 1 if a promise is broken, and with 2 if a file cannot be read or written.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
