@@ -185,7 +185,11 @@ impl<'a> Facts<'a> {
             flight.phase() == Phase::Released || self.retargeted.contains(&flight.id())
         });
         let kept = adrift.filter_map(|flight| Some((flight.task(), flight.from()?)));
-        kept.filter(|(_, from)| self.round.snapshot.worker(*from).is_some()).collect()
+        let snapshot = self.round.snapshot;
+        let may_be_there =
+            |task| snapshot.task(task).is_some() || snapshot.coverage() == Coverage::Partial;
+        let kept = kept.filter(|(_, from)| snapshot.worker(*from).is_some());
+        kept.filter(|(task, _)| may_be_there(*task)).collect()
     }
 
     /// Whether the snapshot shows a task without a worker.

@@ -9,7 +9,7 @@ use super::Place;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::rows::{Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::snapshot::{Phase, Snapshot, Task};
+use crate::snapshot::{Coverage, Phase, Snapshot, Task};
 use crate::state::{InFlight, Migration};
 
 /// A migration under way, and the rows of its task and its workers; `None` for what the snapshot does not list.
@@ -23,6 +23,8 @@ pub(crate) struct UnderWay<'a> {
     pub(crate) phase: Phase,
     pub(crate) since: Timestamp,
     pub(crate) is_at_its_source: bool,
+    /// Whether the task may still be there: a complete snapshot that does not list it says that it is not.
+    may_be_there: bool,
 }
 
 impl<'a> UnderWay<'a> {
@@ -37,6 +39,7 @@ impl<'a> UnderWay<'a> {
             phase: migration.phase(),
             since: migration.since(),
             is_at_its_source: migration.is_at_its_source(),
+            may_be_there: task.is_some() || snapshot.coverage() == Coverage::Partial,
         }
     }
 
@@ -49,7 +52,8 @@ impl<'a> UnderWay<'a> {
     pub(crate) fn place(&self) -> Place {
         let migration = self.migration.id();
         if self.phase == Phase::Released {
-            return Place::Stranded { migration, from: self.from };
+            let from = self.from.filter(|_| self.may_be_there);
+            return Place::Stranded { migration, from };
         }
         Place::Moving { migration, from: self.from, to: self.to }
     }

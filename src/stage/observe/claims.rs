@@ -186,7 +186,7 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
 }
 
 /// Reserves room for a migration whose task the snapshot does not list. For a task that no worker has, only its source
-/// keeps room.
+/// keeps room, and only if the snapshot is partial.
 fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
     let mut add = |worker: WorkerRow| {
