@@ -46,7 +46,8 @@ pub(super) fn is_sound_task(snapshot: &Snapshot, task: TaskId) -> bool {
 
 /// A finite amount from 0 up.
 pub(super) fn possible(amount: Option<f64>) -> Option<f64> {
-    amount.filter(|amount| amount.is_finite() && *amount >= 0.0)
+    // No count of bytes exceeds 2^64.
+    amount.filter(|amount| (0.0..=u64::MAX as f64).contains(amount))
 }
 
 fn device_sum(worker: &Worker, bytes: impl Fn(&Device) -> Option<u64>) -> Option<f64> {
