@@ -73,8 +73,8 @@ pub struct CostWeights {
     /// The cost of every move: 1 in `Config::default`, 2 in the specification. A larger value
     /// refuses moves of little use.
     pub base: f64,
-    /// How many seconds of running time (or lost work) cost one point, from 0.001 to 10^9: 40. Past moves are measured by
-    /// it too: a move with a downtime of 40 s has cost one point. A larger value makes lost work
+    /// How many seconds of running time (or lost work) cost one point, from 0.001 to 10^9: 40. Past moves are
+    /// measured by it too: a move with a downtime of 40 s has cost one point. A larger value makes lost work
     /// cheaper.
     pub seconds_per_point: f64,
     /// The most that running time costs: 3. At 0 it costs nothing.

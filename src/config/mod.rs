@@ -89,8 +89,8 @@ pub use transfer::Transfer;
 
 /// How the engine should behave.
 ///
-/// Every span is at most 10^9 seconds (32 years), and every weight and factor at most 10^6, so that whatever is computed
-/// from them is a number; [`check`](Self::check) names what is not.
+/// Every span is at most 10^9 seconds (32 years), and every weight and factor at most 10^6, so that whatever is
+/// computed from them is a number; [`check`](Self::check) names what is not.
 ///
 /// ```
 /// use evenkeel::{Config, Engine};

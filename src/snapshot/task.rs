@@ -278,8 +278,8 @@ pub struct Alternative {
     /// A CUDA device of at least this compute capability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_cuda_compute: Option<ComputeCapability>,
-    /// How fast the task runs by this alternative, relative to one CPU worker, from 10^-6 to 10^6. It replaces the speed that the hardware
-    /// table gives.
+    /// How fast the task runs by this alternative, relative to one CPU worker, from 10^-6 to 10^6. It replaces
+    /// the speed that the hardware table gives.
     pub speed: f64,
 }
 
