@@ -7,7 +7,7 @@ mod reader;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -64,7 +64,7 @@ const SHOWN: usize = 60;
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        write(self, &mut text);
+        write(self, &mut text)?;
         match text.char_indices().nth(SHOWN) {
             Some((end, _)) => write!(f, "{}...", text.get(..end).unwrap_or_default()),
             None => f.write_str(&text),
@@ -73,38 +73,36 @@ impl fmt::Display for Tree {
 }
 
 /// Adds a value to a text, as long as the text is not too long to be shown.
-fn write(tree: &Tree, text: &mut String) {
+fn write(tree: &Tree, text: &mut String) -> fmt::Result {
     if text.len() > 4 * SHOWN {
-        return;
+        return Ok(());
     }
     match tree {
-        Tree::Nothing => text.push_str("null"),
-        Tree::Switch(value) => text.push_str(&value.to_string()),
-        Tree::Whole(value) => text.push_str(&value.to_string()),
-        Tree::Negative(value) => text.push_str(&value.to_string()),
-        Tree::Number(value) => text.push_str(&value.to_string()),
+        Tree::Nothing => text.write_str("null"),
+        Tree::Switch(value) => write!(text, "{value}"),
+        Tree::Whole(value) => write!(text, "{value}"),
+        Tree::Negative(value) => write!(text, "{value}"),
+        Tree::Number(value) => write!(text, "{value}"),
         Tree::Text(value) => {
             let start: String = value.chars().take(SHOWN).collect();
-            let quoted = alloc::format!("{start:?}");
-            text.push_str(&quoted);
+            write!(text, "{start:?}")
         }
         Tree::List(values) => {
             text.push('[');
             for (nth, value) in values.iter().take(SHOWN).enumerate() {
                 text.push_str(if nth > 0 { ", " } else { "" });
-                write(value, text);
+                write(value, text)?;
             }
-            text.push(']');
+            text.write_char(']')
         }
         Tree::Record(fields) => {
             text.push('{');
             for (nth, (name, value)) in fields.iter().take(SHOWN).enumerate() {
                 text.push_str(if nth > 0 { ", " } else { "" });
-                let quoted = alloc::format!("{name:?}: ");
-                text.push_str(&quoted);
-                write(value, text);
+                write!(text, "{name:?}: ")?;
+                write(value, text)?;
             }
-            text.push('}');
+            text.write_char('}')
         }
     }
 }

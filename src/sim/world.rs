@@ -364,9 +364,9 @@ impl World {
                 What::Drain if self.machines[seat].present => {
                     self.machines[seat].stance = Stance::Accept;
                 }
-                What::Demand(_) | What::Drain => {}
                 What::Join => self.crash(seat),
                 What::Ambient(degrees) => self.machines[seat].ambient -= degrees,
+                What::Demand(_) | What::Drain => {}
             }
             self.settle(seat);
         }

@@ -47,7 +47,7 @@ fn read(tree: &Tree) -> Result<SnapshotBuilder, Fault> {
     builder.workers = reading.list("workers", Reading::worker);
     builder.tasks = reading.list("tasks", Reading::task);
     builder.groups = reading.list("groups", Reading::group);
-    builder.freezes = reading.list("freezes", |reading, entry| Some(reading.freeze(entry)));
+    builder.freezes = reading.list("freezes", |reading, freeze| Some(reading.freeze(freeze)));
     builder.classes = reading.list("classes", Reading::class);
     builder.reports = reading.list("reports", Reading::report);
     if reading.is_partial {
