@@ -90,9 +90,9 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
 }
 
 /// Whether, after a restart and before a snapshot has told of the task, the engine cannot know what a report is about.
-/// The state may be older than the release; then it is the target that failed, and to end the migration as if the source had would
-/// leave the task with no worker. Or the state is older than the start of the copy; then it is not the copy that
-/// failed. Or it is older than the end of the migration; then a release was answered before.
+/// The state may be older than the release; then it is the target that failed, and to end the migration as if the
+/// source had would leave the task with no worker. Or the state is older than the start of the copy; then it is not the
+/// copy that failed. Or it is older than the end of the migration; then a release was answered before.
 fn is_doubtful(migration: &Migration, report: &Report) -> bool {
     if !migration.is_unseen() {
         return false;

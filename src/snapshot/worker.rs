@@ -61,9 +61,9 @@ pub struct Worker {
     /// Its accelerators, each by itself: two devices of 16 GiB do not hold a task of 20 GiB. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
-    /// The capacity of the worker, per resource (units: [`ResourceId`]): 0, or from 10^-9 to 2^64. At most 64 resources, as in each list of
-    /// amounts; and at most 256 different ones in all records of a snapshot, of which those count that most records
-    /// name.
+    /// The capacity of the worker, per resource (units: [`ResourceId`]): 0, or from 10^-9 to 2^64. At most 64
+    /// resources, as in each list of amounts; and at most 256 different ones in all records of a snapshot, of which
+    /// those count that most records name.
     #[serde(default)]
     pub capacity: Amounts,
     /// The amounts that are reserved for tasks at the moment of the snapshot, whatever the age of the measurements. For

@@ -52,7 +52,7 @@ pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trus
 
 /// Whether too many workers are missing at once.
 enum Mass {
-    /// They are not. A partial snapshot does not show whether workers that were missing are back: since when they were.
+    /// They are not. If a partial snapshot leaves open whether those that were missing are back: since when they were.
     None(Option<Timestamp>),
     /// They are, and that is not believed.
     Doubted(Held),
@@ -77,19 +77,24 @@ fn mass(config: &Config, state: &State, snapshot: &Snapshot) -> Mass {
     let Some(section) = &config.safeguard else { return Mass::None(None) };
     let at = snapshot.at();
     let complete = snapshot.coverage() == Coverage::Complete;
-    let (mut known, mut missing) = (0, 0);
+    let (mut known, mut missing, mut unlisted) = (0, 0, 0);
     for (worker, track) in &state.tracks {
         let stance = snapshot.worker(*worker).map(|worker| worker.stance);
         if !is_expected(track, stance) {
             continue;
         }
         known += 1;
-        missing += u32::from(stance.map_or(complete, |stance| stance == Stance::Offline));
+        missing += u32::from(stance == Some(Stance::Offline));
+        unlisted += u32::from(stance.is_none());
     }
     // After a restart the clock may be earlier.
     let doubted = state.doubted_since.map(|since| since.min(at));
-    if is_few(missing, known, section.missing_share) || broken!("mass_disappearance") {
-        return Mass::None(doubted.filter(|_| !complete));
+    let is_few = |missing| is_few(missing, known, section.missing_share);
+    let away = missing + unlisted;
+    let missing = if complete { away } else { missing };
+    if is_few(missing) || broken!("mass_disappearance") {
+        let are_back = complete || is_few(away) && !broken!("partial_snapshot_shows_who_is_back");
+        return Mass::None(doubted.filter(|_| !are_back));
     }
     let since = doubted.unwrap_or(at);
     let until = since.after(section.believed_after);

@@ -50,6 +50,7 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     findings.need(said.is_some() == section.is_some(), || {
         format!("{missing} of {} are missing since {since}, and it says {said:?}", roll.len())
     });
+    back(round, findings);
     let Some((said, section)) = said.zip(section) else { return };
     let counts = (said.missing as usize, said.known as usize) == (missing, roll.len());
     let times = (said.since, said.until) == (since, since.after(section.believed_after));
@@ -58,6 +59,20 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     });
     findings.need(round.after.doubted_since == Some(since), || {
         format!("since {:?} is remembered, not {since}", round.after.doubted_since)
+    });
+}
+
+/// A snapshot that lists enough of the workers as present ends the doubt, a partial one too.
+fn back(round: &Round<'_>, findings: &mut Findings) {
+    let Some(section) = round.config.safeguard else { return };
+    let there = |id: &WorkerId| {
+        round.snapshot.worker(*id).is_some_and(|worker| worker.stance != Stance::Offline)
+    };
+    let roll = roll(round);
+    let away = roll.iter().filter(|(id, _)| !there(id)).count();
+    let enough = away <= 1 || (away as f64) < section.missing_share * roll.len() as f64;
+    findings.need(!enough || round.after.doubted_since.is_none(), || {
+        format!("all but {away} of {} workers are there, and it is in doubt", roll.len())
     });
 }
 

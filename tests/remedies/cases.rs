@@ -108,11 +108,16 @@ fn hardware() -> impl Strategy<Value = Case> {
     (strategies::configs(), clusters).prop_map(|(config, cluster)| pair_case(config, cluster))
 }
 
-/// Tasks that have moved a short while ago; without the rule that keeps them where they are, the one that keeps
-/// them from going back.
+/// Tasks that moved a short while ago. The rule that keeps them where they are does not count for a task whose
+/// worker drains; the one that keeps it from going back does. No cooldown ends later than one that begins now: the
+/// clock was not set back.
 fn cooling() -> impl Strategy<Value = Case> {
-    let recent = (101_000..700_000_u64, vec((1..7_u64, 101_000..700_000_u64), 0..4));
-    (strategies::configs(), one_way(), vec(recent, 1..14)).prop_map(|(config, cluster, recent)| {
+    let recent = (101_000..400_000_u64, vec((1..5_u64, 101_000..400_000_u64), 1..4));
+    let cases = (strategies::configs(), one_way(), vec(recent, 1..14), 0..4_usize);
+    cases.prop_map(|(config, mut cluster, recent, drained)| {
+        if let Some(worker) = cluster.workers.get_mut(drained) {
+            worker.stance = Stance::Drain;
+        }
         let cooldowns = (1..).zip(recent);
         let cooldowns = cooldowns.map(|(task, (until, left))| (task, Cooldown { until, left }));
         Case { cooldowns: cooldowns.collect(), ..pair_case(config, cluster) }
@@ -121,7 +126,7 @@ fn cooling() -> impl Strategy<Value = Case> {
 
 /// Tasks that were evicted, and came back a short while ago.
 fn back_again() -> impl Strategy<Value = Case> {
-    let until = vec(101_000..700_000_u64, 1..14);
+    let until = vec(101_000..400_000_u64, 1..14);
     (strategies::configs(), strategies::clusters(), until).prop_map(
         |(mut config, cluster, until)| {
             if let Some(limits) = &mut config.migration {
@@ -236,7 +241,7 @@ fn full_memory() -> impl Strategy<Value = Case> {
             config = config.without_cost_benefit();
         }
         let held = 64 * cluster.workers.len() as u64 - short;
-        let recent = Cooldown { until: 700_000, left: Vec::new() };
+        let recent = Cooldown { until: 400_000, left: Vec::new() };
         let cooldowns = (0..held).map(|nth| (10_000 + nth, recent.clone())).collect();
         Case { cooldowns, ..round_case(BUDGETS, config, cluster) }
     })
