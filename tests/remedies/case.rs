@@ -114,6 +114,16 @@ impl Case {
         }
     }
 
+    /// How many refusals of the task a round names; 0 if the question is asked of no round.
+    pub fn refusals(&self) -> usize {
+        let outcome = match self.door {
+            Door::Tick(_) => self.round(),
+            Door::Consider => None,
+        };
+        let rows = outcome.iter().flat_map(|outcome| &outcome.tally.refusals);
+        rows.flat_map(|row| &row.examples).filter(|it| it.task == self.task).count()
+    }
+
     /// Whether loads are not the only reason to move.
     pub fn moves_for_speed(&self) -> bool {
         self.config.hardware.as_ref().is_some_and(|section| section.upgrade.is_some())
