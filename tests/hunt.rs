@@ -1,27 +1,12 @@
 //! Random schedules against the independent model of a host: [`evenkeel::testkit::hunt`].
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
-
-use evenkeel::testkit::hunt::{Found, Kind, hunt, replay};
-
-/// What is still open and occurs in these rounds, each with its reason. Whoever mends the last schedule of a kind
-/// takes it out of this list.
-const OPEN: &[(Kind, &str)] =
-    &[(Kind::ToldTwice, "a placement that timed out is made elsewhere at once")];
-
-fn hunted() -> Found {
-    hunt(20_000, 7, |_| ())
-}
+use evenkeel::testkit::hunt::{hunt, replay};
 
 #[test]
-fn no_promise_is_broken_but_those_that_are_open() {
-    let found = hunted();
-    let open: BTreeSet<Kind> = OPEN.iter().map(|&(kind, _)| kind).collect();
-    let broken: BTreeSet<Kind> = found.violations.iter().map(|violation| violation.kind).collect();
-    let new: Vec<_> = found.violations.iter().filter(|found| !open.contains(&found.kind)).collect();
-    assert!(new.is_empty(), "{new:#?}");
-    assert_eq!(broken, open, "take out of OPEN what does not occur any more");
+fn no_promise_is_broken() {
+    let found = hunt(20_000, 7, |_| ());
+    assert!(found.violations.is_empty(), "{:#?}", found.violations);
     assert!(found.migrations > 1_000, "the engine has work to do: {}", found.migrations);
 }
 
