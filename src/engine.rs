@@ -394,6 +394,7 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
     let trust::Trust { snapshot: read, held, since, missing } =
         trust::trust(config, state, snapshot);
     let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
+    state.doubted_since = since;
     let Settled { commands, ended, ignored } =
         Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some(), missing);
     let mut survey = survey::survey(config, state, snapshot, true);
@@ -410,7 +411,7 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
         Some(section) => advice::advise(section, &context, ledger),
         None => Advised::default(),
     };
-    let pass = Pass { survey, plan, advised, commands, ended, held, doubted_since: since };
+    let pass = Pass { survey, plan, advised, commands, ended, held };
     Ok(record::record(config, state, pass))
 }
 

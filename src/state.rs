@@ -233,6 +233,11 @@ impl State {
         missing::absences(&self.missing, &self.tracks, &self.in_flight, snapshot)
     }
 
+    /// The workers that are missing with this snapshot, as if none had been missing before.
+    pub(crate) fn absences_from_now(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
+        missing::absences(&BTreeMap::new(), &self.tracks, &self.in_flight, snapshot)
+    }
+
     /// Forgets the absence of workers that nothing refers to any more.
     pub(crate) fn forget_absences(&mut self) {
         if self.missing.is_empty() {

@@ -151,6 +151,8 @@ impl Lifecycle<'_> {
                 Event::ShownInPhase(phase)
             }
             Placement::Moving { .. } => return None,
+            // Its copy may run there still.
+            Placement::Orphaned if has_copy_out_of_sight(snapshot, migration) => return None,
             Placement::Orphaned => {
                 Event::ShownOrphaned { unfit: closure(snapshot, migration.to()) }
             }
@@ -210,6 +212,9 @@ impl Lifecycle<'_> {
         let source_gone = migration.from().is_some_and(|from| snapshot.is_gone(from));
         if source_gone && own.is_at_its_source && !broken!("dead_source") {
             let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
+            if has_copy_out_of_sight(snapshot, migration) {
+                return None;
+            }
             let moves = migration.from() != Some(to);
             let on_target = moves && task.is_some_and(|task| task.placement == Placement::On(to));
             return Some(Ends::Known(Event::SourceGone {
@@ -323,6 +328,12 @@ fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
     let source = own.migration.from().filter(|_| own.is_at_its_source);
     let target = own.is_bound().then_some(own.migration.to());
     source.into_iter().chain(target).any(|worker| snapshot.is_awaited(worker))
+}
+
+/// Whether a copy may run on a target that is missing and not gone yet: nothing is ordered there, or elsewhere.
+fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
+    let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
+    is_copied && snapshot.is_awaited(migration.to()) && !broken!("grace_waits_for_a_copy")
 }
 
 /// Whether the source or the target of a migration is not in the snapshot.

@@ -1,5 +1,6 @@
 //! Does the worker have what this variant of the task needs, and room for it?
 
+use super::load::ROUNDING;
 use super::rule::{Answer, AskVariant, Variant};
 use crate::model::hardware::Hardware;
 use crate::model::resource::{ResourceId, whole};
@@ -126,8 +127,11 @@ pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footpri
         // An unknown capacity counts as zero.
         let unknown = if broken!("unknown_capacity_is_none") { f64::MAX } else { 0.0 };
         let capacity = cell.capacity.unwrap_or(unknown);
-        let free = capacity - cell.claimed;
-        if needed > free {
+        // What the worker has kept for the task is claimed already. The host may have placed others there meanwhile.
+        let kept = if footprint.is_kept { needed } else { 0.0 };
+        let free = capacity - cell.claimed + kept;
+        let is_over = footprint.is_kept && broken!("home_is_full");
+        if needed > free + ROUNDING * kept && !is_over {
             let resource = round.ledger.columns[column];
             return Err(FitRefusal::NoHeadroom { resource, needed, free, capacity }.into());
         }

@@ -35,7 +35,6 @@ pub(crate) struct Pass<'a> {
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) held: Option<Held>,
-    pub(crate) doubted_since: Option<Timestamp>,
 }
 
 /// Writes the round into State and returns its outcome.
@@ -79,7 +78,6 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks.saturating_add(1));
-    state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
     Outcome {
         version: Outcome::VERSION,
@@ -102,7 +100,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         late,
         in_flight: u32::try_from(state.in_flight.len()).unwrap_or(u32::MAX),
         bad_records: bad_records.collect(),
-        missing: missing(config, state, at),
+        missing: if pass.held.is_some() { Vec::new() } else { missing(config, state, at) },
         held: pass.held,
         mode: config.mode,
         proposed,

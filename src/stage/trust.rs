@@ -35,19 +35,22 @@ pub(crate) struct Trust {
 /// ago?
 pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trust {
     let grace = config.grace.filter(|_| !broken!("grace"));
-    match (mass(config, state, snapshot), grace) {
-        (Mass::Doubted(held), _) => {
+    let absences = || state.absences(snapshot);
+    let (since, missing) = match mass(config, state, snapshot) {
+        Mass::Doubted(held) => {
             let (snapshot, since) = (Some(snapshot.doubted()), Some(held.since));
-            Trust { snapshot, held: Some(held), since, ..Trust::default() }
+            return Trust { snapshot, held: Some(held), since, missing: absences() };
         }
-        (Mass::None(since), Some(grace)) => {
-            let missing = state.absences(snapshot);
-            Trust { snapshot: awaiting(snapshot, grace, &missing), missing, since, held: None }
+        // The grace period of those that are missing still begins when the snapshot is believed.
+        Mass::None(None) if state.doubted_since.is_some() && !broken!("grace_after_doubt") => {
+            (None, state.absences_from_now(snapshot))
         }
-        (Mass::None(since), None) => Trust { since, ..Trust::default() },
-        // They have stayed away for longer than any of them has to.
-        (Mass::Believed, _) => Trust::default(),
-    }
+        Mass::None(since) => (since, absences()),
+        // Those that have only just vanished have a grace period like any other.
+        Mass::Believed => (None, absences()),
+    };
+    let Some(grace) = grace else { return Trust { since, ..Trust::default() } };
+    Trust { snapshot: awaiting(snapshot, grace, &missing), missing, since, held: None }
 }
 
 /// Whether too many workers are missing at once.

@@ -14,11 +14,14 @@ use crate::snapshot::{Coverage, Stance};
 /// How long a worker has been missing from complete snapshots, this one included: since when, and from how many.
 fn absence(round: &Round<'_>, worker: WorkerId) -> (Timestamp, u32) {
     let at = round.snapshot.at();
-    let (since, snapshots) = match round.before.missing.get(&worker) {
+    // The grace period begins when the snapshot is believed.
+    let complete = round.snapshot.coverage() == Coverage::Complete;
+    let anew = round.before.doubted_since.is_some() && complete && !is_mass(round);
+    let (since, snapshots) = match round.before.missing.get(&worker).filter(|_| !anew) {
         Some(before) => (before.since.min(at), before.snapshots),
         None => (at, 0),
     };
-    (since, snapshots + u32::from(round.snapshot.coverage() == Coverage::Complete))
+    (since, snapshots + u32::from(complete))
 }
 
 /// The outcome names exactly the workers whose grace period lasts, each with the right figures, and the state remembers
@@ -49,8 +52,7 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
     }
     let told: BTreeSet<WorkerId> = said.iter().map(|missing| missing.worker).collect();
     findings.need(told.len() == said.len(), || format!("a worker is named twice in {said:?}"));
-    // A mass disappearance that is believed in the end is believed of all at once.
-    if snapshot.coverage() == Coverage::Partial || is_mass(round) {
+    if snapshot.coverage() == Coverage::Partial {
         return;
     }
     let ends = before.in_flight.values().flat_map(|it| it.from().into_iter().chain([it.to()]));

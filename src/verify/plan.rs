@@ -182,17 +182,16 @@ fn has_room(
         format!("{command}: nothing sensible is known of the target's load")
     });
     // The source of a task that no worker has keeps its room for it.
-    if account.kept.get(&task.id) == Some(&target.id) {
-        return;
-    }
+    let is_kept = account.kept.get(&task.id) == Some(&target.id);
     for resource in asked(task) {
         let needed = claim(task, target, resource);
-        let free = capacity(target, resource).unwrap_or(0.0) - account.claimed(target.id, resource);
+        let claimed = account.claimed(target.id, resource) - if is_kept { needed } else { 0.0 };
+        let free = capacity(target, resource).unwrap_or(0.0) - claimed;
         findings.need(needed <= 0.0 || needed <= about(free), || {
             format!("{command}: needs {needed} of {resource}, {free} are free")
         });
     }
-    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
+    let Some(bytes) = task.requirements.gpu_memory_bytes.filter(|_| !is_kept) else { return };
     if !accelerated(task, target) {
         return;
     }

@@ -37,10 +37,17 @@ impl Footprint {
         self.freed_at_source.get(column).copied().unwrap_or(self.load[column])
     }
 
-    /// Adds the footprint of another task.
+    /// The capacity of one column that is reserved beyond what the worker has kept.
+    pub(crate) fn reserves(&self, column: usize) -> f64 {
+        self.claim[column].filter(|_| !self.is_kept).unwrap_or(0.0)
+    }
+
+    /// Adds the footprint of another task. Nothing more is reserved for one that the worker has kept room for.
     pub(crate) fn add(&mut self, other: &Self) {
+        let claims = other.claim.iter().map(|claim| claim.filter(|_| !other.is_kept));
         if self.load.is_empty() {
-            self.claim.clone_from(&other.claim);
+            self.claim.clear();
+            self.claim.extend(claims);
             self.load.clone_from(&other.load);
             self.freed_at_source.clone_from(&other.freed_at_source);
             return;
@@ -53,8 +60,8 @@ impl Footprint {
         for (sum, load) in self.load.iter_mut().zip(&other.load) {
             *sum += load;
         }
-        for (sum, claim) in self.claim.iter_mut().zip(&other.claim) {
-            *sum = match (*sum, *claim) {
+        for (sum, claim) in self.claim.iter_mut().zip(claims) {
+            *sum = match (*sum, claim) {
                 (Some(sum), Some(claim)) => Some(sum + claim),
                 (sum, claim) => sum.or(claim),
             };

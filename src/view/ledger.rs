@@ -259,7 +259,7 @@ impl Ledger {
         from.into_iter().for_each(|from| self.remember(from));
         let projects = self.projects;
         for (column, cell) in self.row_mut(to).iter_mut().enumerate() {
-            cell.claimed += footprint.claim[column].unwrap_or(0.0);
+            cell.claimed += footprint.reserves(column);
             if projects && !broken!("ledger") {
                 cell.used = cell.used.map(|used| used + footprint.load[column]);
             }

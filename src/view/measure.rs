@@ -46,11 +46,7 @@ impl Ledger {
             out.freed_at_source = freed_at_source;
         } else {
             self.footprint_into(view.task_by(row, alternative), kinds, out);
-            if self.places[row].kept() == Some(to) {
-                // The worker has kept this room for the task.
-                out.is_kept = true;
-                out.claim.iter_mut().for_each(|claim| *claim = None);
-            }
+            out.is_kept = self.places[row].kept() == Some(to);
         }
     }
 }
