@@ -396,7 +396,7 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
     let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
     state.doubted_since = since;
     let Settled { commands, ended, ignored } =
-        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some(), missing);
+        Lifecycle::new(config, state).on_snapshot(&snapshot, missing);
     let mut survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
     let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;

@@ -214,7 +214,7 @@ impl State {
     }
 
     /// The tasks that were given back to the scheduler, as far as no snapshot has shown that it has them; and those of
-    /// which the host may still carry out such an order, because it was given more than once within `timeout`.
+    /// which the host may still carry out such an order, because it was given within `timeout`.
     pub(crate) fn given_back(
         &self,
         now: Timestamp,
@@ -222,20 +222,26 @@ impl State {
     ) -> impl Iterator<Item = TaskId> {
         let again = move |at: Timestamp| now <= at.after(timeout);
         let is_given_back = move |ended: &&EndedMigration| {
-            let may_come_late = ended.given_back_again.is_some_and(again);
+            let may_come_late = ended.last_requeue.is_some_and(again);
             ended.is_given_back() || (may_come_late && !broken!("given_back_twice_waits"))
         };
         self.ended.iter().filter(is_given_back).map(|ended| ended.task)
     }
 
-    /// The workers that are missing with this snapshot, and since when.
-    pub(crate) fn absences(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
-        missing::absences(&self.missing, &self.tracks, &self.in_flight, snapshot)
+    /// The workers that are missing with this snapshot, and since when. If the snapshot is in doubt, those that it lists
+    /// as out of reach are missing too.
+    pub(crate) fn absences(
+        &self,
+        snapshot: &Snapshot,
+        in_doubt: bool,
+    ) -> BTreeMap<WorkerId, Absence> {
+        missing::absences(&self.missing, (&self.tracks, &self.in_flight), snapshot, in_doubt)
     }
 
     /// The workers that are missing with this snapshot, as if none had been missing before.
     pub(crate) fn absences_from_now(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
-        missing::absences(&BTreeMap::new(), &self.tracks, &self.in_flight, snapshot)
+        let none = BTreeMap::new();
+        missing::absences(&none, (&self.tracks, &self.in_flight), snapshot, false)
     }
 
     /// Forgets the absence of workers that nothing refers to any more.
@@ -330,9 +336,10 @@ pub(crate) struct EndedMigration {
     pub(crate) last_orders: Vec<(Action, Cause)>,
     /// When they were given last.
     pub(crate) given: Timestamp,
-    /// When the host was last told again to give the task back; `None` if it was not told more than once.
+    /// When the host was last told to give the task back, if it may do so still: because it was told more than once, or
+    /// because a snapshot has shown the task elsewhere meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) given_back_again: Option<Timestamp>,
+    pub(crate) last_requeue: Option<Timestamp>,
     /// The last snapshot that showed the task at rest; `None` if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shown_at_rest: Option<AtRest>,

@@ -310,7 +310,7 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         is_settled: arrived || fate == Fate::Finished,
         last_orders: Vec::new(),
         given: at,
-        given_back_again: None,
+        last_requeue: None,
         shown_at_rest: migration.shown_at_rest(),
         source_still_holds: still_holds,
         placement_unknown_since_leaving: migration.from().filter(|_| by_scheduler && !arrived),

@@ -85,6 +85,12 @@ impl Lifecycle<'_> {
             let is_new = match left_to_do(config, in_flight, snapshot, ended) {
                 LeftToDo::Unknown | LeftToDo::Wait => return,
                 LeftToDo::Nothing(shown) => {
+                    // Wherever the task is now, the host may carry the order out yet.
+                    let is_queued = shown.is_some_and(|shown| shown.on.is_none());
+                    let may_come = ended.is_given_back() && !is_queued;
+                    if may_come && !broken!("given_back_may_come_late") {
+                        ended.last_requeue = Some(ended.given);
+                    }
                     ended.last_orders.clear();
                     ended.shown_at_rest = shown.or(ended.shown_at_rest);
                     return;
@@ -95,7 +101,7 @@ impl Lifecycle<'_> {
             };
             ended.given = snapshot.at();
             if !is_new && ended.is_given_back() {
-                ended.given_back_again = Some(snapshot.at());
+                ended.last_requeue = Some(snapshot.at());
                 if ended.id.epoch() != *epoch && !broken!("given_back_by_this_life") {
                     // A host that has seen a later migration of the task, which this life may not know of, ignores the
                     // old id.

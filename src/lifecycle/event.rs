@@ -141,8 +141,7 @@ impl Facts {
     /// The facts that `state` holds about a migration to which something happened `at` this moment.
     pub(super) fn of(state: &State, migration: &Migration, at: Timestamp) -> Self {
         let missing = |worker: WorkerId| {
-            let is_missing = state.missing.contains_key(&worker) && state.doubted_since.is_none();
-            is_missing && !broken!("grace_sends_nothing_there")
+            state.missing.contains_key(&worker) && !broken!("grace_sends_nothing_there")
         };
         let source = migration.from().filter(|from| !missing(*from));
         let source = source.and_then(|from| state.tracks.get(&from));

@@ -76,13 +76,11 @@ impl Lifecycle<'_> {
         Reply { commands, ended, ignored: ignored > 0, bad: None }
     }
 
-    /// Settles a snapshot: its reports, what its placements show, and what has taken too long. While the
-    /// engine holds back, migrations of workers that are out of sight do not time out, nor do those of workers that are
-    /// missing.
+    /// Settles a snapshot: its reports, what its placements show, and what has taken too long. Migrations of workers
+    /// that are missing do not time out.
     pub(crate) fn on_snapshot(
         mut self,
         snapshot: &Snapshot,
-        holds_back: bool,
         missing: BTreeMap<WorkerId, Absence>,
     ) -> Settled {
         if self.state.last.is_none() {
@@ -99,7 +97,7 @@ impl Lifecycle<'_> {
         self.notice_workers(snapshot, missing);
         self.adopt(snapshot);
         self.see_ended(snapshot);
-        self.observe(snapshot, holds_back);
+        self.observe(snapshot);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
         // A later report or placement in the same snapshot may have settled what an earlier one asked for: such

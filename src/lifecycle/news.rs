@@ -89,22 +89,27 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
     }
 }
 
-/// Whether, after a restart and before a snapshot has told of the task, the engine cannot know what a report is about.
+/// Whether a later life cannot know what a report on a migration of an earlier one is about: no snapshot has told of
+/// its task yet, or the report is older than the first that has.
+///
 /// The state may be older than the release; then it is the target that failed, and to end the migration as if the
-/// source had would leave the task with no worker. Or the state is older than the start of the copy; then it is not the
-/// copy that failed. Or it is older than the end of the migration; then a release was answered before.
+/// source had would leave the task with no worker. Or it is older than the way home; then it is not the target that runs
+/// the task. Or it is older than the end of the migration; then a release was answered before. The snapshot shows what
+/// came of it.
 fn is_doubtful(migration: &Migration, report: &Report) -> bool {
-    if !migration.is_unseen() {
-        return false;
-    }
-    let releasing = migration.phase() == Phase::Releasing;
-    let copies = migration.transport() == Transport::StartThenStop;
     match report.event {
-        Told::Failed { .. } | Told::Refused { .. } => {
-            releasing || (copies && !broken!("failure_of_a_copy_in_doubt"))
+        Told::Released { .. }
+        | Told::Running { .. }
+        | Told::Failed { .. }
+        | Told::Refused { .. } => {
+            !migration.is_known_at(report.at) && !broken!("reports_of_an_earlier_life")
         }
-        Told::Aborted { .. } => releasing || (copies && !broken!("abort_of_a_copy_in_doubt")),
-        Told::Released { .. } => !broken!("answered_release"),
+        // An operator's word is none of the past; but who has the task must be known.
+        Told::Aborted { .. } => {
+            let copies = migration.transport() == Transport::StartThenStop;
+            let where_it_is = migration.phase() == Phase::Releasing || copies;
+            migration.is_unseen() && where_it_is && !broken!("abort_of_a_copy_in_doubt")
+        }
         _ => false,
     }
 }

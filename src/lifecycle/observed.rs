@@ -50,7 +50,7 @@ impl Lifecycle<'_> {
 
     /// Observes all migrations under way. The event of one migration changes no other one, except that it
     /// may make room.
-    pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
+    pub(super) fn observe(&mut self, snapshot: &Snapshot) {
         let all = under_way(&self.state.in_flight, snapshot);
         let mut rooms = rooms(&all, snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
@@ -91,7 +91,7 @@ impl Lifecycle<'_> {
             if ordered.contains(&own.migration.id()) && !broken!("overdue_at_once") {
                 return None;
             }
-            let event = self.of_time(snapshot, own, holds_back)?;
+            let event = self.of_time(snapshot, own)?;
             Some((own.migration.id(), event, snapshot.at()))
         });
         let overdue: Vec<Observation> = overdue.collect();
@@ -145,9 +145,7 @@ impl Lifecycle<'_> {
                         && phase == Phase::Released
                         && !broken!("released_for_an_earlier_one")) =>
             {
-                // A later life has not asked before it knew: what failed before that is no answer to it.
-                let inherited = id.epoch() != self.state.epoch && !broken!("asked_when_released");
-                at = if inherited { at } else { shown_since.min(at).max(since) };
+                at = shown_since.min(at).max(since);
                 Event::ShownInPhase(phase)
             }
             Placement::Moving { .. } => return None,
@@ -209,6 +207,10 @@ impl Lifecycle<'_> {
     ) -> Option<Ends> {
         let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
+        // Who has the task may have changed since the state was saved.
+        if migration.is_unseen() && !broken!("unseen_loses_no_worker") {
+            return None;
+        }
         let source_gone = migration.from().is_some_and(|from| snapshot.is_gone(from));
         if source_gone && own.is_at_its_source && !broken!("dead_source") {
             let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
@@ -253,7 +255,7 @@ impl Lifecycle<'_> {
     }
 
     /// Whether the course has taken too long.
-    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
+    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Event> {
         let UnderWay { migration, task, phase, since, .. } = *own;
         let timeout = self.config.timeout();
         let is_in_time =
@@ -263,10 +265,6 @@ impl Lifecycle<'_> {
         }
         let is_unseen = migration.is_unseen() && !broken!("unseen_is_not_overdue");
         if is_unseen || is_in_time(migration.waits_since()) {
-            return None;
-        }
-        let unseen = holds_back && is_out_of_sight(own);
-        if unseen && !broken!("mass_disappearance_stops_the_clock") {
             return None;
         }
         if waits(snapshot, own) && !broken!("grace_stops_the_clock") {
@@ -334,11 +332,6 @@ fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
 fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
     let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
     is_copied && snapshot.is_awaited(migration.to()) && !broken!("grace_waits_for_a_copy")
-}
-
-/// Whether the source or the target of a migration is not in the snapshot.
-fn is_out_of_sight(own: &UnderWay<'_>) -> bool {
-    own.to.is_none() || (own.from.is_none() && own.migration.from().is_some())
 }
 
 /// Why a target does not take the task that is on its way there.

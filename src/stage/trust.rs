@@ -35,19 +35,21 @@ pub(crate) struct Trust {
 /// ago?
 pub(crate) fn trust(config: &Config, state: &State, snapshot: &Snapshot) -> Trust {
     let grace = config.grace.filter(|_| !broken!("grace"));
-    let absences = || state.absences(snapshot);
+    let absences = |in_doubt| state.absences(snapshot, in_doubt);
     let (since, missing) = match mass(config, state, snapshot) {
         Mass::Doubted(held) => {
-            let (snapshot, since) = (Some(snapshot.doubted()), Some(held.since));
-            return Trust { snapshot, held: Some(held), since, missing: absences() };
+            let missing = absences(true);
+            let read = snapshot.doubted().awaiting(missing.keys().copied().collect());
+            let since = Some(held.since);
+            return Trust { snapshot: Some(read), held: Some(held), since, missing };
         }
         // The grace period of those that are missing still begins when the snapshot is believed.
         Mass::None(None) if state.doubted_since.is_some() && !broken!("grace_after_doubt") => {
             (None, state.absences_from_now(snapshot))
         }
-        Mass::None(since) => (since, absences()),
+        Mass::None(since) => (since, absences(false)),
         // Those that have only just vanished have a grace period like any other.
-        Mass::Believed => (None, absences()),
+        Mass::Believed => (None, absences(false)),
     };
     let Some(grace) = grace else { return Trust { since, ..Trust::default() } };
     Trust { snapshot: awaiting(snapshot, grace, &missing), missing, since, held: None }

@@ -36,7 +36,7 @@ impl State {
             |ended| {
                 ended.at = ended.at.min(now);
                 ended.given = ended.given.min(now);
-                not_later(&mut ended.given_back_again);
+                not_later(&mut ended.last_requeue);
                 not_later(&mut ended.requested_at);
                 ended.shown_at_rest = ended.shown_at_rest.map(|shown| shown.not_after(now));
             },

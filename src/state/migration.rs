@@ -313,6 +313,16 @@ impl Migration {
         matches!(self.inherited, Some(Inherited::Unseen))
     }
 
+    /// Whether what happened at this moment is known to be news: this life began the migration, or a snapshot of no
+    /// later moment has told of its task.
+    pub(crate) fn is_known_at(&self, at: Timestamp) -> bool {
+        match self.inherited {
+            None => true,
+            Some(Inherited::Unseen) => false,
+            Some(Inherited::Seen(seen)) => at >= seen,
+        }
+    }
+
     /// Since when this life has waited for the present step: not before it knew of it.
     pub(crate) fn waits_since(&self) -> Timestamp {
         match self.inherited {

@@ -43,12 +43,13 @@ impl Absence {
 }
 
 /// The workers that may be missing with this snapshot and are not known to be gone: the tracked ones, and the ends of
-/// migrations under way, those that the host shows among them.
+/// migrations under way, those that the host shows among them. A snapshot in doubt may be wrong in what it lists as out
+/// of reach, too.
 pub(super) fn absences(
     before: &BTreeMap<WorkerId, Absence>,
-    tracks: &BTreeMap<WorkerId, Track>,
-    in_flight: &InFlight,
+    (tracks, in_flight): (&BTreeMap<WorkerId, Track>, &InFlight),
     snapshot: &Snapshot,
+    in_doubt: bool,
 ) -> BTreeMap<WorkerId, Absence> {
     let is_known = |worker: &WorkerId| {
         let known = tracks.get(worker);
@@ -59,13 +60,13 @@ pub(super) fn absences(
         _ => None,
     });
     let ends = ends(in_flight).chain(shown.flatten());
-    let unlisted = |worker: &WorkerId| snapshot.worker_row(*worker).is_none();
-    // What only a partial snapshot leaves out has not begun to be missing.
-    let begins = |worker: &WorkerId| {
-        snapshot.coverage() == Coverage::Complete || before.contains_key(worker)
+    let is_absent = |worker: &WorkerId| match snapshot.worker(*worker) {
+        Some(listed) => in_doubt && listed.stance == Stance::Offline,
+        // What only a partial snapshot leaves out has not begun to be missing.
+        None => snapshot.coverage() == Coverage::Complete || before.contains_key(worker),
     };
     let all = tracks.keys().copied().chain(ends);
-    let all = all.filter(|worker| unlisted(worker) && begins(worker) && is_known(worker));
+    let all = all.filter(|worker| is_absent(worker) && is_known(worker));
     all.map(|worker| (worker, Absence::with(before.get(&worker), snapshot))).collect()
 }
 
