@@ -98,11 +98,14 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
 /// came of it.
 fn is_doubtful(migration: &Migration, report: &Report) -> bool {
     match report.event {
-        Told::Released { .. }
-        | Told::Running { .. }
-        | Told::Failed { .. }
-        | Told::Refused { .. } => {
+        Told::Released { .. } | Told::Failed { .. } | Told::Refused { .. } => {
             !migration.is_known_at(report.at) && !broken!("reports_of_an_earlier_life")
+        }
+        // Hosts need not show that a copy runs; but it is the copy that runs only if it was asked for before.
+        Told::Running { .. } => {
+            let is_of_before = migration.is_inherited() && report.at < migration.since();
+            let is_doubtful = migration.is_unseen() || is_of_before;
+            is_doubtful && !broken!("running_of_an_earlier_life")
         }
         // An operator's word is none of the past; but who has the task must be known.
         Told::Aborted { .. } => {

@@ -307,6 +307,11 @@ impl Migration {
         self.started
     }
 
+    /// Whether an earlier life began it.
+    pub(crate) const fn is_inherited(&self) -> bool {
+        self.inherited.is_some()
+    }
+
     /// Whether the state is all that is known of it: an earlier life began it, and no snapshot of this life has told of
     /// its task.
     pub(crate) const fn is_unseen(&self) -> bool {

@@ -1,8 +1,7 @@
 //! How much of every worker is reserved?
 //!
 //! A worker's own statement counts, or else the claims of its tasks. A migration reserves room on its source and its
-//! target until it is known where the task is. A worker with tasks of 2 and 3 processors that is the target of a task
-//! of
+//! target until it is known where the task is. A worker with tasks of 2 and 3 processors that is the target of a task of
 //! 4 has 9 reserved; if it states 6, and does not show the third task yet, 6 + 4 = 10.
 
 use alloc::collections::BTreeMap;
@@ -11,7 +10,7 @@ use alloc::vec::Vec;
 use crate::model::hardware::HardwareSet;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::snapshot::{Placement, Snapshot, Task};
+use crate::snapshot::{Phase, Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
     Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
@@ -32,7 +31,12 @@ pub(super) fn claims(
         let as_here = variants.map_or(task, Variants::current);
         let own = moved.next_if(|own| own.task == Some(row));
         let migration = own.map(|own| own.migration);
-        let Rooms { stopping, here, arriving } = Rooms::of(snapshot, task, ledger.places[row]);
+        let Rooms { stopping, here, arriving, called_off } =
+            Rooms::of(snapshot, task, ledger.places[row]);
+        if let Some(worker) = called_off {
+            let kinds = workers[worker].kinds;
+            claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
+        }
         if let Some(worker) = stopping {
             let kinds = workers[worker].kinds;
             claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
@@ -74,6 +78,8 @@ struct Rooms {
     here: Option<WorkerRow>,
     /// The worker that the task is on its way to.
     arriving: Option<WorkerRow>,
+    /// The target that was told to forget the task, as long as the host shows it bound for there.
+    called_off: Option<WorkerRow>,
 }
 
 impl Rooms {
@@ -84,9 +90,23 @@ impl Rooms {
         };
         if let Some(kept) = place.kept() {
             let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
-            return Self { stopping: elsewhere, here: Some(kept), arriving: None };
+            return Self {
+                stopping: elsewhere,
+                here: Some(kept),
+                arriving: None,
+                called_off: None,
+            };
         }
         let [from, to] = place.ends();
+        let bound = match task.placement {
+            Placement::Moving { to, phase: Phase::Assigned, .. } => snapshot.worker_row(to),
+            _ => None,
+        };
+        let called_off = bound.filter(|bound| {
+            let is_under_way = matches!(place, Place::Moving { .. });
+            let counts = is_under_way && !broken!("called_off_keeps_its_room");
+            counts && ![from, to].contains(&Some(*bound))
+        });
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
         // target.
         let is_possible = |here: &WorkerRow| {
@@ -99,7 +119,7 @@ impl Rooms {
         let is_copied = shown_on.is_some() && (shown_at.is_none() || shown_at == to);
         let stopping = from.filter(|from| is_copied && shown_at != Some(*from));
         let here = if stopping.is_none() { shown_at.or(from) } else { shown_at };
-        Self { stopping, here, arriving }
+        Self { stopping, here, arriving, called_off }
     }
 }
 

@@ -43,6 +43,8 @@ struct Way {
     task: TaskId,
     from: Option<WorkerId>,
     to: Option<WorkerId>,
+    /// Whether its source runs it until a copy runs: an orphan does not go back there.
+    is_copied: bool,
 }
 
 /// Where each task counts.
@@ -109,7 +111,8 @@ impl Ledger {
         }
         for command in commands {
             let Some((from, to)) = ends(command) else { continue };
-            let way = Way { task: command.task, from, to: Some(to) };
+            let is_copied = matches!(command.action, Action::Start { .. });
+            let way = Way { task: command.task, from, to: Some(to), is_copied };
             self.under_way.entry(command.migration).or_insert(way).to = Some(to);
         }
     }
@@ -146,6 +149,10 @@ impl Ledger {
             self.were_gone.extend(way.from.iter().filter(|from| !is_there(from)));
             way.from = way.from.filter(is_there);
             way.to = way.to.filter(is_there);
+            let placement = snapshot.task(way.task).map(|task| task.placement);
+            if way.is_copied && placement == Some(Placement::Orphaned) {
+                way.from = None;
+            }
         }
         self.whole_groups(snapshot, commands)?;
         if snapshot.coverage() == Coverage::Complete {
