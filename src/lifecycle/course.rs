@@ -288,6 +288,10 @@ fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
 
 fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
     match course {
+        // Its copy does not run either, and its target would not start it again.
+        Stopping { .. } if facts.target != Target::Open && !broken!("orphan_of_a_copy") => {
+            enter(Unplaced).and(Abort(facts.to, unfit))
+        }
         // Nobody was told to run it: its target is told now.
         Copying { .. } | Stopping { .. } => source_lost(course, unfit, true, facts),
         Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(Fate::Failed),

@@ -238,6 +238,11 @@ impl AffinityIndex {
         let others_at = |members: Option<&BTreeSet<TaskId>>| {
             members.is_some_and(|members| members.iter().any(|member| *member != own))
         };
+        // A companion that is on its way to the task's own worker would be left alone there.
+        let left = here.filter(|here| *here != to && others_at(self.arriving.get(here)));
+        if let Some(here) = left.filter(|_| !broken!("arriving_companion_is_left")) {
+            return Some(Elsewhere::Listed(here));
+        }
         if others_at(self.resting.get(&to)) || others_at(self.arriving.get(&to)) {
             return None;
         }
