@@ -89,12 +89,13 @@ impl Lifecycle<'_> {
             self.state.set_clock_back(snapshot.at(), cooldown);
         }
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
+        self.state.missing = missing;
         self.catch_up(snapshot);
         self.note_at_rest(snapshot);
         for report in snapshot.reports() {
             self.read(report, latest);
         }
-        self.notice_workers(snapshot, missing);
+        self.notice_workers(snapshot);
         self.adopt(snapshot);
         self.see_ended(snapshot);
         self.observe(snapshot);

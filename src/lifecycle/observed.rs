@@ -14,7 +14,7 @@ use crate::model::rows::{Column, Row, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
-use crate::state::{Absence, Course, Migration, State, Track};
+use crate::state::{Course, Migration, State, Track};
 use crate::view::{self, UnderWay, under_way};
 
 use super::apply::Lifecycle;
@@ -23,12 +23,7 @@ use super::news::at_rest;
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
-    pub(super) fn notice_workers(
-        &mut self,
-        snapshot: &Snapshot,
-        missing: BTreeMap<WorkerId, Absence>,
-    ) {
-        self.state.missing = missing;
+    pub(super) fn notice_workers(&mut self, snapshot: &Snapshot) {
         let partial = snapshot.coverage() == Coverage::Partial;
         if !partial {
             for (id, track) in &mut self.state.tracks {

@@ -12,7 +12,7 @@ use crate::round::Round;
 use crate::view::Footprint;
 
 /// Tolerates the rounding error of subtracting and adding the same amount.
-pub(super) const ROUNDING: f64 = 1e-9;
+const ROUNDING: f64 = 1e-9;
 
 /// After the moves chosen so far, the source is still loaded enough to donate.
 pub(super) fn source_still_donates(round: &Round<'_>, effect: &Effect<'_>) -> Answer {

@@ -1,6 +1,5 @@
 //! Does the worker have what this variant of the task needs, and room for it?
 
-use super::load::ROUNDING;
 use super::rule::{Answer, AskVariant, Variant};
 use crate::model::hardware::Hardware;
 use crate::model::resource::{ResourceId, whole};
@@ -130,8 +129,10 @@ pub(crate) fn headroom_for(round: &Round<'_>, to: WorkerRow, footprint: &Footpri
         // What the worker has kept for the task is claimed already. The host may have placed others there meanwhile.
         let kept = if footprint.is_kept { needed } else { 0.0 };
         let free = capacity - cell.claimed + kept;
+        // Of adding and subtracting the same amount.
+        let rounding = if footprint.is_kept { 8.0 * f64::EPSILON * capacity } else { 0.0 };
         let is_over = footprint.is_kept && broken!("home_is_full");
-        if needed > free + ROUNDING * kept && !is_over {
+        if needed > free + rounding && !is_over {
             let resource = round.ledger.columns[column];
             return Err(FitRefusal::NoHeadroom { resource, needed, free, capacity }.into());
         }
