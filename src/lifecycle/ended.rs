@@ -179,9 +179,9 @@ fn left_to_do(
     match task.placement {
         // By this migration, or by an earlier one whose order came late.
         Placement::Moving { migration, from, to, phase, since } if migration <= ended.id => {
-            // A task that is released after it had arrived has not arrived.
-            let is_settled = ended.is_settled
-                && (since <= ended.at || phase != Phase::Released || broken!("settled_for_ever"));
+            // A task whose source goes on with the migration after it had arrived has not arrived.
+            let goes_on = since > ended.at && phase != Phase::Assigned;
+            let is_settled = ended.is_settled && (!goes_on || broken!("settled_for_ever"));
             let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
             let copies = from.is_some()
                 && Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop;

@@ -131,6 +131,22 @@ impl Lifecycle<'_> {
                 return None;
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
+            // It was asked after all: an order reached the host late, and its answer decides.
+            Placement::Moving {
+                migration: shown,
+                phase: Phase::Assigned,
+                to,
+                since: asked,
+                ..
+            } if shown == id
+                && asked > since
+                && expected == Phase::Released
+                && !snapshot.is_gone(to)
+                && !broken!("asked_after_all") =>
+            {
+                at = asked.min(at);
+                Event::AssignedTo { to }
+            }
             // The host is in the phase that the engine assumes.
             Placement::Moving { phase, .. } if phase == expected => return None,
             // A release that an earlier migration of the task asked for is one all the same: its word came late.

@@ -200,6 +200,7 @@ impl Play {
         });
         self.owes_repeats = snapshot.coverage() == Coverage::Partial;
         self.note(|_| format!("  repeats {} outstanding", outstanding.len()));
+        self.ledger.hear(&outstanding, &[]);
         self.send(snapshot.at(), &outstanding, true);
     }
 
