@@ -44,8 +44,8 @@ pub use look::Look;
 ///    commands of earlier ones. Keep one fence for the whole host, not one per worker: a worker that
 ///    has not heard of the later migration would still obey the earlier one.
 /// 7. After a restart, tick once, then report, and repeat [`outstanding`](Self::outstanding); if the first snapshot
-///    was partial, repeat what is new in it after the next ones, until one was complete. Before a snapshot tells of a
-///    task, a release of it may be answered already, and is ignored.
+///    was partial, repeat what is new in it after the next ones, until one was complete. What happened to a task before
+///    the first snapshot that tells of it is read from that snapshot, and not from reports.
 /// 8. Show a task that is on its way as [`Placement::Moving`](crate::snapshot::Placement::Moving), in the phase that
 ///    the host knows of: what the engine was not told, it learns from there. An
 ///    [orphaned](crate::snapshot::Placement::Orphaned) task is one that no worker runs or was told to run.
