@@ -784,6 +784,41 @@ proptest! {
     }
 }
 
+/// `cargo test --release --test properties -- --ignored --nocapture random_starts`.
+#[test]
+#[ignore = "a measurement: it takes minutes"]
+fn ten_thousand_random_starts_fall_silent() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = strategies::constant_histories();
+    let (mut last, mut most, mut again) = ((0, 0), (0, 0), Vec::new());
+    for start in 0..10_000 {
+        let mut history = strategy.new_tree(&mut runner).unwrap().current();
+        history.config = Config::default();
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        let mut moved: BTreeMap<TaskId, usize> = BTreeMap::new();
+        let mut round = 0;
+        history.play(&mut |input| {
+            let output = engine.apply(&input);
+            if let Output::Outcome(outcome) = &output {
+                round += 1;
+                for command in outcome.begun() {
+                    *moved.entry(command.task).or_default() += 1;
+                    last = last.max((round, start));
+                }
+            }
+            output
+        });
+        most = most.max((moved.values().sum(), start));
+        again.extend(moved.values().any(|times| *times > 1).then_some(start));
+    }
+    println!("the last move of all was in round {} of 60, of start {}", last.0, last.1);
+    println!("the most moves of one start were {}, of start {}", most.0, most.1);
+    println!("a task moved twice in {} starts, among them {:?}", again.len(), again.iter().take(5));
+    assert!(last.0 <= 40, "the last twenty minutes are silent");
+    // Not yet none: a second move, after the cooldown, evens out what the first has left.
+    assert!(again.len() <= 200, "a task moves twice in at most 2 of 100 starts");
+}
+
 // ---------------------------------------------------------------- 7. what is free (all remedies: tests/remedies.rs)
 
 /// The verdict on the first task of the cluster going to the worker in this row.
