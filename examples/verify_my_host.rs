@@ -57,10 +57,13 @@ struct Machine {
     runs: Vec<TaskId>,
 }
 
-/// A task: its record, whose placement snapshots show, and the last migration that was obeyed.
+/// A task: its record, whose placement snapshots show.
 struct Job {
     record: Task,
+    /// The last migration that was obeyed.
     fence: Option<MigrationId>,
+    /// The migration that started the task where it runs.
+    run_by: Option<MigrationId>,
 }
 
 /// A host, with its workers.
@@ -83,7 +86,8 @@ impl MyHost {
             let machine = Machine { record: record.clone(), is_up: true, inbox: Vec::new(), runs };
             (record.id, machine)
         };
-        let job = |record: &Task| (record.id, Job { record: record.clone(), fence: None });
+        let job =
+            |record: &Task| (record.id, Job { record: record.clone(), fence: None, run_by: None });
         Self {
             bug,
             now: start.at,
@@ -117,10 +121,13 @@ impl MyHost {
         self.machines.get(&worker).is_some_and(|machine| machine.runs.contains(&task))
     }
 
-    /// Puts a command into the inbox of a worker, unless the worker is asked for the same there. (`Assign` and `Place` ask
+    /// Puts a command into the inbox of a worker, and takes earlier ones out of all others; unless the worker is asked for the same there. (`Assign` and `Place` ask
     /// for the same.)
     fn send(&mut self, worker: WorkerId, command: &Command) {
         let letter = Letter { command: *command, sent: self.now };
+        for (id, machine) in &mut self.machines {
+            machine.inbox.retain(|letter| *id == worker || letter.command.task != command.task);
+        }
         let Some(machine) = self.machines.get_mut(&worker) else { return };
         let releases = |command: &Command| matches!(command.action, Action::Release { .. });
         let is_same = |it: &Letter| {
@@ -148,9 +155,14 @@ impl MyHost {
     fn start(&mut self, command: &Command, to: WorkerId) {
         let Command { migration, task, .. } = *command;
         let is_up = self.machines.get(&to).is_some_and(|machine| machine.is_up);
+        // Another worker took it after all, when it was asked again.
+        let is_elsewhere = self.copies(task).iter().any(|worker| *worker != to);
+        let is_done = self.jobs[&task].run_by == Some(migration) && is_elsewhere;
         if self.runs(to, task) && self.bug != Some(Bug::StartsTwice) {
             self.show(task, Placement::On(to));
             self.say(Event::Running { migration });
+        } else if is_done {
+            self.say(Event::Refused { migration });
         } else if is_up {
             self.show_moving(command, to, Phase::Assigned);
             self.send(to, command);
@@ -209,6 +221,7 @@ impl MyHost {
             self.say(Event::Released { migration });
         } else {
             machine.runs.push(task);
+            self.jobs.entry(task).and_modify(|job| job.run_by = Some(migration));
             self.show(task, Placement::On(worker));
             if self.bug != Some(Bug::ReportsTooEarly) {
                 self.say(Event::Running { migration });

@@ -170,8 +170,9 @@ impl HostUnderTest for Tested {
     }
 
     fn schedule(&mut self) {
-        let stranded = self.host.stranded();
-        for task in stranded.into_iter().filter(|it| self.host.unplaced.contains(&it.raw())) {
+        let mut mine = self.host.stranded();
+        mine.retain(|task| self.host.unplaced.contains(&task.raw()));
+        for task in mine {
             let first = self.host.fleet.cluster.ready().next().map(|plan| WorkerId::new(plan.id));
             if let Some(worker) = first {
                 self.host.schedule(task, worker);

@@ -172,8 +172,9 @@ impl<C: Workers> Host<C> {
             return true;
         }
         let is_leaving = place == Some(Place::Leaving(from.raw()));
-        if !(is_leaving && is_known) {
-            self.begin(task, id, Some(from), to, Phase::Releasing);
+        match self.moves.get_mut(&task) {
+            Some(underway) if is_leaving && is_known => underway.is_over = false,
+            _ => self.begin(task, id, Some(from), to, Phase::Releasing),
         }
         is_leaving || (place == Some(Place::On(from.raw())) && self.fleet.release(task))
     }
@@ -287,7 +288,7 @@ fn failed(migration: MigrationId) -> Event {
 
 /// Where a task is, in the engine's words.
 fn placement(entry: &Entry, underway: Option<&Move>, unplaced: &[u64]) -> Placement {
-    if let Some(Move { id, from, to, phase, since }) = underway.copied() {
+    if let Some(Move { id, from, to, phase, since, .. }) = underway.copied() {
         let phase = match entry.place {
             Place::Held => Phase::Released,
             _ => phase,

@@ -262,6 +262,19 @@ impl Books {
         self.says(Duty::Fence, &format!("{change}, by `{command}`, which {by} has overtaken"))
     }
 
+    /// A command that was overtaken has arrived, and snapshots show the task as they did before, or not.
+    pub(super) fn is_unmoved(
+        &self,
+        late: &Command,
+        before: Option<Placement>,
+        after: Option<Placement>,
+    ) -> Result<(), Breach> {
+        if before == after {
+            return Ok(());
+        }
+        Err(self.obeyed(late, "snapshots show it elsewhere or in another phase"))
+    }
+
     /// Everything that was on its way to a worker has arrived and is answered.
     pub(super) fn worked(&mut self, worker: WorkerId, now: Timestamp) -> Result<(), Breach> {
         let Some(asked) = self.asked.filter(|asked| asked.worker == worker) else { return Ok(()) };
@@ -353,7 +366,6 @@ impl Books {
     pub(super) fn shown(&self, placement: Placement, now: Timestamp) -> Result<(), Breach> {
         let wrong = |why: String| Err(self.says(Duty::Placements, &why));
         let pending = self.pending(now);
-        let to_start = pending.filter(Asked::starts);
         match placement {
             Placement::On(worker) if !self.copies.contains(&worker) => {
                 wrong(format!("a snapshot shows it on {worker}, which does not run it"))
@@ -368,34 +380,41 @@ impl Books {
                 None => Ok(()),
             },
             Placement::Moving { migration, phase, .. } => self.shown_moving(migration, phase),
-            Placement::Unplaced | Placement::Orphaned => {
-                let name = if placement == Placement::Orphaned { "orphaned" } else { "unplaced" };
-                match (self.copies.first(), to_start, self.released) {
-                    (Some(worker), ..) => {
-                        wrong(format!("a snapshot shows it as {name}, but {worker} runs it"))
-                    }
-                    (None, Some(Asked { command, .. }), _) => wrong(format!(
-                        "a snapshot shows it as {name}, but `{}` is on its way",
-                        shown(&command)
-                    )),
-                    (None, None, Some(migration)) if placement == Placement::Unplaced => {
-                        wrong(format!("a snapshot shows it as {name}, but {migration} moves it"))
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Placement::Orphaned => self.shown_nowhere("orphaned", pending, None),
+            Placement::Unplaced => self.shown_nowhere("unplaced", pending, self.released),
         }
+    }
+
+    fn shown_nowhere(
+        &self,
+        name: &str,
+        pending: Option<Asked>,
+        moved_by: Option<MigrationId>,
+    ) -> Result<(), Breach> {
+        let why = match (self.copies.first(), pending.filter(Asked::starts), moved_by) {
+            (Some(worker), ..) => format!("{worker} runs it"),
+            (None, Some(Asked { command, .. }), _) => {
+                let hint = self.hint(command.migration);
+                format!("`{}` is on its way{hint}", shown(&command))
+            }
+            (None, None, Some(migration)) => format!("{migration} moves it"),
+            (None, None, None) => return Ok(()),
+        };
+        Err(self.says(Duty::Placements, &format!("a snapshot shows it as {name}, but {why}")))
     }
 
     fn shown_moving(&self, migration: MigrationId, phase: Phase) -> Result<(), Breach> {
         let wrong = |why: String| Err(self.says(Duty::Placements, &why));
         let says = format!("a snapshot shows it as moving by {migration}, {phase}");
-        match self.fence() {
+        // A later migration may only call the task off, and the answer to the earlier one is still on its way.
+        let is_step =
+            |command: &&Command| !matches!(command.action, Action::Abort { .. } | Action::Requeue);
+        match self.seen.iter().rev().find(is_step).map(|command| command.migration) {
             _ if !self.knows(migration) => {
                 return wrong(format!("{says}, but no command names {migration}"));
             }
-            Some(fence) if fence > migration => {
-                let why = format!("{says}, which {fence} has overtaken");
+            Some(last) if last > migration => {
+                let why = format!("{says}, which {last} has overtaken");
                 return Err(self.says(Duty::Fence, &why));
             }
             _ => {}

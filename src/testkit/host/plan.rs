@@ -16,6 +16,8 @@ use crate::snapshot::{Task, Worker};
 
 /// How long a step of a migration may take in the test.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// The longest that nothing happens, in seconds: longer than a step may take.
+pub(super) const LONG_WAIT: u64 = 150;
 const WORKERS: u64 = 3;
 const MOST_TASKS: u64 = 2;
 /// Enough for several migrations of one task, with all that may go wrong in between.
@@ -95,8 +97,8 @@ pub enum HostOperation {
     Revive(WorkerId),
     /// The scheduler starts what was given back to it.
     Schedule,
-    /// The process that embeds the engine starts again, from the saved state and in a higher epoch. A round follows, and
-    /// what is outstanding is repeated.
+    /// The process that embeds the engine starts again, from the saved state and in a higher epoch. A round follows,
+    /// and what is outstanding is repeated.
     Restart,
     /// The same, after a round whose commands did not leave the process.
     RestartUnsent,
@@ -182,7 +184,7 @@ fn operation() -> impl Strategy<Value = HostOperation> {
         6 => worker().prop_map(HostOperation::Work),
         6 => task().prop_map(HostOperation::Tell),
         6 => task().prop_map(HostOperation::Drain),
-        2 => (5..=150_u64).prop_map(HostOperation::Wait),
+        2 => prop_oneof![5..=60_u64, TIMEOUT.as_secs() + 1..=LONG_WAIT].prop_map(HostOperation::Wait),
         3 => task().prop_map(HostOperation::Repeat),
         4 => task().prop_map(HostOperation::Late),
         2 => task().prop_map(HostOperation::Abort),

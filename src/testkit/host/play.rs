@@ -150,11 +150,7 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
 
     /// A round; the host does not have the commands yet.
     fn tick(&mut self) -> Result<Vec<Command>, Breach> {
-        let snapshot = match self.host.snapshot() {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Err(breach(Duty::Snapshots, String::from("the source has ended"))),
-            Err(error) => return Err(breach(Duty::Snapshots, format!("no snapshot: {error:?}"))),
-        };
+        let snapshot = self.collect()?;
         self.judge(&snapshot)?;
         (self.last, self.now) = (Some(snapshot.at()), self.now.max(snapshot.at()));
         match self.engine.tick(&self.drained(snapshot)) {
@@ -250,12 +246,33 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
         let found = found.and_then(|books| books.harmful(|worker| present.contains(&worker)));
         let Some(command) = found else { return Ok(()) };
         self.note(&command.to_string());
+        let before = self.placement(task)?;
         if let Some(books) = self.books.get_mut(&task) {
             books.hear(&command, self.now);
         }
         // That such a command cannot be started is as good as ignoring it.
         let _ = self.host.execute(&command);
-        self.look(Change::Host)
+        self.look(Change::Host)?;
+        let after = self.placement(task)?;
+        match self.books.get(&task) {
+            Some(books) => books.is_unmoved(&command, before, after),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the host would show a task now; the engine does not get the snapshot.
+    fn placement(&mut self, task: TaskId) -> Result<Option<Placement>, Breach> {
+        let snapshot = self.collect()?;
+        snapshot.reports().iter().try_for_each(|report| self.take(*report))?;
+        Ok(snapshot.task(task).map(|record| record.placement))
+    }
+
+    fn collect(&mut self) -> Result<Snapshot, Breach> {
+        match self.host.snapshot() {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => Err(breach(Duty::Snapshots, String::from("the source has ended"))),
+            Err(error) => Err(breach(Duty::Snapshots, format!("no snapshot: {error:?}"))),
+        }
     }
 
     fn abort(&mut self, task: TaskId) -> Result<(), Breach> {
