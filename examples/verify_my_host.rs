@@ -44,12 +44,14 @@ impl Bug {
 }
 
 /// A command on its way to a worker.
+#[derive(Debug)]
 struct Letter {
     command: Command,
     sent: Timestamp,
 }
 
 /// A worker: what is on its way to it, and what it runs.
+#[derive(Debug)]
 struct Machine {
     record: Worker,
     is_up: bool,
@@ -58,6 +60,7 @@ struct Machine {
 }
 
 /// A task: its record, whose placement snapshots show.
+#[derive(Debug)]
 struct Job {
     record: Task,
     /// The last migration that was obeyed.
@@ -67,6 +70,7 @@ struct Job {
 }
 
 /// A host, with its workers.
+#[derive(Debug)]
 pub struct MyHost {
     bug: Option<Bug>,
     now: Timestamp,

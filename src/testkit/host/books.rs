@@ -210,7 +210,7 @@ impl Books {
         if change == Change::Scheduler {
             return Ok(());
         }
-        let asked = self.asked.filter(|asked| asked.starts() && asked.worker == worker);
+        let asked = self.asked.as_ref().filter(|asked| asked.starts() && asked.worker == worker);
         self.explained(asked, now, &format!("{worker} starts it"), |late| {
             matches!(late, Action::Assign { to, .. } | Action::Place { to, .. } if to == worker)
         })
@@ -223,7 +223,7 @@ impl Books {
         if change == Change::Crash(worker) || was_aborted {
             return Ok(());
         }
-        let asked = self.asked.filter(|asked| !asked.starts() && asked.worker == worker);
+        let asked = self.asked.as_ref().filter(|asked| !asked.starts() && asked.worker == worker);
         self.explained(
             asked,
             now,
@@ -235,7 +235,7 @@ impl Books {
     /// Whether the last step that the host was asked for explains a change.
     fn explained(
         &self,
-        asked: Option<Asked>,
+        asked: Option<&Asked>,
         now: Timestamp,
         change: &str,
         by_late: impl Fn(Action) -> bool,
@@ -286,18 +286,12 @@ impl Books {
         }
         let command = shown(&asked.command);
         let is_done = self.copies.contains(&worker) == asked.starts();
-        Err(match self.late.last() {
-            _ if is_done => {
-                let why = format!("{worker} has carried out `{command}`, and no report says so");
-                self.says(Duty::Reports, &why)
-            }
-            Some(late) if late.action == (Action::Abort { worker }) => {
-                self.obeyed(late, &format!("`{command}` comes to nothing"))
-            }
-            _ => {
-                let hint = self.hint(asked.command.migration);
-                self.says(Duty::Commands, &format!("{worker} does nothing about `{command}`{hint}"))
-            }
+        Err(if is_done {
+            let why = format!("{worker} has carried out `{command}`, and no report says so");
+            self.says(Duty::Reports, &why)
+        } else {
+            let hint = self.hint(asked.command.migration);
+            self.says(Duty::Commands, &format!("{worker} does nothing about `{command}`{hint}"))
         })
     }
 
@@ -380,22 +374,22 @@ impl Books {
                 None => Ok(()),
             },
             Placement::Moving { migration, phase, .. } => self.shown_moving(migration, phase),
-            Placement::Orphaned => self.shown_nowhere("orphaned", pending, None),
-            Placement::Unplaced => self.shown_nowhere("unplaced", pending, self.released),
+            Placement::Orphaned => self.shown_nowhere("orphaned", pending.as_ref(), None),
+            Placement::Unplaced => self.shown_nowhere("unplaced", pending.as_ref(), self.released),
         }
     }
 
     fn shown_nowhere(
         &self,
         name: &str,
-        pending: Option<Asked>,
+        pending: Option<&Asked>,
         moved_by: Option<MigrationId>,
     ) -> Result<(), Breach> {
-        let why = match (self.copies.first(), pending.filter(Asked::starts), moved_by) {
+        let why = match (self.copies.first(), pending.filter(|asked| asked.starts()), moved_by) {
             (Some(worker), ..) => format!("{worker} runs it"),
             (None, Some(Asked { command, .. }), _) => {
                 let hint = self.hint(command.migration);
-                format!("`{}` is on its way{hint}", shown(&command))
+                format!("`{}` is on its way{hint}", shown(command))
             }
             (None, None, Some(migration)) => format!("{migration} moves it"),
             (None, None, None) => return Ok(()),

@@ -88,6 +88,7 @@ impl HostPlan {
 /// # Panics
 ///
 /// If the host does.
+#[expect(clippy::panic, reason = "a host that panics fails the test that calls this")]
 pub fn check_host<H: HostUnderTest>(
     plans: u32,
     new_host: impl Fn(&HostStart) -> H,

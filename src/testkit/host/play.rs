@@ -352,13 +352,11 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
             let _ = self.engine.report(&report);
             return Ok(());
         };
-        match self.books.values_mut().find(|books| books.knows(migration)) {
-            Some(books) => books.report(report),
-            None => {
-                let says = format!("`{}`, but no command names {migration}", report.event);
-                Err(breach(Duty::Reports, says))
-            }
+        if let Some(books) = self.books.values_mut().find(|books| books.knows(migration)) {
+            return books.report(report);
         }
+        let says = format!("`{}`, but no command names {migration}", report.event);
+        Err(breach(Duty::Reports, says))
     }
 
     /// Whether a snapshot shows the truth.
