@@ -21,9 +21,9 @@
 //! | 9 | No worker carries out a command that is older than the time-out of a step. |
 //! | 10 | A worker that has crashed is left out or [`Offline`](crate::snapshot::Stance::Offline). |
 //!
-//! Duties 4, 5 and 7 (save the state, raise the epoch, tick before the first report) are the test kit's own part here.
-//! It tests hosts that release and assign ([`HostAbility::Release`](crate::config::HostAbility::Release)), not those that
-//! evict or overlap.
+//! Duties 4, 5 and 7 (save the state, raise the epoch, tick before the first report) are the test kit's own part.
+//! It tests hosts that release and assign ([`HostAbility::Release`](crate::config::HostAbility::Release)), not those
+//! that evict or overlap.
 
 mod books;
 mod door;
