@@ -140,8 +140,8 @@
 //! # Features
 //!
 //! The default set is empty and stays empty. `sim` adds a simulator in virtual time around the same engine;
-//! it uses rand and statrs. `testkit` adds proptest strategies, the scenario language and a reference host,
-//! for our tests and yours; it links the standard library.
+//! it uses rand and statrs. `testkit` adds proptest strategies, the scenario language, a reference host, and
+//! a test of your own host, for our tests and yours; it links the standard library.
 //!
 //! # Where to go next
 //!

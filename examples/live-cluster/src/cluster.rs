@@ -31,6 +31,21 @@ pub(crate) enum Event {
     Interrupt,
 }
 
+/// What the coordinator needs of its workers, whether they are processes or not.
+pub(crate) trait Workers {
+    /// Workers that are ready, by number.
+    fn ready(&self) -> impl Iterator<Item = &WorkerPlan>;
+
+    /// Gives a worker an order. One that is gone does not get it; its death is an [`Event`] of its own.
+    fn tell(&mut self, worker: u64, order: &Order, body: &[u8]);
+
+    /// Begins to measure a worker that is ready.
+    fn admit(&mut self, worker: u64);
+
+    /// Takes a worker that has ended from the list.
+    fn collect(&mut self, worker: u64);
+}
+
 /// Makes the usual Linux allocator give large blocks back to the operating system as soon as they are freed, so that
 /// a worker's measured memory follows the tasks that leave it. Other allocators ignore it.
 const GIVE_BACK: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "65536");
@@ -84,28 +99,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// Begins to measure a worker that is ready.
-    pub(crate) fn admit(&mut self, worker: u64) {
-        if let Some(member) = self.members.get_mut(&worker) {
-            member.meter = Meter::start(member.child.id());
-        }
-    }
-
-    /// Workers that are ready, by number.
-    pub(crate) fn ready(&self) -> impl Iterator<Item = &WorkerPlan> {
-        self.members.values().filter(|member| member.meter.is_some()).map(|member| &member.plan)
-    }
-
     /// Whether any process is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
-    }
-
-    /// Gives a worker an order. One that is gone does not get it; its death is an [`Event`] of its own.
-    pub(crate) fn tell(&mut self, worker: u64, order: &Order, body: &[u8]) {
-        if let Some(member) = self.members.get_mut(&worker) {
-            let _ = protocol::send(&mut member.input, order, body);
-        }
     }
 
     /// Sends SIGKILL to a worker. That it is gone is noticed like any other death.
@@ -113,14 +109,6 @@ impl Cluster {
         if let Some(member) = self.members.get_mut(&worker) {
             // It can only fail if the worker has ended already, which is what is wanted.
             let _ = member.child.kill();
-        }
-    }
-
-    /// Takes a worker that has ended from the list and from the operating system's.
-    pub(crate) fn collect(&mut self, worker: u64) {
-        if let Some(mut member) = self.members.remove(&worker) {
-            let _ = member.child.kill();
-            let _ = member.child.wait();
         }
     }
 
@@ -147,6 +135,32 @@ impl Cluster {
     pub(crate) fn close(&mut self) {
         for member in self.members.values_mut() {
             let _ = protocol::send(&mut member.input, &Order::Close, &[]);
+        }
+    }
+}
+
+impl Workers for Cluster {
+    fn ready(&self) -> impl Iterator<Item = &WorkerPlan> {
+        self.members.values().filter(|member| member.meter.is_some()).map(|member| &member.plan)
+    }
+
+    fn tell(&mut self, worker: u64, order: &Order, body: &[u8]) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            let _ = protocol::send(&mut member.input, order, body);
+        }
+    }
+
+    fn admit(&mut self, worker: u64) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            member.meter = Meter::start(member.child.id());
+        }
+    }
+
+    /// From the list of the operating system as well.
+    fn collect(&mut self, worker: u64) {
+        if let Some(mut member) = self.members.remove(&worker) {
+            let _ = member.child.kill();
+            let _ = member.child.wait();
         }
     }
 }

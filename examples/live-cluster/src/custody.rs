@@ -182,6 +182,11 @@ impl Custody {
         self.entries.values_mut()
     }
 
+    /// Where a task is; `None` if there is no such task.
+    pub(crate) fn place(&self, task: u64) -> Option<Place> {
+        self.entries.get(&task).map(|entry| entry.place)
+    }
+
     /// The order, with its body, that starts a held task on a worker; `None` if it is not held.
     pub(crate) fn start(&mut self, task: u64, worker: u64) -> Option<(Order, Vec<u8>)> {
         let entry = self.entries.get_mut(&task).filter(|entry| entry.place == Place::Held)?;

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, Event};
+use crate::cluster::{Cluster, Event, Workers};
 use crate::custody::{Custody, News, Place};
 use crate::measure::Reading;
 use crate::plan::{Plan, WorkerPlan};
+use crate::protocol::Answer;
 use crate::worker::micros_now;
 
 /// How long everything may take to be up and running.
@@ -32,8 +33,8 @@ pub(crate) enum Happening {
 }
 
 /// The workers and the tasks.
-pub(crate) struct Fleet {
-    pub(crate) cluster: Cluster,
+pub(crate) struct Fleet<C = Cluster> {
+    pub(crate) cluster: C,
     pub(crate) custody: Custody,
     /// What the last round measured, by worker.
     pub(crate) readings: BTreeMap<u64, Reading>,
@@ -90,43 +91,12 @@ impl Fleet {
         Ok(())
     }
 
-    /// Starts a held task on a worker; false if it is not held, or the worker is not there.
-    pub(crate) fn start(&mut self, task: u64, worker: u64) -> bool {
-        if !self.cluster.ready().any(|plan| plan.id == worker) {
-            return false;
-        }
-        let Some((order, body)) = self.custody.start(task, worker) else { return false };
-        self.cluster.tell(worker, &order, &body);
-        true
-    }
-
-    /// Asks the worker of a task to hand it back; false if no worker runs it.
-    pub(crate) fn release(&mut self, task: u64) -> bool {
-        let Some((worker, order)) = self.custody.release(task) else { return false };
-        self.cluster.tell(worker, &order, &[]);
-        true
-    }
-
     /// Waits for the next thing that matters, at most until `deadline`.
     ///
     /// `None` when the time is up, and also when something happened that does not matter.
     pub(crate) fn next(&mut self, deadline: Instant) -> Option<Happening> {
-        match self.cluster.next(deadline)? {
-            Event::Interrupt => Some(Happening::Interrupt),
-            Event::Gone(worker) => {
-                self.cluster.collect(worker);
-                self.readings.remove(&worker);
-                Some(Happening::Gone(worker, self.custody.bury(worker, micros_now())))
-            }
-            Event::Said(worker, answer, body) => {
-                if matches!(answer, crate::protocol::Answer::Ready) {
-                    self.cluster.admit(worker);
-                    return Some(Happening::Ready(worker));
-                }
-                let (task, news) = self.custody.note(worker, answer, body)?;
-                Some(Happening::Task(task, news))
-            }
-        }
+        let event = self.cluster.next(deadline)?;
+        self.hear(event)
     }
 
     /// Measures all workers since the last time.
@@ -170,5 +140,44 @@ impl Fleet {
             self.next(deadline);
         }
         lost
+    }
+}
+
+impl<C: Workers> Fleet<C> {
+    /// Starts a held task on a worker; false if it is not held, or the worker is not there.
+    pub(crate) fn start(&mut self, task: u64, worker: u64) -> bool {
+        if !self.cluster.ready().any(|plan| plan.id == worker) {
+            return false;
+        }
+        let Some((order, body)) = self.custody.start(task, worker) else { return false };
+        self.cluster.tell(worker, &order, &body);
+        true
+    }
+
+    /// Asks the worker of a task to hand it back; false if no worker runs it.
+    pub(crate) fn release(&mut self, task: u64) -> bool {
+        let Some((worker, order)) = self.custody.release(task) else { return false };
+        self.cluster.tell(worker, &order, &[]);
+        true
+    }
+
+    /// What an event means; `None` if it does not matter.
+    pub(crate) fn hear(&mut self, event: Event) -> Option<Happening> {
+        match event {
+            Event::Interrupt => Some(Happening::Interrupt),
+            Event::Gone(worker) => {
+                self.cluster.collect(worker);
+                self.readings.remove(&worker);
+                Some(Happening::Gone(worker, self.custody.bury(worker, micros_now())))
+            }
+            Event::Said(worker, Answer::Ready, _) => {
+                self.cluster.admit(worker);
+                Some(Happening::Ready(worker))
+            }
+            Event::Said(worker, answer, body) => {
+                let (task, news) = self.custody.note(worker, answer, body)?;
+                Some(Happening::Task(task, news))
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use evenkeel::{
     Action, Command, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
 };
 
+use crate::cluster::{Cluster, Workers};
 use crate::custody::{Entry, News, Place};
 use crate::fleet::{Fleet, Happening};
 use crate::number;
@@ -25,13 +26,21 @@ use crate::worker::micros_now;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    /// The engine's time at the start.
+    at_start: Timestamp,
     scale: f64,
 }
 
 impl Clock {
     /// Begins now; `scale` is how much faster the engine's time runs.
     pub(crate) fn start(scale: f64) -> Self {
-        Self { start: Instant::now(), scale }
+        Self { start: Instant::now(), at_start: Timestamp::default(), scale }
+    }
+
+    /// Stands at this moment, for tests.
+    #[cfg(test)]
+    pub(crate) fn standing_at(at_start: Timestamp) -> Self {
+        Self { start: Instant::now(), at_start, scale: 0.0 }
     }
 
     /// The real moment at which so many seconds have passed.
@@ -41,7 +50,7 @@ impl Clock {
 
     /// Now, to the engine.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::default().after(self.stretch(self.start.elapsed()))
+        self.at_start.after(self.stretch(self.start.elapsed()))
     }
 
     /// A real span, to the engine.
@@ -58,23 +67,28 @@ struct Move {
     to: WorkerId,
     phase: Phase,
     since: Timestamp,
+    /// Whether it is over for the engine, and only the answer of a worker is waited for.
+    is_over: bool,
 }
 
 /// The cluster as the engine sees it.
-pub(crate) struct Host {
-    pub(crate) fleet: Fleet,
+pub(crate) struct Host<C = Cluster> {
+    pub(crate) fleet: Fleet<C>,
     pub(crate) clock: Clock,
     moves: BTreeMap<u64, Move>,
+    /// The last migration of each task that was obeyed: commands of earlier ones are ignored.
+    fences: BTreeMap<u64, MigrationId>,
     /// Tasks that are the scheduler's business: given back by the engine.
     pub(crate) unplaced: Vec<u64>,
     /// What the engine has not been told yet.
     reports: Vec<Report>,
 }
 
-impl Host {
+impl<C: Workers> Host<C> {
     /// All tasks run; nothing moves yet.
-    pub(crate) fn new(fleet: Fleet, clock: Clock) -> Self {
-        Self { fleet, clock, moves: BTreeMap::new(), unplaced: Vec::new(), reports: Vec::new() }
+    pub(crate) fn new(fleet: Fleet<C>, clock: Clock) -> Self {
+        let (moves, fences) = (BTreeMap::new(), BTreeMap::new());
+        Self { fleet, clock, moves, fences, unplaced: Vec::new(), reports: Vec::new() }
     }
 
     /// Migrations under way.
@@ -118,26 +132,24 @@ impl Host {
         Some(worker)
     }
 
-    /// Does as told. What cannot be done becomes a report at once; what can, when it has happened.
+    /// Does as told. What cannot be done becomes a report at once; what can, when it has happened. Commands of a
+    /// migration that a later one has overtaken are ignored.
     pub(crate) fn carry_out(&mut self, command: &Command) {
         let (task, migration) = (command.task.raw(), command.migration);
-        let since = self.clock.now();
+        let fence = self.fences.entry(task).or_insert(migration);
+        if *fence > migration {
+            return;
+        }
+        *fence = migration;
         let done = match command.action {
-            Action::Release { from, to } => {
-                let underway =
-                    Move { id: migration, from: Some(from), to, phase: Phase::Releasing, since };
-                self.moves.insert(task, underway);
-                self.fleet.release(task)
-            }
-            Action::Assign { to, .. } | Action::Place { to, .. } => {
-                let from = self.moves.get(&task).and_then(|underway| underway.from);
-                let underway = Move { id: migration, from, to, phase: Phase::Assigned, since };
-                self.moves.insert(task, underway);
-                self.fleet.start(task, to.raw())
-            }
+            Action::Release { from, to } => self.release(task, migration, from, to),
+            Action::Assign { to, .. } | Action::Place { to, .. } => self.start(task, migration, to),
             Action::Requeue => {
-                self.moves.remove(&task);
-                self.unplaced.push(task);
+                if self.fleet.custody.place(task) == Some(Place::Held) {
+                    self.moves.remove(&task);
+                    self.unplaced.retain(|unplaced| *unplaced != task);
+                    self.unplaced.push(task);
+                }
                 true
             }
             // Orders act within one slice of 25 ms: there is nothing left to call off, and whatever the worker
@@ -147,16 +159,66 @@ impl Host {
             _ => false,
         };
         if !done {
-            self.reports.push(Report::new(since, Event::Refused { migration }));
+            self.say(Event::Refused { migration });
         }
     }
 
-    /// Forgets the migrations that are over.
+    /// Asks `from` to hand a task back; true if it will, or has done so already for this migration.
+    fn release(&mut self, task: u64, id: MigrationId, from: WorkerId, to: WorkerId) -> bool {
+        let place = self.fleet.custody.place(task);
+        let is_known = self.moves.get(&task).is_some_and(|underway| underway.id == id);
+        if place == Some(Place::Held) && is_known {
+            self.say(Event::Released { migration: id });
+            return true;
+        }
+        let is_leaving = place == Some(Place::Leaving(from.raw()));
+        match self.moves.get_mut(&task) {
+            Some(underway) if is_leaving && is_known => underway.is_over = false,
+            _ => self.begin(task, id, Some(from), to, Phase::Releasing),
+        }
+        is_leaving || (place == Some(Place::On(from.raw())) && self.fleet.release(task))
+    }
+
+    /// Asks `to` to run a task; true if it will, or does so already.
+    fn start(&mut self, task: u64, id: MigrationId, to: WorkerId) -> bool {
+        let from = self.moves.get(&task).and_then(|underway| underway.from);
+        let place = self.fleet.custody.place(task);
+        self.begin(task, id, from, to, Phase::Assigned);
+        if place == Some(Place::On(to.raw())) {
+            self.say(Event::Running { migration: id });
+            return true;
+        }
+        place == Some(Place::Starting(to.raw())) || self.fleet.start(task, to.raw())
+    }
+
+    fn begin(
+        &mut self,
+        task: u64,
+        id: MigrationId,
+        from: Option<WorkerId>,
+        to: WorkerId,
+        phase: Phase,
+    ) {
+        let since = self.clock.now();
+        self.moves.insert(task, Move { id, from, to, phase, since, is_over: false });
+    }
+
+    fn say(&mut self, event: Event) {
+        self.reports.push(Report::new(self.clock.now(), event));
+    }
+
+    /// Forgets the migrations that are over; those for which a worker has not answered yet, when it has.
     pub(crate) fn close(&mut self, ended: &[Ended]) {
         for over in ended {
             let task = over.task.raw();
-            if self.moves.get(&task).is_some_and(|underway| underway.id == over.migration) {
-                self.moves.remove(&task);
+            let place = self.fleet.custody.place(task);
+            let waits = matches!(place, Some(Place::Leaving(_) | Place::Starting(_)));
+            match self.moves.get_mut(&task) {
+                Some(underway) if underway.id != over.migration => {}
+                Some(underway) if waits => underway.is_over = true,
+                _ => {
+                    self.moves.remove(&task);
+                }
             }
         }
     }
@@ -179,8 +241,10 @@ impl Host {
 
     /// Says of the migration of a task, if there is one, that this happened to it.
     fn report(&mut self, task: u64, event: fn(MigrationId) -> Event) {
-        if let Some(underway) = self.moves.get(&task) {
-            self.reports.push(Report::new(self.clock.now(), event(underway.id)));
+        let Some(&Move { id, is_over, .. }) = self.moves.get(&task) else { return };
+        self.say(event(id));
+        if is_over {
+            self.moves.remove(&task);
         }
     }
 
@@ -224,7 +288,7 @@ fn failed(migration: MigrationId) -> Event {
 
 /// Where a task is, in the engine's words.
 fn placement(entry: &Entry, underway: Option<&Move>, unplaced: &[u64]) -> Placement {
-    if let Some(Move { id, from, to, phase, since }) = underway.copied() {
+    if let Some(Move { id, from, to, phase, since, .. }) = underway.copied() {
         let phase = match entry.place {
             Place::Held => Phase::Released,
             _ => phase,

@@ -23,6 +23,8 @@
 
 mod cluster;
 mod custody;
+#[cfg(test)]
+mod duties;
 mod fleet;
 mod helm;
 mod host;

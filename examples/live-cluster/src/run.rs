@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use evenkeel::outcome::Fate;
 use evenkeel::{Action, Command, Config, Outcome, TaskId};
 
+use crate::cluster::Workers as _;
 use crate::custody::News;
 use crate::fleet::{Fleet, Happening};
 use crate::helm::{Decided, Helm, Shared};

@@ -58,16 +58,16 @@ struct Running {
 }
 
 /// What a worker knows.
-struct Worker<W> {
+pub(crate) struct Worker<W> {
     pace: Pace,
     tasks: BTreeMap<u64, Running>,
     /// The highest fence seen of each task, kept when the task has gone.
     fences: BTreeMap<u64, Fence>,
-    output: W,
+    pub(crate) output: W,
 }
 
 impl<W: Write> Worker<W> {
-    fn new(budget: f64, output: W) -> Self {
+    pub(crate) fn new(budget: f64, output: W) -> Self {
         Self { pace: Pace::new(budget), tasks: BTreeMap::new(), fences: BTreeMap::new(), output }
     }
 
@@ -111,7 +111,8 @@ impl<W: Write> Worker<W> {
         }
     }
 
-    fn obey(&mut self, order: &Order, body: &[u8]) -> io::Result<()> {
+    /// Does as told, and answers.
+    pub(crate) fn obey(&mut self, order: &Order, body: &[u8]) -> io::Result<()> {
         match *order {
             Order::Run { task, fence, demand, workspace_bytes, last_step } => {
                 let Some(chain) = Chain::from_bytes(body) else {
@@ -123,6 +124,18 @@ impl<W: Write> Worker<W> {
             Order::Release { task, fence } => self.release(task, fence),
             Order::Open { .. } | Order::Close => Ok(()),
         }
+    }
+
+    /// Whether it runs a task.
+    #[cfg(test)]
+    pub(crate) fn runs(&self, task: u64) -> bool {
+        self.tasks.contains_key(&task)
+    }
+
+    /// How many tasks it runs.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.tasks.len() as u64
     }
 
     fn start(&mut self, task: u64, running: Running) -> io::Result<()> {
