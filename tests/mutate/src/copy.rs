@@ -117,7 +117,7 @@ impl Copy {
                 message.spans.into_iter().partition(|span| span.is_primary);
             spans.extend(others);
             let at = spans.into_iter().map(|span| (span.file_name, span.byte_start..span.byte_end));
-            complaints.push(Complaint { at: at.collect(), says: message.message });
+            complaints.push(Complaint { at: at.collect(), says: message.says });
         }
         if complaints.is_empty() && !out.status.success() {
             return Err(String::from_utf8_lossy(&out.stderr).into());
@@ -227,7 +227,8 @@ struct Line {
 #[derive(Deserialize)]
 struct Message {
     level: String,
-    message: String,
+    #[serde(rename = "message")]
+    says: String,
     spans: Vec<ErrorSpan>,
 }
 

@@ -196,7 +196,7 @@ fn judge_all(
     };
     let results = thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
+        workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     for result in results {
         let outcome = result.map_err(|_| "a worker has panicked")?;

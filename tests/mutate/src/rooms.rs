@@ -50,7 +50,8 @@ pub fn source_files(root: &Path) -> io::Result<Vec<SourceFile>> {
 
 fn collect(root: &Path, name: &str, names: &mut Vec<String>) -> io::Result<()> {
     if !root.join(name).is_dir() {
-        if name.ends_with(".rs") && !PRINTS_DOCUMENTATION.contains(&name) {
+        let is_rust = Path::new(name).extension().is_some_and(|extension| extension == "rs");
+        if is_rust && !PRINTS_DOCUMENTATION.contains(&name) {
             names.push(name.to_owned());
         }
         return Ok(());
