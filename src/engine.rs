@@ -32,8 +32,8 @@ pub use look::Look;
 ///
 /// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call
 ///    [`tick`](Self::tick).
-/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is
-///    repeated asks for nothing new.
+/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is repeated for the same
+///    worker asks for nothing new, even if it says `Assign` where it said `Place` before, or the other way round.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
 ///    commands of the [`Reply`]: a released task runs nowhere until its target is told. A snapshot is the truth of
 ///    its moment: a report of an earlier moment that it contradicts is ignored.

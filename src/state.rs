@@ -14,7 +14,7 @@ mod missing;
 mod spending;
 mod track;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -30,7 +30,6 @@ use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
-use crate::snapshot::Snapshot;
 
 pub use bad_entry::{BadEntry, Entry};
 pub(crate) use check::check;
@@ -226,32 +225,6 @@ impl State {
             ended.is_given_back() || (may_come_late && !broken!("given_back_twice_waits"))
         };
         self.ended.iter().filter(is_given_back).map(|ended| ended.task)
-    }
-
-    /// The workers that are missing with this snapshot, and since when. If the snapshot is in doubt, those that it lists
-    /// as out of reach are missing too.
-    pub(crate) fn absences(
-        &self,
-        snapshot: &Snapshot,
-        in_doubt: bool,
-    ) -> BTreeMap<WorkerId, Absence> {
-        missing::absences(&self.missing, (&self.tracks, &self.in_flight), snapshot, in_doubt)
-    }
-
-    /// The workers that are missing with this snapshot, as if none had been missing before.
-    pub(crate) fn absences_from_now(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
-        let none = BTreeMap::new();
-        missing::absences(&none, (&self.tracks, &self.in_flight), snapshot, false)
-    }
-
-    /// Forgets the absence of workers that nothing refers to any more.
-    pub(crate) fn forget_absences(&mut self) {
-        if self.missing.is_empty() {
-            return;
-        }
-        let ends: BTreeSet<WorkerId> = missing::ends(&self.in_flight).collect();
-        let Self { missing, tracks, .. } = self;
-        missing.retain(|worker, _| tracks.contains_key(worker) || ends.contains(worker));
     }
 
     /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.

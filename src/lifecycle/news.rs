@@ -93,9 +93,9 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
 /// its task yet, or the report is older than the first that has.
 ///
 /// The state may be older than the release; then it is the target that failed, and to end the migration as if the
-/// source had would leave the task with no worker. Or it is older than the way home; then it is not the target that runs
-/// the task. Or it is older than the end of the migration; then a release was answered before. The snapshot shows what
-/// came of it.
+/// source had would leave the task with no worker. Or it is older than the way home; then it is not the target that
+/// runs the task. Or it is older than the end of the migration; then a release was answered before. The snapshot shows
+/// what came of it.
 fn is_doubtful(migration: &Migration, report: &Report) -> bool {
     match report.event {
         Told::Released { .. } | Told::Failed { .. } | Told::Refused { .. } => {

@@ -1,8 +1,8 @@
 //! How much of every worker is reserved?
 //!
 //! A worker's own statement counts, or else the claims of its tasks. A migration reserves room on its source and its
-//! target until it is known where the task is. A worker with tasks of 2 and 3 processors that is the target of a task of
-//! 4 has 9 reserved; if it states 6, and does not show the third task yet, 6 + 4 = 10.
+//! target until it is known where the task is. A worker with tasks of 2 and 3 processors that is the target of a task
+//! of 4 has 9 reserved; if it states 6, and does not show the third task yet, 6 + 4 = 10.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::damage::damage;
 use super::free::{numbers_decide, renumbered_config};
 use super::manner::Manner;
 use super::must::{Heard, look_up, print};
@@ -62,7 +63,9 @@ impl World {
             "rank" => self.rank(words),
             "outstanding" => Ok(self.outstanding()),
             "stats" => Ok(self.stats()),
+            "state" => self.state(words),
             "save" => self.save(),
+            "damage" => self.damage(words),
             "resume" => self.resume(words),
             _ => Err(unknown(verb, "a story")),
         }
@@ -255,12 +258,31 @@ impl World {
         Heard { said, values: alloc::vec![value], ..Heard::default() }
     }
 
+    /// `state arrivals cooldowns.1.until`: fields of what the engine remembers, in their serialised form.
+    fn state(&self, words: &str) -> Parsed<Heard> {
+        let tree = serde_json::to_value(self.engine.state()).map_err(|error| error.to_string())?;
+        let said = words.split_whitespace().map(|path| {
+            let field = look_up(&tree, path).map_or("nothing".into(), ToString::to_string);
+            format!("state      {path} {field}")
+        });
+        let said = said.collect();
+        Ok(Heard { said, values: alloc::vec![tree], ..Heard::default() })
+    }
+
     fn save(&mut self) -> Parsed<Heard> {
         let text = |engine: &Engine| {
             serde_json::to_string(engine.state()).map_err(|error| error.to_string())
         };
         self.saved = Some((text(&self.engine)?, text(&self.twin)?, self.watch.clone()));
         Ok(Heard::saying("saved".into()))
+    }
+
+    /// `damage factor=0.5` changes what was saved. The twin's state has other numbers, and is left as it was.
+    fn damage(&mut self, words: &str) -> Parsed<Heard> {
+        let (state, ..) = self.saved.as_mut().ok_or("nothing has been saved")?;
+        *state = damage(state, words)?;
+        self.parted = true;
+        Ok(Heard::saying(format!("damaged    {words}")))
     }
 
     /// `resume epoch=1` from what was saved; `resume epoch=1 blank` after a restart that lost it.
@@ -301,7 +323,10 @@ impl World {
         match made {
             Ok((engine, twin)) => {
                 (self.engine, self.twin) = (engine, twin);
-                Ok(Heard::saying(format!("resumed in {epoch}")))
+                let mut heard = Heard::saying(format!("resumed in {epoch}"));
+                let set_aside = self.engine.set_aside().iter();
+                heard.said.extend(set_aside.map(|entry| format!("set aside  {entry}")));
+                Ok(heard)
             }
             Err(refusal) => Ok(Heard { refused: true, ..Heard::saying(refusal) }),
         }

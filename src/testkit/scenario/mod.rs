@@ -50,6 +50,8 @@
 //! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |
 //! | `outstanding`, `stats` | likewise |
 //! | `save`, `resume epoch=1 [blank] [newer]` | state as text; another life from it, or from nothing, or from one that a newer release has written |
+//! | `state arrivals cooldowns.1` | fields of what the engine remembers, as they are saved |
+//! | `damage factor=0.5 in_flight.7=@in_flight.1` | changes fields of what was saved; `@` copies another field; what `resume` sets aside is printed |
 //! | `shadow ...` | from here on another engine reads along, with these words over the settings in force; it advises, and each `tick` prints where it would part |
 //!
 //! # Records
@@ -97,6 +99,7 @@
 //! and all of them together.
 
 mod commands;
+mod damage;
 mod fields;
 mod free;
 mod host;
