@@ -30,6 +30,7 @@ use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
+use crate::snapshot::Snapshot;
 
 pub use bad_entry::{BadEntry, Entry};
 pub(crate) use check::check;
@@ -225,6 +226,26 @@ impl State {
             ended.is_given_back() || (may_come_late && !broken!("given_back_twice_waits"))
         };
         self.ended.iter().filter(is_given_back).map(|ended| ended.task)
+    }
+
+    /// The workers that are missing with this snapshot, and since when. If it is in doubt, those that it lists as out
+    /// of reach are missing too.
+    pub(crate) fn absences(
+        &self,
+        snapshot: &Snapshot,
+        in_doubt: bool,
+    ) -> BTreeMap<WorkerId, Absence> {
+        missing::absences(&self.missing, (&self.tracks, &self.in_flight), snapshot, in_doubt)
+    }
+
+    /// The workers that are missing with this snapshot, as if none had been missing before.
+    pub(crate) fn absences_from_now(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
+        missing::absences(&BTreeMap::new(), (&self.tracks, &self.in_flight), snapshot, false)
+    }
+
+    /// Forgets the absence of workers that nothing refers to any more.
+    pub(crate) fn forget_absences(&mut self) {
+        missing::forget(&mut self.missing, &self.tracks, &self.in_flight);
     }
 
     /// Forgets what a late report of an earlier migration could do to a task that moves again: strand it, or rename it.

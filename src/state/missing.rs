@@ -4,7 +4,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
 use super::in_flight::InFlight;
 use super::track::Track;
 use crate::config::Grace;
@@ -43,37 +42,23 @@ impl Absence {
     }
 }
 
-impl State {
-    /// The workers that are missing with this snapshot, and since when. If the snapshot is in doubt, those that it
-    /// lists as out of reach are missing too.
-    pub(crate) fn absences(
-        &self,
-        snapshot: &Snapshot,
-        in_doubt: bool,
-    ) -> BTreeMap<WorkerId, Absence> {
-        absences(&self.missing, (&self.tracks, &self.in_flight), snapshot, in_doubt)
+/// Forgets the absence of workers that nothing refers to any more.
+pub(super) fn forget(
+    missing: &mut BTreeMap<WorkerId, Absence>,
+    tracks: &BTreeMap<WorkerId, Track>,
+    in_flight: &InFlight,
+) {
+    if missing.is_empty() {
+        return;
     }
-
-    /// The workers that are missing with this snapshot, as if none had been missing before.
-    pub(crate) fn absences_from_now(&self, snapshot: &Snapshot) -> BTreeMap<WorkerId, Absence> {
-        absences(&BTreeMap::new(), (&self.tracks, &self.in_flight), snapshot, false)
-    }
-
-    /// Forgets the absence of workers that nothing refers to any more.
-    pub(crate) fn forget_absences(&mut self) {
-        if self.missing.is_empty() {
-            return;
-        }
-        let ends: BTreeSet<WorkerId> = ends(&self.in_flight).collect();
-        let Self { missing, tracks, .. } = self;
-        missing.retain(|worker, _| tracks.contains_key(worker) || ends.contains(worker));
-    }
+    let ends: BTreeSet<WorkerId> = ends(in_flight).collect();
+    missing.retain(|worker, _| tracks.contains_key(worker) || ends.contains(worker));
 }
 
 /// The workers that may be missing with this snapshot and are not known to be gone: the tracked ones, and the ends of
 /// migrations under way, those that the host shows among them. A snapshot in doubt may be wrong in what it lists as out
 /// of reach, too.
-fn absences(
+pub(super) fn absences(
     before: &BTreeMap<WorkerId, Absence>,
     (tracks, in_flight): (&BTreeMap<WorkerId, Track>, &InFlight),
     snapshot: &Snapshot,
