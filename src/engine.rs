@@ -394,9 +394,8 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
     let trust::Trust { snapshot: read, held, since, missing } =
         trust::trust(config, state, snapshot);
     let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
-    state.doubted_since = since;
     let Settled { commands, ended, ignored } =
-        Lifecycle::new(config, state).on_snapshot(&snapshot, missing);
+        Lifecycle::new(config, state).on_snapshot(&snapshot, held.is_some(), missing);
     let mut survey = survey::survey(config, state, snapshot, true);
     let tally = Tally { ignored_reports: ignored, ..Tally::default() };
     let Survey { view, bands, companions, adapted, ledger, .. } = &mut survey;
@@ -411,7 +410,7 @@ fn step(config: &Config, state: &mut State, snapshot: &Snapshot) -> Result<Outco
         Some(section) => advice::advise(section, &context, ledger),
         None => Advised::default(),
     };
-    let pass = Pass { survey, plan, advised, commands, ended, held };
+    let pass = Pass { survey, plan, advised, commands, ended, held, doubted_since: since };
     Ok(record::record(config, state, pass))
 }
 

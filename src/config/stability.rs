@@ -106,8 +106,9 @@ pub struct Safeguard {
     /// of the last complete snapshot that was believed, without those that were draining. A smaller value
     /// holds back sooner. The trap: a value near 0 delays the recovery whenever two workers have failed.
     pub missing_share: f64,
-    /// After this long the disappearance is believed, in seconds: 300. A larger value outlasts longer
-    /// failures of the monitoring; the trap is that orphans wait as long if the workers really died.
+    /// After this long the disappearance is believed, in seconds: 300; a worker that has vanished later than the others
+    /// has its [grace period](Grace) all the same. A larger value outlasts longer failures of the monitoring; the trap
+    /// is that orphans wait as long if the workers really died.
     #[serde(with = "as_seconds")]
     pub believed_after: Duration,
 }

@@ -66,16 +66,15 @@ struct Question<'q> {
 
 impl<'a> Look<'a> {
     pub(super) fn new(config: &'a Config, state: &'a State, snapshot: &'a Snapshot) -> Self {
-        let trust::Trust { snapshot: read, missing, since, .. } =
+        let trust::Trust { snapshot: read, held, missing, .. } =
             trust::trust(config, state, snapshot);
         let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
         let is_new = state.last.is_none_or(|last| last < snapshot.at());
         let mut state = Cow::Borrowed(state);
         if is_new {
             // A round would settle the snapshot first; this does so on a copy of the engine's state.
-            state.to_mut().doubted_since = since;
             let lifecycle = Lifecycle::new(config, state.to_mut());
-            let _ = lifecycle.on_snapshot(&snapshot, missing);
+            let _ = lifecycle.on_snapshot(&snapshot, held.is_some(), missing);
         }
         let survey = survey::survey(config, &state, snapshot, is_new);
         let round = survey.context(config, &state).with(&survey.ledger);

@@ -82,8 +82,10 @@ impl<'a> Lifecycle<'a> {
         let task = migration.task();
         match effect {
             Effect::Order => {
-                let ordered = self.state.in_flight.get(&task);
-                self.out.commands.extend(ordered.and_then(Migration::command));
+                let ordered = self.state.in_flight.get(&task).and_then(Migration::command);
+                // A worker in doubt is sent nothing.
+                let waits = ordered.is_some_and(|order| self.is_asked_in_doubt(&order));
+                self.out.commands.extend(ordered.filter(|_| !waits));
             }
             Effect::Abort(worker, cause) => self.tell(migration, Action::Abort { worker }, cause),
             Effect::Stop(from, cause) => self.tell(migration, Action::Stop { from }, cause),
@@ -96,6 +98,14 @@ impl<'a> Lifecycle<'a> {
             Effect::ForgetBackOff(task) => _ = self.state.back_offs.remove(&task),
             Effect::CoolDown(worker) => self.cool_down(task, Some(worker), at),
         }
+    }
+
+    /// Whether the command asks a missing worker to run a task.
+    fn is_asked_in_doubt(&self, command: &Command) -> bool {
+        let (Action::Assign { to, .. } | Action::Place { to, .. }) = command.action else {
+            return false;
+        };
+        self.state.missing.contains_key(&to) && !broken!("doubted_worker_is_ordered")
     }
 
     /// What has been told since of a migration that has just ended stays to be done.

@@ -34,7 +34,11 @@ impl Lifecycle<'_> {
                     && is_later(report.at, ended.shown_at_rest)
                     && !broken!("late_release_is_not_lost") =>
             {
-                self.give_back_late(ended.id, report.at.min(latest));
+                // The order is given now, however old the release is.
+                let now = latest.before(self.config.timeout());
+                let released = report.at.min(latest);
+                let is_old = broken!("late_release_is_ordered_back_now");
+                self.give_back_late(ended.id, if is_old { released } else { released.max(now) });
             }
             snapshot::Event::Diverted { worker, task, .. }
                 if ended.placement_unknown_since_leaving.is_some() && !broken!("heard_of_late") =>
@@ -46,13 +50,13 @@ impl Lifecycle<'_> {
     }
 
     /// No worker has the task of a migration that is over: it goes back to the scheduler.
-    fn give_back_late(&mut self, id: MigrationId, at: Timestamp) {
+    fn give_back_late(&mut self, id: MigrationId, given: Timestamp) {
         let commands = &mut self.out.commands;
         self.state.ended.replace_where(
             |ended| ended.id == id,
             |ended| {
                 let_go_late(ended);
-                ended.given = at;
+                ended.given = given;
                 commands.extend(ended.commands());
             },
         );

@@ -51,13 +51,14 @@ pub(super) enum Event {
     Overdue { shown: Shown, late: Cause },
     /// A migration of the same gang was called off before its source released the task.
     GangStays { along: Cause },
+    /// The host has asked `to` to run the task, and the engine did not know: it is a later life, or its order reached
+    /// the host late.
+    AssignedTo { to: WorkerId },
     // --------------------------------------- what the first snapshot of a later life shows to it
     /// Another migration of the task has followed, or the scheduler has the task.
     Superseded,
     /// The task runs on its source again.
     HomeAgain,
-    /// The host carries the migration out, and has assigned the task to `to`.
-    AssignedTo { to: WorkerId },
 }
 
 impl Event {

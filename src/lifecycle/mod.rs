@@ -77,10 +77,11 @@ impl Lifecycle<'_> {
     }
 
     /// Settles a snapshot: its reports, what its placements show, and what has taken too long. Migrations of workers
-    /// that are missing do not time out.
+    /// that are missing do not time out, nor, while the engine holds back, do those that wait for another target.
     pub(crate) fn on_snapshot(
         mut self,
         snapshot: &Snapshot,
+        holds_back: bool,
         missing: BTreeMap<WorkerId, Absence>,
     ) -> Settled {
         if self.state.last.is_none() {
@@ -98,7 +99,7 @@ impl Lifecycle<'_> {
         self.notice_workers(snapshot);
         self.adopt(snapshot);
         self.see_ended(snapshot);
-        self.observe(snapshot);
+        self.observe(snapshot, holds_back);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
         // A later report or placement in the same snapshot may have settled what an earlier one asked for: such

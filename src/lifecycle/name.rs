@@ -67,9 +67,9 @@ pub(super) fn event(event: Event, course: Course, to: WorkerId) -> &'static str 
         Event::GangStays { .. } => "gang stays",
         Event::Superseded => "later life: another migration followed",
         Event::HomeAgain => "later life: on its source again",
-        Event::AssignedTo { to: now } if now == to => "later life: assigned to the same worker",
-        Event::AssignedTo { to: now } if is_source(now) => "later life: assigned to its source",
-        Event::AssignedTo { .. } => "later life: assigned elsewhere",
+        Event::AssignedTo { to: now } if now == to => "found assigned to the same worker",
+        Event::AssignedTo { to: now } if is_source(now) => "found assigned to its source",
+        Event::AssignedTo { .. } => "found assigned elsewhere",
         Event::Overdue { shown, .. } => match shown {
             Shown::AtSource => "overdue, shown on its source",
             Shown::LeavingSource => "overdue, shown leaving its source",

@@ -45,7 +45,7 @@ impl Lifecycle<'_> {
 
     /// Observes all migrations under way. The event of one migration changes no other one, except that it
     /// may make room.
-    pub(super) fn observe(&mut self, snapshot: &Snapshot) {
+    pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let all = under_way(&self.state.in_flight, snapshot);
         let mut rooms = rooms(&all, snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
@@ -86,7 +86,7 @@ impl Lifecycle<'_> {
             if ordered.contains(&own.migration.id()) && !broken!("overdue_at_once") {
                 return None;
             }
-            let event = self.of_time(snapshot, own)?;
+            let event = self.of_time(snapshot, own, holds_back)?;
             Some((own.migration.id(), event, snapshot.at()))
         });
         let overdue: Vec<Observation> = overdue.collect();
@@ -266,7 +266,7 @@ impl Lifecycle<'_> {
     }
 
     /// Whether the course has taken too long.
-    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Event> {
+    fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
         let UnderWay { migration, task, phase, since, .. } = *own;
         let timeout = self.config.timeout();
         let is_in_time =
@@ -276,6 +276,12 @@ impl Lifecycle<'_> {
         }
         let is_unseen = migration.is_unseen() && !broken!("unseen_is_not_overdue");
         if is_unseen || is_in_time(migration.waits_since()) {
+            return None;
+        }
+        // No other target is looked for, nor was one in the last round.
+        let held_back = self.state.doubted_since.is_some();
+        let is_stopped = (holds_back || held_back) && phase == Phase::Released;
+        if is_stopped && !broken!("mass_disappearance_stops_the_clock") {
             return None;
         }
         if waits(snapshot, own) && !broken!("grace_stops_the_clock") {

@@ -35,6 +35,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) commands: Vec<Command>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) held: Option<Held>,
+    pub(crate) doubted_since: Option<Timestamp>,
 }
 
 /// Writes the round into State and returns its outcome.
@@ -78,6 +79,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
     (state.last, state.ticks) = (Some(at), state.ticks.saturating_add(1));
+    state.doubted_since = pass.doubted_since;
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
     Outcome {
         version: Outcome::VERSION,

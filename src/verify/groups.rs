@@ -25,6 +25,7 @@ pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findin
 /// The rules that the plan keeps as a whole.
 pub(super) fn plan(round: &Round<'_>, findings: &mut Findings) {
     leave_nobody_unseen(round, findings);
+    leave_nobody_on_its_way(round, findings);
     keep_together(round, findings);
     keep_whole(round, findings);
     stay_whole(round, findings);
@@ -239,6 +240,23 @@ fn leave_nobody_unseen(round: &Round<'_>, findings: &mut Findings) {
             let unseen = group.members.iter().find(|member| whole && !is_seen(**member));
             findings.need(unseen.is_none(), || {
                 format!("{}: where is {unseen:?} of {}?", step.command, group.id)
+            });
+        }
+    }
+}
+
+/// No task of a group that stays together leaves a worker that another member is on its way to.
+fn leave_nobody_on_its_way(round: &Round<'_>, findings: &mut Findings) {
+    let facts = Facts::new(round);
+    for step in facts.steps.iter().filter(|step| step.from.is_some_and(|from| from != step.to)) {
+        for group in groups_of(round, step.task.id).filter(|it| it.rule == GroupRule::Affinity) {
+            let arrives = |member: &&TaskId| {
+                let flight = facts.flights.get(member).filter(|flight| flight.is_bound());
+                **member != step.task.id && flight.map(|flight| flight.to()) == step.from
+            };
+            let left = group.members.iter().find(arrives);
+            findings.need(left.is_none(), || {
+                format!("{}: {left:?} of {} is on its way there", step.command, group.id)
             });
         }
     }

@@ -265,6 +265,7 @@ pub(super) fn one_move(round: &Round<'_>) -> Vec<Violation> {
     });
     bookkeeping(round, &mut findings);
     super::held::kept(round, &mut findings);
+    super::orders::orders(round, &mut findings);
     findings.list
 }
 

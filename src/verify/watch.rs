@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::budgets::Budgets;
+use super::given_back::GivenBack;
 use super::life::{Life, Past};
 use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
@@ -23,7 +24,7 @@ use crate::snapshot::{Coverage, Event, Phase, Placement, Report, Snapshot, Stanc
 /// * every migration id is issued once, and every migration ends exactly once, with no command afterwards;
 /// * no task is in two migrations, or told to run in two places (unless it declares that it can; then no source is told
 ///   to stop it before the copy runs);
-/// * no task that its source released is lost;
+/// * no task that its source released is lost, and none that was given back to the scheduler is placed too;
 /// * no task returns within the cooldown to a worker that it left;
 /// * no task that came back after an eviction is evicted again too soon, with a longer wait each time;
 /// * under constant load (and without a telemetry lag) no arrangement of tasks comes back, so that the engine must fall
@@ -52,6 +53,7 @@ pub struct Watch {
     over: BTreeMap<MigrationId, Past>,
     /// When a snapshot last showed each task on a worker that is there, or in a queue.
     at_rest: BTreeMap<TaskId, Timestamp>,
+    given_back: GivenBack,
     /// Migrations that a record has shown as let go by their source.
     let_go: BTreeSet<MigrationId>,
     returns: Returns,
@@ -90,6 +92,7 @@ impl Watch {
             open: BTreeMap::new(),
             over: BTreeMap::new(),
             at_rest: BTreeMap::new(),
+            given_back: GivenBack::default(),
             let_go: BTreeSet::new(),
             returns: Returns::default(),
             quiet: Quiet::default(),
@@ -143,6 +146,7 @@ impl Watch {
                 self.at_rest.insert(task.id, snapshot.at());
             }
         }
+        self.given_back.see(snapshot);
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();
         self.records(snapshot, outcome, &mut shown);
@@ -355,6 +359,9 @@ impl Watch {
         if from.is_none() {
             let held = shown.held.get(&command.task);
             findings.need(held.is_none(), || format!("{command}: it runs on {held:?}"));
+            // The host may hand the task to its scheduler as long as it need not drop the order.
+            let given = self.given_back.pending(command.task, self.config.timeout());
+            findings.need(given.is_none(), || format!("{command}: given back at {given:?}"));
         }
         let declared = shown.overlapping.contains(&command.task);
         findings.need(declared || !copied, || {
@@ -371,6 +378,9 @@ impl Watch {
     /// Judges a command of a migration under way, or taken over from an earlier life.
     fn follow(&mut self, shown: &Shown, command: &Command, findings: &mut Findings) {
         let id = command.migration;
+        if matches!(command.action, Action::Requeue) {
+            self.given_back.note(command.task);
+        }
         if let Some(past) = self.over.get(&id) {
             let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
             // What is shown under way, by this migration or an earlier one, has yet to be told what it was told last.

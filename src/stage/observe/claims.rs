@@ -98,15 +98,7 @@ impl Rooms {
             };
         }
         let [from, to] = place.ends();
-        let bound = match task.placement {
-            Placement::Moving { to, phase: Phase::Assigned, .. } => snapshot.worker_row(to),
-            _ => None,
-        };
-        let called_off = bound.filter(|bound| {
-            let is_under_way = matches!(place, Place::Moving { .. });
-            let counts = is_under_way && !broken!("called_off_keeps_its_room");
-            counts && ![from, to].contains(&Some(*bound))
-        });
+        let called_off = called_off(snapshot, task, place);
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
         // target.
         let is_possible = |here: &WorkerRow| {
@@ -121,6 +113,19 @@ impl Rooms {
         let here = if stopping.is_none() { shown_at.or(from) } else { shown_at };
         Self { stopping, here, arriving, called_off }
     }
+}
+
+/// The target that was told to forget a task under way, as long as the host shows the task bound for there.
+fn called_off(snapshot: &Snapshot, task: &Task, place: Place) -> Option<WorkerRow> {
+    let (Place::Moving { from, to, .. }, Placement::Moving { to: shown, phase, .. }) =
+        (place, task.placement)
+    else {
+        return None;
+    };
+    let bound = snapshot.worker_row(shown).filter(|_| phase == Phase::Assigned);
+    bound.filter(|bound| {
+        ![from, to].contains(&Some(*bound)) && !broken!("called_off_keeps_its_room")
+    })
 }
 
 /// Reserves room on the source, for the alternative that the task runs by there.
@@ -234,7 +239,8 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
     let mut sums = alloc::vec![0.0; width * snapshot.workers().len()];
     for own in under_way {
         let UnderWay { migration, task, from, to, is_at_its_source, .. } = *own;
-        let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
+        let record = task.map(|row| &snapshot.tasks()[row.position()]);
+        let shown = record.map(|task| task.placement);
         let is_there = shown == Some(Placement::On(migration.to()));
         let is_twice = broken!("stated_room_is_taken_twice") && migration.from().is_some();
         let comes = to.filter(|_| own.is_bound() && (!is_there || is_twice));
@@ -242,7 +248,9 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
         let returns = returns.or(own.place().kept());
-        for worker in comes.into_iter().chain(returns) {
+        let called_off = record.and_then(|task| called_off(snapshot, task, own.place()));
+        let called_off = called_off.filter(|_| !broken!("called_off_from_stated_room"));
+        for worker in comes.into_iter().chain(returns).chain(called_off) {
             let row = worker.position() * width;
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
                 *sum += migration.claim().known(*resource).unwrap_or(0.0);

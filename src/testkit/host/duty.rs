@@ -4,12 +4,15 @@ use core::fmt;
 use std::string::String;
 use std::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::HostPlan;
 
 /// A duty of the host, as the documentation of [`Engine`](crate::Engine) lists it.
 ///
 /// Duties 4, 5 and 7 concern the caller of the engine, which is the test kit itself here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Duty {
     /// Duty 1: each snapshot is later than the last one, and lists every worker and every task.

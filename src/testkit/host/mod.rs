@@ -36,6 +36,8 @@ use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 pub use door::HostUnderTest;
@@ -45,7 +47,7 @@ pub use plan::{HostOperation, HostPlan, HostStart, host_plans};
 use play::Play;
 
 /// What a host was tested with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostPassed {
     /// Plans that were played.
@@ -137,8 +139,8 @@ fn shortest<H: HostUnderTest>(
     // A long wait replaces any number of operations that only let time pass.
     let mut plan = fault.plan.clone();
     for operation in &mut plan.operations {
-        if let HostOperation::Wait(seconds) = operation {
-            *seconds = plan::LONG_WAIT;
+        if let HostOperation::Wait(span) = operation {
+            *span = plan::LONG_WAIT;
         }
     }
     if let Err(same) = plan.check(&mut new_host(&plan.start))

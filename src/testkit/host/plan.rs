@@ -7,24 +7,25 @@ use std::vec::Vec;
 
 use proptest::collection;
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, as_seconds};
 use crate::snapshot::{Task, Worker};
 
 /// How long a step of a migration may take in the test.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// The longest that nothing happens, in seconds: longer than a step may take.
-pub(super) const LONG_WAIT: u64 = 150;
+/// The longest that nothing happens: longer than a step may take.
+pub(super) const LONG_WAIT: Duration = Duration::from_secs(150);
 const WORKERS: u64 = 3;
 const MOST_TASKS: u64 = 2;
 /// Enough for several migrations of one task, with all that may go wrong in between.
 const LONGEST: usize = 40;
 
 /// The cluster that a new host begins with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostStart {
     /// The moment at which the test begins.
@@ -34,6 +35,7 @@ pub struct HostStart {
     /// The tasks: t1, and perhaps t2, of one core each. Each runs on w1.
     pub tasks: Vec<Task>,
     /// How long a step of a migration may take ([`MigrationLimits::timeout`](crate::config::MigrationLimits::timeout)).
+    #[serde(with = "as_seconds")]
     pub timeout: Duration,
 }
 
@@ -64,7 +66,8 @@ impl HostStart {
 }
 
 /// Something that happens in a test. An operation that makes no sense at its moment does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HostOperation {
     /// A round runs: the engine gets a snapshot, and the host the commands.
@@ -77,8 +80,8 @@ pub enum HostOperation {
     Tell(TaskId),
     /// The worker that runs a task is drained, so that its tasks move; all others accept tasks.
     Drain(TaskId),
-    /// So many seconds pass.
-    Wait(u64),
+    /// So much time passes.
+    Wait(#[serde(with = "as_seconds")] Duration),
     /// The last command for a task arrives again, if the engine still wants it.
     Repeat(TaskId),
     /// A command of an earlier migration of a task arrives again.
@@ -114,7 +117,7 @@ impl fmt::Display for HostOperation {
             Self::Work(worker) => write!(f, "{worker} does what it was told"),
             Self::Tell(task) => write!(f, "the engine is told the oldest report about {task}"),
             Self::Drain(task) => write!(f, "the worker of {task} is drained, the others are not"),
-            Self::Wait(seconds) => write!(f, "{seconds} s pass"),
+            Self::Wait(span) => write!(f, "{} s pass", span.as_secs_f64()),
             Self::Repeat(task) => write!(f, "the last command for {task} is repeated"),
             Self::Late(task) => write!(f, "a command of an earlier migration of {task} arrives"),
             Self::Abort(task) => write!(f, "an operator calls off the migration of {task}"),
@@ -140,7 +143,7 @@ impl fmt::Display for HostOperation {
 
 /// A test: a cluster, and what happens there. Afterwards everything calms down: all workers are back and do what they
 /// are told, for twelve minutes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostPlan {
     /// The cluster at first.
@@ -175,6 +178,12 @@ pub fn host_plans() -> impl Strategy<Value = HostPlan> {
         .prop_map(|(tasks, operations)| HostPlan::new(tasks, operations))
 }
 
+/// Spans that are shorter than the time-out of a step, and longer ones.
+fn waits() -> impl Strategy<Value = Duration> {
+    let long = TIMEOUT.as_secs() + 1..=LONG_WAIT.as_secs();
+    prop_oneof![5..=60_u64, long].prop_map(Duration::from_secs)
+}
+
 fn operation() -> impl Strategy<Value = HostOperation> {
     let worker = || (1..=WORKERS).prop_map(WorkerId::new);
     let task = || (1..=MOST_TASKS).prop_map(TaskId::new);
@@ -184,7 +193,7 @@ fn operation() -> impl Strategy<Value = HostOperation> {
         6 => worker().prop_map(HostOperation::Work),
         6 => task().prop_map(HostOperation::Tell),
         6 => task().prop_map(HostOperation::Drain),
-        2 => prop_oneof![5..=60_u64, TIMEOUT.as_secs() + 1..=LONG_WAIT].prop_map(HostOperation::Wait),
+        2 => waits().prop_map(HostOperation::Wait),
         3 => task().prop_map(HostOperation::Repeat),
         4 => task().prop_map(HostOperation::Late),
         2 => task().prop_map(HostOperation::Abort),

@@ -19,7 +19,9 @@ use crate::snapshot::{Coverage, Event, Placement, Report, Snapshot, Stance};
 
 /// Rounds after the last operation, half a minute apart, in which everything calms down.
 const CALM_ROUNDS: usize = 24;
-const CALM_SECONDS: u64 = 30;
+const CALM: Duration = Duration::from_secs(30);
+/// What passes before each operation.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A plan being played against a host.
 pub(super) struct Play<'a, H> {
@@ -88,7 +90,7 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
     }
 
     fn step(&mut self, operation: HostOperation) -> Result<(), Breach> {
-        self.wait(1);
+        self.wait(SECOND);
         match operation {
             HostOperation::Round => self.round(),
             HostOperation::Settle => self.settle(),
@@ -105,8 +107,8 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
                 }
                 Ok(())
             }
-            HostOperation::Wait(seconds) => {
-                self.wait(seconds);
+            HostOperation::Wait(span) => {
+                self.wait(span);
                 Ok(())
             }
             HostOperation::Repeat(task) => self.repeat(task),
@@ -125,15 +127,15 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
             HostOperation::Restart => self.restart(true),
             HostOperation::RestartUnsent => {
                 self.tick()?;
-                self.wait(1);
+                self.wait(SECOND);
                 self.restart(true)
             }
             HostOperation::RestartBlank => self.restart(false),
         }
     }
 
-    fn wait(&mut self, seconds: u64) {
-        self.now = self.now.after(Duration::from_secs(seconds));
+    fn wait(&mut self, span: Duration) {
+        self.now = self.now.after(span);
         self.host.set_time(self.now);
     }
 
@@ -298,7 +300,7 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
         self.books.values_mut().for_each(|books| books.mail.clear());
         self.look(Change::Host)?;
         self.round()?;
-        self.wait(1);
+        self.wait(SECOND);
         let outstanding = self.engine.outstanding();
         if !outstanding.is_empty() {
             self.note("what is outstanding is repeated:");
@@ -406,7 +408,7 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
                 return Ok(());
             };
             let task = *task.0;
-            self.wait(1);
+            self.wait(SECOND);
             self.tell(task, false)?;
         }
         Ok(())
@@ -415,13 +417,13 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
     fn calm(&mut self) -> Result<(), Breach> {
         let since = self.begun.clone();
         for worker in self.workers.clone() {
-            self.wait(1);
+            self.wait(SECOND);
             self.revive(worker)?;
         }
         self.drained = None;
         for _ in 0..CALM_ROUNDS {
             self.settle()?;
-            self.wait(CALM_SECONDS);
+            self.wait(CALM);
             self.round()?;
             self.host.schedule();
             self.look(Change::Scheduler)?;
@@ -431,7 +433,7 @@ impl<'a, H: HostUnderTest> Play<'a, H> {
 
     /// Every task runs or is with the scheduler, and every migration has ended.
     fn is_at_rest(&mut self, since: &BTreeSet<MigrationId>) -> Result<(), Breach> {
-        let minutes = CALM_ROUNDS as u64 * CALM_SECONDS / 60;
+        let minutes = CALM_ROUNDS as u64 * CALM.as_secs() / 60;
         for (task, books) in &self.books {
             if books.copies.is_empty() && !books.is_given_back() {
                 let says =

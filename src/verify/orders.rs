@@ -1,0 +1,61 @@
+//! Is every worker that is asked to run a task there to be asked, and is no other one asked already?
+
+use alloc::format;
+
+use super::promise::Findings;
+use super::round::Round;
+use crate::model::ids::WorkerId;
+use crate::outcome::{Action, Cause, Command};
+use crate::snapshot::{Coverage, Phase, Placement, Stance};
+
+/// The worker that a command asks to run a task; `None` if it asks for something else.
+fn asked(command: &Command) -> Option<WorkerId> {
+    match command.action {
+        Action::Assign { to, .. } | Action::Place { to, .. } | Action::Start { to, .. } => Some(to),
+        _ => None,
+    }
+}
+
+/// Whatever the engine believes of a snapshot: a worker that it does not show, or shows as out of reach, is not asked.
+pub(super) fn orders(round: &Round<'_>, findings: &mut Findings) {
+    for command in &round.outcome.commands {
+        let Some(to) = asked(command) else { continue };
+        let stance = round.snapshot.worker(to).map(|worker| worker.stance);
+        let may_be_there = match stance {
+            Some(stance) => stance != Stance::Offline,
+            None => round.snapshot.coverage() == Coverage::Partial,
+        };
+        findings.need(may_be_there, || format!("{command}: {to} is {stance:?}"));
+        let placement = round.snapshot.task(command.task).map(|task| task.placement);
+        // A copy that runs may stay where it is; an orphan has none.
+        let starts =
+            placement == Some(Placement::Orphaned) && command.cause() != Some(Cause::Return);
+        let is_open = stance.is_none_or(|stance| stance == Stance::Accept);
+        findings.need(!starts || is_open, || format!("{command}: it has no copy there"));
+        asked_already(round, command, placement, to, findings);
+    }
+}
+
+/// If the host shows that it has asked a worker since the engine last knew of the migration, that worker may be
+/// starting the task.
+fn asked_already(
+    round: &Round<'_>,
+    command: &Command,
+    placement: Option<Placement>,
+    to: WorkerId,
+    findings: &mut Findings,
+) {
+    let Some(Placement::Moving { migration, to: shown, phase: Phase::Assigned, since, .. }) =
+        placement
+    else {
+        return;
+    };
+    let Some(flight) = round.before.in_flight.get(&command.task) else { return };
+    let waits = flight.id() == migration && flight.phase() == Phase::Released;
+    let news = |id| round.snapshot.reports().iter().any(|it| it.event.migration() == Some(id));
+    let is_new = migration == command.migration && waits && since > flight.since();
+    let worker = round.snapshot.worker(shown);
+    let is_there = worker.is_some_and(|worker| worker.stance == Stance::Accept);
+    let is_asked = is_new && is_there && shown != to && !news(migration);
+    findings.need(!is_asked, || format!("{command}: {shown} was asked at {since}"));
+}
