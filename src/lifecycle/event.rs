@@ -149,7 +149,7 @@ impl Facts {
         // A missing target that may run a copy already is waited for.
         let runs_nothing = matches!(migration.course(), Course::Releasing { .. });
         let target = match state.tracks.get(&migration.to()) {
-            Some(track) if track.gone => Target::Gone,
+            Some(track) if track.is_gone() => Target::Gone,
             _ if runs_nothing && missing(migration.to()) => Target::Closed,
             Some(track) if !track.takes_tasks() => Target::Closed,
             _ => Target::Open,

@@ -91,6 +91,7 @@ impl Lifecycle<'_> {
         }
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         self.state.missing = missing;
+        let known = self.state.arrivals.len();
         self.catch_up(snapshot);
         self.note_at_rest(snapshot);
         for report in snapshot.reports() {
@@ -102,6 +103,12 @@ impl Lifecycle<'_> {
         self.observe(snapshot, holds_back);
         self.keep_gangs_whole(snapshot);
         self.adapt_concurrency();
+        // What a snapshot tells of has happened, whatever the clocks of the workers say.
+        let told = self.state.arrivals.iter_mut().skip(known);
+        for arrival in told.filter(|_| !broken!("arrived_by_then")) {
+            arrival.released = arrival.released.min(snapshot.at());
+            arrival.running = arrival.running.min(snapshot.at());
+        }
         // A later report or placement in the same snapshot may have settled what an earlier one asked for: such
         // commands are dropped.
         let Self { state, mut out, .. } = self;

@@ -66,7 +66,7 @@ pub(super) fn absences(
 ) -> BTreeMap<WorkerId, Absence> {
     let is_known = |worker: &WorkerId| {
         let known = tracks.get(worker);
-        known.is_none_or(|track| !track.gone && track.stance != Stance::Offline)
+        known.is_none_or(|track| !track.is_gone())
     };
     let shown = snapshot.tasks().iter().filter_map(|task| match task.placement {
         Placement::Moving { from, to, .. } => Some(from.into_iter().chain([to])),

@@ -44,6 +44,12 @@ impl Track {
         !self.gone && !self.leaving && self.stance == Stance::Accept
     }
 
+    /// Whether the worker is gone: the host says so, or no longer lists it.
+    pub(crate) fn is_gone(&self) -> bool {
+        let is_out_of_reach = self.stance == Stance::Offline;
+        self.gone || (is_out_of_reach && !broken!("out_of_reach_is_gone"))
+    }
+
     /// Whether the worker can take a task back.
     pub(crate) fn takes_back(&self) -> bool {
         !self.gone && !self.leaving && self.stance < Stance::Drain

@@ -188,37 +188,49 @@ fn system_load(round: &Round<'_>, findings: &mut Findings) {
     findings.need(holds, || format!("the loads taken together are not {said}"));
 }
 
+/// Bounds are compared up to this rounding error; the engine's own is half of it.
+const ROUNDING: f64 = 2e-9;
+
 /// The balance follows from the loads and the thresholds of the same outcome.
 fn verdict(round: &Round<'_>, findings: &mut Findings) {
     let config = round.config;
     let levels = loads(round, config.detection.basis);
     let factor = pace(round).imbalance_factor;
     let needed = config.detection.imbalance * factor;
-    let uneven = is_uneven(round, &levels, 0.0, needed)
-        .map(|uneven| uneven || is_wide(round, &levels, factor));
+    // `None` if fewer than two loads are known, or the answer is within the rounding error of a bound.
+    let judge = |slack| {
+        let uneven = is_uneven(round, &levels, slack, needed)?;
+        Some(uneven || is_wide(round, &levels, slack, factor))
+    };
+    let uneven = judge(ROUNDING).filter(|uneven| judge(-ROUNDING) == Some(*uneven));
+    let is_unsure = uneven.is_none() && levels.len() >= 2;
     match &round.outcome.balance {
         Balance::Unknown => {
             findings.need(levels.len() < 2, || format!("{} loads are known", levels.len()));
         }
         Balance::Even { .. } => {
-            findings.need(uneven == Some(false), || String::from("called even, and is not"));
+            let is_so = is_unsure || uneven == Some(false);
+            findings.need(is_so, || String::from("called even, and is not"));
         }
         Balance::Uneven(found) if found.sight == Sight::Present => {
-            findings.need(uneven == Some(true), || format!("called uneven, and is not: {found}"));
+            let is_so = is_unsure || uneven == Some(true);
+            findings.need(is_so, || format!("called uneven, and is not: {found}"));
             evident(found, &levels, findings);
         }
         Balance::Uneven(found) => {
-            findings.need(uneven == Some(false), || format!("it is there, not coming: {found}"));
+            let is_so = is_unsure || uneven == Some(false);
+            findings.need(is_so, || format!("it is there, not coming: {found}"));
             predicted(round, found, factor, findings);
         }
     }
 }
 
-/// Whether the spread triggers by itself: to start, in the means of the last samples too; or to go on.
-fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
+/// Whether the spread triggers by itself, by more than `slack`: to start, in the means of the last samples too; or to go
+/// on.
+fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], slack: f64, factor: f64) -> bool {
     let section = &round.config.detection;
     let exceeds = |levels: &[(WorkerId, f64)], enough: Option<f64>| {
-        enough.is_some_and(|enough| spread(levels) > enough * factor)
+        enough.is_some_and(|enough| spread(levels) > enough * factor + slack)
     };
     match section.settled {
         Some(_) if section.sufficient.is_none() => {
@@ -233,12 +245,12 @@ fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], factor: f64) -> bool {
     }
 }
 
-/// Whether some level is beyond a threshold by `margin` and the spread is exceeded; `None` if the answer is within the
-/// rounding error of a bound.
+/// Whether some level is beyond a threshold and the spread is exceeded, both by more than `slack`; `None` if fewer than
+/// two levels are known.
 fn is_uneven(
     round: &Round<'_>,
     levels: &[(WorkerId, f64)],
-    margin: f64,
+    slack: f64,
     needed: f64,
 ) -> Option<bool> {
     let max = levels.iter().map(|(_, level)| *level).reduce(f64::max)?;
@@ -247,12 +259,12 @@ fn is_uneven(
         return None;
     }
     let thresholds = round.outcome.thresholds;
-    let (over, under) = (max > thresholds.high + margin, min < thresholds.low - margin);
+    let (over, under) = (max > thresholds.high + slack, min < thresholds.low - slack);
     let out_of_bounds = match round.config.detection.trigger {
         Trigger::Both => over && under,
         Trigger::Either => over || under,
     };
-    Some(out_of_bounds && max - min > needed)
+    Some(out_of_bounds && max - min > needed + slack)
 }
 
 /// Highest less lowest level.

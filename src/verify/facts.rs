@@ -146,14 +146,25 @@ impl<'a> Facts<'a> {
         if command.cause() == Some(Cause::Return) {
             return false;
         }
-        let before = self.round.before.in_flight.get(&command.task);
+        let before = self.round.before.in_flight.by_id(command.migration);
         // Nor the answer to the loss of its source while its copy was started.
-        let releasing = before.is_some_and(|flight| {
+        let releasing = before.map(|flight| {
             let overlaps = flight.transport() == Transport::StartThenStop;
-            flight.id() == command.migration && (flight.phase() == Phase::Releasing || overlaps)
+            flight.phase() == Phase::Releasing || overlaps
         });
+        // A later life goes on with a migration as the snapshot shows it, and with its own target until one is asked.
+        let shown = match self.round.snapshot.task(command.task).map(|task| task.placement) {
+            Some(Placement::Moving { migration, to, phase, .. })
+                if migration == command.migration
+                    && (before.is_none() || phase == Phase::Assigned) =>
+            {
+                Some((phase == Phase::Releasing, to))
+            }
+            _ => None,
+        };
+        let releasing = releasing.or(shown.map(|shown| shown.0)).unwrap_or(false);
         let first = answered.insert(command.task);
-        let chosen = before.map(Migration::to);
+        let chosen = shown.map(|shown| shown.1).or(before.map(Migration::to));
         let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
             if chosen == Some(to));
         !(releasing && first && same)
@@ -162,20 +173,26 @@ impl<'a> Facts<'a> {
     /// Where every task of the snapshot counted before the plan.
     pub(super) fn stays(&self) -> BTreeMap<TaskId, Stay> {
         let tasks = self.round.snapshot.tasks().iter();
-        tasks.map(|task| (task.id, self.stay(task))).collect()
+        let landed = self.landed();
+        tasks.map(|task| (task.id, self.stay(task, &landed))).collect()
     }
 
-    fn stay(&self, task: &Task) -> Stay {
+    fn stay(&self, task: &Task, landed: &[RecentArrival]) -> Stay {
         let snapshot = self.round.snapshot;
         if let Some(flight) = self.flights.get(&task.id) {
             let adrift =
                 flight.phase() == Phase::Released || self.retargeted.contains(&flight.id());
             return if adrift { Stay::Nowhere } else { Stay::Between(flight.from(), flight.to()) };
         }
+        // A report says what has happened since.
+        let is_newer = |it: &&RecentArrival| it.task == task.id && it.running > snapshot.at();
+        let is_lost = self.is_orphaned(task);
+        let arrived =
+            landed.iter().rfind(is_newer).filter(|it| is_lost && is_live(snapshot, it.to));
         match task.placement {
             Placement::On(worker) if is_live(snapshot, worker) => Stay::On(worker),
             Placement::Moving { from, to, .. } => Stay::Between(from, to),
-            _ => Stay::Nowhere,
+            _ => arrived.map_or(Stay::Nowhere, |landed| Stay::On(landed.to)),
         }
     }
 

@@ -212,7 +212,10 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
             }
             let places = |stays: &BTreeMap<TaskId, Stay>| {
                 let members = group.members.iter().filter_map(|member| stays.get(member));
-                let mut places: Vec<WorkerId> = members.filter_map(goes).collect();
+                let places = members.filter_map(goes);
+                // A member whose worker is gone is nowhere.
+                let mut places: Vec<WorkerId> =
+                    places.filter(|worker| is_live(round.snapshot, *worker)).collect();
                 places.sort_unstable();
                 places.dedup();
                 places.len()
@@ -332,8 +335,12 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a task has lost its worker, or its target.
+/// Whether a task has lost its worker, or its target, and is not with the scheduler.
 fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
+    let Round { before, snapshot, config, .. } = facts.round;
+    if before.given_back(snapshot.at(), config.timeout()).any(|given| given == task) {
+        return false;
+    }
     let record = facts.round.snapshot.task(task);
     facts.flights.contains_key(&task) || record.is_some_and(|record| facts.is_orphaned(record))
 }
