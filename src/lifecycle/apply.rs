@@ -102,10 +102,9 @@ impl<'a> Lifecycle<'a> {
 
     /// Whether the command asks a missing worker to run a task.
     fn is_asked_in_doubt(&self, command: &Command) -> bool {
-        let (Action::Assign { to, .. } | Action::Place { to, .. }) = command.action else {
-            return false;
-        };
-        self.state.missing.contains_key(&to) && !broken!("doubted_worker_is_ordered")
+        let asked = command.action.asks();
+        asked.is_some_and(|worker| self.state.missing.contains_key(&worker))
+            && !broken!("doubted_worker_is_ordered")
     }
 
     /// What has been told since of a migration that has just ended stays to be done.

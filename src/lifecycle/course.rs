@@ -118,6 +118,7 @@ pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
         },
         Event::ShownElsewhere { worker } => shown_elsewhere(course, worker, facts),
         Event::ShownInPhase(phase) => shown_in_phase(course, phase, facts),
+        Event::LetGoBefore => let_go_before(course, facts),
         Event::ShownQueued => match course {
             Leaving { .. } => released(course, facts),
             _ => stay(),
@@ -286,14 +287,23 @@ fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
     }
 }
 
+/// No worker has the task, and its source has yet to answer this migration too: that answer would be taken for the
+/// target's. So the task goes back to the scheduler.
+fn let_go_before(course: Course, facts: &Facts) -> Step {
+    let over = end(Fate::Failed);
+    match course {
+        Releasing { .. } => over.and(Requeue(Cause::Late)),
+        Copying { .. } => over.and(Abort(facts.to, Cause::Over)).and(Requeue(Cause::Late)),
+        _ => stay(),
+    }
+}
+
 fn shown_orphaned(course: Course, unfit: Cause, facts: &Facts) -> Step {
     match course {
-        // Its copy does not run either, and its target would not start it again.
-        Stopping { .. } if facts.target != Target::Open && !broken!("orphan_of_a_copy") => {
-            enter(Unplaced).and(Abort(facts.to, unfit))
-        }
-        // Nobody was told to run it: its target is told now.
-        Copying { .. } | Stopping { .. } => source_lost(course, unfit, true, facts),
+        // Its target has been told already: see `source_gone`.
+        Copying { .. } => source_gone(course, false, unfit, facts),
+        // Its copy does not run either. Its source has yet to answer, so another migration places the task.
+        Stopping { .. } => end(Fate::Failed).and(Abort(facts.to, Cause::Over)),
         Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(Fate::Failed),
         _ => stay(),
     }

@@ -32,6 +32,8 @@ pub(super) enum Event {
     ShownElsewhere { worker: WorkerId },
     /// The host carries the migration out, and is in this phase.
     ShownInPhase(Phase),
+    /// The source has released the task because an earlier migration asked for it.
+    LetGoBefore,
     /// The task is in a queue.
     ShownQueued,
     /// The task has lost its worker. `unfit` is why the target would not take it.
@@ -71,6 +73,7 @@ impl Event {
     /// | on its target, returning to its source | its target is its source |
     /// | source gone, in a course that does not wait for its source | the source is not observed |
     /// | source gone, on its target, unless the copy there is to go on | the task has arrived first |
+    /// | released for an earlier migration, unless the source has yet to answer this one | it is a release like any other |
     /// | target unfit, order not yet sent, before the source has released the task | that order begins another course |
     /// | overdue without a worker, before the source has released the task, or with the scheduler | losing the worker has ended the course |
     /// | overdue, leaving its source, while the copy starts | a task that is leaving shows that its copy runs |
@@ -85,6 +88,7 @@ impl Event {
                 course.from().is_some() && !matches!(course, Course::Unassigned { .. })
             }
             Self::ShownAtTarget => !matches!(course, Course::Returning { .. }),
+            Self::LetGoBefore => is_copying || matches!(course, Course::Releasing { .. }),
             Self::SourceGone { on_target: false, .. } => waits_for_source,
             Self::SourceGone { on_target: true, .. } => is_stopping,
             Self::TargetUnfit { just_assigned: true, .. } => !waits_for_source,

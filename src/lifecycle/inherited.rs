@@ -19,6 +19,7 @@ use crate::view;
 
 use super::apply::Lifecycle;
 use super::event::Event;
+use super::observed::{closure, has_lost_its_source};
 
 /// A move that a host says it carries out.
 #[derive(Clone, Copy)]
@@ -65,6 +66,10 @@ impl Lifecycle<'_> {
                     if !migration.transport().is_by_scheduler() && !broken!("queued_since") =>
                 {
                     (Event::Superseded, snapshot.at())
+                }
+                _ if has_lost_its_source(task, migration) => {
+                    let unfit = closure(snapshot, migration.to());
+                    (Event::SourceGone { on_target: false, unfit }, snapshot.at())
                 }
                 (_, Some(shown)) if shown.id == id && shown.phase == Phase::Assigned => {
                     (Event::AssignedTo { to: shown.to }, shown.since)

@@ -48,6 +48,7 @@ mod inherited;
 mod name;
 mod news;
 mod observed;
+mod room;
 #[cfg(test)]
 mod table;
 
@@ -72,6 +73,10 @@ impl Lifecycle<'_> {
         }
         let latest = news::latest(self.config, self.state, None);
         self.read(report, latest);
+        let State { in_flight, last, .. } = &mut *self.state;
+        for command in self.out.commands.iter().filter(|command| command.action.asks().is_some()) {
+            in_flight.update(command.task, |migration| migration.set_asked_after(*last));
+        }
         let Settled { commands, ended, ignored } = self.out;
         Reply { commands, ended, ignored: ignored > 0, bad: None }
     }

@@ -56,6 +56,7 @@ pub(super) fn event(event: Event, course: Course, to: WorkerId) -> &'static str 
         Event::ShownInPhase(Phase::Releasing) => "shown as releasing",
         Event::ShownInPhase(Phase::Released) => "shown as released",
         Event::ShownInPhase(Phase::Assigned) => "shown as assigned",
+        Event::LetGoBefore => "shown as released for an earlier migration",
         Event::ShownQueued => "shown in a queue",
         Event::ShownOrphaned { .. } => "shown without a worker",
         Event::Missing => "missing",

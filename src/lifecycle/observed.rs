@@ -9,17 +9,17 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
-use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, Row, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Worker};
+use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Course, Migration, State, Track};
-use crate::view::{self, UnderWay, under_way};
+use crate::view::{UnderWay, under_way};
 
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
 use super::news::at_rest;
+use super::room::{Room, full, has_room, promise, rooms};
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -101,8 +101,8 @@ impl Lifecycle<'_> {
 
     /// What the snapshot shows of the task.
     fn of_task(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Observation> {
-        let UnderWay { migration, task, phase: expected, since, .. } = *own;
-        let (id, mut at) = (migration.id(), snapshot.at());
+        let UnderWay { migration, task, since, .. } = *own;
+        let (id, at) = (migration.id(), snapshot.at());
         let Some(row) = task else {
             let is_missing = snapshot.coverage() == Coverage::Complete
                 && (!waits(snapshot, own) || broken!("grace_waits_for_the_task"));
@@ -131,35 +131,7 @@ impl Lifecycle<'_> {
                 return None;
             }
             Placement::On(worker) => Event::ShownElsewhere { worker },
-            // It was asked after all: an order reached the host late, and its answer decides.
-            Placement::Moving {
-                migration: shown,
-                phase: Phase::Assigned,
-                to,
-                since: asked,
-                ..
-            } if shown == id
-                && asked > since
-                && expected == Phase::Released
-                && !snapshot.is_gone(to)
-                && !broken!("asked_after_all") =>
-            {
-                at = asked.min(at);
-                Event::AssignedTo { to }
-            }
-            // The host is in the phase that the engine assumes.
-            Placement::Moving { phase, .. } if phase == expected => return None,
-            // A release that an earlier migration of the task asked for is one all the same: its word came late.
-            Placement::Moving { migration: shown, phase, since: shown_since, .. }
-                if shown == id
-                    || (shown < id
-                        && phase == Phase::Released
-                        && !broken!("released_for_an_earlier_one")) =>
-            {
-                at = shown_since.min(at).max(since);
-                Event::ShownInPhase(phase)
-            }
-            Placement::Moving { .. } => return None,
+            Placement::Moving { .. } => return of_move(snapshot, own, task),
             // Its copy may run there still.
             Placement::Orphaned if has_copy_out_of_sight(snapshot, migration) => return None,
             Placement::Orphaned => {
@@ -236,6 +208,9 @@ impl Lifecycle<'_> {
             }));
         }
         if snapshot.is_gone(to) && !broken!("dead_target") {
+            if self.may_be_older(snapshot, migration) && !broken!("gone_before_it_was_asked") {
+                return None;
+            }
             let unfit = Cause::TargetGone { worker: to };
             return Some(Ends::Known(Event::TargetGone { unfit }));
         }
@@ -252,6 +227,13 @@ impl Lifecycle<'_> {
             Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
             None => Ends::HasRoom { just_assigned },
         })
+    }
+
+    /// Whether the target may have been asked while the snapshot was made, which takes a host less than half of the
+    /// time between rounds: then a target that is shown as gone may be back since.
+    fn may_be_older(&self, snapshot: &Snapshot, migration: &Migration) -> bool {
+        let made = migration.since().after(self.config.check_interval / 2);
+        migration.is_asked_since(self.state.last) && snapshot.at() < made
     }
 
     /// The migrations that this snapshot has assigned to a target, because it reported their release.
@@ -316,15 +298,6 @@ enum Ends {
     HasRoom { just_assigned: bool },
 }
 
-/// How much of a target's capacity is claimed.
-#[derive(Clone, Debug)]
-struct Room {
-    /// The claims of the tasks that are on the target.
-    taken: Amounts,
-    /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
-    most_promised: Option<Amounts>,
-}
-
 /// Whether the snapshot shows the task on its source, which is there.
 fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
     let shown = own.task.and_then(|row| at_rest(snapshot, &snapshot.tasks()[row.position()]));
@@ -351,8 +324,62 @@ fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
     is_copied && snapshot.is_awaited(migration.to()) && !broken!("grace_waits_for_a_copy")
 }
 
+/// What the snapshot shows of a task that moves.
+fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Observation> {
+    let migration = own.migration;
+    let (id, mut at) = (migration.id(), snapshot.at());
+    let event = match task.placement {
+        // It was asked after all: an order reached the host late, and its answer decides.
+        Placement::Moving {
+            migration: shown, phase: Phase::Assigned, to, since: asked, ..
+        } if shown == id
+            && asked > own.since
+            && own.phase == Phase::Released
+            && !snapshot.is_gone(to)
+            && !broken!("asked_after_all") =>
+        {
+            at = asked.min(at);
+            Event::AssignedTo { to }
+        }
+        Placement::Moving { .. } if has_lost_its_source(task, migration) => {
+            Event::SourceGone { on_target: false, unfit: closure(snapshot, migration.to()) }
+        }
+        // The host is in the phase that the engine assumes.
+        Placement::Moving { phase, .. } if phase == own.phase => return None,
+        Placement::Moving { migration: shown, phase, since: shown_since, .. }
+            if shown == id
+                || (shown < id
+                    && phase == Phase::Released
+                    && !broken!("released_for_an_earlier_one")) =>
+        {
+            at = shown_since.min(at).max(own.since);
+            if shown < id && waits_for_its_source(migration) {
+                Event::LetGoBefore
+            } else {
+                Event::ShownInPhase(phase)
+            }
+        }
+        _ => return None,
+    };
+    Some((id, event, at))
+}
+
+/// Whether the source has yet to answer the migration, and a target may then be asked.
+const fn waits_for_its_source(migration: &Migration) -> bool {
+    matches!(migration.course(), Course::Releasing { .. } | Course::Copying { .. })
+}
+
+/// Whether the host goes on with a copy as with a task that has no source any more.
+pub(super) fn has_lost_its_source(task: &Task, migration: &Migration) -> bool {
+    let is_copying = matches!(migration.course(), Course::Copying { .. });
+    let has_no_source = matches!(task.placement, Placement::Moving {
+        migration: shown, from: None, to, phase: Phase::Assigned, ..
+    } if (shown, to) == (migration.id(), migration.to()));
+    is_copying && has_no_source && !broken!("source_that_the_host_has_lost")
+}
+
 /// Why a target does not take the task that is on its way there.
-fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
+pub(super) fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
         None if snapshot.is_awaited(worker) => Cause::TargetMissing { worker },
         None => Cause::TargetGone { worker },
@@ -386,110 +413,4 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
     let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
     let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
     (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
-}
-
-/// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
-/// promised earlier.
-fn has_room(
-    snapshot: &Snapshot,
-    rooms: &Column<WorkerRow, Option<Room>>,
-    own: &UnderWay<'_>,
-) -> bool {
-    let Some(to) = own.to else { return true };
-    let Some(room) = &rooms[to] else { return false };
-    let Some(most) = &room.most_promised else { return false };
-    let mut claim = own.migration.claim().iter();
-    claim.all(|(resource, amount)| {
-        let promised = most.get(resource).unwrap_or(0.0);
-        !lacks(&snapshot.workers()[to.position()], Some(room), (resource, amount), promised)
-    })
-}
-
-/// Whether a target lacks an amount of a resource, with this much promised to other tasks.
-fn lacks(
-    target: &Worker,
-    room: Option<&Room>,
-    (resource, amount): (ResourceId, f64),
-    promised: f64,
-) -> bool {
-    let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
-    let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
-    free.is_some_and(|free| amount > free) && !broken!("target_full")
-}
-
-/// The resource that the target has run out of; `None` if there is room. Migrations that began earlier get room first;
-/// a migration whose task is shown on the target counts among the tasks there.
-fn full(
-    state: &State,
-    snapshot: &Snapshot,
-    rooms: &Column<WorkerRow, Option<Room>>,
-    own: &UnderWay<'_>,
-) -> Option<Cause> {
-    let (migration, worker, to) = (own.migration, own.migration.to(), own.to?);
-    if has_room(snapshot, rooms, own) {
-        return None;
-    }
-    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
-    let is_there = |other: &Migration| {
-        let task = snapshot.task(other.task());
-        task.is_some_and(|task| task.placement == Placement::On(worker))
-            && !broken!("room_is_taken_twice")
-    };
-    let bound = state.in_flight.bound_for(worker);
-    let earlier: Vec<&Migration> =
-        bound.filter(|other| other.id() < migration.id() && !is_there(other)).collect();
-    let lacking = migration.claim().iter().find(|(resource, amount)| {
-        let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
-        lacks(target, room, (*resource, *amount), promised.sum())
-    });
-    lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
-}
-
-/// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
-/// else the sum of the tasks' own.
-fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
-    let mut rooms = Column::filled(None, snapshot.workers().len());
-    // Room matters only while the task is still on its source.
-    let leaving = all.iter().filter(|own| own.is_at_its_source);
-    for to in leaving.filter_map(|own| own.to) {
-        rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
-    }
-    if rooms.iter().all(Option::is_none) {
-        return rooms;
-    }
-    for task in snapshot.tasks() {
-        let Placement::On(worker) = task.placement else { continue };
-        let Some(row) = snapshot.worker_row(worker) else { continue };
-        let Some(room) = &mut rooms[row] else { continue };
-        let kinds = snapshot.workers()[row.position()].kinds();
-        let now = view::alternative(task, kinds);
-        add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
-    }
-    for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
-        let Some(room) = room else { continue };
-        worker.reserved.iter().for_each(|(resource, amount)| room.taken.set(resource, amount));
-    }
-    rooms
-}
-
-/// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
-fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
-    for room in rooms.iter_mut().flatten() {
-        room.most_promised = Some(Amounts::new());
-    }
-    for own in all.iter().filter(|own| own.is_bound()) {
-        let room = own.to.and_then(|to| rooms[to].as_mut());
-        let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
-        let claim = own.migration.claim();
-        for (resource, _) in claim.iter() {
-            let more = claim.known(resource).unwrap_or(0.0);
-            promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
-        }
-    }
-}
-
-fn add(sum: &mut Amounts, more: &Amounts) {
-    for (resource, amount) in more.iter() {
-        sum.set(resource, sum.get(resource).unwrap_or(0.0) + amount);
-    }
 }

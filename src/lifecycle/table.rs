@@ -85,6 +85,7 @@ the engine does not know whether the source has released the task; `called off`)
             Event::ShownInPhase(Phase::Releasing),
             Event::ShownInPhase(Phase::Released),
             Event::ShownInPhase(Phase::Assigned),
+            Event::LetGoBefore,
             Event::ShownQueued,
             Event::ShownOrphaned { unfit: UNFIT },
             Event::Missing,

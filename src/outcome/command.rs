@@ -153,6 +153,14 @@ impl Action {
             Self::Assign { .. } | Self::Stop { .. } | Self::Requeue | Self::Abort { .. } => None,
         }
     }
+
+    /// The worker that is asked to run a task that no worker runs; `None` if the action asks for something else.
+    pub(crate) const fn asks(&self) -> Option<WorkerId> {
+        match *self {
+            Self::Assign { to, .. } | Self::Place { to, .. } => Some(to),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Action {

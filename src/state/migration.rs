@@ -93,6 +93,9 @@ pub(crate) struct Migration {
     /// The moment that the last report stated which changed the course, by the clock of whoever reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heard: Option<Timestamp>,
+    /// The last snapshot before its target was asked by the answer to a report: the next one may be older than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_after: Option<Timestamp>,
     /// How many releases and assignments were asked for.
     attempts: u32,
     /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
@@ -112,6 +115,7 @@ impl Migration {
             inherited: None,
             shown_at_rest: None,
             heard: None,
+            asked_after: None,
             attempts: 1,
             charge: None,
         }
@@ -189,6 +193,7 @@ impl Migration {
         self.since = self.since.min(now);
         self.started = self.started.min(now);
         self.heard = self.heard.map(|heard| heard.min(now));
+        self.asked_after = None;
         self.shown_at_rest = self.shown_at_rest.map(|shown| shown.not_after(now));
         self.course = self.course.released_by(now);
     }
@@ -230,6 +235,11 @@ impl Migration {
     /// A report of this moment has changed the course.
     pub(crate) fn set_heard(&mut self, at: Timestamp) {
         self.heard = Some(at);
+    }
+
+    /// Its target was asked between two snapshots, the first of this moment.
+    pub(crate) fn set_asked_after(&mut self, last: Option<Timestamp>) {
+        self.asked_after = last;
     }
 
     /// Records which budgets the migration counts to.
@@ -370,6 +380,11 @@ impl Migration {
     /// The moment that the last report stated which changed the course; `None` if none has.
     pub(crate) const fn heard(&self) -> Option<Timestamp> {
         self.heard
+    }
+
+    /// Whether its target was asked after the `last` snapshot.
+    pub(crate) fn is_asked_since(&self, last: Option<Timestamp>) -> bool {
+        self.asked_after.is_some() && self.asked_after == last
     }
 
     /// Whether the migration takes a task from a worker, which is what budgets limit.

@@ -225,8 +225,8 @@ fn verdict(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the spread triggers by itself, by more than `slack`: to start, in the means of the last samples too; or to go
-/// on.
+/// Whether the spread triggers by itself, by more than `slack`: to start, in the means of the last samples too; or to
+/// go on.
 fn is_wide(round: &Round<'_>, levels: &[(WorkerId, f64)], slack: f64, factor: f64) -> bool {
     let section = &round.config.detection;
     let exceeds = |levels: &[(WorkerId, f64)], enough: Option<f64>| {

@@ -154,11 +154,11 @@ impl<'a> Facts<'a> {
         });
         // A later life goes on with a migration as the snapshot shows it, and with its own target until one is asked.
         let shown = match self.round.snapshot.task(command.task).map(|task| task.placement) {
-            Some(Placement::Moving { migration, to, phase, .. })
+            Some(Placement::Moving { migration, from, to, phase, .. })
                 if migration == command.migration
                     && (before.is_none() || phase == Phase::Assigned) =>
             {
-                Some((phase == Phase::Releasing, to))
+                Some((phase == Phase::Releasing && from.is_some(), to))
             }
             _ => None,
         };

@@ -45,6 +45,18 @@ struct Way {
     to: Option<WorkerId>,
     /// Whether its source runs it until a copy runs: an orphan does not go back there.
     is_copied: bool,
+    /// Whether its source has let it go.
+    is_let_go: bool,
+    /// Whether its target has been asked to run it.
+    is_asked: bool,
+}
+
+impl Way {
+    /// The workers on which the task counts.
+    fn counts_on(&self) -> impl Iterator<Item = WorkerId> {
+        let to = self.to.filter(|_| self.is_asked || !self.is_let_go);
+        self.from.into_iter().chain(to)
+    }
 }
 
 /// Where each task counts.
@@ -112,18 +124,23 @@ impl Ledger {
         for command in commands {
             let Some((from, to)) = ends(command) else { continue };
             let is_copied = matches!(command.action, Action::Start { .. });
-            let way = Way { task: command.task, from, to: Some(to), is_copied };
-            self.under_way.entry(command.migration).or_insert(way).to = Some(to);
+            let is_asked = !leaves(command) || is_copied;
+            let way =
+                Way { task: command.task, from, to: None, is_copied, is_let_go: false, is_asked };
+            let way = self.under_way.entry(command.migration).or_insert(way);
+            (way.to, way.is_asked) = (Some(to), is_asked);
         }
     }
 
-    /// A target that has failed or refused is promised nothing any more.
+    /// A target that has failed or refused is promised nothing any more. One that is to be asked once the source lets
+    /// go is promised its task, but does not have it.
     pub(super) fn tell(&mut self, report: &Report) {
-        let (Event::Failed { migration } | Event::Refused { migration }) = report.event else {
-            return;
-        };
-        if let Some(way) = self.under_way.get_mut(&migration) {
-            way.to = None;
+        let way = report.event.migration().and_then(|id| self.under_way.get_mut(&id));
+        let Some(way) = way else { return };
+        match report.event {
+            Event::Failed { .. } | Event::Refused { .. } => way.to = None,
+            Event::Released { .. } => way.is_let_go = true,
+            _ => {}
         }
     }
 
@@ -200,7 +217,7 @@ impl Ledger {
             places.insert(task.id, workers);
         }
         for way in self.under_way.values() {
-            places.entry(way.task).or_default().extend(way.from.into_iter().chain(way.to));
+            places.entry(way.task).or_default().extend(way.counts_on());
         }
         places
     }

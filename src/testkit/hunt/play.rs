@@ -176,6 +176,9 @@ impl Play {
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
                 self.hear(snapshot.at(), &outcome.commands, &outcome.ended)?;
+                if self.owes_repeats {
+                    self.ledger.hear(&self.goes_on_with(&outcome.commands), &[]);
+                }
                 self.ledger.judge(snapshot, &outcome.commands, &outcome.ended)?;
                 if self.owes_repeats {
                     self.repeat_outstanding(snapshot);
@@ -183,10 +186,19 @@ impl Play {
                 Ok(())
             }
             Err(stale) => {
+                snapshot.reports().iter().for_each(|report| self.ledger.tell(report));
                 self.ledger.hear(&stale.commands, &stale.ended);
                 self.hear(snapshot.at(), &stale.commands, &stale.ended)
             }
         }
+    }
+
+    /// What a later life goes on with, beside these new commands.
+    fn goes_on_with(&self, commands: &[Command]) -> Vec<Command> {
+        let is_new = |other: &Command| commands.iter().any(|it| it.migration == other.migration);
+        let mut outstanding = self.engine.outstanding();
+        outstanding.retain(|command| !is_new(command));
+        outstanding
     }
 
     /// After a restart: whatever is outstanding, once, until a snapshot has shown everything.

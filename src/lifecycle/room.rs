@@ -1,0 +1,125 @@
+//! Is there still room on a target for the tasks that are promised to it?
+
+use alloc::vec::Vec;
+
+use crate::model::resource::{Amounts, ResourceId};
+use crate::model::rows::{Column, Row, WorkerRow};
+use crate::outcome::Cause;
+use crate::snapshot::{Placement, Snapshot, Worker};
+use crate::state::{Migration, State};
+use crate::view::{self, UnderWay};
+
+/// How much of a target's capacity is claimed.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// The claims of the tasks that are on the target.
+    taken: Amounts,
+    /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
+    pub(super) most_promised: Option<Amounts>,
+}
+
+/// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
+/// promised earlier.
+pub(super) fn has_room(
+    snapshot: &Snapshot,
+    rooms: &Column<WorkerRow, Option<Room>>,
+    own: &UnderWay<'_>,
+) -> bool {
+    let Some(to) = own.to else { return true };
+    let Some(room) = &rooms[to] else { return false };
+    let Some(most) = &room.most_promised else { return false };
+    let mut claim = own.migration.claim().iter();
+    claim.all(|(resource, amount)| {
+        let promised = most.get(resource).unwrap_or(0.0);
+        !lacks(&snapshot.workers()[to.position()], Some(room), (resource, amount), promised)
+    })
+}
+
+/// Whether a target lacks an amount of a resource, with this much promised to other tasks.
+fn lacks(
+    target: &Worker,
+    room: Option<&Room>,
+    (resource, amount): (ResourceId, f64),
+    promised: f64,
+) -> bool {
+    let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
+    let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
+    free.is_some_and(|free| amount > free) && !broken!("target_full")
+}
+
+/// The resource that the target has run out of; `None` if there is room. Migrations that began earlier get room first;
+/// a migration whose task is shown on the target counts among the tasks there.
+pub(super) fn full(
+    state: &State,
+    snapshot: &Snapshot,
+    rooms: &Column<WorkerRow, Option<Room>>,
+    own: &UnderWay<'_>,
+) -> Option<Cause> {
+    let (migration, worker, to) = (own.migration, own.migration.to(), own.to?);
+    if has_room(snapshot, rooms, own) {
+        return None;
+    }
+    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
+    let is_there = |other: &Migration| {
+        let task = snapshot.task(other.task());
+        task.is_some_and(|task| task.placement == Placement::On(worker))
+            && !broken!("room_is_taken_twice")
+    };
+    let bound = state.in_flight.bound_for(worker);
+    let earlier: Vec<&Migration> =
+        bound.filter(|other| other.id() < migration.id() && !is_there(other)).collect();
+    let lacking = migration.claim().iter().find(|(resource, amount)| {
+        let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
+        lacks(target, room, (*resource, *amount), promised.sum())
+    });
+    lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
+}
+
+/// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
+/// else the sum of the tasks' own.
+pub(super) fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
+    let mut rooms = Column::filled(None, snapshot.workers().len());
+    // Room matters only while the task is still on its source.
+    let leaving = all.iter().filter(|own| own.is_at_its_source);
+    for to in leaving.filter_map(|own| own.to) {
+        rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
+    }
+    if rooms.iter().all(Option::is_none) {
+        return rooms;
+    }
+    for task in snapshot.tasks() {
+        let Placement::On(worker) = task.placement else { continue };
+        let Some(row) = snapshot.worker_row(worker) else { continue };
+        let Some(room) = &mut rooms[row] else { continue };
+        let kinds = snapshot.workers()[row.position()].kinds();
+        let now = view::alternative(task, kinds);
+        add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
+    }
+    for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
+        let Some(room) = room else { continue };
+        worker.reserved.iter().for_each(|(resource, amount)| room.taken.set(resource, amount));
+    }
+    rooms
+}
+
+/// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
+pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
+    for room in rooms.iter_mut().flatten() {
+        room.most_promised = Some(Amounts::new());
+    }
+    for own in all.iter().filter(|own| own.is_bound()) {
+        let room = own.to.and_then(|to| rooms[to].as_mut());
+        let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
+        let claim = own.migration.claim();
+        for (resource, _) in claim.iter() {
+            let more = claim.known(resource).unwrap_or(0.0);
+            promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
+        }
+    }
+}
+
+fn add(sum: &mut Amounts, more: &Amounts) {
+    for (resource, amount) in more.iter() {
+        sum.set(resource, sum.get(resource).unwrap_or(0.0) + amount);
+    }
+}
