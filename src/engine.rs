@@ -31,8 +31,8 @@ pub use look::Look;
 /// this order:
 ///
 /// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call
-///    [`tick`](Self::tick) less than half of [`Config::check_interval`] after its moment: the engine takes an older one
-///    for newer than the orders that it has given meanwhile.
+///    [`tick`](Self::tick) less than half of [`Config::check_interval`] after its moment: from an older one, the engine
+///    may conclude that a worker is gone which it has asked to run a task since.
 /// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is repeated for the same
 ///    worker asks for nothing new, even if it says `Assign` where it said `Place` before, or the other way round.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the

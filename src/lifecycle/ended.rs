@@ -34,11 +34,10 @@ impl Lifecycle<'_> {
                     && is_later(report.at, ended.shown_at_rest)
                     && !broken!("late_release_is_not_lost") =>
             {
-                // The order is given now, however old the release is.
-                let now = latest.before(self.config.timeout());
-                let released = report.at.min(latest);
+                // The order is given now, however old the release is: after it, and before the next snapshot.
                 let is_old = broken!("late_release_is_ordered_back_now");
-                self.give_back_late(ended.id, if is_old { released } else { released.max(now) });
+                let now = latest.before(self.config.timeout());
+                self.give_back_late(ended.id, if is_old { report.at } else { report.at.max(now) });
             }
             snapshot::Event::Diverted { worker, task, .. }
                 if ended.placement_unknown_since_leaving.is_some() && !broken!("heard_of_late") =>
@@ -85,6 +84,11 @@ impl Lifecycle<'_> {
         let is_due = |ended: &EndedMigration| {
             ended.at < snapshot.at() && !told.contains(&ended.id) && is_last(ended)
         };
+        // By a clock that is ahead, an order may have been given later than this.
+        let not_later = |ended: &mut EndedMigration| ended.given = ended.given.min(snapshot.at());
+        if !broken!("given_back_by_a_clock_that_is_ahead") {
+            ended.replace_where(|ended| ended.given > snapshot.at(), not_later);
+        }
         ended.replace_where(is_due, |ended| {
             let is_new = match left_to_do(config, in_flight, snapshot, ended) {
                 LeftToDo::Unknown | LeftToDo::Wait => return,

@@ -4,6 +4,7 @@
 //! newer. The snapshot may also show migrations that the state does not know; their tasks must not be
 //! moved a second time.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::model::bounds::MOST_ISSUED;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
-use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Task, Worker};
+use crate::snapshot::{Coverage, Phase, Placement, Report, Snapshot, Task, Worker};
 use crate::state::{
     Course, EndedMigration, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport,
 };
@@ -19,6 +20,7 @@ use crate::view;
 
 use super::apply::Lifecycle;
 use super::event::Event;
+use super::event_of;
 use super::observed::{closure, has_lost_its_source};
 
 /// A move that a host says it carries out.
@@ -48,6 +50,9 @@ impl Lifecycle<'_> {
     /// released and is back on its source.
     pub(super) fn catch_up(&mut self, snapshot: &Snapshot) {
         let unseen: Vec<TaskId> = self.state.in_flight.unseen().collect();
+        let reports = snapshot.reports().iter().filter(|_| !unseen.is_empty());
+        let told = reports.filter_map(|report| Some((report.event.migration()?, report)));
+        let told: BTreeMap<MigrationId, &Report> = told.collect();
         for id in unseen {
             let task = snapshot.task(id);
             if task.is_some() || snapshot.coverage() == Coverage::Complete {
@@ -59,7 +64,8 @@ impl Lifecycle<'_> {
             let (id, from) = (migration.id(), migration.from());
             let (event, at) = match (task.placement, Shown::of(task)) {
                 (Placement::On(worker), _) if from == Some(worker) && !broken!("home_again") => {
-                    (Event::HomeAgain, snapshot.at())
+                    let failed = told.get(&id).and_then(|report| failed_at_home(migration, report));
+                    (failed.unwrap_or(Event::HomeAgain), snapshot.at())
                 }
                 (_, Some(shown)) if shown.id > id => (Event::Superseded, shown.since),
                 (Placement::Unplaced, _)
@@ -161,6 +167,14 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
         scorecard: None,
         handover: None,
     }
+}
+
+/// A step of the migration has failed, and its task is on its source: whoever failed, it stays there. `None` if the
+/// report says something else, or the engine does not wait for the source to release the task.
+fn failed_at_home(migration: &Migration, report: &Report) -> Option<Event> {
+    let is_releasing = matches!(migration.course(), Course::Releasing { .. });
+    let failed = event_of(report).filter(|event| matches!(event, Event::Failed(_)));
+    failed.filter(|_| is_releasing && !broken!("refused_before_this_life"))
 }
 
 /// The course of a migration that another life began, carried out as this life would. A task that no worker has is with

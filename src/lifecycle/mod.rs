@@ -98,7 +98,7 @@ impl Lifecycle<'_> {
         self.state.missing = missing;
         let known = self.state.arrivals.len();
         self.catch_up(snapshot);
-        self.note_at_rest(snapshot);
+        self.note_shown(snapshot);
         for report in snapshot.reports() {
             self.read(report, latest);
         }

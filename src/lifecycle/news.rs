@@ -14,13 +14,19 @@ use crate::view::Walk;
 use super::apply::Lifecycle;
 
 impl Lifecycle<'_> {
-    /// Notes of which migrations the snapshot shows the task at rest: what was reported before is no news from here
-    /// on.
-    pub(super) fn note_at_rest(&mut self, snapshot: &Snapshot) {
+    /// Notes of which migrations the snapshot shows the task at rest, or without a worker: what was reported before is
+    /// no news from here on.
+    pub(super) fn note_shown(&mut self, snapshot: &Snapshot) {
         let mut walk = Walk::new(snapshot.tasks());
-        self.state.in_flight.note_at_rest(|migration| {
-            let row = walk.row(migration.task())?;
-            at_rest(snapshot, &snapshot.tasks()[row.position()])
+        self.state.in_flight.update_all(|migration| {
+            let Some(row) = walk.row(migration.task()) else { return };
+            let task = &snapshot.tasks()[row.position()];
+            if let Some(shown) = at_rest(snapshot, task) {
+                migration.set_shown_at_rest(shown);
+            }
+            if task.placement == Placement::Orphaned && snapshot.is_place_known(row) {
+                migration.set_shown_lost(snapshot.at());
+            }
         });
     }
 }
@@ -63,7 +69,11 @@ pub(super) fn is_news(
         }
         _ => false,
     };
-    let is_overtaken = has_task_run && !is_later(report.at, shown);
+    // Whoever ran it has lost it since.
+    let is_lost = matches!(report.event, Told::Running { .. })
+        && migration.is_lost_since(report.at)
+        && !broken!("ran_before_it_was_lost");
+    let is_overtaken = is_lost || has_task_run && !is_later(report.at, shown);
     !is_overtaken && !is_stale(state, migration, report, latest) && !is_doubtful(migration, report)
 }
 

@@ -346,6 +346,7 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         }
         // The host is in the phase that the engine assumes.
         Placement::Moving { phase, .. } if phase == own.phase => return None,
+        // A release that an earlier migration of the task asked for is one all the same: its word came late.
         Placement::Moving { migration: shown, phase, since: shown_since, .. }
             if shown == id
                 || (shown < id
@@ -353,7 +354,7 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
                     && !broken!("released_for_an_earlier_one")) =>
         {
             at = shown_since.min(at).max(own.since);
-            if shown < id && waits_for_its_source(migration) {
+            if shown < id && Event::LetGoBefore.is_possible(migration.course()) {
                 Event::LetGoBefore
             } else {
                 Event::ShownInPhase(phase)
@@ -362,11 +363,6 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         _ => return None,
     };
     Some((id, event, at))
-}
-
-/// Whether the source has yet to answer the migration, and a target may then be asked.
-const fn waits_for_its_source(migration: &Migration) -> bool {
-    matches!(migration.course(), Course::Releasing { .. } | Course::Copying { .. })
 }
 
 /// Whether the host goes on with a copy as with a task that has no source any more.

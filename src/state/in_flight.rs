@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AtRest, Charge, Migration, Target};
+use super::{Charge, Migration, Target};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Cause, Command, Why};
@@ -179,22 +179,13 @@ impl InFlight {
         }
     }
 
-    /// Notes of which migrations a snapshot shows the task at rest; they are asked in the order of their tasks.
-    pub(crate) fn note_at_rest(&mut self, mut shown: impl FnMut(&Migration) -> Option<AtRest>) {
-        for migration in self.migrations.values_mut() {
-            if let Some(shown) = shown(migration) {
-                migration.set_shown_at_rest(shown);
-            }
-        }
-    }
-
     /// A later life goes on with them.
     pub(crate) fn inherit(&mut self) {
         self.migrations.values_mut().for_each(|migration| migration.inherit());
         self.unseen = self.migrations.len();
     }
 
-    /// Changes all of them in what no index knows of: their moments.
+    /// Changes all of them in what no index knows of, their moments, in the order of their tasks.
     pub(crate) fn update_all(&mut self, mut change: impl FnMut(&mut Migration)) {
         self.migrations.values_mut().for_each(|migration| change(migration));
     }

@@ -90,6 +90,9 @@ pub(crate) struct Migration {
     /// The last snapshot that showed the task at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shown_at_rest: Option<AtRest>,
+    /// The last snapshot that showed the task without a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown_lost: Option<Timestamp>,
     /// The moment that the last report stated which changed the course, by the clock of whoever reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heard: Option<Timestamp>,
@@ -114,6 +117,7 @@ impl Migration {
             started: since,
             inherited: None,
             shown_at_rest: None,
+            shown_lost: None,
             heard: None,
             asked_after: None,
             attempts: 1,
@@ -195,6 +199,7 @@ impl Migration {
         self.heard = self.heard.map(|heard| heard.min(now));
         self.asked_after = None;
         self.shown_at_rest = self.shown_at_rest.map(|shown| shown.not_after(now));
+        self.shown_lost = self.shown_lost.map(|lost| lost.min(now));
         self.course = self.course.released_by(now);
     }
 
@@ -230,6 +235,11 @@ impl Migration {
     /// A snapshot shows the task at rest.
     pub(crate) fn set_shown_at_rest(&mut self, shown: AtRest) {
         self.shown_at_rest = Some(shown);
+    }
+
+    /// A snapshot of this moment shows the task without a worker.
+    pub(crate) fn set_shown_lost(&mut self, at: Timestamp) {
+        self.shown_lost = Some(at);
     }
 
     /// A report of this moment has changed the course.
@@ -375,6 +385,12 @@ impl Migration {
     /// The last snapshot that showed the task at rest; `None` if none has.
     pub(crate) const fn shown_at_rest(&self) -> Option<AtRest> {
         self.shown_at_rest
+    }
+
+    /// Whether a snapshot has shown the task without a worker since it ran at this moment, and has not led to an order.
+    pub(crate) fn is_lost_since(&self, at: Timestamp) -> bool {
+        let waits = self.phase() == Phase::Released;
+        self.shown_lost.is_some_and(|lost| at < lost && (waits || lost > self.since))
     }
 
     /// The moment that the last report stated which changed the course; `None` if none has.

@@ -188,7 +188,7 @@ fn system_load(round: &Round<'_>, findings: &mut Findings) {
     findings.need(holds, || format!("the loads taken together are not {said}"));
 }
 
-/// Bounds are compared up to this rounding error; the engine's own is half of it.
+/// Within this of a bound either answer is right: the loads here are added up in another order than the engine's.
 const ROUNDING: f64 = 2e-9;
 
 /// The balance follows from the loads and the thresholds of the same outcome.

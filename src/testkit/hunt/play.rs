@@ -95,7 +95,8 @@ impl Play {
             }
             Step::Look(sight) => self.kept = Some(self.world.snapshot(sight)),
             Step::Show => {
-                if let Some(snapshot) = self.kept.take() {
+                let in_time = self.world.now.before(self.config.check_interval / 2);
+                if let Some(snapshot) = self.kept.take().filter(|it| it.at() > in_time) {
                     return self.tick(&snapshot);
                 }
             }
