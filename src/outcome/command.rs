@@ -123,7 +123,8 @@ pub enum Action {
     },
     /// The first half of a move that overlaps: ask `to` to start a copy of the task while `from`
     /// goes on running it. Answer with [`Event::Running`](crate::Event::Running); the second half
-    /// follows.
+    /// follows. If the source is lost first, `to` starts the task all the same, or refuses it: it is not asked again,
+    /// and an order that is dropped without an answer is waited for until the step times out.
     Start {
         /// The worker that the task runs on.
         from: WorkerId,
@@ -344,7 +345,7 @@ pub enum Cause {
     Elsewhere,
     /// An operator called the migration off.
     Operator,
-    /// The source released the task after the migration had ended.
+    /// The source released the task after the migration that asked for it had ended.
     Late,
     /// A worker still carries the migration out, though it has ended.
     Over,
@@ -404,7 +405,7 @@ impl fmt::Display for Cause {
             Self::TimedOut { phase, since } => write!(f, "timed out: {phase} since {since}"),
             Self::Elsewhere => f.write_str("it was found on another worker"),
             Self::Operator => f.write_str("called off by the operator"),
-            Self::Late => f.write_str("released after the migration had ended"),
+            Self::Late => f.write_str("released after the migration that asked for it had ended"),
             Self::Over => f.write_str("the migration has ended"),
             Self::Along { group } => write!(f, "another task of gang {group} stays"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
