@@ -67,7 +67,7 @@ fn every_broken_rule_is_noticed() {
     let faults: Vec<String> = mutants.iter().filter_map(fault).collect();
     println!("{} of {} broken rules noticed", mutants.len() - faults.len(), mutants.len());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-    assert!(!word.is_empty() || mutants.len() >= 664, "only {} rules are listed", mutants.len());
+    assert!(!word.is_empty() || mutants.len() >= 668, "only {} rules are listed", mutants.len());
 }
 
 /// Rules that must not be left to the golden text, because the verifier says so when they are broken.
@@ -78,8 +78,7 @@ const VERIFIED: &[&str] = &[
     "arriving_companion_is_left",
     "room_to_return_without_a_target",
     "home_is_full",
-    "called_off_keeps_its_room",
-    "called_off_from_stated_room",
+    "copy_in_doubt_is_waited_for",
     // Who is asked to run a task.
     "doubted_worker_is_ordered",
     "asked_after_all",

@@ -167,7 +167,7 @@ fn released(course: Course, facts: &Facts) -> Step {
         // The engine assumed that the task was still on its source, or could not tell.
         (
             Assigned { from, released: None }
-            | CallingOff { from, released: None }
+            | CallingOff { from, released: None, .. }
             | Returning { from, released: None, .. }
             | Unassigned { from, released: None },
             _,
@@ -192,7 +192,7 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
     match course {
         Releasing { .. } | Leaving { .. } | WithScheduler { .. } => end(fate),
         Copying { from } if broken!("source_keeps_it") => turn_back(from, None, fate, facts),
-        Copying { from } => not_started(from, fate, false, facts).and(RecordFailure),
+        Copying { from } => not_started(from, fate, facts).and(RecordFailure),
         Stopping { from } => keep(fate, from, Cause::Kept, facts),
         Assigned { .. } if facts.is_exhausted => {
             end(fate).and(RecordFailure).and(Requeue(Cause::Exhausted))
@@ -202,13 +202,13 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
             end(fate).and(Requeue(Cause::Exhausted))
         }
         Returning { from, released, .. } => enter(Unassigned { from, released }),
-        CallingOff { from, released } => turn_back_called_off(from, released, Fate::Aborted, facts)
+        CallingOff { .. } => go_back(course.called_back(), facts)
             .and_if(broken!("operator_charges_nobody"), RecordFailure),
         // The next round places the task again.
         Placing if facts.is_exhausted => end(fate).and(RecordFailure),
         Placing => enter(Unplaced).and(RecordFailure),
         CallingOffPlacing => {
-            end(Fate::Aborted).and_if(!broken!("operator_orphan_elsewhere"), CoolDown(facts.to))
+            end(course.fate()).and_if(!broken!("operator_orphan_elsewhere"), CoolDown(facts.to))
         }
         Unassigned { .. } | Unplaced => stay(),
     }
@@ -223,9 +223,11 @@ fn called_off(course: Course, facts: &Facts) -> Step {
         WithScheduler { .. } => end(Fate::Aborted),
         Unassigned { .. } => end(Fate::Aborted).and(Requeue(cause)),
         // The target may have started the task: it is told to stop, and its answer decides.
-        Assigned { from, released } => enter(CallingOff { from, released }).and(Abort(to, cause)),
+        Assigned { from, released } => {
+            enter(CallingOff { from, released, cause }).and(Abort(to, cause))
+        }
         Placing => enter(CallingOffPlacing).and(Abort(to, cause)),
-        Copying { from } => not_started(from, Fate::Aborted, true, facts).after(Abort(to, cause)),
+        Copying { from } => stop_copy(from, cause, facts),
         // Going on is the safest way to leave the task with some worker.
         Returning { .. } | Unplaced | Stopping { .. } | CallingOff { .. } | CallingOffPlacing => {
             stay()
@@ -260,6 +262,9 @@ fn shown_at_source(course: Course, facts: &Facts) -> Step {
         WithScheduler { from, .. } => turned_up(from, from, facts.task, facts),
         // Whatever was heard of its source, and of those that were asked since: it runs there.
         Unassigned { .. } if !broken!("home_that_fails_has_it") => end(Fate::Failed),
+        CallingOff { released: None, cause, .. } if !broken!("called_off_at_home") => {
+            end(course.fate()).and(Abort(facts.to, cause))
+        }
         _ => stay(),
     }
 }
@@ -327,9 +332,9 @@ fn source_gone(course: Course, on_target: bool, unfit: Cause, facts: &Facts) -> 
     match course {
         Releasing { .. } | Leaving { .. } => end(Fate::Failed),
         Stopping { .. } if on_target => end(Fate::Completed).and(Arrive(facts.to, facts.task)),
-        Stopping { .. } => source_lost(course, unfit, true, facts),
+        Stopping { .. } => source_lost(unfit, true, facts),
         // Its target has been told already. Told again, it could answer the first order, and carry out the second.
-        Copying { .. } => source_lost(course, unfit, broken!("copy_is_ordered_twice"), facts),
+        Copying { .. } => source_lost(unfit, broken!("copy_is_ordered_twice"), facts),
         _ => stay(),
     }
 }
@@ -345,15 +350,11 @@ fn target_gone(course: Course, unfit: Cause, facts: &Facts) -> Step {
 fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts) -> Step {
     match course {
         Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, unfit)),
-        Copying { from } if !broken!("overlap_is_called_off") => {
-            not_started(from, Fate::Aborted, false, facts).after(Abort(facts.to, unfit))
-        }
+        Copying { from } if !broken!("overlap_is_called_off") => stop_copy(from, unfit, facts),
         Assigned { from, released } if just_assigned => {
             turn_back(from, released, Fate::Failed, facts)
         }
-        CallingOff { from, released } if just_assigned => {
-            turn_back_called_off(from, released, Fate::Failed, facts)
-        }
+        CallingOff { .. } if just_assigned => go_back(course.called_back(), facts),
         _ => stay(),
     }
 }
@@ -370,9 +371,7 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
     match course {
         Releasing { from } | Leaving { from, .. } => end(fate).and(Abort(from, late)),
         WithScheduler { .. } => end(fate),
-        Copying { from } => {
-            not_started(from, fate, false, facts).after(Abort(to, late)).after(RecordFailure)
-        }
+        Copying { from } => stop_copy(from, late, facts).after(RecordFailure),
         Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
             keep(fate, from, late, facts)
         }
@@ -408,7 +407,10 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
                 _ if moved && to == from => {
                     Returning { from, released, fate: Fate::Failed, called_off }
                 }
-                _ if called_off => CallingOff { from, released: course.released() },
+                CallingOff { released, cause, .. } => CallingOff { from, released, cause },
+                _ if called_off => {
+                    CallingOff { from, released: course.released(), cause: Cause::Operator }
+                }
                 // Its copy was not to start: the host has not heard of that, and the source may still run it.
                 Returning { released: None, .. } if !broken!("copy_called_off_unheard") => {
                     Copying { from }
@@ -424,32 +426,32 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
 
 /// The target does not run the task: back to the source if that takes it, or else to another target.
 fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Facts) -> Step {
-    if facts.takes_back && !broken!("back_to_the_source") {
-        enter(Returning { from, released, fate, called_off: false }).and(Order)
-    } else {
-        enter(Unassigned { from, released })
+    go_back(Returning { from, released, fate, called_off: false }, facts)
+}
+
+fn go_back(course: Course, facts: &Facts) -> Step {
+    match course {
+        Returning { from, released, .. } if !facts.takes_back || broken!("back_to_the_source") => {
+            enter(Unassigned { from, released })
+        }
+        _ => enter(course).and(Order),
     }
 }
 
-/// Like [`turn_back`], for a migration that an operator has called off: some worker must have the task.
-fn turn_back_called_off(
-    from: WorkerId,
-    released: Option<Timestamp>,
-    fate: Fate,
-    facts: &Facts,
-) -> Step {
-    if facts.takes_back {
-        enter(Returning { from, released, fate, called_off: true }).and(Order)
-    } else {
-        enter(Unassigned { from, released })
-    }
+/// The target is told to forget the copy, and the source runs the task as before. After a restart the engine cannot be
+/// sure of that, since the source may have stopped the task before: then the answer of the target decides.
+fn stop_copy(from: WorkerId, cause: Cause, facts: &Facts) -> Step {
+    let course = CallingOff { from, released: None, cause };
+    let is_in_doubt = facts.is_inherited && !broken!("copy_in_doubt_is_waited_for");
+    let step = if is_in_doubt { enter(course) } else { end(course.fate()) };
+    step.and(Abort(facts.to, cause))
 }
 
-/// The copy does not start: the source runs the task as before. After a restart the engine cannot be sure of that,
-/// since the source may have released the task before; so it tells the source to run it.
-fn not_started(from: WorkerId, fate: Fate, called_off: bool, facts: &Facts) -> Step {
+/// Its target says that the copy does not start: the source runs the task as before. After a restart the engine cannot
+/// be sure of that, since the source may have released the task before; so it tells the source to run it.
+fn not_started(from: WorkerId, fate: Fate, facts: &Facts) -> Step {
     if facts.is_inherited && !broken!("not_started_goes_home") {
-        enter(Returning { from, released: None, fate, called_off }).and(Order)
+        enter(Returning { from, released: None, fate, called_off: false }).and(Order)
     } else {
         end(fate)
     }
@@ -461,12 +463,18 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
 }
 
 /// The source is gone, or has lost the task: the move becomes a placement on the target, which is ordered if the copy
-/// was not. If the copy runs already, even a target that accepts no more tasks keeps it.
-fn source_lost(course: Course, unfit: Cause, asks: bool, facts: &Facts) -> Step {
-    match (course, facts.target) {
-        (_, Target::Open) | (Stopping { .. }, Target::Closed) => enter(Placing).and_if(asks, Order),
-        _ if broken!("closed_target_of_an_overlap") => enter(Placing).and(Order),
-        _ => enter(Unplaced).and(Abort(facts.to, unfit)),
+/// was not. A target that has been told, or runs the copy, keeps it though it accepts no more tasks: it may have started
+/// it.
+fn source_lost(unfit: Cause, asks: bool, facts: &Facts) -> Step {
+    let is_lost = match facts.target {
+        Target::Gone => !broken!("gone_target_of_an_overlap"),
+        Target::Closed => broken!("closed_target_of_an_overlap"),
+        Target::Open => false,
+    };
+    if is_lost {
+        enter(Unplaced).and(Abort(facts.to, unfit))
+    } else {
+        enter(Placing).and_if(asks, Order)
     }
 }
 

@@ -119,6 +119,11 @@ impl Lifecycle<'_> {
             }
             commands.extend(ended.commands());
         });
+        // After the first snapshot of a later life the host is told again what is outstanding.
+        if self.state.last.is_none() && !broken!("given_back_again_by_a_later_life") {
+            let again = |ended: &mut EndedMigration| ended.given = snapshot.at();
+            self.state.ended.replace_where(EndedMigration::is_given_back, again);
+        }
     }
 }
 

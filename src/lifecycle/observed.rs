@@ -333,7 +333,7 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         Placement::Moving {
             migration: shown, phase: Phase::Assigned, to, since: asked, ..
         } if shown == id
-            && asked > own.since
+            && (asked > own.since || !has_answered(migration, asked))
             && own.phase == Phase::Released
             && !snapshot.is_gone(to)
             && !broken!("asked_after_all") =>
@@ -363,6 +363,12 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         _ => return None,
     };
     Some((id, event, at))
+}
+
+/// Whether anything has been reported of a migration since its target was asked: if not, only the loss of the target has
+/// ended the wait for its answer, and it is back.
+fn has_answered(migration: &Migration, asked: Timestamp) -> bool {
+    migration.heard().is_some_and(|heard| asked <= heard) || broken!("asked_before_it_was_lost")
 }
 
 /// Whether the host goes on with a copy as with a task that has no source any more.

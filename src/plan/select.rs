@@ -182,7 +182,12 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
     // Sets that follow gangs are taken one gang at a time.
-    let pressing = |set: &MoveSet| (set.purpose, set.follows());
+    // What is on its way already was promised a place first.
+    let is_new = |set: &MoveSet| {
+        let is_stranded = matches!(round.ledger.places[set.lead()], Place::Stranded { .. });
+        !is_stranded || broken!("stranded_first")
+    };
+    let pressing = |set: &MoveSet| (set.purpose, is_new(set), set.follows());
     let due = |set: &MoveSet| {
         let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
         let departs_at = source.and_then(|from| round.view.workers[from].departs_at);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{HostAbility, MigrationLimits};
 use crate::model::ids::WorkerId;
 use crate::model::time::Timestamp;
-use crate::outcome::Fate;
+use crate::outcome::{Cause, Fate};
 use crate::snapshot::{Mobility, Phase, Task};
 
 /// Where a migration is in its life.
@@ -19,16 +19,15 @@ use crate::snapshot::{Mobility, Phase, Task};
 /// | start, then stop | `Copying`, `Stopping` |
 /// | evict, or queue again | `Leaving`, `WithScheduler` |
 /// | none: the task has no worker | `Placing` |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Course {
     /// The source has been asked to release the task.
     Releasing { from: WorkerId },
     /// The target has been asked to run the task.
     Assigned { from: WorkerId, released: Option<Timestamp> },
-    /// The target has been asked to run the task, and then, because an operator called the migration
-    /// off, to forget it: the target's answer decides.
-    CallingOff { from: WorkerId, released: Option<Timestamp> },
+    /// The target has been asked to run the task, and then, for this cause, to forget it: its answer decides.
+    CallingOff { from: WorkerId, released: Option<Timestamp>, cause: Cause },
     /// The source has been asked to run the task again. The migration will end with `fate`; nothing
     /// is learned from a migration that was `called_off`.
     Returning { from: WorkerId, released: Option<Timestamp>, fate: Fate, called_off: bool },
@@ -36,7 +35,7 @@ pub(crate) enum Course {
     Unassigned { from: WorkerId, released: Option<Timestamp> },
     /// The target has been asked to run a task that has lost its worker.
     Placing,
-    /// Like `CallingOff`, for a task that has lost its worker.
+    /// Like `CallingOff`, because of an operator, for a task that has lost its worker.
     CallingOffPlacing,
     /// Like `Unassigned`, for a task that has lost its worker.
     Unplaced,
@@ -133,11 +132,33 @@ impl Course {
         }
     }
 
+    /// How the migration ends if its target does not run the task.
+    pub(crate) const fn fate(self) -> Fate {
+        match self {
+            Self::Returning { fate, .. } => fate,
+            Self::CallingOff { cause: Cause::TimedOut { .. }, .. } => Fate::TimedOut,
+            Self::CallingOff { .. } | Self::CallingOffPlacing => Fate::Aborted,
+            _ => Fate::Failed,
+        }
+    }
+
+    /// The course of a migration that its target has forgotten, as it was told: back to the source.
+    pub(crate) const fn called_back(self) -> Self {
+        match self {
+            Self::CallingOff { from, released, .. } => {
+                let (fate, called_off) = (self.fate(), self.is_called_off());
+                Self::Returning { from, released, fate, called_off }
+            }
+            other => other,
+        }
+    }
+
     /// Whether an operator has called the migration off, and it only goes on until it is known which
     /// worker has the task.
     pub(crate) const fn is_called_off(self) -> bool {
         match self {
-            Self::CallingOff { .. } | Self::CallingOffPlacing => true,
+            Self::CallingOff { cause, .. } => matches!(cause, Cause::Operator),
+            Self::CallingOffPlacing => true,
             Self::Returning { called_off, .. } => called_off,
             _ => false,
         }

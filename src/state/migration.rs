@@ -445,9 +445,10 @@ impl Migration {
         let (action, why) = match self.course {
             Course::Releasing { from } => (Action::Release { from, to }, begun),
             // Whether the target was told to run it is no matter: its answer decides.
-            Course::CallingOff { .. } | Course::CallingOffPlacing
-                if !broken!("called_off_stays_called_off") =>
-            {
+            Course::CallingOff { cause, .. } if !broken!("called_off_stays_called_off") => {
+                (Action::Abort { worker: to }, Why::Follows(cause))
+            }
+            Course::CallingOffPlacing if !broken!("called_off_stays_called_off") => {
                 (Action::Abort { worker: to }, Why::Follows(Cause::Operator))
             }
             Course::Assigned { .. } | Course::CallingOff { .. } => {

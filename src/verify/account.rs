@@ -90,8 +90,7 @@ impl<'a> Account<'a> {
             let here = task.placement == Placement::On(worker.id);
             let stay = self.stays[&task.id];
             let kept = self.kept.get(&task.id) == Some(&worker.id);
-            let called_off = self.is_called_off(task, worker.id);
-            if !(here || kept || called_off || stay.ends().any(|end| end == worker.id)) {
+            if !(here || kept || stay.ends().any(|end| end == worker.id)) {
                 continue;
             }
             let way = self.way_there(task, worker);
@@ -123,28 +122,12 @@ impl<'a> Account<'a> {
             let coming = coming.filter(|flight| {
                 !flight.is_returning() && shown(flight.task()) != Some(Placement::On(worker.id))
             });
-            let called_off = self.facts.flights.values().copied().filter(|flight| {
-                let task = snapshot.task(flight.task());
-                task.is_some_and(|task| self.is_called_off(task, worker.id))
-            });
-            let coming = coming.chain(returning.iter().copied()).chain(called_off);
+            let coming = coming.chain(returning.iter().copied());
             let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
             sums.insert(resource, stated + coming);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);
-    }
-
-    /// Whether the host shows a task bound for a worker that has been told to forget it.
-    fn is_called_off(&self, task: &Task, worker: WorkerId) -> bool {
-        let Placement::Moving { to, phase: Phase::Assigned, .. } = task.placement else {
-            return false;
-        };
-        let is_elsewhere = match self.stays[&task.id] {
-            Stay::Between(from, to) => from != Some(worker) && to != worker,
-            _ => false,
-        };
-        to == worker && is_elsewhere
     }
 
     /// The alternative by which a task counts on a worker.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::model::hardware::HardwareSet;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::snapshot::{Phase, Placement, Snapshot, Task};
+use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
     Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
@@ -31,12 +31,7 @@ pub(super) fn claims(
         let as_here = variants.map_or(task, Variants::current);
         let own = moved.next_if(|own| own.task == Some(row));
         let migration = own.map(|own| own.migration);
-        let Rooms { stopping, here, arriving, called_off } =
-            Rooms::of(snapshot, task, ledger.places[row]);
-        if let Some(worker) = called_off {
-            let kinds = workers[worker].kinds;
-            claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
-        }
+        let Rooms { stopping, here, arriving } = Rooms::of(snapshot, task, ledger.places[row]);
         if let Some(worker) = stopping {
             let kinds = workers[worker].kinds;
             claim_where_it_stops(ledger, task, variants, (worker, kinds), &mut scratch);
@@ -78,8 +73,6 @@ struct Rooms {
     here: Option<WorkerRow>,
     /// The worker that the task is on its way to.
     arriving: Option<WorkerRow>,
-    /// The target that was told to forget the task, as long as the host shows it bound for there.
-    called_off: Option<WorkerRow>,
 }
 
 impl Rooms {
@@ -90,15 +83,9 @@ impl Rooms {
         };
         if let Some(kept) = place.kept() {
             let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
-            return Self {
-                stopping: elsewhere,
-                here: Some(kept),
-                arriving: None,
-                called_off: None,
-            };
+            return Self { stopping: elsewhere, here: Some(kept), arriving: None };
         }
         let [from, to] = place.ends();
-        let called_off = called_off(snapshot, task, place);
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
         // target.
         let is_possible = |here: &WorkerRow| {
@@ -111,21 +98,8 @@ impl Rooms {
         let is_copied = shown_on.is_some() && (shown_at.is_none() || shown_at == to);
         let stopping = from.filter(|from| is_copied && shown_at != Some(*from));
         let here = if stopping.is_none() { shown_at.or(from) } else { shown_at };
-        Self { stopping, here, arriving, called_off }
+        Self { stopping, here, arriving }
     }
-}
-
-/// The target that was told to forget a task under way, as long as the host shows the task bound for there.
-fn called_off(snapshot: &Snapshot, task: &Task, place: Place) -> Option<WorkerRow> {
-    let (Place::Moving { from, to, .. }, Placement::Moving { to: shown, phase, .. }) =
-        (place, task.placement)
-    else {
-        return None;
-    };
-    let bound = snapshot.worker_row(shown).filter(|_| phase == Phase::Assigned);
-    bound.filter(|bound| {
-        ![from, to].contains(&Some(*bound)) && !broken!("called_off_keeps_its_room")
-    })
 }
 
 /// Reserves room on the source, for the alternative that the task runs by there.
@@ -248,9 +222,7 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
         let returns = returns.or(own.place().kept());
-        let called_off = record.and_then(|task| called_off(snapshot, task, own.place()));
-        let called_off = called_off.filter(|_| !broken!("called_off_from_stated_room"));
-        for worker in comes.into_iter().chain(returns).chain(called_off) {
+        for worker in comes.into_iter().chain(returns) {
             let row = worker.position() * width;
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
                 *sum += migration.claim().known(*resource).unwrap_or(0.0);

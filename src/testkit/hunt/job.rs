@@ -207,7 +207,7 @@ impl Job {
         if letter.is_void {
             return Ok(());
         }
-        if letter.repeats && self.last == Some((migration, action)) {
+        if letter.repeats && self.last.is_some_and(|last| is_same(last, (migration, action))) {
             self.mail.extend(self.answer);
             return Ok(());
         }
@@ -437,6 +437,16 @@ impl Job {
             self.orders.clear();
         }
     }
+}
+
+/// Whether the second order asks for nothing that the first did not: to assign a task and to place it is the same for
+/// whoever is to run it.
+fn is_same((by, first): (MigrationId, Action), (then, second): (MigrationId, Action)) -> bool {
+    let runs = |action| match action {
+        Action::Assign { to, .. } | Action::Place { to, .. } => Some(to),
+        _ => None,
+    };
+    by == then && (first == second || runs(first).is_some() && runs(first) == runs(second))
 }
 
 /// The worker that a command is for.

@@ -162,7 +162,7 @@ impl Ledger {
             None => snapshot.coverage() == Coverage::Partial || away.contains(worker),
         };
         self.is_patient(snapshot, commands)?;
-        for way in self.under_way.values_mut() {
+        for (id, way) in &mut self.under_way {
             self.were_gone.extend(way.from.iter().filter(|from| !is_there(from)));
             way.from = way.from.filter(is_there);
             way.to = way.to.filter(is_there);
@@ -170,6 +170,8 @@ impl Ledger {
             if way.is_copied && placement == Some(Placement::Orphaned) {
                 way.from = None;
             }
+            way.is_let_go |= matches!(placement, Some(Placement::Moving { migration, phase, .. })
+                if migration == *id && phase == Phase::Released);
         }
         self.whole_groups(snapshot, commands)?;
         if snapshot.coverage() == Coverage::Complete {
