@@ -15,8 +15,9 @@ use crate::state::{
     Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival, State,
 };
 
-use super::course::{Effect, Next, Step, next};
+use super::course::next;
 use super::event::{Event, Facts};
+use super::step::{Effect, Next, Step};
 
 /// What happened to migrations, and the commands that follow.
 #[derive(Debug, Default)]

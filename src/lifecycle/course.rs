@@ -6,108 +6,33 @@
 //!
 #![doc = include_str!("table.md")]
 
-use alloc::vec::Vec;
-
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Cause, Fate};
 use crate::snapshot::Phase;
-use crate::state::Course;
 use crate::state::Course::{
-    Assigned, CallingOff, CallingOffPlacing, Copying, Leaving, Placing, Releasing, Returning,
+    self, Assigned, CallingOff, CallingOffPlacing, Copying, Leaving, Placing, Releasing, Returning,
     Stopping, Unassigned, Unplaced, WithScheduler,
 };
 
 use super::event::{Event, Facts, Shown, Target};
-
-/// What follows from an event.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
-    pub(super) next: Next,
-    /// The effects, in this order, after the next course has begun or the migration has ended.
-    pub(super) effects: Vec<Effect>,
-}
-
-/// How the course changes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Next {
-    /// The course goes on.
-    Stay,
-    /// Another course begins.
-    Enter(Course),
-    /// Another course is found to be under way, with this target.
-    Resume(Course, WorkerId),
-    /// The migration is over. It may have gone `well` without reaching its target, if the host's scheduler
-    /// chose another one.
-    End { fate: Fate, well: bool },
-}
-
-/// What else must be done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Effect {
-    /// The host is given the command of the course that has begun.
-    Order,
-    /// A worker is told to forget the migration.
-    Abort(WorkerId, Cause),
-    /// A source is told to stop the task.
-    Stop(WorkerId, Cause),
-    /// The task is given back to the scheduler.
-    Requeue(Cause),
-    /// Our own move changes this worker's load at this moment.
-    NoteMove(WorkerId),
-    /// The target failed with a task of this kind.
-    RecordFailure,
-    /// The task has arrived on this worker, under this id.
-    Arrive(WorkerId, TaskId),
-    /// Everything remembered of the task is now remembered under this id.
-    Rename(TaskId),
-    /// A task with this id came back to the worker that it was evicted from.
-    BackOff(TaskId),
-    /// The task, under this id, did not come back to the worker that it was evicted from.
-    ForgetBackOff(TaskId),
-    /// The task does not move to this worker for a while.
-    CoolDown(WorkerId),
-}
-
-use Effect::{
+use super::step::Effect::{
     Abort, Arrive, BackOff, CoolDown, ForgetBackOff, NoteMove, Order, RecordFailure, Rename,
     Requeue, Stop,
 };
-
-const fn stay() -> Step {
-    Step { next: Next::Stay, effects: Vec::new() }
-}
-
-const fn enter(course: Course) -> Step {
-    Step { next: Next::Enter(course), effects: Vec::new() }
-}
-
-fn end(fate: Fate) -> Step {
-    Step { next: Next::End { fate, well: fate == Fate::Completed }, effects: Vec::new() }
-}
-
-impl Step {
-    fn and(mut self, effect: Effect) -> Self {
-        self.effects.push(effect);
-        self
-    }
-
-    fn and_if(self, condition: bool, effect: Effect) -> Self {
-        if condition { self.and(effect) } else { self }
-    }
-
-    fn after(mut self, effect: Effect) -> Self {
-        self.effects.insert(0, effect);
-        self
-    }
-}
+use super::step::{Next, Step, end, enter, stay};
 
 /// The transition table: its rows are the events that [are possible](Event::is_possible).
 pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
     debug_assert!(event.is_possible(course), "{event:?} cannot become known of {course:?}");
     match event {
         Event::Released => released(course, facts),
-        Event::Running => running(course, facts),
+        Event::Running => match course {
+            CallingOff { released: None, .. } if !broken!("copy_runs_until_it_is_called_off") => {
+                stay()
+            }
+            _ => running(course, facts),
+        },
         Event::Failed(fate) => failed(course, fate, facts),
         Event::CalledOff => called_off(course, facts),
         Event::Diverted { worker, task } => diverted(course, worker, task, facts),
@@ -419,7 +344,7 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
             }
         }
     };
-    Step { next: Next::Resume(course, to), effects: Vec::new() }
+    Step::of(Next::Resume(course, to))
 }
 
 // ------------------------------------------------------------------------- what several events share
@@ -429,9 +354,11 @@ fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Fa
     go_back(Returning { from, released, fate, called_off: false }, facts)
 }
 
+/// A source that may run the task still is asked whatever else it takes.
 fn go_back(course: Course, facts: &Facts) -> Step {
+    let keeps = facts.takes_back || course.released().is_none() && !broken!("source_may_have_it");
     match course {
-        Returning { from, released, .. } if !facts.takes_back || broken!("back_to_the_source") => {
+        Returning { from, released, .. } if !keeps || broken!("back_to_the_source") => {
             enter(Unassigned { from, released })
         }
         _ => enter(course).and(Order),
@@ -486,7 +413,7 @@ fn turned_up(from: WorkerId, worker: WorkerId, task: TaskId, facts: &Facts) -> S
     let is_elsewhere = worker != from;
     let well = (is_elsewhere || broken!("evicted_and_back_is_not_well"))
         && (as_hinted || !broken!("evicted_elsewhere_is_well"));
-    let over = Step { next: Next::End { fate, well }, effects: Vec::new() };
+    let over = Step::of(Next::End { fate, well });
     if is_elsewhere {
         let forgotten = if broken!("late_word_of_a_name") { task } else { facts.task };
         let arrives_as = if broken!("evicted_name") { facts.task } else { task };

@@ -73,7 +73,7 @@ impl Lifecycle<'_> {
                 {
                     (Event::Superseded, snapshot.at())
                 }
-                _ if has_lost_its_source(task, migration) => {
+                _ if has_lost_its_source(snapshot, task, migration) => {
                     let unfit = closure(snapshot, migration.to());
                     (Event::SourceGone { on_target: false, unfit }, snapshot.at())
                 }

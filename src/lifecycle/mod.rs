@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`event`] | what can happen to a migration |
 //! | [`course`] | the transition table: course and event in, next course and effects out |
+//! | [`step`] | what follows: the next course or the end, and the effects |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
 //! | `name` | the names of the transitions, for the printed table and for tests |
 //! | [`observed`] | turns what a snapshot shows into events |
@@ -49,6 +50,7 @@ mod name;
 mod news;
 mod observed;
 mod room;
+mod step;
 #[cfg(test)]
 mod table;
 

@@ -47,7 +47,7 @@ impl Lifecycle<'_> {
     /// may make room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let all = under_way(&self.state.in_flight, snapshot);
-        let mut rooms = rooms(&all, snapshot);
+        let mut rooms = rooms(&all, &self.just_assigned(), snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
         let shown: Vec<Observation> = shown.collect();
         let all = if shown.is_empty() {
@@ -341,7 +341,7 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
             at = asked.min(at);
             Event::AssignedTo { to }
         }
-        Placement::Moving { .. } if has_lost_its_source(task, migration) => {
+        Placement::Moving { .. } if has_lost_its_source(snapshot, task, migration) => {
             Event::SourceGone { on_target: false, unfit: closure(snapshot, migration.to()) }
         }
         // The host is in the phase that the engine assumes.
@@ -372,12 +372,15 @@ fn has_answered(migration: &Migration, asked: Timestamp) -> bool {
 }
 
 /// Whether the host goes on with a copy as with a task that has no source any more.
-pub(super) fn has_lost_its_source(task: &Task, migration: &Migration) -> bool {
+pub(super) fn has_lost_its_source(snapshot: &Snapshot, task: &Task, migration: &Migration) -> bool {
     let is_copying = matches!(migration.course(), Course::Copying { .. });
     let has_no_source = matches!(task.placement, Placement::Moving {
         migration: shown, from: None, to, phase: Phase::Assigned, ..
     } if (shown, to) == (migration.id(), migration.to()));
-    is_copying && has_no_source && !broken!("source_that_the_host_has_lost")
+    is_copying
+        && has_no_source
+        && !has_copy_out_of_sight(snapshot, migration)
+        && !broken!("source_that_the_host_has_lost")
 }
 
 /// Why a target does not take the task that is on its way there.

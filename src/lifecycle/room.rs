@@ -1,7 +1,9 @@
 //! Is there still room on a target for the tasks that are promised to it?
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, Row, WorkerRow};
 use crate::outcome::Cause;
@@ -77,10 +79,16 @@ pub(super) fn full(
 
 /// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
 /// else the sum of the tasks' own.
-pub(super) fn rooms(all: &[UnderWay<'_>], snapshot: &Snapshot) -> Column<WorkerRow, Option<Room>> {
+pub(super) fn rooms(
+    all: &[UnderWay<'_>],
+    sent: &BTreeSet<(MigrationId, WorkerId)>,
+    snapshot: &Snapshot,
+) -> Column<WorkerRow, Option<Room>> {
     let mut rooms = Column::filled(None, snapshot.workers().len());
-    // Room matters only while the task is still on its source.
-    let leaving = all.iter().filter(|own| own.is_at_its_source);
+    // Room matters only while the order to the target has not left the engine.
+    let is_sent =
+        |it: &Migration| sent.contains(&(it.id(), it.to())) && !broken!("full_when_let_go");
+    let leaving = all.iter().filter(|own| own.is_at_its_source || is_sent(own.migration));
     for to in leaving.filter_map(|own| own.to) {
         rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
     }

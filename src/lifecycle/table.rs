@@ -12,9 +12,10 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    use super::super::course::{Effect, Next, Step, next};
+    use super::super::course::next;
     use super::super::event::{Event, Facts, Shown, Target};
     use super::super::name;
+    use super::super::step::{Effect, Next, Step};
     use crate::model::ids::{TaskId, WorkerId};
     use crate::model::time::Timestamp;
     use crate::outcome::{Cause, Fate};

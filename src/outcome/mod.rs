@@ -110,7 +110,8 @@ pub struct Outcome {
     pub missing: Vec<Missing>,
     /// Every pair of task and worker that was scored, chosen or not; empty if
     /// [`Config::cost_benefit`](crate::Config::cost_benefit) is off. Each pair appears at most once; under
-    /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task.
+    /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task, and for a task
+    /// of a larger [gang](crate::GroupRule::Gang) as many as its gang has members.
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,
@@ -134,7 +135,7 @@ impl Outcome {
     /// At most this many pieces of advice of each kind are given, the gravest first.
     pub const ADVICE: usize = 8;
     /// At most this many workers are scored for one task, under
-    /// [`Config::stability`](crate::Config::stability).
+    /// [`Config::stability`](crate::Config::stability), unless it belongs to a larger gang.
     pub const CANDIDATES: usize = 8;
 
     /// The commands that begin a migration: [`Action::Release`], [`Action::Place`],

@@ -93,7 +93,9 @@ impl SetJudge {
         to: WorkerRow,
     ) -> Result<(), Rejection> {
         let kinds = round.view.workers[to].kinds;
-        if let Some(whole) = self.whole.get(&kinds) {
+        let is_kept = |row: &TaskRow| round.ledger.places[*row].kept() == Some(to);
+        let keeps = set.rows.iter().any(is_kept) && !broken!("kept_room_is_of_one_worker");
+        if let Some(whole) = self.whole.get(&kinds).filter(|_| !keeps) {
             return rules::headroom_for(round, to, whole);
         }
         let (mut sum, mut varies) = (Footprint::default(), false);
@@ -106,6 +108,8 @@ impl SetJudge {
                 alternative = fit.alternative;
             }
             round.ledger.footprint_at(round.view, row, to, alternative, &mut self.footprint);
+            // A worker that keeps room for one of them lacks room for the others only.
+            varies |= self.footprint.is_kept && !broken!("kept_room_is_of_one_worker");
             sum.add(&self.footprint);
         }
         let answer = rules::headroom_for(round, to, &sum);

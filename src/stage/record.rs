@@ -134,7 +134,8 @@ fn begin(
     let as_there = view.task_by(planned.row, alternative);
     if state.in_flight.contains_key(&task.id) {
         let (claim, load) = (view::claims(as_there, kinds), view::loads(as_there, kinds));
-        let target = Target { to, device, alternative, claim, load };
+        let scorecard = planned.scorecard;
+        let target = Target { to, device, alternative, claim, load, scorecard };
         return state.in_flight.retarget(task.id, target, at);
     }
     let id = state.migration(0);

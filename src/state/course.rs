@@ -26,7 +26,8 @@ pub(crate) enum Course {
     Releasing { from: WorkerId },
     /// The target has been asked to run the task.
     Assigned { from: WorkerId, released: Option<Timestamp> },
-    /// The target has been asked to run the task, and then, for this cause, to forget it: its answer decides.
+    /// The target has been asked to run the task, and then, for this cause, to forget it: its answer decides. A copy of
+    /// a task that was not `released` may have started before, and stop yet.
     CallingOff { from: WorkerId, released: Option<Timestamp>, cause: Cause },
     /// The source has been asked to run the task again. The migration will end with `fate`; nothing
     /// is learned from a migration that was `called_off`.

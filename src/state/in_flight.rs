@@ -287,6 +287,7 @@ mod tests {
             alternative: None,
             claim: Amounts::new(),
             load: Amounts::new(),
+            scorecard: None,
         };
         all.retarget(TaskId::new(3), target, Timestamp::default());
         all.remove(TaskId::new(2));

@@ -48,6 +48,7 @@ pub(crate) struct Target {
     pub(crate) alternative: Option<u16>,
     pub(crate) claim: Amounts,
     pub(crate) load: Amounts,
+    pub(crate) scorecard: Option<Scorecard>,
 }
 
 /// A snapshot that shows a task at rest: on a living worker, or in a queue.
@@ -194,8 +195,7 @@ impl Migration {
 
     /// Nothing of it happened after `now`: the clock was set back.
     pub(crate) fn set_clock_back(&mut self, now: Timestamp) {
-        self.since = self.since.min(now);
-        self.started = self.started.min(now);
+        (self.since, self.started) = (self.since.min(now), self.started.min(now));
         self.heard = self.heard.map(|heard| heard.min(now));
         self.asked_after = None;
         self.shown_at_rest = self.shown_at_rest.map(|shown| shown.not_after(now));
@@ -205,15 +205,14 @@ impl Migration {
 
     /// Asks another target to run the task that no worker has.
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
-        let Target { to, device, alternative, claim, load } = target;
+        let Target { to, device, alternative, claim, load, scorecard } = target;
         (self.terms.to, self.terms.device) = (to, device);
         if alternative.is_some() || self.terms.alternative.is_some() {
             self.terms.alternative = alternative;
             (self.terms.claim, self.terms.load) = (claim, load);
         }
         if !broken!("price_of_another_target") {
-            // The price was computed for another target.
-            self.terms.handover = None;
+            (self.terms.handover, self.terms.scorecard) = (None, scorecard);
         }
         self.count_attempts(1);
         self.course = match (self.from(), self.released()) {

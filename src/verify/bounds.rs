@@ -10,7 +10,7 @@ use super::promise::{Findings, Promise, Violation};
 use super::round::Round;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Outcome, Tally};
-use crate::snapshot::{Coverage, Placement, Stance, Task};
+use crate::snapshot::{Coverage, GroupRule, Placement, Stance, Task};
 use crate::state::{
     ENDED, FORECASTS, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, SAMPLES, SYSTEM_RECORDS,
 };
@@ -165,9 +165,14 @@ fn outcome_bounds(outcome: &Outcome, workers: usize, tasks: usize, findings: &mu
     }
 }
 
-/// A task is scored once per worker, and under stability for a bounded number of workers.
+/// A task is scored once per worker, and under stability for a bounded number of workers: a gang needs one for each of
+/// its members, and gangs that share tasks move together.
 fn candidate_bounds(round: &Round<'_>, workers: usize, findings: &mut Findings) {
-    let most = match round.config.stability {
+    let groups = round.snapshot.groups().iter();
+    let gangs = groups.filter(|group| group.rule == GroupRule::Gang);
+    let ganged: BTreeSet<_> = gangs.flat_map(|group| group.members.iter().copied()).collect();
+    let most = |task| match round.config.stability {
+        Some(_) if ganged.contains(&task) => workers.min(ganged.len().max(Outcome::CANDIDATES)),
         Some(_) => workers.min(Outcome::CANDIDATES),
         None => workers,
     };
@@ -177,7 +182,7 @@ fn candidate_bounds(round: &Round<'_>, workers: usize, findings: &mut Findings) 
         findings.need(new, || format!("{} -> {} was weighed twice", it.task, it.to));
     }
     for (task, targets) in pairs {
-        let count = targets.len();
+        let (count, most) = (targets.len(), most(task));
         findings.need(count <= most, || format!("{count} candidates of {task}, at most {most}"));
     }
 }

@@ -146,6 +146,8 @@ impl Watch {
                 self.at_rest.insert(task.id, snapshot.at());
             }
         }
+        // A clock that was set back between two lives.
+        self.at_rest.values_mut().for_each(|at| *at = snapshot.at().min(*at));
         self.given_back.see(snapshot);
         let mut shown = self.reports(snapshot.reports());
         shown.at = snapshot.at();

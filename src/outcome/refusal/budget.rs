@@ -64,9 +64,9 @@ pub enum BudgetRefusal {
     },
     /// The engine remembers as many recent moves as it may, and begins no other before it can forget some.
     MemoryFull {
-        /// The limit.
+        /// The limit, in entries: a move has one, and more if budgets over time count it.
         limit: u32,
-        /// By how many moves the move would exceed the limit.
+        /// By how many entries the move would exceed the limit.
         over: u32,
     },
     /// The task's tenant has been interrupted beyond its share.
@@ -143,9 +143,11 @@ impl BudgetRefusal {
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TargetBusy { limit, .. } => write!(f, "{limit} migrations to the target already"),
+            Self::TargetBusy { limit, .. } => {
+                write!(f, "limit of {limit} migrations to the target reached")
+            }
             Self::SourceBusy { limit, .. } => {
-                write!(f, "{limit} migrations from the source already")
+                write!(f, "limit of {limit} migrations from the source reached")
             }
             Self::BudgetSpent { limit, .. } => write!(f, "budget of {limit} migrations spent"),
             Self::BudgetLine { scope, unit, limit, per, spent, .. } => {
@@ -163,7 +165,7 @@ impl fmt::Display for BudgetRefusal {
                 write!(f, ", and counts as spent until {until}")
             }
             Self::MemoryFull { limit, .. } => {
-                write!(f, "{limit} recent moves are remembered, the most allowed")
+                write!(f, "the memory for recent moves is full, with {limit} entries")
             }
             Self::Unfair { tenant, had, all, tasks, of, .. } => {
                 write!(f, "{tenant} had {had} of {} interruptions", all.saturating_sub(1))?;

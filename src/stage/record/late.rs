@@ -69,7 +69,7 @@ pub(super) fn late(
             }
             _ => match stuck.get(&row) {
                 None => waiting.push((at, new)),
-                Some(no) => match no.as_ref().and_then(|no| stops.over(row, no, true)) {
+                Some(no) => match no.as_ref().and_then(|no| stops.over(row, no, LINKS)) {
                     Some(over) if over < deadline => waiting.push((over, new)),
                     _ if broken!("late_are_listed") => {}
                     _ => late.push(Late { stopped: *no, ..new }),
@@ -113,6 +113,9 @@ fn ours(state: &State, view: &View<'_>) -> BTreeMap<GroupId, usize> {
     groups.map(|group| (group.id, away(group))).collect()
 }
 
+/// A task may wait for a companion that waits for another one; chains of more than this many are not followed.
+const LINKS: u32 = 8;
+
 /// What stops the tasks that do not move, and for how long.
 struct Stops<'a> {
     config: &'a Config,
@@ -124,9 +127,9 @@ struct Stops<'a> {
 }
 
 impl Stops<'_> {
-    /// When the refusal of the task in `row` ends by itself; `None` if it does not. If `companions` may be asked, a
-    /// task that waits for a companion waits for the end of the companion's refusal.
-    fn over(&self, row: TaskRow, no: &Rejection, companions: bool) -> Option<Timestamp> {
+    /// When the refusal of the task in `row` ends by itself; `None` if it does not. A task that waits
+    /// for a companion waits for the end of the companion's refusal, and so on over at most `links` companions.
+    fn over(&self, row: TaskRow, no: &Rejection, links: u32) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {
             Rejection::Group(GroupRefusal::Disruption { group, unavailable, most }) => {
@@ -138,10 +141,10 @@ impl Stops<'_> {
                 GroupRefusal::Companion { task, .. } | GroupRefusal::UnknownMember { task, .. },
             ) if self.state.in_flight.contains_key(&task) => Some(at),
             Rejection::Group(GroupRefusal::Companion { task, .. })
-                if companions && !broken!("late_with_its_companions") =>
+                if links > 0 && !broken!("late_with_its_companions") =>
             {
                 let row = self.view.snapshot.task_row(task)?;
-                self.over(row, self.stuck.get(&row)?.as_ref()?, false)
+                self.over(row, self.stuck.get(&row)?.as_ref()?, links - 1)
             }
             Rejection::Budget(BudgetRefusal::BudgetLine {
                 scope,
