@@ -193,9 +193,7 @@ impl fmt::Display for Remedy {
             Self::AddToClass(class) => write!(f, "add the target to class {class}"),
             Self::AllowSlack(count) => write!(f, "raise the slack of fairness by {count}"),
             Self::ReportSize => f.write_str("report its state_bytes"),
-            Self::ForgetMoves(by) => {
-                write!(f, "wait until {by} entries of recent moves are forgotten")
-            }
+            Self::ForgetMoves(by) => write!(f, "wait until {by} recent entries are forgotten"),
             Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Span(by)),
             Self::RunLonger(by) => write!(f, "it would have to run {} longer", Span(by)),
             Self::CorrectRecord => f.write_str("correct its record"),
