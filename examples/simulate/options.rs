@@ -77,6 +77,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "0..1", conflicts_with = "curve")]
     pub(crate) preference: Option<f64>,
 
+    /// Let a fifth of the moves fail, a worker in twenty die at minute 15 and return at minute 25, measurements come
+    /// 30 s late, and of the reports a tenth be lost and a tenth repeated
+    #[arg(long, conflicts_with_all = ["check", "tune", "vary"])]
+    pub(crate) faults: bool,
+
     /// Write one row per run to FILE, as one JSON array
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

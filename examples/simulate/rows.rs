@@ -12,7 +12,7 @@ use crate::runs::{Cell, Outcome};
 /// A figure of a run; null where it does not apply, and for what is no number.
 type Of = fn(&Metrics) -> Value;
 
-const METRICS: [(&str, Of); 13] = [
+const METRICS: [(&str, Of); 15] = [
     ("seconds_to_rebalance", |it| json!(it.seconds_to_rebalance)),
     ("load_stddev", |it| json!(it.load_stddev)),
     ("useful_utilization", |it| json!(it.useful_utilization)),
@@ -26,6 +26,8 @@ const METRICS: [(&str, Of); 13] = [
     ("overload_seconds", |it| json!(it.overload_seconds)),
     ("work_lost", |it| json!(it.work_lost)),
     ("thrash", |it| json!(it.thrash)),
+    ("tasks_finished", |it| json!(it.tasks_finished)),
+    ("longest_adrift", |it| json!(it.longest_adrift)),
 ];
 
 /// Which run it is.

@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use evenkeel::sim::Scenario;
+use evenkeel::sim::{Happening, Scenario, What};
 use toml::{Table, Value};
 
 use crate::options::{ALL, Options};
@@ -39,6 +39,14 @@ pub(crate) struct Named {
 
 /// The scenarios that are asked for, each once, by name.
 pub(crate) fn chosen(options: &Options) -> Result<Vec<Named>, String> {
+    let mut chosen = named(options)?;
+    if options.faults {
+        chosen.iter_mut().for_each(Named::bring_faults);
+    }
+    Ok(chosen)
+}
+
+fn named(options: &Options) -> Result<Vec<Named>, String> {
     if let Some(file) = &options.file {
         let name = file.display();
         let scenario = load(file)?.ok_or(format!("--file {name}: a scenario needs a title"))?;
@@ -57,6 +65,20 @@ pub(crate) fn chosen(options: &Options) -> Result<Vec<Named>, String> {
 }
 
 impl Named {
+    /// The same with the faults of `--faults`. It is no bundled scenario any more: the best setting of the traditional
+    /// balancer is sought under the same faults.
+    fn bring_faults(&mut self) {
+        let scenario = &mut self.scenario;
+        scenario.migration.failures = 0.2;
+        scenario.telemetry.delay = [30.0, 30.0];
+        scenario.telemetry.reports_lost = 0.1;
+        scenario.telemetry.reports_repeated = 0.1;
+        let mut crash = Happening::new(900.0, 0.05, What::Crash);
+        crash.until = Some(1_500.0);
+        scenario.events.push(crash);
+        self.bundled = false;
+    }
+
     fn answers_to(&self, name: &str) -> bool {
         (name == ALL && !self.complete) || name == self.name || self.group.as_deref() == Some(name)
     }

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::plan::Micros;
+use crate::snapshot::Report;
 
 /// Something that is due.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Due {
     Ready(usize),
     /// A balancing round.
     Round,
+    /// A report arrives once more.
+    Repeat(Report),
     /// A task is complete, unless its worker has changed since.
     Completion {
         seat: usize,

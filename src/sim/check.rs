@@ -108,6 +108,8 @@ impl Scenario {
         checker.range("telemetry.delay", telemetry.delay);
         checker.at_least_0("telemetry.noise", telemetry.noise);
         checker.share("telemetry.smoothing", telemetry.smoothing);
+        checker.share("telemetry.reports_lost", telemetry.reports_lost);
+        checker.share("telemetry.reports_repeated", telemetry.reports_repeated);
         let physics = &self.physics;
         checker.above_0("physics.heat_seconds", physics.heat_seconds);
         checker.range("physics.celsius", physics.celsius);

@@ -1,5 +1,6 @@
 //! Which figures describe a run?
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,10 @@ pub struct Metrics {
     pub thrash: Option<f64>,
     /// The round in which a move began last, in seconds.
     pub last_move: Option<f64>,
+    /// Tasks that were complete at the end.
+    pub tasks_finished: u64,
+    /// The longest time, in seconds, for which a task was with no worker and not with the scheduler, as of the rounds.
+    pub longest_adrift: f64,
 }
 
 impl Metrics {
@@ -131,6 +136,9 @@ pub(super) struct Meter {
     over_before: [f64; 2],
     opened: bool,
     pub(super) last_move: Option<Micros>,
+    /// Since when each task has been with nobody, in order of number.
+    adrift: BTreeMap<usize, Micros>,
+    longest_adrift: Micros,
 }
 
 impl Meter {
@@ -190,8 +198,17 @@ impl Meter {
         self.possible += possible(cluster).max(pace);
     }
 
-    /// Notes how the loads changed since the last round.
+    /// Notes how the loads changed since the last round, and which tasks are with nobody.
     pub(super) fn round(&mut self, cluster: &Cluster<'_>) {
+        for index in cluster.live {
+            let job = &cluster.jobs[*index];
+            if job.is_queued() || job.hosted.holder().is_some() {
+                self.adrift.remove(index);
+            } else {
+                let since = *self.adrift.entry(*index).or_insert(cluster.now);
+                self.longest_adrift = self.longest_adrift.max(cluster.now - since);
+            }
+        }
         let loads: Vec<f64> = cluster.machines.iter().map(Machine::utilization).collect();
         if cluster.now >= self.from && !self.loads.is_empty() {
             let changes = self.loads.iter().zip(&loads).map(|(was, is)| (is - was).abs());
@@ -244,6 +261,8 @@ impl Meter {
             variation: self.variation,
             thrash: None,
             last_move: self.last_move.map(|at| at as f64 / 1e6),
+            tasks_finished: cluster.jobs.iter().filter(|job| job.finished.is_some()).count() as u64,
+            longest_adrift: self.longest_adrift as f64 / 1e6,
         }
     }
 

@@ -258,6 +258,13 @@ pub struct Happening {
     pub what: What,
 }
 
+impl Happening {
+    /// Something that happens at a moment, in seconds, to a share of the workers, for good.
+    pub const fn new(at: f64, workers: f64, what: What) -> Self {
+        Self { at, until: None, workers, what }
+    }
+}
+
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -307,6 +314,12 @@ pub struct Telemetry {
     pub noise: f64,
     /// Weight of the last measurement in what is reported, 0 to 1: 1 smooths nothing.
     pub smoothing: f64,
+    /// Share of the reports on migrations that never arrive.
+    #[serde(default)]
+    pub reports_lost: f64,
+    /// Share of the reports on migrations that arrive once more, half a minute later.
+    #[serde(default)]
+    pub reports_repeated: f64,
 }
 
 /// What heat and overcommitted memory do.

@@ -11,12 +11,15 @@ use super::machine::{Job, Machine, index_of, stamp};
 use super::measure::Meter;
 use super::plan::{Incident, Micros, Plan, micros};
 use super::probe::Probe;
-use super::scenario::{Overcommit, Scenario, What};
+use super::scenario::{Overcommit, Scenario, Telemetry, What};
 use super::scheduler::Scheduler;
 use super::transfer::Transfers;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::snapshot::{Event as Told, Mobility, Phase, Placement, Report, Stance};
+
+/// A report that is repeated arrives so much later.
+const AGAIN: Micros = 30_000_000;
 
 /// The cluster.
 #[derive(Debug)]
@@ -152,6 +155,7 @@ impl World {
                 self.settle(seat);
             }
             Due::Round => {}
+            Due::Repeat(report) => self.outbox.push_back(report),
             Due::Completion { seat, generation } => {
                 if self.machines[seat].generation == generation {
                     self.complete(seat);
@@ -408,8 +412,17 @@ impl World {
 
     // ------------------------------------------------------------ migrations
 
+    /// Reports something to the engine, unless that is lost on the way.
     pub(super) fn tell(&mut self, event: Told) {
-        self.outbox.push_back(Report::new(stamp(self.now), event));
+        let report = Report::new(stamp(self.now), event);
+        let Telemetry { reports_lost, reports_repeated, .. } = self.scenario.telemetry;
+        // Where nothing is lost or repeated, no dice are thrown.
+        if reports_repeated > 0.0 && self.luck.chance(reports_repeated) {
+            self.at(self.now + AGAIN, Due::Repeat(report));
+        }
+        if reports_lost == 0.0 || !self.luck.chance(reports_lost) {
+            self.outbox.push_back(report);
+        }
     }
 
     fn transferred(&mut self) {
