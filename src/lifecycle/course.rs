@@ -127,7 +127,7 @@ fn failed(course: Course, fate: Fate, facts: &Facts) -> Step {
             end(fate).and(Requeue(Cause::Exhausted))
         }
         Returning { from, released, .. } => enter(Unassigned { from, released }),
-        CallingOff { .. } => go_back(course.called_back(), facts)
+        CallingOff { .. } => turn_back_called_off(course, facts)
             .and_if(broken!("operator_charges_nobody"), RecordFailure),
         // The next round places the task again.
         Placing if facts.is_exhausted => end(fate).and(RecordFailure),
@@ -279,7 +279,7 @@ fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts
         Assigned { from, released } if just_assigned => {
             turn_back(from, released, Fate::Failed, facts)
         }
-        CallingOff { .. } if just_assigned => go_back(course.called_back(), facts),
+        CallingOff { .. } if just_assigned => turn_back_called_off(course, facts),
         _ => stay(),
     }
 }
@@ -351,17 +351,22 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
 
 /// The target does not run the task: back to the source if that takes it, or else to another target.
 fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Facts) -> Step {
-    go_back(Returning { from, released, fate, called_off: false }, facts)
+    if facts.takes_back && !broken!("back_to_the_source") {
+        enter(Returning { from, released, fate, called_off: false }).and(Order)
+    } else {
+        enter(Unassigned { from, released })
+    }
 }
 
-/// A source that may run the task still is asked whatever else it takes.
-fn go_back(course: Course, facts: &Facts) -> Step {
-    let keeps = facts.takes_back || course.released().is_none() && !broken!("source_may_have_it");
-    match course {
-        Returning { from, released, .. } if !keeps || broken!("back_to_the_source") => {
+/// Like [`turn_back`], for a migration that is called off. A source that may run the task still is asked, whatever else it
+/// takes: another worker would run the task too.
+fn turn_back_called_off(course: Course, facts: &Facts) -> Step {
+    let may_run = course.released().is_none() && !broken!("source_may_have_it");
+    match course.called_back() {
+        Returning { from, released, .. } if !facts.takes_back && !may_run => {
             enter(Unassigned { from, released })
         }
-        _ => enter(course).and(Order),
+        back => enter(back).and(Order),
     }
 }
 

@@ -75,6 +75,7 @@ impl Event {
     /// | source gone, on its target, unless the copy there is to go on | the task has arrived first |
     /// | released for an earlier migration, unless the source has yet to answer this one | it is a release like any other |
     /// | target unfit, order not yet sent, before the source has released the task | that order begins another course |
+    /// | target unfit, order not yet sent, of a copy that is called off | that order follows a release |
     /// | overdue without a worker, before the source has released the task, or with the scheduler | losing the worker has ended the course |
     /// | overdue, leaving its source, while the copy starts | a task that is leaving shows that its copy runs |
     pub(super) fn is_possible(self, course: Course) -> bool {
@@ -82,6 +83,7 @@ impl Event {
         let is_stopping = matches!(course, Course::Stopping { .. });
         let waits_for_source = is_copying || course.phase() == Phase::Releasing;
         let is_with_scheduler = matches!(course, Course::WithScheduler { .. });
+        let is_copy_called_off = matches!(course, Course::CallingOff { released: None, .. });
         match self {
             Self::ShownAtSource | Self::HomeAgain => course.from().is_some(),
             Self::Overdue { shown: Shown::AtSource, .. } => {
@@ -91,7 +93,9 @@ impl Event {
             Self::LetGoBefore => is_copying || matches!(course, Course::Releasing { .. }),
             Self::SourceGone { on_target: false, .. } => waits_for_source,
             Self::SourceGone { on_target: true, .. } => is_stopping,
-            Self::TargetUnfit { just_assigned: true, .. } => !waits_for_source,
+            Self::TargetUnfit { just_assigned: true, .. } => {
+                !waits_for_source && !is_copy_called_off
+            }
             Self::Overdue { shown: Shown::Orphaned, .. } => !waits_for_source && !is_with_scheduler,
             Self::Overdue { shown: Shown::LeavingSource, .. } => !is_copying,
             _ => true,

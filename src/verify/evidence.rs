@@ -26,6 +26,7 @@ pub(super) fn evidence(round: &Round<'_>) -> Vec<Violation> {
     heading(round, &mut findings);
     system_load(round, &mut findings);
     verdict(round, &mut findings);
+    super::adapted::adapted(round, &mut findings);
     super::held::told(round, &mut findings);
     super::missing::told(round, &mut findings);
     tells_of_the_late(round, &mut findings);

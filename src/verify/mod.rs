@@ -28,6 +28,7 @@
 //! ```
 
 mod account;
+mod adapted;
 mod advice;
 mod bounds;
 mod budgets;
