@@ -11,21 +11,26 @@ use crate::outcome::{Direction, LoadBand};
 /// Within this of a bound either answer is right.
 const ROUNDING: f64 = 1e-9;
 
+/// The rounds of the trend, counted from the middle one.
+const ROUNDS: [f64; 5] = [-2.0, -1.0, 0.0, 1.0, 2.0];
+
 /// Reckons the step of this round anew, from the mean loads of the last four rounds and of this one.
 pub(super) fn adapted(round: &Round<'_>, findings: &mut Findings) {
     let Some(section) = &round.config.adaptation else { return };
     let (outcome, configured) = (round.outcome, round.config.thresholds);
     let now = round.before.thresholds.unwrap_or(configured);
-    let loads = round.before.system.last(4).map(|record| record.mean);
+    let loads = round.before.system.last(ROUNDS.len() - 1).map(|record| record.mean);
     let loads: Vec<f64> = loads.chain(outcome.load.map(|load| load.mean)).collect();
     let said = outcome.thresholds;
-    let (&[a, b, c, d, e], Some(_)) = (&loads[..], outcome.load) else {
+    if loads.len() < ROUNDS.len() || outcome.load.is_none() {
         findings.need(said == now && outcome.trend.is_none(), || {
             format!("thresholds moved from {now:?} to {said:?} without five mean loads")
         });
         return;
-    };
-    let (mean, slope) = ((a + b + c + d + e) / 5.0, (2.0 * (e - a) + d - b) / 10.0);
+    }
+    let mean = loads.iter().sum::<f64>() / ROUNDS.len() as f64;
+    let squares: f64 = ROUNDS.iter().map(|round| round * round).sum();
+    let slope = loads.iter().zip(ROUNDS).map(|(load, round)| load * round).sum::<f64>() / squares;
     let Some(trend) = outcome.trend else {
         findings.add("there are five mean loads, and no trend".into());
         return;
