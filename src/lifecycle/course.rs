@@ -358,8 +358,8 @@ fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Fa
     }
 }
 
-/// Like [`turn_back`], for a migration that is called off. A source that may run the task still is asked, whatever else it
-/// takes: another worker would run the task too.
+/// Like [`turn_back`], for a migration that is called off. A source that may run the task still is asked, whatever else
+/// it takes: another worker would run the task too.
 fn turn_back_called_off(course: Course, facts: &Facts) -> Step {
     let may_run = course.released().is_none() && !broken!("source_may_have_it");
     match course.called_back() {
@@ -395,8 +395,8 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
 }
 
 /// The source is gone, or has lost the task: the move becomes a placement on the target, which is ordered if the copy
-/// was not. A target that has been told, or runs the copy, keeps it though it accepts no more tasks: it may have started
-/// it.
+/// was not. A target that has been told, or runs the copy, keeps it though it accepts no more tasks: it may have
+/// started it.
 fn source_lost(unfit: Cause, asks: bool, facts: &Facts) -> Step {
     let is_lost = match facts.target {
         Target::Gone => !broken!("gone_target_of_an_overlap"),

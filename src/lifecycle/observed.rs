@@ -365,8 +365,8 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
     Some((id, event, at))
 }
 
-/// Whether anything has been reported of a migration since its target was asked: if not, only the loss of the target has
-/// ended the wait for its answer, and it is back.
+/// Whether anything has been reported of a migration since its target was asked: if not, only the loss of the target
+/// has ended the wait for its answer, and it is back.
 fn has_answered(migration: &Migration, asked: Timestamp) -> bool {
     migration.heard().is_some_and(|heard| asked <= heard) || broken!("asked_before_it_was_lost")
 }

@@ -111,7 +111,7 @@ pub struct Outcome {
     /// Every pair of task and worker that was scored, chosen or not; empty if
     /// [`Config::cost_benefit`](crate::Config::cost_benefit) is off. Each pair appears at most once; under
     /// [`Config::stability`](crate::Config::stability) at most [`Outcome::CANDIDATES`] pairs per task, and for a task
-    /// of a larger [gang](crate::GroupRule::Gang) as many as its gang has members.
+    /// of a larger [gang](crate::snapshot::GroupRule::Gang) as many as its gang has members.
     pub candidates: Vec<Considered>,
     /// What was considered and refused, counted by reason.
     pub tally: Tally,

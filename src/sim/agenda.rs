@@ -5,6 +5,9 @@ use alloc::collections::BTreeMap;
 use super::plan::Micros;
 use crate::snapshot::Report;
 
+/// A report that is repeated arrives so much later.
+pub(super) const AGAIN: Micros = 30_000_000;
+
 /// Something that is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {

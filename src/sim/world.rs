@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use super::agenda::{Agenda, Due};
+use super::agenda::{AGAIN, Agenda, Due};
 use super::cluster::Cluster;
 use super::dice::{Dice, Stream};
 use super::machine::{Job, Machine, index_of, stamp};
@@ -17,9 +17,6 @@ use super::transfer::Transfers;
 use crate::model::hardware::HardwareSet;
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::snapshot::{Event as Told, Mobility, Phase, Placement, Report, Stance};
-
-/// A report that is repeated arrives so much later.
-const AGAIN: Micros = 30_000_000;
 
 /// The cluster.
 #[derive(Debug)]

@@ -157,7 +157,8 @@ impl Job {
         let from = match self.task.placement {
             Placement::Moving { migration: same, from, .. } if same == migration => from,
             Placement::On(worker) => Some(worker),
-            _ => None,
+            // An order of an earlier migration has not been carried out: whoever runs it is the source.
+            _ => self.runs.first().copied(),
         };
         self.show(Placement::Moving { migration, from, to, phase, since });
     }
