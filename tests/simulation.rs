@@ -9,7 +9,7 @@ use std::path::Path;
 use evenkeel::engine::{Input, Output};
 use evenkeel::shell::MetricsSink;
 use evenkeel::sim::{Books, Metrics, Policy, Run, Scenario, simulate, simulate_with};
-use evenkeel::snapshot::{Placement, Stance};
+use evenkeel::snapshot::{Placement, Report, Stance};
 use evenkeel::verify::{self, Watch};
 use evenkeel::{Config, Engine, Outcome, ResourceId, Snapshot, Task, Worker};
 use toml::{Table, Value};
@@ -374,6 +374,44 @@ fn a_move_fails_as_often_as_it_is_said_to() {
         let (never, always) = (with("0.0"), with("1.0"));
         assert!(never.migrations > 0 && never.migrations_failed == 0, "{never:?}");
         assert!(always.migrations == 0 && always.migrations_failed > 0, "{always:?}");
+    }
+}
+
+/// A task whose target has failed without a word is with nobody until the step times out, and no longer.
+#[test]
+fn reports_that_are_lost_or_repeated_lose_no_task() {
+    let limits = Config::default().migration.unwrap();
+    for seed in 1..=3 {
+        let with = |lost: &str, repeated: &str| {
+            let change = format!(
+                "migration.failures = 0.5\ntelemetry.reports_lost = {lost}\ntelemetry.reports_repeated = {repeated}"
+            );
+            let scenario = changed("spike", &change);
+            let (run, log) = Log::of(&scenario, "homogeneous", &ours(), seed);
+            balanced_books(&run.books, &change);
+            let told = log.inputs.iter().filter_map(|input| match input {
+                Input::Report(report) => Some(*report),
+                _ => None,
+            });
+            let told: Vec<Report> = told.collect();
+            let again = (0..told.len()).filter(|&nth| told[..nth].contains(&told[nth])).count();
+            let most = limits.timeout.as_secs_f64() + scenario.round;
+            let adrift = run.metrics.longest_adrift;
+            println!(
+                "{lost} lost, {repeated} repeated: {} told, {again} again, {adrift} s",
+                told.len()
+            );
+            assert!(adrift <= most, "{change}: nobody had a task for {adrift} s, {most} at most");
+            (told.len(), again, adrift)
+        };
+        let (told, again, adrift) = with("0.0", "0.0");
+        assert!(told > 20 && again == 0 && adrift < 120.0);
+        assert_eq!(with("1.0", "0.0").0, 0, "every report is lost");
+        let (told, again, _) = with("0.0", "1.0");
+        // Those of the last half minute are not told again any more.
+        assert!(again * 2 + 40 > told, "of {told} reports only {again} were told again");
+        let (_, again, adrift) = with("0.4", "0.4");
+        assert!(again > 0 && adrift > 120.0, "nothing was lost");
     }
 }
 

@@ -84,6 +84,7 @@ impl Event {
         let waits_for_source = is_copying || course.phase() == Phase::Releasing;
         let is_with_scheduler = matches!(course, Course::WithScheduler { .. });
         let is_copy_called_off = matches!(course, Course::CallingOff { released: None, .. });
+        let has_let_go = !waits_for_source && !is_copy_called_off;
         match self {
             Self::ShownAtSource | Self::HomeAgain => course.from().is_some(),
             Self::Overdue { shown: Shown::AtSource, .. } => {
@@ -93,9 +94,7 @@ impl Event {
             Self::LetGoBefore => is_copying || matches!(course, Course::Releasing { .. }),
             Self::SourceGone { on_target: false, .. } => waits_for_source,
             Self::SourceGone { on_target: true, .. } => is_stopping,
-            Self::TargetUnfit { just_assigned: true, .. } => {
-                !waits_for_source && !is_copy_called_off
-            }
+            Self::TargetUnfit { just_assigned: true, .. } => has_let_go,
             Self::Overdue { shown: Shown::Orphaned, .. } => !waits_for_source && !is_with_scheduler,
             Self::Overdue { shown: Shown::LeavingSource, .. } => !is_copying,
             _ => true,

@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::Config;
-use crate::model::bounds::MOST_ISSUED;
+use crate::model::bounds::MOST_SHOWN;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
@@ -133,7 +133,7 @@ fn is_to_be_adopted(state: &State, task: TaskId, id: MigrationId) -> bool {
     };
     let full = state.in_flight.len() >= MEMORY_PER_WORKER * state.tracks.len().max(1);
     // The snapshot's check has named a number that no engine issues.
-    let is_possible = id.number() <= MOST_ISSUED;
+    let is_possible = id.number() <= MOST_SHOWN;
     is_possible && !known && !full && !is_over() && !broken!("adopted")
 }
 

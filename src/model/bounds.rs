@@ -27,6 +27,8 @@ pub(crate) const MOST_POINTS: f64 = 1e6;
 pub(crate) const MOST_SPAN: Duration = Duration::from_secs(1_000_000_000);
 /// The highest number of a migration: half of all numbers, so that those that follow never run out.
 pub(crate) const MOST_ISSUED: u64 = u64::MAX / 2;
+/// The highest number of a migration that a host may show: an engine that counts on from it has as many left.
+pub(crate) const MOST_SHOWN: u64 = MOST_ISSUED / 2;
 
 /// Prints a number for a fault: 0.5, NaN, 1e300.
 pub(crate) fn exact(number: f64) -> String {

@@ -57,7 +57,7 @@ pub enum Remedy {
     AllowSlack(u32),
     /// Say how much state the task hands over.
     ReportSize,
-    /// Wait until this many recent moves are forgotten.
+    /// Wait until this many entries of the memory for recent moves are forgotten.
     ForgetMoves(u32),
     /// Raise [`CostBenefit::max_running`](crate::config::CostBenefit::max_running) by this much.
     AllowRunning(#[serde(with = "as_seconds")] Duration),
@@ -193,7 +193,7 @@ impl fmt::Display for Remedy {
             Self::AddToClass(class) => write!(f, "add the target to class {class}"),
             Self::AllowSlack(count) => write!(f, "raise the slack of fairness by {count}"),
             Self::ReportSize => f.write_str("report its state_bytes"),
-            Self::ForgetMoves(by) => write!(f, "wait until {by} recent entries are forgotten"),
+            Self::ForgetMoves(by) => write!(f, "wait until {by} of its entries are forgotten"),
             Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Span(by)),
             Self::RunLonger(by) => write!(f, "it would have to run {} longer", Span(by)),
             Self::CorrectRecord => f.write_str("correct its record"),

@@ -181,12 +181,12 @@ fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
     let scored = round.config.cost_benefit.is_some();
     let level =
         |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // Sets that follow gangs are taken one gang at a time.
     // What is on its way already was promised a place first.
     let is_new = |set: &MoveSet| {
         let is_stranded = matches!(round.ledger.places[set.lead()], Place::Stranded { .. });
         !is_stranded || broken!("stranded_first")
     };
+    // Sets that follow gangs are taken one gang at a time.
     let pressing = |set: &MoveSet| (set.purpose, is_new(set), set.follows());
     let due = |set: &MoveSet| {
         let source = if set.purpose == Purpose::Evacuate { set.from } else { None };

@@ -18,7 +18,8 @@ pub(crate) struct SetJudge {
     /// The footprint of all of the set that was asked about last, and how each of its tasks would run.
     sum: Footprint,
     fits: Vec<(TaskRow, Fit)>,
-    /// The footprint of the whole present set, per hardware of the worker; only for sets without variants.
+    /// The footprint of the whole present set, per hardware of the worker; only for sets without variants, and of
+    /// workers that keep no room for a task of the set.
     whole: BTreeMap<HardwareSet, Footprint>,
 }
 

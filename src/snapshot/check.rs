@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Coverage, Event, Group, Placement, Report, Stance, TargetClass, Task, Worker};
 use crate::math::fingerprint::fingerprint;
-use crate::model::bounds::{CELSIUS, LEAST_CAPACITY, MOST_AMOUNT, MOST_ISSUED, SPEEDS, exact};
+use crate::model::bounds::{CELSIUS, LEAST_CAPACITY, MOST_AMOUNT, MOST_SHOWN, SPEEDS, exact};
 use crate::model::ids::{ClassId, GroupId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, is_amount};
 use crate::model::time::readable;
@@ -271,10 +271,10 @@ pub(super) fn task(
     }
     alternatives(task, bad);
     if let Placement::Moving { migration, .. } = task.placement
-        && migration.number() > MOST_ISSUED
+        && migration.number() > MOST_SHOWN
         && !broken!("migration_number_has_bounds")
     {
-        let (value, must) = (migration.to_string(), "a migration with a number below 2^63");
+        let (value, must) = (migration.to_string(), "a migration with a number below 2^62");
         bad.push(BadRecord::new(record, "placement.migration", &value, must));
     }
     let clash = task.requirements.labels.iter();

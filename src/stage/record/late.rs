@@ -127,8 +127,8 @@ struct Stops<'a> {
 }
 
 impl Stops<'_> {
-    /// When the refusal of the task in `row` ends by itself; `None` if it does not. A task that waits
-    /// for a companion waits for the end of the companion's refusal, and so on over at most `links` companions.
+    /// When the refusal of the task in `row` ends by itself; `None` if it does not. A task that waits for a
+    /// companion waits for the end of the companion's refusal, and so on over at most `links` companions.
     fn over(&self, row: TaskRow, no: &Rejection, links: u32) -> Option<Timestamp> {
         let at = self.view.snapshot.at();
         match *no {

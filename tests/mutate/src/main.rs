@@ -30,6 +30,7 @@ use clap::Parser;
 
 use copy::Copy;
 use dice::Dice;
+use equivalent::Equivalent;
 use play::{Player, Verdict};
 use report::{Judged, Report};
 use rooms::{ROOMS, SourceFile, source_files};
@@ -68,12 +69,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let mut files = source_files(&root)?;
     let all = all_sites(&files)?;
-    let list = fs::read_to_string(root.join("tests/mutate/equivalent.txt"))?;
-    let list = equivalent::read(&list)?;
-    let misfits = equivalent::misfits(&list, &all);
-    if !misfits.is_empty() {
-        return Err(format!("tests/mutate/equivalent.txt:\n{}", misfits.join("\n")).into());
-    }
+    let list = equivalent_to(&all, &root)?;
     files.sort_by(|one, other| one.name.cmp(&other.name));
     let of: Vec<usize> =
         (0..all.len()).filter(|number| all[*number].file.contains(&arguments.only)).collect();
@@ -117,6 +113,17 @@ fn all_sites(files: &[SourceFile]) -> Result<Vec<Site>, Box<dyn Error>> {
         all.extend(found.map_err(|error| format!("{}: {error}", file.name))?);
     }
     Ok(all)
+}
+
+/// The list of equivalent mutants, if every record fits one of these places.
+fn equivalent_to(all: &[Site], root: &Path) -> Result<Vec<Equivalent>, Box<dyn Error>> {
+    let list = fs::read_to_string(root.join("tests/mutate/equivalent.txt"))?;
+    let list = equivalent::read(&list)?;
+    let misfits = equivalent::misfits(&list, all);
+    if !misfits.is_empty() {
+        return Err(format!("tests/mutate/equivalent.txt:\n{}", misfits.join("\n")).into());
+    }
+    Ok(list)
 }
 
 fn per_room(files: &[SourceFile], all: &[Site]) -> Vec<(&'static str, usize)> {
@@ -205,4 +212,21 @@ fn judge_all(
     let mut judged = judged.into_inner()?;
     judged.sort_by_key(|(mutant, _)| *mutant);
     Ok(judged)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{all_sites, equivalent_to, source_files};
+
+    #[test]
+    fn every_record_of_the_list_fits_the_source() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let all = all_sites(&source_files(&root).unwrap()).unwrap();
+        assert!(all.len() > 3_000, "only {} places", all.len());
+        if let Err(misfits) = equivalent_to(&all, &root) {
+            panic!("{misfits}");
+        }
+    }
 }
