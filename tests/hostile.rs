@@ -521,7 +521,7 @@ fn an_id_that_no_engine_issues_is_a_bad_record() {
     assert_eq!(
         lines,
         [
-            "task t1: placement.migration is m0.18446744073709551615; it must be a migration with a number below 2^63"
+            "task t1: placement.migration is m0.18446744073709551615; it must be a migration with a number below 2^62"
         ]
     );
     let mut engine = Engine::new(Config::default()).unwrap();
