@@ -88,25 +88,58 @@ const VERIFIED: &[&str] = &[
     "relax",
     "separation",
     "trend",
+    // Scores.
+    "class_cost",
+    "class_cost_of_orphans",
+    "running_time_costs",
+    "queued_is_free",
+    "cost_is_learned",
+    "size_counts",
+    "health_history",
+    "success_is_learned",
+    "power_efficiency",
+    "thermal_headroom",
+    "hardware_switch",
+    "efficiency_switch",
+    "drain_by_its_own_load",
+    "tightest_device",
+    "speed_is_learned",
+    // Forecasts.
+    "step_is_no_trend",
+    "constant_is_certain",
+    "forecast_track_record",
+    "forecast_intervals_learn",
     // What is in doubt.
     "grace_after_doubt",
     "partial_snapshot_shows_who_is_back",
 ];
 
+/// What the verifier does not say of a mutant that it should notice; `None` if it says something.
+fn silence(mutant: &Mutant) -> Option<String> {
+    let promises = evenkeel::verify::Promise::ALL.map(|promise| format!("{promise}: "));
+    let path = root().join(format!("tests/scenarios/{}.txt", mutant.story));
+    let text = fs::read_to_string(path).unwrap();
+    let broken = with_broken(&mutant.name, || play(&text)).result;
+    let faults: Vec<String> = broken.faults.iter().map(|fault| format!("{fault:?}")).collect();
+    let says = |fault: &String| promises.iter().any(|promise| fault.contains(promise));
+    (!faults.iter().any(says)).then(|| format!("{}: {}", mutant.name, faults.join("\n")))
+}
+
 #[test]
 fn the_verifier_notices_what_the_golden_text_shows() {
-    let promises = evenkeel::verify::Promise::ALL.map(|promise| format!("{promise}: "));
     let all = mutants();
     let asked = all.iter().filter(|mutant| VERIFIED.contains(&mutant.name.as_str()));
     assert_eq!(asked.clone().count(), VERIFIED.len());
-    for mutant in asked {
-        let path = root().join(format!("tests/scenarios/{}.txt", mutant.story));
-        let text = fs::read_to_string(path).unwrap();
-        let played = with_broken(&mutant.name, || play(&text)).result;
-        let faults: Vec<String> = played.faults.iter().map(|fault| format!("{fault:?}")).collect();
-        let says = |fault: &String| promises.iter().any(|promise| fault.contains(promise));
-        let says = faults.iter().any(says);
-        assert!(says, "{}: the verifier says nothing\n{}", mutant.name, faults.join("\n"));
+    let silent: Vec<String> = asked.filter_map(silence).collect();
+    assert!(silent.is_empty(), "the verifier says nothing\n{}", silent.join("\n"));
+}
+
+#[test]
+#[ignore = "for those who edit the lists: prints them"]
+fn print_what_the_verifier_notices() {
+    for mutant in mutants() {
+        let seen = catch_unwind(|| silence(&mutant).is_none());
+        println!("{} | {}", mutant.name, if seen.unwrap_or(false) { "noticed" } else { "silent" });
     }
 }
 

@@ -19,7 +19,9 @@ use evenkeel::config::Mode;
 use evenkeel::engine::{Input, Output};
 use evenkeel::hardware::Hardware;
 use evenkeel::id::{DomainId, GroupId, LabelId, MigrationId, TopologyId, ZoneId};
-use evenkeel::outcome::{Admission, Balance, Fate, FitRefusal, LoadRefusal, Reason, Rejection};
+use evenkeel::outcome::{
+    Admission, Balance, Fate, FitRefusal, LoadRefusal, Reason, Rejection, Verdict,
+};
 use evenkeel::ratio::Ratio;
 use evenkeel::snapshot::{
     BadRecord, FreezeScope, Group, GroupRule, Mobility, Placement, Record, Stance, StateAt,
@@ -182,6 +184,50 @@ proptest! {
             matches!(action, Action::Abort { .. } | Action::Stop { .. } | Action::Requeue)
         };
         prop_assert!(engine.outstanding().iter().all(is_last_order));
+    }
+}
+
+// ---------------------------------------------------------------- answers
+
+/// What the engine says of the first tasks and workers, before a round.
+fn asked(engine: &Engine, snapshot: &Snapshot) -> Vec<(TaskId, Verdict)> {
+    let look = engine.look(snapshot);
+    let workers = || snapshot.workers().iter().take(8);
+    let tasks = snapshot.tasks().iter().take(8).map(|task| task.id);
+    let verdicts = tasks.flat_map(|task| {
+        let considered = workers().filter_map(|worker| look.consider(task, worker.id));
+        let ranked = look.rank(task).unwrap_or_default();
+        assert_eq!(verify::ranking(&ranked), vec![]);
+        considered.chain(ranked).map(|verdict| (task, verdict)).collect::<Vec<_>>()
+    });
+    verdicts.collect()
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    /// What `consider` and `rank` admit breaks no hard constraint by the verifier's reckoning; what they refuse, they
+    /// refuse rightly.
+    #[test]
+    fn questions_are_answered_truly(
+        history in prop_oneof![strategies::histories(), strategies::bound_histories()],
+    ) {
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        let mut violations = Vec::new();
+        history.play(&mut |input| {
+            let (before, mut verdicts) = (engine.state().clone(), Vec::new());
+            if let Input::Tick(snapshot) = &input {
+                verdicts = asked(&engine, snapshot);
+            }
+            let output = engine.apply(&input);
+            if let (Input::Tick(snapshot), Output::Outcome(outcome)) = (&input, &output) {
+                let round = Round::new(engine.config(), &before, snapshot, outcome, engine.state());
+                let verdicts = verdicts.iter().map(|(task, verdict)| (*task, verdict));
+                violations.extend(verify::answers(&round, verdicts));
+            }
+            output
+        });
+        prop_assert_eq!(violations, vec![]);
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::survey;
 use crate::config::Config;
@@ -190,11 +191,10 @@ impl<'a> Look<'a> {
         let is_refused = |verdict: &Verdict| !verdict.admission.is_accepted();
         ranked.sort_by(|(a, load_a), (b, load_b)| {
             let by_net = net(b).total_cmp(&net(a));
-            is_refused(a)
-                .cmp(&is_refused(b))
-                .then(if broken!("rank_best_first") { by_net.reverse() } else { by_net })
-                .then_with(|| load_a.total_cmp(load_b))
-                .then_with(|| a.worker.cmp(&b.worker))
+            let better = if broken!("rank_best_first") { by_net.reverse() } else { by_net };
+            let better = better.then_with(|| load_a.total_cmp(load_b));
+            let better = if is_refused(a) { Ordering::Equal } else { better };
+            is_refused(a).cmp(&is_refused(b)).then(better).then_with(|| a.worker.cmp(&b.worker))
         });
         Some(ranked.into_iter().map(|(verdict, _)| verdict).collect())
     }

@@ -8,7 +8,7 @@ use super::facts::{Facts, Stay, Step};
 use super::footprint::{
     accelerated, added_use, asked, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
-use super::records::{has_seen, load, resources, used};
+use super::records::{has_seen, is_sound_worker, load, resources, used};
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
@@ -79,6 +79,19 @@ impl<'a> Account<'a> {
                 None => *self.placed.entry(flight.to()).or_default() += 1,
             }
         }
+        // A task that its host still shows on its way counts, though its migration is over.
+        for task in self.facts.round.snapshot.tasks() {
+            let Placement::Moving { from, to, .. } = task.placement else { continue };
+            if self.facts.flights.contains_key(&task.id) {
+                continue;
+            }
+            *self.incoming.entry(to).or_default() += 1;
+            let counts = match from {
+                Some(from) => self.outgoing.entry(from),
+                None => self.placed.entry(to),
+            };
+            *counts.or_default() += 1;
+        }
     }
 
     /// Counts what is reserved on a worker: its own statement and the tasks on their way there, or else every task
@@ -117,10 +130,18 @@ impl<'a> Account<'a> {
             *sums.entry(resource).or_default() += amount;
         }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
-            let coming = self.heading().filter(|flight| flight.to() == worker.id);
-            let shown = |task| snapshot.task(task).map(|task| task.placement);
-            let coming = coming.filter(|flight| {
-                !flight.is_returning() && shown(flight.task()) != Some(Placement::On(worker.id))
+            let shown = |flight: &Migration| match snapshot.task(flight.task())?.placement {
+                Placement::On(worker) => Some(worker),
+                _ => None,
+            };
+            // The task goes home if its target fails.
+            let may_return = |flight: &Migration| {
+                let left = !flight.is_at_its_source() && shown(flight) != Some(flight.to());
+                left && flight.from() == Some(worker.id)
+            };
+            let coming = self.heading().filter(|flight| {
+                let comes = flight.to() == worker.id && shown(flight) != Some(worker.id);
+                comes || may_return(flight)
             });
             let coming = coming.chain(returning.iter().copied());
             let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
@@ -292,6 +313,21 @@ impl<'a> Account<'a> {
     /// A worker's load as the plan judges it: measured or predicted.
     pub(super) fn level(&self, worker: &Worker) -> Option<f64> {
         Some(self.load(worker)? + self.facts.shift(worker.id))
+    }
+
+    /// A worker's level with a change of its use; `None` if its record is bad.
+    pub(super) fn level_with(
+        &self,
+        worker: &Worker,
+        change: impl Fn(ResourceId) -> f64,
+    ) -> Option<f64> {
+        let round = self.facts.round;
+        let sound = is_sound_worker(round.snapshot, worker.id);
+        let load = load(round.config.load, worker, |resource| {
+            let used = self.in_use(worker.id, resource).filter(|_| sound)?;
+            Some((used + change(resource)).max(0.0))
+        });
+        Some(load? + self.facts.shift(worker.id))
     }
 
     /// The reserved amount of a resource.

@@ -16,7 +16,7 @@ use crate::outcome::{Late, Purpose};
 use crate::snapshot::{FreezeScope, Mobility, Placement, Stance, Task, Worker};
 
 /// When a worker leaves, for good or for maintenance; `None` if it stays.
-fn departure(round: &Round<'_>, worker: &Worker) -> Option<Timestamp> {
+pub(super) fn departure(round: &Round<'_>, worker: &Worker) -> Option<Timestamp> {
     let mut first = worker.available_until;
     for span in &worker.maintenance {
         let over = span.until <= round.snapshot.at();
@@ -28,7 +28,7 @@ fn departure(round: &Round<'_>, worker: &Worker) -> Option<Timestamp> {
 }
 
 /// Workers that leave before this moment are emptied now.
-fn soon(round: &Round<'_>) -> Timestamp {
+pub(super) fn soon(round: &Round<'_>) -> Timestamp {
     let lead = round.config.calendar.map_or(Duration::from_secs(600), |section| section.lead);
     round.snapshot.at().after(lead)
 }

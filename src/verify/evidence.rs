@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use super::advice::advice;
 use super::calendar::{is_balanced, tells_of_the_late};
-use super::facts::{Facts, Step};
+use super::facts::Facts;
 use super::promise::{Findings, Promise, Violation, about};
 use super::records::{is_sound_source, is_sound_task, is_sound_worker};
 use super::round::Round;
+use super::score::totals;
 use crate::config::{Basis, Pace, Trigger};
 use crate::model::ids::WorkerId;
 use crate::outcome::{
@@ -53,8 +54,6 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
         let (command, card) = (step.command, step.scorecard);
         if let Some(card) = &card {
             findings.need(is_sum(card), || format!("{command}: the score is no sum: {card}"));
-            let said = shows_class(round, step, card);
-            findings.need(said, || format!("{command}: not what its class costs there: {card}"));
         }
         let weighed = round.config.cost_benefit.is_some() && step.is_chosen();
         if weighed {
@@ -76,22 +75,10 @@ fn decisions(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a scorecard shows the extra cost of the target. (Tasks that move together share a scorecard.)
-fn shows_class(round: &Round<'_>, step: &Step<'_>, card: &Scorecard) -> bool {
-    let mut groups = round.snapshot.groups().iter();
-    let alone = !groups.any(|group| group.members.contains(&step.task.id));
-    let begins = round.outcome.begun().any(|begun| begun == step.command);
-    let mut classes = round.snapshot.classes().iter();
-    let class = classes.find(|class| Some(class.id) == step.task.class);
-    let points = class.and_then(|class| class.workers.get(&step.to)).copied();
-    !alone || !begins || (points.unwrap_or(0.0).min(1e6) - card.cost.target).abs() <= 1e-9
-}
-
 /// Whether the totals of a scorecard are the sums of finite factors.
 fn is_sum(card: &Scorecard) -> bool {
-    let cost: f64 = card.cost.factors().iter().map(|(_, points)| points).sum();
-    let benefit: f64 = card.benefit.factors().iter().map(|(_, points)| points).sum();
-    let net = benefit.max(0.0) - cost.clamp(0.0, 10.0);
+    let [cost, benefit] = totals(card);
+    let net = benefit - cost;
     net.is_finite() && (net - card.net()).abs() <= 1e-9
 }
 
@@ -141,7 +128,7 @@ fn heading(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// The loads of the workers that take part in balancing, as the outcome reports them.
-fn loads(round: &Round<'_>, basis: Basis) -> Vec<(WorkerId, f64)> {
+pub(super) fn loads(round: &Round<'_>, basis: Basis) -> Vec<(WorkerId, f64)> {
     let rows = round.outcome.workers.iter().filter_map(|row| {
         let worker = round.snapshot.worker(row.worker).filter(|it| is_balanced(round, it))?;
         let latest = row.reported?.get();

@@ -7,7 +7,7 @@ use super::records::{is_live, load, used};
 use super::round::Round;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::outcome::{Action, Balance, Cause, Command, Purpose, Reason, Scorecard, Sight};
-use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Stance, Task};
+use crate::snapshot::{Coverage, Event, GroupRule, Phase, Placement, Stance, Task, Worker};
 use crate::state::{Migration, RecentArrival, Transport};
 
 /// Where a task counts.
@@ -60,6 +60,14 @@ impl Step<'_> {
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
     }
+}
+
+/// A task, where it is, and the worker that it was refused, if the refusal is about one.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) task: &'a Task,
+    pub(super) from: Option<&'a Worker>,
+    pub(super) to: Option<&'a Worker>,
 }
 
 /// The steps of a round in order, and what was in flight when they were planned.
@@ -244,6 +252,15 @@ impl<'a> Facts<'a> {
 
     /// A task and all that groups bind to it, over any number of groups.
     pub(super) fn bound_to(&self, task: TaskId) -> BTreeSet<TaskId> {
+        self.bound_among(task, |_| true)
+    }
+
+    /// A task and all that groups bind to it by way of tasks which pass the test.
+    pub(super) fn bound_among(
+        &self,
+        task: TaskId,
+        among: impl Fn(&TaskId) -> bool,
+    ) -> BTreeSet<TaskId> {
         let groups = self.round.snapshot.groups().iter();
         let groups: Vec<_> = groups.filter(|group| group.rule == GroupRule::Affinity).collect();
         let mut bound = BTreeSet::from([task]);
@@ -251,7 +268,7 @@ impl<'a> Facts<'a> {
             let before = bound.len();
             for group in &groups {
                 if group.members.iter().any(|member| bound.contains(member)) {
-                    bound.extend(&group.members);
+                    bound.extend(group.members.iter().copied().filter(&among));
                 }
             }
             if bound.len() == before {
@@ -294,7 +311,8 @@ impl<'a> Facts<'a> {
         let (Sight::Predicted { .. }, Some(forecast)) = (found.sight, &outcome.forecast) else {
             return 0.0;
         };
-        let foreseen = forecast.workers.iter().find(|row| row.worker == worker);
+        let foreseen = forecast.workers.binary_search_by_key(&worker, |row| row.worker);
+        let foreseen = foreseen.ok().map(|at| &forecast.workers[at]);
         let now = self
             .round
             .snapshot

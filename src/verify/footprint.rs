@@ -1,7 +1,7 @@
 //! By which of its alternatives does a task run, and how much of a worker does it claim and use?
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::facts::Step;
@@ -110,6 +110,28 @@ pub(super) fn added_use(task: &Task, worker: &Worker, resource: ResourceId) -> f
     }
     let measured = possible(task.used.get(resource));
     measured.or(possible(task.demand.get(resource))).unwrap_or(0.0)
+}
+
+/// What tasks add to the use of their target, and what they free at their source.
+pub(super) fn effect(
+    snapshot: &Snapshot,
+    tasks: &[&Task],
+    way: Option<usize>,
+    (from, to): (Option<&Worker>, &Worker),
+) -> [BTreeMap<ResourceId, f64>; 2] {
+    let (mut added, mut freed) = (BTreeMap::new(), BTreeMap::new());
+    for task in tasks {
+        let (here, there) = (run_now(snapshot, task), run(snapshot, task, way));
+        for resource in asked(&there) {
+            *added.entry(resource).or_default() += added_use(&there, to, resource);
+        }
+        // A task without alternatives frees at its source what it takes at its target.
+        let source = from.filter(|_| !task.alternatives.is_empty()).unwrap_or(to);
+        for resource in asked(&here) {
+            *freed.entry(resource).or_default() += added_use(&here, source, resource);
+        }
+    }
+    [added, freed]
 }
 
 /// The resources that a task asks for or uses.

@@ -6,13 +6,15 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::calendar::is_leaving;
-use super::facts::{Facts, Stay, Step};
+use super::facts::{Case, Facts, Stay, Step};
 use super::promise::Findings;
 use super::records::is_live;
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
-use crate::outcome::{Ended, Fate, Purpose};
-use crate::snapshot::{Coverage, Group, GroupRule, Phase, Placement, Stance, Topology, Worker};
+use crate::outcome::{Ended, Fate, GroupRefusal, Purpose};
+use crate::snapshot::{
+    Coverage, Group, GroupRule, Phase, Placement, Stance, Task, Topology, Worker,
+};
 use crate::state::{Migration, Transport};
 
 /// The rules that hold at every prefix of the plan.
@@ -20,6 +22,56 @@ pub(super) fn step(account: &Account<'_>, step: &Step<'_>, findings: &mut Findin
     keeps_apart(account, step, findings);
     keeps_spread(account, step, findings);
     keeps_enough(account, step, findings);
+}
+
+/// Whether a group forbids the move as a refusal says.
+pub(super) fn refuses(account: &Account<'_>, case: Case<'_>, no: GroupRefusal) -> bool {
+    let Case { task: Task { id: own, .. }, from, to } = case;
+    let find = |id| groups_of(account.facts.round, *own).find(|group| group.id == id);
+    match no {
+        GroupRefusal::Companion { group, task } | GroupRefusal::CompanionTarget { group, task } => {
+            let rules = [GroupRule::Affinity, GroupRule::Gang];
+            let mut groups = account.facts.round.snapshot.groups().iter();
+            let group = groups.find(|it| it.id == group && rules.contains(&it.rule));
+            group.is_some_and(|group| group.members.contains(&task)) && task != *own
+        }
+        GroupRefusal::UnknownMember { group, task } => find(group).is_some_and(|group| {
+            let whole = matches!(group.rule, GroupRule::Affinity | GroupRule::Gang);
+            whole && group.members.contains(&task) && !is_seen(account.facts, task)
+        }),
+        GroupRefusal::Affinity { group, worker } => find(group).is_some_and(|group| {
+            let others = group.members.iter().filter(|other| *other != own);
+            let there = |it: &TaskId| whereabouts(account, *it).ends().any(|end| end == worker);
+            let seen =
+                others.filter(|other| there(other) || unlisted(account, **other) == Some(worker));
+            group.rule == GroupRule::Affinity && seen.count() > 0
+        }),
+        GroupRefusal::AntiAffinity { group, task } => {
+            find(group).zip(to).is_some_and(|(group, to)| {
+                let ends = whereabouts(account, task).ends().any(|end| end == to.id);
+                let there = ends || account.kept.get(&task) == Some(&to.id);
+                let other = task != *own && group.members.contains(&task);
+                group.rule == GroupRule::AntiAffinity && other && there
+            })
+        }
+        GroupRefusal::Spread { group, skew: said, most } => {
+            let Some((group, (from, to))) = find(group).zip(from.zip(to)) else { return false };
+            let GroupRule::Spread { max_skew, over } = group.rule else { return false };
+            let skew = |stay, landed| skew(account, group, over, *own, stay, landed);
+            let hidden = hidden(account, group, over, *own);
+            let transit = skew(Stay::Between(Some(from.id), to.id), false);
+            let after = [false, true].map(|landed| skew(Stay::On(to.id), landed));
+            let told = after.into_iter().chain([transit]).any(|it| it + hidden == said);
+            told && max_skew.get() == most && said > most
+        }
+        GroupRefusal::Disruption { group, unavailable, most } => find(group).is_some_and(|group| {
+            let others = group.members.iter().filter(|other| *other != own);
+            let away = others.filter(|other| is_away(account, **other)).count() + 1;
+            let stated = group.rule == GroupRule::Disruption { max_unavailable: most };
+            stated && unavailable as usize == away && unavailable > most
+        }),
+        GroupRefusal::Gang { group } => find(group).is_some_and(|it| it.rule == GroupRule::Gang),
+    }
 }
 
 /// The rules that the plan keeps as a whole.
@@ -232,19 +284,23 @@ fn keep_together(round: &Round<'_>, findings: &mut Findings) {
 /// list it, or shows it in a migration that is not under way.
 fn leave_nobody_unseen(round: &Round<'_>, findings: &mut Findings) {
     let facts = Facts::new(round);
-    let is_seen = |member: TaskId| match round.snapshot.task(member).map(|task| task.placement) {
-        Some(Placement::Moving { .. }) => facts.flights.contains_key(&member),
-        Some(_) => true,
-        None => round.snapshot.coverage() == Coverage::Complete,
-    };
     for step in facts.steps.iter().filter(|step| step.from.is_some()) {
         for group in groups_of(round, step.task.id) {
             let whole = matches!(group.rule, GroupRule::Affinity | GroupRule::Gang);
-            let unseen = group.members.iter().find(|member| whole && !is_seen(**member));
+            let unseen = group.members.iter().find(|member| whole && !is_seen(&facts, **member));
             findings.need(unseen.is_none(), || {
                 format!("{}: where is {unseen:?} of {}?", step.command, group.id)
             });
         }
+    }
+}
+
+fn is_seen(facts: &Facts<'_>, member: TaskId) -> bool {
+    let snapshot = facts.round.snapshot;
+    match snapshot.task(member).map(|task| task.placement) {
+        Some(Placement::Moving { .. }) => facts.flights.contains_key(&member),
+        Some(_) => true,
+        None => snapshot.coverage() == Coverage::Complete,
     }
 }
 

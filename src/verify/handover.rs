@@ -12,7 +12,7 @@ use super::promise::{Findings, about, near};
 use super::records::load;
 use super::round::Round;
 use crate::config::Transfer;
-use crate::model::hardware::Hardware;
+use crate::model::hardware::{Hardware, HardwareProfile, HardwareTable};
 use crate::model::ids::WorkerId;
 use crate::outcome::{Action, Handover};
 use crate::snapshot::{Mobility, Stance, StateAt, Task, Worker};
@@ -181,34 +181,58 @@ pub(super) fn times(
     let (round, task) = (account.facts.round, step.task);
     let source = round.snapshot.worker(from).filter(|_| round.config.hardware.is_some());
     let Some(source) = source else { return 1.0 };
-    let (now, then) = (runs_now(round.snapshot, task), step.command.alternative);
-    let (here, there) = (run(round.snapshot, task, now), step.there(round.snapshot));
-    let way = |nth: Option<usize>| nth.and_then(|nth| task.alternatives.get(nth));
-    let before = match way(now) {
-        Some(way) if !is_deviceless(round, &here, source) => way.speed,
-        _ => speed(round, &here, source, true),
-    };
-    let after = match way(then.map(usize::from)) {
+    let then = step.command.alternative.map(usize::from);
+    speed_there(round, task, target, then) / speed_here(round, task, source)
+}
+
+/// How fast a task runs on the worker that it is on.
+pub(super) fn speed_here(round: &Round<'_>, task: &Task, worker: &Worker) -> f64 {
+    let now = runs_now(round.snapshot, task);
+    let here = run(round.snapshot, task, now);
+    if is_deviceless(round, &here, worker) {
+        return speed(round, worker, |table| table.profile(Hardware::Cpu, None));
+    }
+    speed_there(round, task, worker, now)
+}
+
+/// How fast a task would run on a worker by one of its alternatives, if it has any.
+pub(super) fn speed_there(
+    round: &Round<'_>,
+    task: &Task,
+    worker: &Worker,
+    nth: Option<usize>,
+) -> f64 {
+    match nth.and_then(|nth| task.alternatives.get(nth)) {
         Some(way) => way.speed,
-        None => speed(round, &there, target, false),
-    };
-    after / before
+        None => speed(round, worker, |table| profile(table, task, worker)),
+    }
 }
 
 /// Whether a task that could run on a device of its worker is known to have none, and can run on the worker's CPU.
 fn is_deviceless(round: &Round<'_>, task: &Task, worker: &Worker) -> bool {
     let needs = &task.requirements;
-    let tells = round.snapshot.tasks().iter().any(|task| task.device.is_some());
-    let without = tells && task.device.is_none() && needs.gpu_memory_bytes.is_some();
+    if task.device.is_some() || needs.gpu_memory_bytes.is_none() {
+        return false;
+    }
     let named = needs.all_of.union(needs.any_of);
     let both = worker.kinds().contains(Hardware::Cpu) && named.contains(Hardware::Cpu);
-    without && both && accelerated(task, worker)
+    let tells = || round.snapshot.tasks().iter().any(|task| task.device.is_some());
+    both && accelerated(task, worker) && tells()
 }
 
-/// How fast a task runs on a worker: the observed speed of the hardware that it would use there, or that of the table.
-/// A task that is known to have no device on its own worker runs on the CPU there.
-fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64 {
+/// The observed speed of the hardware that a task uses on a worker, or that of the table.
+fn speed(
+    round: &Round<'_>,
+    worker: &Worker,
+    used: impl Fn(&HardwareTable) -> HardwareProfile,
+) -> f64 {
     let Some(section) = &round.config.hardware else { return 1.0 };
+    let used = used(&section.table);
+    round.after.learned.speed(worker.id, used.hardware).unwrap_or(used.performance)
+}
+
+/// The hardware of a worker that a task would use: the fastest of the kinds that it names, or else the CPU.
+pub(super) fn profile(table: &HardwareTable, task: &Task, worker: &Worker) -> HardwareProfile {
     let (needs, has) = (&task.requirements, worker.kinds());
     let named = needs.all_of.union(needs.any_of);
     let mut usable: Vec<Hardware> = has.iter().filter(|kind| named.contains(*kind)).collect();
@@ -218,16 +242,12 @@ fn speed(round: &Round<'_>, task: &Task, worker: &Worker, is_there: bool) -> f64
             usable = Vec::from([Hardware::Cpu]);
         }
     }
-    if is_there && is_deviceless(round, task, worker) {
-        usable = Vec::from([Hardware::Cpu]);
-    }
-    let mut best = (Hardware::Cpu, section.table.profile(Hardware::Cpu, None).performance);
-    for (nth, kind) in usable.into_iter().enumerate() {
-        let compute = worker.compute(kind);
-        let performance = section.table.profile(kind, compute).performance;
-        if nth == 0 || performance > best.1 {
-            best = (kind, performance);
+    let mut best: Option<HardwareProfile> = None;
+    for kind in usable {
+        let next = table.profile(kind, worker.compute(kind));
+        if best.is_none_or(|best| next.performance > best.performance) {
+            best = Some(next);
         }
     }
-    round.after.learned.speed(worker.id, best.0).unwrap_or(best.1)
+    best.unwrap_or_else(|| table.profile(Hardware::Cpu, None))
 }

@@ -11,7 +11,7 @@
 //! | [`NoWorsening`](Promise::NoWorsening) | the measure that the plan acts on does not rise | – |
 //! | [`NoPingPong`](Promise::NoPingPong) | no task moves during its cooldown | no return; silence under constant load |
 //! | [`InFlight`](Promise::InFlight) | projected loads count moves under way | – |
-//! | [`Evidence`](Promise::Evidence) | every printed figure | – |
+//! | [`Evidence`](Promise::Evidence) | every printed figure: loads, forecasts, scores factor by factor; the truth of refusals, and of [answers](answers()) | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
 //! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
 //! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
@@ -30,6 +30,7 @@
 mod account;
 mod adapted;
 mod advice;
+mod answers;
 mod bounds;
 mod budgets;
 mod calendar;
@@ -38,6 +39,7 @@ mod devices;
 mod evidence;
 mod facts;
 mod footprint;
+mod foreseen;
 mod given_back;
 mod groups;
 mod handover;
@@ -47,13 +49,17 @@ mod life;
 mod missing;
 mod mode;
 mod orders;
+mod overload;
 mod plan;
 mod promise;
 mod quiet;
 mod records;
+mod refusals;
 mod returns;
 mod round;
+mod score;
 mod shares;
+mod unfit;
 mod watch;
 
 use alloc::string::String;
@@ -63,6 +69,7 @@ use crate::engine::{Engine, Stale};
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 
+pub use answers::{answers, ranking};
 pub use budgets::Budgets;
 #[cfg(feature = "testkit")]
 pub(crate) use budgets::{Interruption, limit};
@@ -89,7 +96,9 @@ impl Promise {
             Self::NoWorsening => &[plan::no_worsening],
             Self::NoPingPong => &[plan::no_ping_pong],
             Self::InFlight => &[in_flight::in_flight],
-            Self::Evidence => &[evidence::evidence],
+            Self::Evidence => {
+                &[evidence::evidence, foreseen::forecast, score::scores, refusals::truth]
+            }
             Self::Calibration => &[],
             Self::Bounded => &[bounds::bounded],
             Self::BadInput => &[evidence::bad_input],

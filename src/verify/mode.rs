@@ -105,11 +105,14 @@ fn is_in_scope(config: &Config, task: &Task) -> bool {
     let Some(scope) = &config.scope else { return true };
     let labelled = scope.labels.is_empty()
         || task.labels.iter().any(|label| scope.labels.iter().any(|asked| asked == label));
-    // SplitMix64, in numbers that do not overflow.
-    let mut mixed = (u128::from(task.id.raw()) + 0x9E37_79B9_7F4A_7C15) % WORD;
+    labelled && fraction(task.id) < scope.share.get()
+}
+
+/// The place of a task among all tasks: `SplitMix64` of its id as a fraction, in numbers that do not overflow.
+pub(super) fn fraction(task: TaskId) -> f64 {
+    let mut mixed = (u128::from(task.raw()) + 0x9E37_79B9_7F4A_7C15) % WORD;
     for (shift, factor) in [(30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB), (31, 1)] {
         mixed = (mixed ^ (mixed >> shift)) * factor % WORD;
     }
-    let fraction = (mixed >> 11) as f64 / (WORD >> 11) as f64;
-    labelled && fraction < scope.share.get()
+    (mixed >> 11) as f64 / (WORD >> 11) as f64
 }

@@ -50,13 +50,10 @@ fn walk(
 pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
+        may_be_left(account.facts, step, findings);
         may_be_done_so(round, step, findings);
-        let task = step.there(account.facts.round.snapshot);
-        may_take(round.snapshot.classes(), step, &task, target, findings);
-        has_room(account, step, &task, target, findings);
-        by_the_fastest(account, step, target, findings);
-        groups::step(account, step, findings);
-        stays_for_it(account, step, target, findings);
+        has_room(account, step, &step.there(round.snapshot), target, findings);
+        may_go(account, step, target, findings);
         keeps_freezes(account, step, findings);
         repays(account, step, target, findings);
     });
@@ -88,7 +85,7 @@ fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// The source's side: the task is on the worker and may move, and the worker gives tasks.
-fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
+pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     let snapshot = account.facts.round.snapshot;
     let (task, command) = (step.task, step.command);
     findings.need(is_sound_task(snapshot, task.id), || format!("{command}: its record is bad"));
@@ -109,7 +106,20 @@ fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
     let believed = is_sound_source(snapshot, from, step.purpose);
     findings.need(believed, || format!("{command}: {from} has a bad record"));
-    may_be_left(account.facts, step, findings);
+}
+
+/// The worker may take the task, room and freezes aside.
+pub(super) fn may_go(
+    account: &Account<'_>,
+    step: &Step<'_>,
+    target: &Worker,
+    findings: &mut Findings,
+) {
+    let snapshot = account.facts.round.snapshot;
+    may_take(snapshot.classes(), step, &step.there(snapshot), target, findings);
+    by_the_fastest(account, step, target, findings);
+    groups::step(account, step, findings);
+    stays_for_it(account, step, target, findings);
 }
 
 /// The command is one that the host can carry out and the task allows: no task runs twice that does not declare it.
@@ -168,7 +178,7 @@ fn may_take(
 }
 
 /// Capacity, resource by resource and device by device.
-fn has_room(
+pub(super) fn has_room(
     account: &Account<'_>,
     step: &Step<'_>,
     task: &Task,
@@ -339,15 +349,21 @@ fn noise(round: &Round<'_>) -> f64 {
     }
 }
 
+/// How far a move leaves its target below the level that its source had.
+pub(super) fn dead_band(round: &Round<'_>) -> f64 {
+    let section = round.config.stability.as_ref();
+    section.map_or(0.0, |section| section.dead_band.max(section.noise_margin * noise(round)))
+}
+
 /// Promise 4: no move to even out loads raises the spread that it acts on, pushes a resource of its target over the
 /// high threshold, or leaves the target about as loaded as the source was. No move for speed pushes a resource over the
 /// threshold or makes loads uneven. Tasks that move together are judged together.
 pub(super) fn no_worsening(round: &Round<'_>) -> Vec<Violation> {
     // If the projection cannot be computed, it cannot be judged.
-    let Some(section) = round.config.stability.as_ref().filter(|_| is_clear(round)) else {
+    if round.config.stability.is_none() || !is_clear(round) {
         return Vec::new();
-    };
-    let dead_band = section.dead_band.max(section.noise_margin * noise(round));
+    }
+    let dead_band = dead_band(round);
     let mut findings = Findings::new(Promise::NoWorsening);
     let facts = Facts::new(round);
     let mut account = Account::open(&facts);

@@ -108,6 +108,9 @@ fn shuffle<T>(items: &mut [T], dice: &mut u64) {
     }
 }
 
+/// About so many tasks and workers of a round questions are asked.
+const ASKED: usize = 12;
+
 /// What a round was, and what came of it.
 pub(super) struct Played<'a> {
     pub(super) sheet: &'a Sheet,
@@ -147,7 +150,18 @@ impl Played<'_> {
         let (config, before, after) =
             (self.before.config(), self.before.state(), self.after.state());
         let round = verify::Round::new(config, before, &snapshot, outcome, after);
-        verify::check(&round).iter().map(ToString::to_string).collect()
+        let mut broken = verify::check(&round);
+        // What a round would say of each task before it plans.
+        let look = self.before.look(&snapshot);
+        for task in snapshot.tasks().iter().take(ASKED) {
+            let workers = snapshot.workers().iter().take(ASKED);
+            let considered = workers.filter_map(|worker| look.consider(task.id, worker.id));
+            let ranked = look.rank(task.id).unwrap_or_default();
+            broken.extend(verify::ranking(&ranked));
+            let verdicts: Vec<_> = considered.chain(ranked).collect();
+            broken.extend(verify::answers(&round, verdicts.iter().map(|it| (task.id, it))));
+        }
+        broken.iter().map(ToString::to_string).collect()
     }
 
     /// The input goes through the log and back; so does what came of it.
