@@ -187,6 +187,48 @@ proptest! {
     }
 }
 
+/// How many rounds of 400 random histories each promise was judged in, had nothing to judge in, and was switched off in;
+/// and how often each refusal was judged. What is never met proves nothing.
+#[test]
+fn every_promise_has_something_to_judge() {
+    let mut runner = TestRunner::deterministic();
+    let mut met: BTreeMap<&str, [u32; 3]> = BTreeMap::new();
+    let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+    for nth in 0..400 {
+        let history = match nth % 2 {
+            0 => strategies::histories().new_tree(&mut runner).unwrap().current(),
+            _ => strategies::bound_histories().new_tree(&mut runner).unwrap().current(),
+        };
+        let mut engine = Engine::new(history.config.clone()).unwrap();
+        history.play(&mut |input| {
+            let before = engine.state().clone();
+            let output = engine.apply(&input);
+            if let (Input::Tick(snapshot), Output::Outcome(outcome)) = (&input, &output) {
+                let round = Round::new(engine.config(), &before, snapshot, outcome, engine.state());
+                for promise in Promise::ALL {
+                    let column = match promise.subjects(&round) {
+                        Some(0) => 1,
+                        Some(_) => 0,
+                        None => 2,
+                    };
+                    met.entry(promise.name()).or_default()[column] += 1;
+                }
+                for row in &outcome.tally.refusals {
+                    *refused.entry(row.name()).or_default() += row.examples.len();
+                }
+            }
+            output
+        });
+    }
+    for (promise, [judged, nothing, off]) in &met {
+        println!("{judged:6} judged, {nothing:6} with nothing to judge, {off:6} off: {promise}");
+        let is_open = *promise != Promise::Calibration.name();
+        assert!(!is_open || *judged >= 20, "{promise} was judged {judged} times");
+    }
+    refused.iter().for_each(|(name, count)| println!("{count:6} refusals judged: {name}"));
+    assert!(refused.len() >= 20, "only {} refusals were given", refused.len());
+}
+
 // ---------------------------------------------------------------- answers
 
 /// What the engine says of the first tasks and workers, before a round.

@@ -15,7 +15,7 @@ use crate::plan::score::Scorer;
 use crate::plan::set_judge::SetJudge;
 use crate::plan::sets::{Found, sets};
 use crate::plan::taker::Taker;
-use crate::round::{Candidate, Context, Fit, MoveSet, Round, Survey, VariantFilter};
+use crate::round::{Candidate, Context, MoveSet, Round, Survey, VariantFilter};
 use crate::rules::{self, TaskRules};
 use crate::snapshot::{Snapshot, Stance};
 use crate::stage::trust;
@@ -147,9 +147,12 @@ impl<'a> Look<'a> {
         let purpose = Purpose::Recover;
         let own = MoveSet { rows: alloc::vec![row], from: None, purpose, gang: None };
         let companions = placed_with(round.view, ledger, row);
-        let mut rows: Vec<TaskRow> = companions.iter().map(|(other, _)| *other).collect();
-        rows.push(row);
-        rows.sort_unstable();
+        // The task leads: it is told what stops its companions.
+        let mut rows = alloc::vec![row];
+        rows.extend(companions.iter().map(|(other, _)| *other));
+        if broken!("rank_tells_who_is_stopped") {
+            rows.sort_unstable();
+        }
         let together = MoveSet { rows, ..own.clone() };
         let bound = companions.iter().find_map(|(other, group)| {
             let may = rules::task(&round, *other, purpose, TaskRules::Alone);
@@ -270,8 +273,8 @@ fn fits_together(
     to: WorkerRow,
 ) -> Result<(), Rejection> {
     let round = context.with(ledger);
-    SetJudge::default().room_for_all(&round, set, to)?;
-    let candidate = Candidate::new(0, to, Fit::default());
+    let fit = SetJudge::default().fit(&round, set, to, VariantFilter::Any)?;
+    let candidate = Candidate::new(0, to, fit);
     Taker::new(context).would_take(ledger, set, candidate)
 }
 

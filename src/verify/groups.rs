@@ -168,7 +168,7 @@ fn whereabouts(account: &Account<'_>, member: TaskId) -> Stay {
     account.stays.get(&member).copied().unwrap_or_else(flown)
 }
 
-/// How many other members are on, or on their way to, a worker that a partial snapshot does not list, so that their
+/// How many other members are on, or on their way to, a worker that the snapshot does not list, so that their
 /// domain is unknown. (If workers are the domains, it is known.)
 fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -> u32 {
     let others = group.members.iter().filter(|member| **member != moved);
@@ -179,7 +179,8 @@ fn hidden(account: &Account<'_>, group: &Group, over: Topology, moved: TaskId) -
     u32::try_from(unlisted.count()).unwrap_or(u32::MAX)
 }
 
-/// The worker that a member is on or on its way to, if a partial snapshot does not list that worker; `None` otherwise.
+/// The worker that a member is on or on its way to, if the snapshot does not list that worker, which may exist all the
+/// same; `None` otherwise.
 fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
     let snapshot = account.facts.round.snapshot;
     let flight = account.facts.flights.get(&member).filter(|it| it.is_bound());
@@ -187,11 +188,9 @@ fn unlisted(account: &Account<'_>, member: TaskId) -> Option<WorkerId> {
     if let Some(flight) = flight {
         return Some(flight.to()).filter(|to| !listed(to));
     }
-    match snapshot.task(member)?.placement {
-        Placement::On(worker)
-            if snapshot.coverage() == Coverage::Partial
-                || account.facts.round.is_missing(worker) =>
-        {
+    let record = snapshot.task(member)?;
+    match record.placement {
+        Placement::On(worker) if !account.facts.is_orphaned(record) => {
             Some(worker).filter(|worker| !listed(worker))
         }
         _ => None,
@@ -392,7 +391,7 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
 }
 
 /// Whether a task has lost its worker, or its target, and is not with the scheduler.
-fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
+pub(super) fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
     let Round { before, snapshot, config, .. } = facts.round;
     if before.given_back(snapshot.at(), config.timeout()).any(|given| given == task) {
         return false;

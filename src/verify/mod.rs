@@ -11,10 +11,13 @@
 //! | [`NoWorsening`](Promise::NoWorsening) | the measure that the plan acts on does not rise | – |
 //! | [`NoPingPong`](Promise::NoPingPong) | no task moves during its cooldown | no return; silence under constant load |
 //! | [`InFlight`](Promise::InFlight) | projected loads count moves under way | – |
-//! | [`Evidence`](Promise::Evidence) | every printed figure: loads, forecasts, scores factor by factor; the truth of refusals, and of [answers](answers()) | – |
+//! | [`Evidence`](Promise::Evidence) | every printed figure: loads, forecasts, scores factor by factor; the best first; every refusal is true | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
 //! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
 //! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
+//!
+//! [`answers`](answers()) and [`ranking`] judge what a [`Look`](crate::engine::Look) says. A promise that found nothing to
+//! judge has shown nothing: [`Promise::subjects`] says how much it judged.
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -31,6 +34,7 @@ mod account;
 mod adapted;
 mod advice;
 mod answers;
+mod best_first;
 mod bounds;
 mod budgets;
 mod calendar;
@@ -59,6 +63,7 @@ mod returns;
 mod round;
 mod score;
 mod shares;
+mod subjects;
 mod unfit;
 mod watch;
 
@@ -96,9 +101,13 @@ impl Promise {
             Self::NoWorsening => &[plan::no_worsening],
             Self::NoPingPong => &[plan::no_ping_pong],
             Self::InFlight => &[in_flight::in_flight],
-            Self::Evidence => {
-                &[evidence::evidence, foreseen::forecast, score::scores, refusals::truth]
-            }
+            Self::Evidence => &[
+                evidence::evidence,
+                foreseen::forecast,
+                score::scores,
+                best_first::best_first,
+                refusals::truth,
+            ],
             Self::Calibration => &[],
             Self::Bounded => &[bounds::bounded],
             Self::BadInput => &[evidence::bad_input],

@@ -101,7 +101,7 @@ pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
 const WORD: u128 = 1 << 64;
 
 /// Whether a task carries one of the scope's labels, if it has any, and is in its share.
-fn is_in_scope(config: &Config, task: &Task) -> bool {
+pub(super) fn is_in_scope(config: &Config, task: &Task) -> bool {
     let Some(scope) = &config.scope else { return true };
     let labelled = scope.labels.is_empty()
         || task.labels.iter().any(|label| scope.labels.iter().any(|asked| asked == label));

@@ -11,6 +11,7 @@ use super::records::capacity;
 use super::score::is_near;
 use crate::config::{Basis, Trigger};
 use crate::model::ids::WorkerId;
+use crate::model::resource::ResourceId;
 use crate::outcome::{Balance, LoadRefusal, Sight};
 use crate::snapshot::Worker;
 
@@ -67,6 +68,42 @@ pub(super) fn overloads(
             start && is_near(is, after) && after > before
         }
     }
+}
+
+/// What a voluntary move, by an alternative if the task has any, would make worse; `None` if nothing.
+pub(super) fn worsens(
+    account: &Account<'_>,
+    Case { task, from, to }: Case<'_>,
+    way: Option<usize>,
+    evens: bool,
+) -> Option<&'static str> {
+    let (round, to) = (account.facts.round, to?);
+    let [added, freed] = effect(round.snapshot, &[task], way, (from, to));
+    let ceiling = round.outcome.thresholds.high.max(round.config.thresholds.high);
+    let full = added.iter().any(|(resource, added)| {
+        let room = capacity(to, *resource).filter(|room| *room > 0.0 && *added > 0.0);
+        let used = room.zip(account.in_use(to.id, *resource));
+        let after = used.map(|(room, used)| (used + added) / room + account.facts.shift(to.id));
+        *resource != ResourceId::GPU_MEMORY && after.is_some_and(|after| after > about(ceiling))
+    });
+    if full {
+        return Some("a resource would be above the ceiling");
+    }
+    let here = from.and_then(|from| account.level_with(from, |_| 0.0));
+    let arrived = account.level_with(to, |it| added.get(&it).copied().unwrap_or(0.0));
+    let freed = |it| -freed.get(&it).copied().unwrap_or(0.0);
+    let departed = from.and_then(|from| account.level_with(from, freed));
+    if evens && here.zip(departed).is_some_and(|(here, departed)| departed >= about(here)) {
+        return Some("it relieves nothing");
+    }
+    let most = here.map(|here| here - dead_band(round));
+    if evens && arrived.zip(most).is_some_and(|(arrived, most)| arrived > about(most)) {
+        return Some("the target would be loaded as much as the source");
+    }
+    let changed = [(from?.id, departed), (to.id, arrived)];
+    let even = round.config.detection.imbalance * pace(round).imbalance_factor;
+    let before = spread(account, &[]).max(if evens { 0.0 } else { even });
+    (spread(account, &changed) > about(before) + 1e-9).then_some("the spread would grow")
 }
 
 /// The spread of the balanced workers, with other levels for some.

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::account::{Account, is_clear};
 use super::calendar::{is_balanced, keeps_freezes, may_be_left, stays_for_it};
@@ -51,7 +52,11 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = walk(round, Promise::HardConstraints, |account, step, target, findings| {
         may_leave(account, step, findings);
         may_be_left(account.facts, step, findings);
+        let mut source = step.from.into_iter();
+        let believed = source.all(|from| is_sound_source(round.snapshot, from, step.purpose));
+        findings.need(believed, || format!("{}: its source has a bad record", step.command));
         may_be_done_so(round, step, findings);
+        may_be_chosen(round, step, findings);
         has_room(account, step, &step.there(round.snapshot), target, findings);
         may_go(account, step, target, findings);
         keeps_freezes(account, step, findings);
@@ -104,8 +109,6 @@ pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut F
     findings.need(task.mobility != Mobility::Pinned, || format!("{command}: it is pinned"));
     let early = task.not_before.filter(|until| *until > snapshot.at());
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
-    let believed = is_sound_source(snapshot, from, step.purpose);
-    findings.need(believed, || format!("{command}: {from} has a bad record"));
 }
 
 /// The worker may take the task, room and freezes aside.
@@ -120,6 +123,19 @@ pub(super) fn may_go(
     by_the_fastest(account, step, target, findings);
     groups::step(account, step, findings);
     stays_for_it(account, step, target, findings);
+}
+
+/// No task moves by choice that is nearly done, or that has run so long that it counts as almost done.
+pub(super) fn may_be_chosen(round: &Round<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let Some(section) = round.config.cost_benefit.as_ref().filter(|_| step.is_chosen()) else {
+        return;
+    };
+    let (command, task) = (step.command, step.task);
+    let longest = section.max_running.unwrap_or(Duration::MAX);
+    findings.need(task.running <= longest, || format!("{command}: it has run for {longest:?}"));
+    let (rest, least) = (task.expected_remaining(), round.config.check_interval);
+    let ends = round.config.stability.is_some() && rest.is_some_and(|rest| rest < least);
+    findings.need(!ends, || format!("{command}: it is done in {rest:?}"));
 }
 
 /// The command is one that the host can carry out and the task allows: no task runs twice that does not declare it.

@@ -18,6 +18,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::account::{Account, is_clear};
+use super::best_first::is_out_of_turn;
 use super::concurrency::budget;
 use super::evidence::pace;
 use super::facts::{Case, Facts, Stay};
@@ -59,8 +60,18 @@ pub(super) fn truth(round: &Round<'_>) -> Vec<Violation> {
     let mut doubted: Vec<&Refused> = examples.collect();
     doubted.retain(|refused| !court.upholds(refused));
     for step in &facts.steps {
+        let homes = doubted.iter().map(|refused| court.home_of(refused.task));
+        let homes: Vec<Option<&Worker>> = homes.collect();
         court.account.enter(step);
-        doubted.retain(|refused| !court.upholds(refused));
+        let mut homes = homes.into_iter();
+        doubted.retain(|refused| {
+            let home = homes.next().flatten();
+            let upheld = court.upholds(refused);
+            let alone = [step.task.id, refused.task].iter().all(|task| court.is_alone(*task));
+            let skipped = upheld && alone && is_out_of_turn(&facts, step, (refused, home));
+            findings.need(!skipped, || format!("before {refused}: {}", step.command));
+            !upheld
+        });
     }
     for refused in doubted {
         findings.add(format!("it is not so: {refused} ({:?})", refused.rejection));
@@ -74,7 +85,7 @@ pub(super) struct Court<'a> {
     /// The members of groups that stay together, and those of gangs.
     together: BTreeSet<TaskId>,
     /// Whether the states show all effects of the round.
-    is_clear: bool,
+    pub(super) is_clear: bool,
 }
 
 impl<'a> Court<'a> {
@@ -85,24 +96,29 @@ impl<'a> Court<'a> {
     }
 
     /// The worker that a task is on; `None` if it is on its way or on none.
-    pub(super) fn home(&self, task: &Task) -> Option<&'a Worker> {
-        match self.account.stays.get(&task.id) {
+    pub(super) fn home_of(&self, task: TaskId) -> Option<&'a Worker> {
+        match self.account.stays.get(&task) {
             Some(Stay::On(worker)) => self.account.facts.round.snapshot.worker(*worker),
             _ => None,
         }
+    }
+
+    /// Whether a task moves with no other.
+    pub(super) fn is_alone(&self, task: TaskId) -> bool {
+        !self.together.contains(&task)
     }
 
     /// Whether a refusal is true, as far as it is judged.
     pub(super) fn upholds(&self, refused: &Refused) -> bool {
         let round = self.account.facts.round;
         let Some(task) = round.snapshot.task(refused.task) else { return false };
-        let from = self.home(task);
+        let from = self.home_of(task.id);
         let to = refused.to.and_then(|to| round.snapshot.worker(to));
         if to.is_none() && refused.to.is_some() {
             return false;
         }
         let case = Case { task, from, to };
-        let alone = !self.together.contains(&task.id);
+        let alone = self.is_alone(task.id);
         match refused.rejection {
             Rejection::Task(no) => self.task(case, no),
             Rejection::Target(no) => self.target(case, no),
@@ -205,17 +221,24 @@ impl<'a> Court<'a> {
                 groups.any(|group| group.members.contains(&task.id))
             }
         };
-        self.ends_at(covers, until)
+        self.ends_at(task, covers, until)
     }
 
-    /// Whether the last of the freezes that cover a move, or the last of the strict ones, ends at this moment.
-    fn ends_at(&self, covers: impl Fn(FreezeScope) -> bool, until: Timestamp) -> bool {
-        let snapshot = self.account.facts.round.snapshot;
-        let freezes = snapshot.freezes().iter().filter(|freeze| freeze.until > snapshot.at());
+    /// Whether the last of the freezes that cover a move of a task ends at this moment: of the strict ones, if the task
+    /// has no worker or must leave it.
+    fn ends_at(&self, task: &Task, covers: impl Fn(FreezeScope) -> bool, until: Timestamp) -> bool {
+        let round = self.account.facts.round;
+        let at = round.snapshot.at();
+        let freezes = round.snapshot.freezes().iter().filter(|freeze| freeze.until > at);
         let about: Vec<_> = freezes.filter(|freeze| covers(freeze.scope)).collect();
         let all = about.iter().map(|freeze| freeze.until).max();
         let strict = about.iter().filter(|freeze| freeze.strict).map(|freeze| freeze.until).max();
-        [all, strict].contains(&Some(until))
+        let empties =
+            |home: &Worker| home.stance == Stance::Drain || calendar::is_leaving(round, home);
+        let forced = self.home_of(task.id).is_none_or(empties);
+        let is_known = self.is_alone(task.id);
+        (strict == Some(until) && (forced || !is_known))
+            || (all == Some(until) && (!forced || !is_known))
     }
 
     fn target(&self, Case { task, from, to }: Case<'_>, no: TargetRefusal) -> bool {
@@ -235,7 +258,7 @@ impl<'a> Court<'a> {
             }
             TargetRefusal::TargetFrozen { until } => {
                 let zone = to.zone.map(FreezeScope::Zone);
-                self.ends_at(|it| it == FreezeScope::Worker(to.id) || Some(it) == zone, until)
+                self.ends_at(task, |it| it == FreezeScope::Worker(to.id) || Some(it) == zone, until)
             }
             TargetRefusal::LeavesBefore { leaves, needed } => {
                 let soon = calendar::soon(round);

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt::Display;
 
 use super::account::{Account, is_clear};
 use super::calendar::is_leaving;
@@ -38,19 +39,10 @@ pub(super) fn scores(round: &Round<'_>) -> Vec<Violation> {
         return findings.list;
     }
     let account = Account::open(&facts);
-    let [bound, ganged] = [GroupRule::Affinity, GroupRule::Gang].map(|it| members(round, it));
-    let scorer = Scorer { section, account: &account, bound, ganged };
+    let scorer = Scorer::new(section, &account);
     for step in &facts.steps {
         let (Some(said), Some(set)) = (&step.scorecard, scorer.set_of(step)) else { continue };
-        let (cost, benefit) = (scorer.cost(&set), scorer.benefit(&set));
-        let factors = cost.factors().into_iter().chain(benefit.factors());
-        let told = said.cost.factors().into_iter().chain(said.benefit.factors());
-        for ((name, points), (_, said)) in factors.zip(told) {
-            let unknown = name == "packing" && scorer.hides(&set);
-            findings.need(unknown || is_near(points, said), || {
-                format!("{}: {said} points of {name}, not {points}", step.command)
-            });
-        }
+        scorer.judge(&set, said, step.command, &mut findings);
     }
     for pair in &round.outcome.candidates {
         let Some(set) = scorer.set_of_pair(pair) else { continue };
@@ -83,7 +75,7 @@ pub(super) fn is_near(a: f64, b: f64) -> bool {
 }
 
 /// Tasks that would move together.
-struct Set<'a> {
+pub(super) struct Set<'a> {
     /// In order; the first leads.
     tasks: Vec<&'a Task>,
     from: Option<&'a Worker>,
@@ -101,7 +93,7 @@ impl<'a> Set<'a> {
     }
 }
 
-struct Scorer<'a> {
+pub(super) struct Scorer<'a> {
     section: &'a CostBenefit,
     account: &'a Account<'a>,
     /// The members of groups that stay together.
@@ -111,6 +103,31 @@ struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
+    pub(super) fn new(section: &'a CostBenefit, account: &'a Account<'a>) -> Self {
+        let round = account.facts.round;
+        let [bound, ganged] = [GroupRule::Affinity, GroupRule::Gang].map(|it| members(round, it));
+        Self { section, account, bound, ganged }
+    }
+
+    /// Judges every factor of a scorecard.
+    pub(super) fn judge(
+        &self,
+        set: &Set<'_>,
+        said: &Scorecard,
+        of: &dyn Display,
+        findings: &mut Findings,
+    ) {
+        let (cost, benefit) = (self.cost(set), self.benefit(set));
+        let factors = cost.factors().into_iter().chain(benefit.factors());
+        let told = said.cost.factors().into_iter().chain(said.benefit.factors());
+        for ((name, points), (_, said)) in factors.zip(told) {
+            let unknown = name == "packing" && self.hides(set);
+            findings.need(unknown || is_near(points, said), || {
+                format!("{of}: {said} points of {name}, not {points}")
+            });
+        }
+    }
+
     fn round(&self) -> &'a Round<'a> {
         self.account.facts.round
     }
@@ -140,7 +157,8 @@ impl<'a> Scorer<'a> {
         set.tasks.iter().all(|task| !self.ganged.contains(&task.id)).then_some(set)
     }
 
-    fn set(
+    /// The tasks that would move with a task; `None` if they are not judged.
+    pub(super) fn set(
         &self,
         task: &'a Task,
         (from, to): (Option<WorkerId>, WorkerId),

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde_json::Value;
 
@@ -15,13 +16,13 @@ use super::settings;
 use super::words::{Parsed, lines, moment, pair, plain, unknown, valued};
 use super::world::World;
 use crate::config::{Config, Mode};
-use crate::engine::{Engine, Input, Output};
+use crate::engine::{Engine, Input, Look, Output};
 use crate::host::Mail;
-use crate::model::ids::Epoch;
-use crate::outcome::Outcome;
+use crate::model::ids::{Epoch, TaskId};
+use crate::outcome::{Outcome, Verdict};
 use crate::snapshot::{Event, Report};
 use crate::state::State;
-use crate::verify::Watch;
+use crate::verify::{self, Round, Watch};
 
 /// The loads of at most this many workers are printed per round.
 const SHOWN_WORKERS: usize = 12;
@@ -220,6 +221,7 @@ impl World {
         let mut heard = Heard { said: lines(&format!("{task} -> {verdict}")), ..Heard::default() };
         heard.values.push(serde_json::to_value(verdict).unwrap_or_default());
         heard.verdicts.push((task, verdict));
+        self.judge(|look| look.consider(task, worker).into_iter().collect(), task, &mut heard);
         Ok(heard)
     }
 
@@ -233,7 +235,22 @@ impl World {
             heard.verdicts.push((task, verdict));
         }
         heard.values.push(serde_json::to_value(&heard.verdicts).unwrap_or_default());
+        self.judge(|look| look.rank(task).unwrap_or_default(), task, &mut heard);
         Ok(heard)
+    }
+
+    /// Asks again a moment later, and judges the answers by the round that would be run then.
+    fn judge(&self, ask: impl Fn(&Look<'_>) -> Vec<Verdict>, task: TaskId, heard: &mut Heard) {
+        let later = self.now.after(Duration::from_millis(1));
+        let snapshot = self.records.sheet(later, false, Vec::new()).snapshot();
+        let verdicts = ask(&self.engine.look(&snapshot));
+        let (mut engine, before) = (self.engine.clone(), self.engine.state());
+        let Ok(outcome) = engine.tick(&snapshot) else { return };
+        let round = Round::new(engine.config(), before, &snapshot, &outcome, engine.state());
+        let broken = verify::answers(&round, verdicts.iter().map(|verdict| (task, verdict)));
+        let faults: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        heard.said.extend(faults.iter().map(|fault| format!("FREE CHECK {fault}")));
+        heard.faults.extend(faults);
     }
 
     fn outstanding(&self) -> Heard {
