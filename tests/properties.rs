@@ -187,8 +187,8 @@ proptest! {
     }
 }
 
-/// How many rounds of 400 random histories each promise was judged in, had nothing to judge in, and was switched off in;
-/// and how often each refusal was judged. What is never met proves nothing.
+/// In how many rounds of 400 random histories each promise was judged, had nothing to judge, and was switched off; and
+/// how often each refusal was judged. What is never met proves nothing.
 #[test]
 fn every_promise_has_something_to_judge() {
     let mut runner = TestRunner::deterministic();

@@ -11,13 +11,13 @@
 //! | [`NoWorsening`](Promise::NoWorsening) | the measure that the plan acts on does not rise | – |
 //! | [`NoPingPong`](Promise::NoPingPong) | no task moves during its cooldown | no return; silence under constant load |
 //! | [`InFlight`](Promise::InFlight) | projected loads count moves under way | – |
-//! | [`Evidence`](Promise::Evidence) | every printed figure: loads, forecasts, scores factor by factor; the best first; every refusal is true | – |
+//! | [`Evidence`](Promise::Evidence) | every printed figure, by factors; the best first; every refusal is true | – |
 //! | [`Calibration`](Promise::Calibration) | – | – (needs real traces) |
 //! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
 //! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
 //!
-//! [`answers`](answers()) and [`ranking`] judge what a [`Look`](crate::engine::Look) says. A promise that found nothing to
-//! judge has shown nothing: [`Promise::subjects`] says how much it judged.
+//! [`answers`](answers()) and [`ranking`] judge what a [`Look`](crate::engine::Look) says. A promise that found nothing
+//! to judge has shown nothing: [`Promise::subjects`] says how much it judged.
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};

@@ -11,7 +11,8 @@ impl Promise {
     ///
     /// ```
     /// use evenkeel::{verify, Config, Engine, Snapshot, Timestamp};
-    /// let (mut engine, snapshot) = (Engine::new(Config::fixed())?, Snapshot::builder(Timestamp::from_secs(30)).build());
+    /// let mut engine = Engine::new(Config::fixed())?;
+    /// let snapshot = Snapshot::builder(Timestamp::from_secs(30)).build();
     /// let before = engine.state().clone();
     /// let outcome = engine.tick(&snapshot)?;
     /// let round = verify::Round::new(engine.config(), &before, &snapshot, &outcome, engine.state());
@@ -32,13 +33,12 @@ impl Promise {
             Self::HardConstraints => facts.steps.len(),
             Self::OneMove => facts.steps.len() + facts.flights.len(),
             Self::NoWorsening if is_clear(round) => chosen,
-            Self::NoWorsening | Self::Calibration => 0,
             Self::NoPingPong => {
                 let cooldowns = &round.after.cooldowns;
                 facts.steps.iter().filter(|it| cooldowns.contains_key(&it.task.id)).count()
             }
             Self::InFlight if is_clear(round) => facts.flights.len() + facts.landed().len(),
-            Self::InFlight => 0,
+            Self::NoWorsening | Self::InFlight | Self::Calibration => 0,
             Self::Evidence => outcome.workers.len() + outcome.candidates.len() + refused + foreseen,
             Self::BadInput => round.snapshot.bad_records().len(),
         })
