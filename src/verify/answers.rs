@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::account::Account;
+use super::calendar::stays_for_it;
 use super::facts::{Case, Facts, Stay, Step};
 use super::footprint::{asked, claim};
 use super::groups::is_lost;
@@ -162,6 +163,9 @@ fn object(court: &Court<'_>, task: &Task, to: &Worker, verdict: &Verdict, agains
         against.need(!ganged, || "a gang is not moved by choice".into());
     }
     may_go(account, &step, to, against);
+    // How soon a task is done is told from the worker that it is on, even where it is placed.
+    let home = court.home_of(task.id).map(|home| home.id);
+    stays_for_it(account, &Step { from: home, ..step }, to, against);
     may_be_chosen(round, &step, against);
     if is_chosen(verdict) && round.config.stability.is_some() && court.is_alone(task.id) {
         let cooldown = round.before.cooldowns.get(&task.id).map(|cooldown| cooldown.until);

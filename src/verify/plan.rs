@@ -59,6 +59,7 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
         may_be_chosen(round, step, findings);
         has_room(account, step, &step.there(round.snapshot), target, findings);
         may_go(account, step, target, findings);
+        stays_for_it(account, step, target, findings);
         keeps_freezes(account, step, findings);
         repays(account, step, target, findings);
     });
@@ -111,7 +112,7 @@ pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut F
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));
 }
 
-/// The worker may take the task, room and freezes aside.
+/// The worker may take the task: room, freezes and the moment when it leaves aside.
 pub(super) fn may_go(
     account: &Account<'_>,
     step: &Step<'_>,
@@ -122,7 +123,6 @@ pub(super) fn may_go(
     may_take(snapshot.classes(), step, &step.there(snapshot), target, findings);
     by_the_fastest(account, step, target, findings);
     groups::step(account, step, findings);
-    stays_for_it(account, step, target, findings);
 }
 
 /// No task moves by choice that is nearly done, or that has run so long that it counts as almost done.
