@@ -52,9 +52,11 @@ pub use look::Look;
 ///    [orphaned](crate::snapshot::Placement::Orphaned) task is one that no worker runs or was told to run.
 /// 9. Pass the commands for one task on in their order. Drop one that could not be passed on for as long as a step may
 ///    take ([`timeout`](crate::config::MigrationLimits::timeout), counted from the snapshot or report that led to it):
-///    the engine has given it up.
+///    the engine has given it up. Drop it sooner if its worker is gone, or if a later command of the same migration
+///    asks another worker to run the task: a worker that comes back must not be asked too.
 /// 10. List a worker that is known to be gone as [`Offline`](crate::snapshot::Stance::Offline): one that is only left
-///     out is waited for ([`Config::grace`]).
+///     out is waited for ([`Config::grace`]). One that comes back is gone until a snapshot lists it: start nothing
+///     there before.
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by

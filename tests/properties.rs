@@ -904,7 +904,7 @@ fn ten_thousand_random_starts_fall_silent() {
     println!("a task moved twice in {} starts, among them {:?}", again.len(), again.iter().take(5));
     assert!(last.0 <= 40, "the last twenty minutes are silent");
     // Not yet none: a second move, after the cooldown, evens out what the first has left.
-    assert!(again.len() <= 200, "a task moves twice in at most 2 of 100 starts");
+    assert!(again.len() <= 30, "a task moves twice in at most 3 of 1,000 starts");
 }
 
 // ---------------------------------------------------------------- 7. what is free (all remedies: tests/remedies.rs)
@@ -1017,12 +1017,12 @@ fn under_way() -> (Engine, MigrationId) {
     (engine, migration)
 }
 
-/// So many of 2,000 random clusters show what the rules of groups do: what is never met proves nothing.
+/// So many of 3,000 random clusters show what the rules of groups do: what is never met proves nothing.
 #[test]
 fn random_groups_meet_every_rule() {
     let mut runner = TestRunner::deterministic();
     let mut met: BTreeMap<&str, u32> = BTreeMap::new();
-    for _ in 0..2_000 {
+    for _ in 0..3_000 {
         let cluster = strategies::bound().new_tree(&mut runner).unwrap().current();
         let mut config = Config::default();
         let limits = config.migration.as_mut().unwrap();

@@ -246,20 +246,22 @@ impl HostedTask {
         }
     }
 
-    /// Lets a worker forget a migration: a source keeps the task; a target does not start it, or stops its copy.
+    /// Lets a worker forget a migration, and every earlier one: a source keeps the task; a target does not start it, or
+    /// stops its copy.
     pub(crate) fn abort(&mut self, migration: MigrationId, worker: WorkerId) {
-        self.copy = self.copy.filter(|it| (it.migration, it.worker) != (migration, worker));
+        let is_forgotten = |it: MigrationId| it <= migration;
+        self.copy = self.copy.filter(|it| it.worker != worker || !is_forgotten(it.migration));
         let Placement::Moving { migration: current, from, to, phase, since } = self.task.placement
         else {
             return;
         };
-        if current != migration {
+        if !is_forgotten(current) {
             return;
         }
         if phase == Phase::Releasing && from == Some(worker) {
             self.task.placement = Placement::On(worker);
         } else if phase == Phase::Assigned && to == worker {
-            self.task.placement = moving(migration, from, to, Phase::Released, since);
+            self.task.placement = moving(current, from, to, Phase::Released, since);
         }
     }
 

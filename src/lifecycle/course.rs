@@ -56,7 +56,7 @@ pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
             target_unfit(course, unfit, just_assigned, facts)
         }
         Event::Overdue { shown, late } => overdue(course, shown, late, facts),
-        Event::GangStays { along } => match course {
+        Event::GroupStays { along } => match course {
             Releasing { from } => end(Fate::Aborted).and(Abort(from, along)),
             _ => stay(),
         },
@@ -359,9 +359,10 @@ fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Fa
 }
 
 /// Like [`turn_back`], for a migration that is called off. A source that may run the task still is asked, whatever else
-/// it takes: another worker would run the task too.
+/// it takes: another worker would run the task too. A source that is gone runs nothing.
 fn turn_back_called_off(course: Course, facts: &Facts) -> Step {
-    let may_run = course.released().is_none() && !broken!("source_may_have_it");
+    let is_there = !facts.is_source_gone;
+    let may_run = is_there && course.released().is_none() && !broken!("source_may_have_it");
     match course.called_back() {
         Returning { from, released, .. } if !facts.takes_back && !may_run => {
             enter(Unassigned { from, released })

@@ -52,7 +52,7 @@ pub(super) enum Event {
     /// The course has taken too long; `shown` is where the snapshot shows the task.
     Overdue { shown: Shown, late: Cause },
     /// A migration of the same gang was called off before its source released the task.
-    GangStays { along: Cause },
+    GroupStays { along: Cause },
     /// The host has asked `to` to run the task, and the engine did not know: it is a later life, or its order reached
     /// the host late.
     AssignedTo { to: WorkerId },
@@ -129,6 +129,7 @@ pub(super) enum Target {
 }
 
 /// The facts that a transition depends on, beside the course and the event.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Facts {
     /// When the event happened.
@@ -138,6 +139,8 @@ pub(super) struct Facts {
     pub(super) target: Target,
     /// Whether the source can take the task back.
     pub(super) takes_back: bool,
+    /// Whether the source is gone: it runs no task, and cannot be asked.
+    pub(super) is_source_gone: bool,
     /// Whether no further attempt is made.
     pub(super) is_exhausted: bool,
     /// Whether an earlier life of the engine began the migration: this one may have missed that the
@@ -167,6 +170,8 @@ impl Facts {
             to: migration.to(),
             target,
             takes_back: source.is_some_and(Track::takes_back),
+            is_source_gone: source.is_some_and(Track::is_gone)
+                && !broken!("gone_source_is_not_asked"),
             is_exhausted: migration.attempts() >= ATTEMPTS,
             is_inherited: migration.id().epoch() != state.epoch(),
         }

@@ -16,12 +16,12 @@ use crate::snapshot::{Coverage, Phase, Placement, Report, Snapshot, Task, Worker
 use crate::state::{
     Course, EndedMigration, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport,
 };
-use crate::view;
+use crate::view::{self, UnderWay};
 
 use super::apply::Lifecycle;
 use super::event::Event;
 use super::event_of;
-use super::observed::{closure, has_lost_its_source};
+use super::observed::{closure, has_lost_its_source, waits};
 
 /// A move that a host says it carries out.
 #[derive(Clone, Copy)]
@@ -55,7 +55,13 @@ impl Lifecycle<'_> {
         let told: BTreeMap<MigrationId, &Report> = told.collect();
         for id in unseen {
             let task = snapshot.task(id);
-            if task.is_some() || snapshot.coverage() == Coverage::Complete {
+            let is_missing = snapshot.coverage() == Coverage::Complete
+                && self.state.in_flight.get(&id).is_some_and(|migration| {
+                    // While its worker is missing, so may the task be.
+                    let own = UnderWay::of(migration, None, snapshot);
+                    !waits(snapshot, &own) || broken!("seen_though_its_worker_is_missing")
+                });
+            if task.is_some() || is_missing {
                 let seen = |migration: &mut Migration| migration.first_seen(snapshot.at());
                 self.state.in_flight.update(id, seen);
             }

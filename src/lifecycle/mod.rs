@@ -108,7 +108,7 @@ impl Lifecycle<'_> {
         self.adopt(snapshot);
         self.see_ended(snapshot);
         self.observe(snapshot, holds_back);
-        self.keep_gangs_whole(snapshot);
+        self.keep_groups_whole(snapshot);
         self.adapt_concurrency();
         // What a snapshot tells of has happened, whatever the clocks of the workers say.
         let told = self.state.arrivals.iter_mut().skip(known);

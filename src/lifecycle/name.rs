@@ -65,7 +65,7 @@ pub(super) fn event(event: Event, course: Course, to: WorkerId) -> &'static str 
         Event::TargetGone { .. } => "target gone",
         Event::TargetUnfit { just_assigned: false, .. } => "target unfit",
         Event::TargetUnfit { just_assigned: true, .. } => "target unfit, order not yet sent",
-        Event::GangStays { .. } => "gang stays",
+        Event::GroupStays { .. } => "group stays",
         Event::Superseded => "later life: another migration followed",
         Event::HomeAgain => "later life: on its source again",
         Event::AssignedTo { to: now } if now == to => "found assigned to the same worker",

@@ -117,11 +117,17 @@ fn is_doubtful(migration: &Migration, report: &Report) -> bool {
             let is_doubtful = migration.is_unseen() || is_of_before;
             is_doubtful && !broken!("running_of_an_earlier_life")
         }
-        // An operator's word is none of the past; but who has the task must be known.
+        // An operator's word is none of the past; but who has the task must be known, unless its target is asked.
         Told::Aborted { .. } => {
             let copies = migration.transport() == Transport::StartThenStop;
-            let where_it_is = migration.phase() == Phase::Releasing || copies;
-            migration.is_unseen() && where_it_is && !broken!("abort_of_a_copy_in_doubt")
+            let doubt = match migration.phase() {
+                _ if copies => !broken!("abort_of_a_copy_in_doubt"),
+                Phase::Releasing => !broken!("abort_of_a_copy_in_doubt"),
+                // Its next target may have been told since.
+                Phase::Released => !broken!("abort_of_a_task_in_doubt"),
+                Phase::Assigned => false,
+            };
+            migration.is_unseen() && doubt
         }
         _ => false,
     }

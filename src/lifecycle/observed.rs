@@ -9,7 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
-use crate::model::rows::{Column, Row, WorkerRow};
+use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
@@ -19,7 +19,7 @@ use crate::view::{UnderWay, under_way};
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
 use super::news::at_rest;
-use super::room::{Room, full, has_room, promise, rooms};
+use super::room::{Rooms, Sent, full, has_room, promise, rooms};
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -148,18 +148,20 @@ impl Lifecycle<'_> {
     fn observe_workers(
         &mut self,
         snapshot: &Snapshot,
-        (mut ends, sent): (BTreeMap<TaskId, Ends>, &BTreeSet<(MigrationId, WorkerId)>),
-        rooms: &mut Column<WorkerRow, Option<Room>>,
+        (mut ends, sent): (BTreeMap<TaskId, Ends>, &Sent),
+        rooms: &mut Rooms,
     ) {
         while let Some((task, shown)) = ends.pop_first() {
             let Some(migration) = self.state.in_flight.get(&task) else { continue };
             let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
             let event = match shown {
                 Ends::Known(event) => event,
-                Ends::HasRoom { just_assigned } => match full(self.state, snapshot, rooms, &own) {
-                    Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
-                    None => continue,
-                },
+                Ends::HasRoom { just_assigned } => {
+                    match full(self.state, snapshot, (rooms, sent), &own) {
+                        Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
+                        None => continue,
+                    }
+                }
             };
             // The task may go back there, so how much the source has promised is no longer known.
             let back = own.from.and_then(|from| rooms[from].as_mut());
@@ -182,12 +184,7 @@ impl Lifecycle<'_> {
     }
 
     /// What the snapshot shows of the source and the target of a migration; `None` if it no longer matters.
-    fn of_workers(
-        &self,
-        snapshot: &Snapshot,
-        sent: &BTreeSet<(MigrationId, WorkerId)>,
-        own: &UnderWay<'_>,
-    ) -> Option<Ends> {
+    fn of_workers(&self, snapshot: &Snapshot, sent: &Sent, own: &UnderWay<'_>) -> Option<Ends> {
         let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
         // Who has the task may have changed since the state was saved.
@@ -237,7 +234,7 @@ impl Lifecycle<'_> {
     }
 
     /// The migrations that this snapshot has assigned to a target, because it reported their release.
-    fn just_assigned(&self) -> BTreeSet<(MigrationId, WorkerId)> {
+    fn just_assigned(&self) -> Sent {
         let commands = self.out.commands.iter();
         let released = commands.filter(|command| command.cause() == Some(Cause::Released));
         let sent = released.filter_map(|command| match command.action {
@@ -312,7 +309,7 @@ fn is_lost(state: &State, snapshot: &Snapshot, worker: WorkerId) -> bool {
 
 /// Whether a migration waits for a worker that is missing and not gone yet: the one that runs the task, or the one that
 /// is to run it.
-fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+pub(super) fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
     let source = own.migration.from().filter(|_| own.is_at_its_source);
     let target = own.is_bound().then_some(own.migration.to());
     source.into_iter().chain(target).any(|worker| snapshot.is_awaited(worker))

@@ -7,7 +7,7 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, Row, WorkerRow};
 use crate::outcome::Cause;
-use crate::snapshot::{Placement, Snapshot, Worker};
+use crate::snapshot::{Phase, Placement, Snapshot, Worker};
 use crate::state::{Migration, State};
 use crate::view::{self, UnderWay};
 
@@ -20,13 +20,15 @@ pub(super) struct Room {
     pub(super) most_promised: Option<Amounts>,
 }
 
+/// The room on each worker; `None` for a worker that is no target.
+pub(super) type Rooms = Column<WorkerRow, Option<Room>>;
+
+/// The orders to run a task that have not left the engine.
+pub(super) type Sent = BTreeSet<(MigrationId, WorkerId)>;
+
 /// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
 /// promised earlier.
-pub(super) fn has_room(
-    snapshot: &Snapshot,
-    rooms: &Column<WorkerRow, Option<Room>>,
-    own: &UnderWay<'_>,
-) -> bool {
+pub(super) fn has_room(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -> bool {
     let Some(to) = own.to else { return true };
     let Some(room) = &rooms[to] else { return false };
     let Some(most) = &room.most_promised else { return false };
@@ -49,12 +51,13 @@ fn lacks(
     free.is_some_and(|free| amount > free) && !broken!("target_full")
 }
 
-/// The resource that the target has run out of; `None` if there is room. Migrations that began earlier get room first;
-/// a migration whose task is shown on the target counts among the tasks there.
+/// The resource that the target has run out of; `None` if there is room. Migrations whose order has left the engine
+/// have their room, then those that began earlier get theirs; a migration whose task is shown on the target counts
+/// among the tasks there.
 pub(super) fn full(
     state: &State,
     snapshot: &Snapshot,
-    rooms: &Column<WorkerRow, Option<Room>>,
+    (rooms, sent): (&Rooms, &Sent),
     own: &UnderWay<'_>,
 ) -> Option<Cause> {
     let (migration, worker, to) = (own.migration, own.migration.to(), own.to?);
@@ -68,8 +71,14 @@ pub(super) fn full(
             && !broken!("room_is_taken_twice")
     };
     let bound = state.in_flight.bound_for(worker);
+    let is_told = |other: &Migration| {
+        let has_left = !sent.contains(&(other.id(), worker)) && !broken!("told_later_has_its_room");
+        other.phase() == Phase::Assigned && has_left
+    };
+    let comes_first = |other: &Migration| is_told(other) || other.id() < migration.id();
+    let is_other = |other: &Migration| other.id() != migration.id();
     let earlier: Vec<&Migration> =
-        bound.filter(|other| other.id() < migration.id() && !is_there(other)).collect();
+        bound.filter(|other| is_other(other) && comes_first(other) && !is_there(other)).collect();
     let lacking = migration.claim().iter().find(|(resource, amount)| {
         let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
         lacks(target, room, (*resource, *amount), promised.sum())
@@ -79,11 +88,7 @@ pub(super) fn full(
 
 /// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
 /// else the sum of the tasks' own.
-pub(super) fn rooms(
-    all: &[UnderWay<'_>],
-    sent: &BTreeSet<(MigrationId, WorkerId)>,
-    snapshot: &Snapshot,
-) -> Column<WorkerRow, Option<Room>> {
+pub(super) fn rooms(all: &[UnderWay<'_>], sent: &Sent, snapshot: &Snapshot) -> Rooms {
     let mut rooms = Column::filled(None, snapshot.workers().len());
     // Room matters only while the order to the target has not left the engine.
     let is_sent =
@@ -111,7 +116,7 @@ pub(super) fn rooms(
 }
 
 /// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
-pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Column<WorkerRow, Option<Room>>) {
+pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Rooms) {
     for room in rooms.iter_mut().flatten() {
         room.most_promised = Some(Amounts::new());
     }

@@ -95,7 +95,7 @@ the engine does not know whether the source has released the task; `called off`)
             Event::TargetGone { unfit: UNFIT },
             Event::TargetUnfit { unfit: UNFIT, just_assigned: false },
             Event::TargetUnfit { unfit: UNFIT, just_assigned: true },
-            Event::GangStays { along: Cause::Kept },
+            Event::GroupStays { along: Cause::Kept },
             Event::Superseded,
             Event::HomeAgain,
             Event::AssignedTo { to },
@@ -173,7 +173,15 @@ the engine does not know whether the source has released the task; `called off`)
             ("of an earlier life", |facts| Facts { is_inherited: true, ..facts }),
         ]
         .into();
-        [exhausted, inherited, target, takes_back].into()
+        let gone: Question = [
+            (
+                "source not gone",
+                (|facts| Facts { is_source_gone: false, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("source gone", |facts| Facts { is_source_gone: true, takes_back: false, ..facts }),
+        ]
+        .into();
+        [exhausted, inherited, target, takes_back, gone].into()
     }
 
     /// Conditions, and what follows from an event under each.
@@ -263,6 +271,7 @@ the engine does not know whether the source has released the task; `called off`)
             to: target(course),
             target: Target::Open,
             takes_back: false,
+            is_source_gone: false,
             is_exhausted: false,
             is_inherited: false,
         };

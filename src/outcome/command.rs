@@ -25,7 +25,8 @@ pub struct Command {
     /// Why: in files either a `reason` or a `cause`.
     #[serde(flatten)]
     pub why: Why,
-    /// The cost and the benefit of the migration; `None` if nothing was weighed.
+    /// The cost and the benefit of the migration. The target counts as the moves chosen before in the same round have
+    /// filled it, and the source as the round found it. `None` if nothing was weighed.
     pub scorecard: Option<Scorecard>,
     /// The alternative by which the task runs on its target: an index into
     /// [`Task::alternatives`](crate::Task::alternatives); `None` if it has none. A task that returns
@@ -98,8 +99,9 @@ pub enum Action {
     },
     /// Give the task back to the scheduler; the engine is done with it.
     Requeue,
-    /// Tell `worker` to forget the migration: a source keeps the task, a target does not start it. If
-    /// the move [overlaps](Self::Start) and the target already runs a copy, the target stops the copy.
+    /// Tell `worker` to forget the migration, and every earlier one of the task: a source keeps the task, a target does
+    /// not start it. If the move [overlaps](Self::Start) and the target already runs a copy, the target stops the copy.
+    /// After a restart the engine may call off under a new id what an earlier life has asked for.
     Abort {
         /// The worker to tell.
         worker: WorkerId,
@@ -134,7 +136,8 @@ pub enum Action {
         device: Option<u16>,
     },
     /// The second half of a move that overlaps: ask `from` to stop the task, whose copy runs on the
-    /// target. Answer with [`Event::Released`](crate::Event::Released).
+    /// target. Answer with [`Event::Released`](crate::Event::Released). If it is repeated, a source that could not stop
+    /// the task before tries again.
     Stop {
         /// The worker to stop it on.
         from: WorkerId,
@@ -349,9 +352,9 @@ pub enum Cause {
     Late,
     /// A worker still carries the migration out, though it has ended.
     Over,
-    /// Another task of its gang stays on its worker.
+    /// Another task of its gang, or of its affinity group, stays on its worker.
     Along {
-        /// The gang.
+        /// The gang or affinity group.
         group: GroupId,
     },
     /// The target is gone.
@@ -407,7 +410,7 @@ impl fmt::Display for Cause {
             Self::Operator => f.write_str("called off by the operator"),
             Self::Late => f.write_str("released after the migration that asked for it had ended"),
             Self::Over => f.write_str("the migration has ended"),
-            Self::Along { group } => write!(f, "another task of gang {group} stays"),
+            Self::Along { group } => write!(f, "another task of group {group} stays"),
             Self::TargetGone { worker } => write!(f, "{worker} is gone"),
             Self::TargetMissing { worker } => write!(f, "{worker} is missing"),
             Self::TargetClosed { worker, stance } => write!(f, "{worker} is {stance} now"),

@@ -45,7 +45,8 @@ pub struct Refused {
     pub rejection: Rejection,
 }
 
-/// A pair of task and worker that was scored, and what became of it.
+/// A pair of task and worker that was scored, and what became of it. If moves that were chosen before have changed one
+/// of its workers, the cost and the benefit are those of the last time that it was scored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Considered {

@@ -7,8 +7,10 @@
 mod candidate;
 mod closed;
 pub(crate) mod faster;
+mod fates;
 mod gang;
 mod order;
+mod queue;
 pub(crate) mod score;
 mod select;
 pub(crate) mod set_judge;

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use crate::config::{BenefitRule, BenefitWeights, CostBenefit};
 use crate::model::hardware::HardwareTable;
 use crate::model::resource::{GIB, ResourceId};
-use crate::model::rows::{TaskRow, WorkerRow};
+use crate::model::rows::{Column, TaskRow, WorkerRow};
 use crate::model::time::seconds;
 use crate::outcome::{Benefit, Considered, Cost, Purpose, Scorecard};
 use crate::round::{Candidate, Fit, MoveSet, Plan, Round, VariantFilter};
@@ -65,7 +65,7 @@ pub(crate) fn score(
 }
 
 /// The purpose that decides whether a move must be worth its cost: its own.
-fn weighed_as(purpose: Purpose) -> Purpose {
+pub(super) fn weighed_as(purpose: Purpose) -> Purpose {
     match purpose {
         Purpose::Evacuate if broken!("drains_need_no_gain") => Purpose::Rebalance,
         Purpose::Upgrade if broken!("upgrade_is_worth_its_cost") => Purpose::Recover,
@@ -80,6 +80,8 @@ pub(crate) struct Scorer<'r> {
     section: &'r CostBenefit,
     /// The hardware profiles that give energy and heat.
     table: Cow<'r, HardwareTable>,
+    /// The levels of all workers as the round began, if they are not those of the ledger.
+    begun: Option<&'r Column<WorkerRow, Option<f64>>>,
 }
 
 impl<'r> Scorer<'r> {
@@ -88,7 +90,12 @@ impl<'r> Scorer<'r> {
         let section = round.config.cost_benefit.as_ref()?;
         let hardware = round.config.hardware.as_ref();
         let table = hardware.map_or_else(Cow::default, |hardware| Cow::Borrowed(&hardware.table));
-        Some(Self { round, section, table })
+        Some(Self { round, section, table, begun: None })
+    }
+
+    /// Scores with these levels of sources, in place of those of the ledger.
+    pub(super) fn with_sources(self, begun: &'r Column<WorkerRow, Option<f64>>) -> Self {
+        Self { begun: Some(begun), ..self }
     }
 
     /// The cost and the benefit of moving a set of tasks.
@@ -178,11 +185,15 @@ impl<'r> Scorer<'r> {
     }
 
     /// The benefit of evening out the two workers and of relieving the source. A task without a worker counts as if it
-    /// left a full one.
+    /// left a full one. The source counts as the round found it: the moves that relieve one worker are worth the same,
+    /// and when it is relieved is for the rules to say.
     fn balancing(&self, from: Option<WorkerRow>, to: WorkerRow, footprint: &Footprint) -> Benefit {
         let BenefitWeights { utilization, relief, full_size, .. } = self.section.benefit;
         let round = self.round;
-        let source = from.map_or(Some(1.0), |from| round.level(from)).unwrap_or(0.0);
+        let here = from.map_or(Some(1.0), |from| round.level(from)).unwrap_or(0.0);
+        let begun = self.begun.filter(|_| !broken!("source_as_the_round_found_it"));
+        let begun = from.and_then(|from| begun?[from]);
+        let source = begun.unwrap_or(here);
         let target = round.level(to).unwrap_or(source);
         if self.section.rule == BenefitRule::Difference {
             let points = utilization * (source - target).max(0.0);
@@ -190,7 +201,7 @@ impl<'r> Scorer<'r> {
         }
         let after = round.level_after_arrival(to, footprint).unwrap_or(source);
         let relieved = from.and_then(|from| round.level_after_departure(from, footprint));
-        let carried = relieved.map_or(full_size, |relieved| source - relieved);
+        let carried = relieved.map_or(full_size, |relieved| here - relieved);
         let counts = full_size > 0.0 && !broken!("size_counts");
         let size = if counts { (carried / full_size).clamp(0.0, 1.0) } else { 1.0 };
         let high = round.bands.high;
@@ -278,7 +289,8 @@ impl<'r> Scorer<'r> {
             let cell = self.round.ledger.devices_of(to).get(usize::from(device))?;
             let bytes = task.requirements.gpu_memory_bytes? as f64;
             let memory = cell.device.memory_bytes.filter(|bytes| *bytes > 0)? as f64;
-            Some(1.0 - (cell.free_bytes()? - bytes).max(0.0) / memory)
+            let left = cell.free_bytes()? - bytes;
+            (left >= 0.0).then(|| 1.0 - left / memory)
         };
         filled().map_or(0.0, |share| self.section.benefit.packing * share)
     }

@@ -6,17 +6,17 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
+use super::fates::Fates;
+use super::queue::Queue;
 use super::taker::Taker;
 use crate::config::{MigrationLimits, Mode};
 use crate::model::rows::{TaskRow, WorkerRow};
-use crate::model::time::Timestamp;
 use crate::outcome::{BudgetRefusal, GroupRefusal, Purpose, Reach, Rejection};
 use crate::round::{Candidate, Context, MoveSet, Plan, PlannedMove, Round};
 use crate::rules::{self, Accounts};
 use crate::snapshot::Stance;
-use crate::view::{Ledger, Place, View};
+use crate::view::{Ledger, Place};
 
 /// Chooses the moves of this round.
 pub(super) fn select(
@@ -36,16 +36,16 @@ pub(super) fn select(
         };
         pairs.retain(|pair| sets[pair.set].rows.iter().all(goes_on));
     }
-    order(round, sets, &mut pairs);
     let simultaneous = match round.state.concurrency {
         Some(concurrency) => concurrency.now as usize,
         None => simultaneous(limits, round),
     };
     let accounts = Accounts::open(round, limits, simultaneous);
-    let mut chooser = Chooser { taker: Taker::new(context), accounts, moves: Vec::new() };
     let (gangs, pressing) = (gangs(sets, &pairs), pressing(sets, &pairs));
+    let queue = Queue::new(context, ledger, sets, pairs);
+    let mut chooser = Chooser { taker: Taker::new(context), accounts, moves: Vec::new(), queue };
     let mut fates = Fates::new(sets.len(), context.view, plan);
-    for pair in pairs {
+    while let Some(pair) = chooser.queue.next(ledger, &mut fates) {
         let set = &sets[pair.set];
         if !fates.done[pair.set] {
             if let Some(gang) = set.gang {
@@ -120,53 +120,6 @@ fn pressing(sets: &[MoveSet], pairs: &[Candidate]) -> BTreeMap<usize, Vec<Candid
     pressing
 }
 
-/// Which sets were taken or stopped so far.
-struct Fates<'v, 'p> {
-    done: Vec<bool>,
-    /// What stopped a set that is done; `None` if the set was taken.
-    stopped: Vec<Option<Rejection>>,
-    view: &'v View<'v>,
-    plan: &'p mut Plan,
-}
-
-impl<'v, 'p> Fates<'v, 'p> {
-    fn new(sets: usize, view: &'v View<'v>, plan: &'p mut Plan) -> Self {
-        let (done, stopped) = (alloc::vec![false; sets], alloc::vec![None; sets]);
-        Self { done, stopped, view, plan }
-    }
-
-    fn take(&mut self, pair: Candidate) {
-        self.done[pair.set] = true;
-        self.stopped[pair.set] = None;
-        if let Some(considered) = self.plan.considered.get_mut(pair.position) {
-            considered.taken = true;
-        }
-    }
-
-    /// Notes why a pair is not chosen, unless that is noted already or moves are not scored.
-    fn refuse_pair(&mut self, pair: Candidate, rejection: Option<Rejection>) {
-        if let Some(considered) = self.plan.considered.get_mut(pair.position) {
-            considered.refused = considered.refused.or(rejection);
-        }
-    }
-
-    fn refuse(&mut self, set: &MoveSet, pair: Candidate, rejection: Rejection) {
-        let whole = rejection.reach() == Reach::Task;
-        self.done[pair.set] = whole;
-        self.stopped[pair.set] = Some(rejection);
-        let to = (!whole).then(|| self.view.worker_id(pair.to));
-        self.plan.tally.refuse(self.view.task(set.lead()).id, to, rejection);
-        self.refuse_pair(pair, Some(rejection));
-    }
-
-    /// Notes that a set stays because another set of its gang stays.
-    fn leave(&mut self, index: usize, set: &MoveSet, rejection: Rejection) {
-        self.done[index] = true;
-        self.stopped[index] = Some(rejection);
-        self.plan.tally.refuse(self.view.task(set.lead()).id, None, rejection);
-    }
-}
-
 /// How many migrations may be under way at once.
 fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     let workers = round.view.snapshot.workers().iter();
@@ -176,73 +129,12 @@ fn simultaneous(limits: &MigrationLimits, round: &Round<'_>) -> usize {
     limits.at_once(live, donors)
 }
 
-/// Sorts candidates, best first. Ties are broken by id, so that the order of the input does not matter.
-fn order(round: &Round<'_>, sets: &[MoveSet], pairs: &mut [Candidate]) {
-    let scored = round.config.cost_benefit.is_some();
-    let level =
-        |worker: Option<WorkerRow>| worker.and_then(|worker| round.level(worker)).unwrap_or(0.0);
-    // What is on its way already was promised a place first.
-    let is_new = |set: &MoveSet| {
-        let is_stranded = matches!(round.ledger.places[set.lead()], Place::Stranded { .. });
-        !is_stranded || broken!("stranded_first")
-    };
-    // Sets that follow gangs are taken one gang at a time.
-    let pressing = |set: &MoveSet| (set.purpose, is_new(set), set.follows());
-    let due = |set: &MoveSet| {
-        let source = if set.purpose == Purpose::Evacuate { set.from } else { None };
-        let departs_at = source.and_then(|from| round.view.workers[from].departs_at);
-        departs_at.unwrap_or(Timestamp::from_millis(u64::MAX))
-    };
-    let sizes: Vec<f64> = sets.iter().map(|set| size(round, set)).collect();
-    pairs.sort_by(|a, b| {
-        let (first, second) = (&sets[a.set], &sets[b.set]);
-        let coldest = || level(Some(a.to)).total_cmp(&level(Some(b.to)));
-        let better = || {
-            if scored {
-                return b.net().total_cmp(&a.net());
-            }
-            let hottest = level(second.from).total_cmp(&level(first.from));
-            let largest = sizes[b.set].total_cmp(&sizes[a.set]);
-            if broken!("largest_first_without_a_score") {
-                return hottest.then_with(coldest).then(largest.reverse());
-            }
-            hottest.then(largest).then_with(coldest)
-        };
-        let ids = || first.lead().cmp(&second.lead()).then_with(coldest).then(a.to.cmp(&b.to));
-        let mut order: Ordering = pressing(first).cmp(&pressing(second));
-        if broken!("upgrade_comes_last") {
-            order = Ordering::Equal;
-        }
-        // Among the sets that must leave, the one whose worker departs first goes first.
-        let mut urgent = due(first).cmp(&due(second));
-        if broken!("first_gone_first") {
-            urgent = urgent.reverse();
-        }
-        order.then(urgent).then_with(better).then_with(ids)
-    });
-}
-
-/// How large a set is: the largest share of its source's capacity that it takes.
-fn size(round: &Round<'_>, set: &MoveSet) -> f64 {
-    let Some(from) = set.from else { return 0.0 };
-    let (ledger, kinds) = (round.ledger, round.view.workers[from].kinds);
-    let mut loads = alloc::vec![0.0; ledger.columns.len()];
-    for row in &set.rows {
-        let footprint = ledger.footprint(round.view.task_here(*row), kinds);
-        loads.iter_mut().zip(footprint.load).for_each(|(sum, load)| *sum += load);
-    }
-    let shares = ledger.row(from).iter().zip(&loads).filter_map(|(cell, load)| {
-        let capacity = cell.capacity.filter(|capacity| *capacity > 0.0)?;
-        Some(load / capacity)
-    });
-    shares.fold(0.0, f64::max)
-}
-
 /// Takes candidates as long as the budgets last.
 struct Chooser<'c, 'a> {
     taker: Taker<'c>,
     accounts: Accounts<'a>,
     moves: Vec<PlannedMove>,
+    queue: Queue<'c>,
 }
 
 impl Chooser<'_, '_> {
@@ -256,9 +148,18 @@ impl Chooser<'_, '_> {
         let round = self.taker.context.with(ledger);
         let bill = self.accounts.bill(&round, set, pair.to);
         rules::budget(&round, set, pair.to, &self.accounts, &bill)?;
-        let moves = self.taker.take(ledger, set, pair, (self.moves.len() as u64, false))?;
+        let worth = self.queue.worth(ledger, pair);
+        let mark = worth.is_err().then(|| ledger.mark());
+        let moves = self.taker.take(ledger, set, pair, (self.moves.len() as u64, false));
+        if let Some(mark) = mark {
+            ledger.rollback(mark);
+        }
+        // What the rules say of the move tells more than that it is not worth its cost.
+        let moves = moves?;
+        worth?;
         self.moves.extend(moves);
         self.accounts.enter(&bill);
+        self.queue.note_move(set.from, pair.to);
         Ok(())
     }
 
@@ -308,7 +209,7 @@ impl Chooser<'_, '_> {
         fates: &mut Fates<'_, '_>,
     ) -> Option<Candidate> {
         let (mut below, mut above) = (Vec::with_capacity(pairs.len()), Vec::new());
-        for pair in pairs.iter().copied() {
+        for pair in self.queue.best_first(ledger, pairs, fates) {
             let no = self.taker.above_ceiling(ledger, set, pair);
             if no.is_some() && !broken!("drain_above_the_ceiling") {
                 above.push(pair);

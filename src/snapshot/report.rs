@@ -15,7 +15,8 @@ use crate::model::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// When it happened.
+    /// When it happened, by the host's clock: not later than when the host received the report, whatever the clock of
+    /// the worker says.
     pub at: Timestamp,
     /// What happened.
     pub event: Event,

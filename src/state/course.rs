@@ -199,6 +199,10 @@ impl Transport {
         };
         let requeues = queued && !broken!("requeue_names_a_beneficiary");
         match limits {
+            // It was begun under limits that are not known: as a copy, if it may be one; its source is told to stop.
+            None if overlaps && !queued && !broken!("overlap_without_limits") => {
+                Self::StartThenStop
+            }
             Some(limits) if limits.requeue && requeues => Self::Requeue,
             Some(limits) if limits.host.eviction().is_some() => Self::Evict,
             Some(limits) if allows(limits) && overlaps && !queued => Self::StartThenStop,

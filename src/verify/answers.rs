@@ -16,7 +16,7 @@ use super::promise::{Findings, Promise, Violation, about};
 use super::records::capacity;
 use super::refusals::Court;
 use super::round::Round;
-use super::score::{Scorer, is_near, totals};
+use super::score::{Scorer, Together, is_near, totals};
 use crate::model::ids::{MigrationId, TaskId};
 use crate::outcome::{
     Action, Admission, Command, Purpose, Reason, Refused, Rejection, Verdict, Why, WorthRefusal,
@@ -54,7 +54,8 @@ pub fn answers<'v>(
     let facts = Facts::new(round);
     let court = Court::open(&facts);
     let section = round.config.cost_benefit.as_ref();
-    let scorer = section.map(|section| Scorer::new(section, &court.account));
+    let together = Together::of(round);
+    let scorer = section.map(|section| Scorer::new(section, &court.account, &together));
     for (task, verdict) in verdicts {
         let record = round.snapshot.task(task).zip(round.snapshot.worker(verdict.worker));
         let Some((record, to)) = record else {

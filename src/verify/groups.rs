@@ -402,6 +402,8 @@ pub(super) fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
 
 /// Whether a task that counts nowhere is reported on a worker of which nothing is known.
 fn is_somewhere(facts: &Facts<'_>, task: TaskId) -> bool {
-    let placement = facts.round.snapshot.task(task).map(|record| record.placement);
-    matches!(placement, Some(Placement::On(_))) && !is_lost(facts, task)
+    let record = facts.round.snapshot.task(task);
+    let is_on = |record: &Task| matches!(record.placement, Placement::On(_));
+    record.is_some_and(|record| is_on(record) && !facts.is_orphaned(record))
+        && !is_lost(facts, task)
 }

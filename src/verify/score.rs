@@ -1,7 +1,12 @@
-//! Does every factor of every score follow from the records? Scores are computed before the first move of a plan.
+//! Does every factor of every score follow from the records?
+//!
+//! A scorecard holds for what the workers carry when its task is taken, with the moves before it counted, but for the
+//! level of its source, which is that of before the plan. The figures of a pair are those of the last time that it was
+//! scored: before the plan, or after one of its moves. Under the specification's rule all scores are those of before
+//! the plan.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::Display;
@@ -15,7 +20,7 @@ use super::handover::{profile, speed_here, speed_there};
 use super::promise::{Findings, Promise, Violation};
 use super::records::{capacity, is_sound_worker};
 use super::round::Round;
-use crate::config::{BenefitRule, CostBenefit};
+use crate::config::{BenefitRule, CostBenefit, Mode};
 use crate::math::average::Average;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
@@ -38,22 +43,53 @@ pub(super) fn scores(round: &Round<'_>) -> Vec<Violation> {
     if !is_clear(round) {
         return findings.list;
     }
-    let account = Account::open(&facts);
-    let scorer = Scorer::new(section, &account);
+    let (begun, together) = (Account::open(&facts), Together::of(round));
+    let mut account = Account::open(&facts);
+    let scorer = Scorer::new(section, &begun, &together);
+    let sets: BTreeMap<TaskId, Set<'_>> =
+        facts.steps.iter().filter_map(|step| Some((step.task.id, scorer.set_of(step)?))).collect();
+    // An engine that advises is judged by what it would have done.
+    let is_told = round.config.mode != Mode::Advise;
+    let pairs = round.outcome.candidates.iter().filter(|_| is_told);
+    let mut doubted: Vec<(&Considered, Set<'_>)> =
+        pairs.filter_map(|pair| Some((pair, scorer.set_of_pair(pair)?))).collect();
+    doubted.retain(|(pair, set)| !scorer.upholds(pair, set));
+    let follows = section.rule == BenefitRule::Relief;
+    // The tasks of one set are scored together, before the first of them is taken.
+    let (mut set_now, mut taken): (Vec<TaskId>, Vec<&Step<'_>>) = (Vec::new(), Vec::new());
     for step in &facts.steps {
-        let (Some(said), Some(set)) = (&step.scorecard, scorer.set_of(step)) else { continue };
-        scorer.judge(&set, said, step.command, &mut findings);
+        if !set_now.contains(&step.task.id) {
+            enter(&mut account, &taken);
+            if follows {
+                let scorer =
+                    Scorer { account: &account, ..Scorer::new(section, &begun, &together) };
+                scorer.uphold_changed(&taken, &mut doubted);
+            }
+            taken.clear();
+            let ids = |set: &Set<'_>| set.tasks.iter().map(|task| task.id).collect();
+            set_now = sets.get(&step.task.id).map_or_else(|| Vec::from([step.task.id]), ids);
+        }
+        let now = if follows { &account } else { &begun };
+        let scorer = Scorer { account: now, ..Scorer::new(section, &begun, &together) };
+        if let (Some(said), Some(set)) = (&step.scorecard, sets.get(&step.task.id)) {
+            scorer.judge(set, said, step.command, &mut findings);
+        }
+        taken.push(step);
     }
-    for pair in &round.outcome.candidates {
-        let Some(set) = scorer.set_of_pair(pair) else { continue };
-        let [cost, benefit] =
-            totals(&Scorecard { cost: scorer.cost(&set), benefit: scorer.benefit(&set) });
-        let holds = is_near(cost, pair.cost) && is_near(benefit, pair.benefit);
-        findings.need(holds || scorer.hides(&set), || {
-            format!("{pair}: the cost is {cost}, the benefit {benefit}")
-        });
+    if follows {
+        enter(&mut account, &taken);
+        let scorer = Scorer { account: &account, ..Scorer::new(section, &begun, &together) };
+        scorer.uphold_changed(&taken, &mut doubted);
+    }
+    for (pair, _) in doubted {
+        findings.add(format!("{pair}: not the cost and the benefit of its records"));
     }
     findings.list
+}
+
+/// Enters steps into an account.
+fn enter<'a>(account: &mut Account<'a>, steps: &[&Step<'a>]) {
+    steps.iter().for_each(|step| account.enter(step));
 }
 
 /// The members of groups with this rule.
@@ -93,20 +129,54 @@ impl<'a> Set<'a> {
     }
 }
 
-pub(super) struct Scorer<'a> {
-    section: &'a CostBenefit,
-    account: &'a Account<'a>,
+/// The tasks that move with others.
+pub(super) struct Together {
     /// The members of groups that stay together.
     bound: BTreeSet<TaskId>,
     /// The members of gangs.
     ganged: BTreeSet<TaskId>,
 }
 
-impl<'a> Scorer<'a> {
-    pub(super) fn new(section: &'a CostBenefit, account: &'a Account<'a>) -> Self {
-        let round = account.facts.round;
+impl Together {
+    pub(super) fn of(round: &Round<'_>) -> Self {
         let [bound, ganged] = [GroupRule::Affinity, GroupRule::Gang].map(|it| members(round, it));
-        Self { section, account, bound, ganged }
+        Self { bound, ganged }
+    }
+}
+
+/// Computes scorecards on an account.
+pub(super) struct Scorer<'s, 'a> {
+    section: &'s CostBenefit,
+    account: &'s Account<'a>,
+    /// What the workers carried before the plan.
+    begun: &'s Account<'a>,
+    together: &'s Together,
+}
+
+impl<'s, 'a> Scorer<'s, 'a> {
+    pub(super) const fn new(
+        section: &'s CostBenefit,
+        account: &'s Account<'a>,
+        together: &'s Together,
+    ) -> Self {
+        Self { section, account, begun: account, together }
+    }
+
+    /// Drops the pairs whose workers these steps have changed and whose figures are those of this account.
+    fn uphold_changed(&self, steps: &[&Step<'_>], doubted: &mut Vec<(&Considered, Set<'_>)>) {
+        let workers = steps.iter().flat_map(|step| step.from.into_iter().chain([step.to]));
+        let changed: BTreeSet<WorkerId> = workers.collect();
+        doubted.retain(|(pair, set)| {
+            let from = pair.from.is_some_and(|from| changed.contains(&from));
+            !(from || changed.contains(&pair.to)) || !self.upholds(pair, set)
+        });
+    }
+
+    /// Whether the figures of a pair are those of this account, as far as it tells.
+    fn upholds(&self, pair: &Considered, set: &Set<'_>) -> bool {
+        let [cost, benefit] =
+            totals(&Scorecard { cost: self.cost(set), benefit: self.benefit(set) });
+        is_near(cost, pair.cost) && is_near(benefit, pair.benefit) || self.hides(set)
     }
 
     /// Judges every factor of a scorecard.
@@ -154,7 +224,7 @@ impl<'a> Scorer<'a> {
         let source = pair.from.and_then(|from| round.snapshot.worker(from));
         let evens = source.is_some_and(|it| it.stance != Stance::Drain && !is_leaving(round, it));
         let set = self.set(task, (pair.from, pair.to), evens, None)?;
-        set.tasks.iter().all(|task| !self.ganged.contains(&task.id)).then_some(set)
+        set.tasks.iter().all(|task| !self.together.ganged.contains(&task.id)).then_some(set)
     }
 
     /// The tasks that would move with a task; `None` if they are not judged.
@@ -167,7 +237,7 @@ impl<'a> Scorer<'a> {
     ) -> Option<Set<'a>> {
         let Round { snapshot, .. } = *self.round();
         let mut tasks = Vec::from([task]);
-        if self.bound.contains(&task.id) {
+        if self.together.bound.contains(&task.id) {
             let here = Some(Stay::On(from?));
             let is_here = |member: &TaskId| self.account.stays.get(member).copied() == here;
             let members = self.account.facts.bound_among(task.id, is_here).into_iter();
@@ -251,10 +321,11 @@ impl<'a> Scorer<'a> {
         let (weights, round) = (&self.section.benefit, self.round());
         let [added, freed] = effect(round.snapshot, &set.tasks, set.way, (set.from, set.to));
         let (account, from) = (self.account, set.from.filter(|_| set.evens));
-        let level = |worker| account.level_with(worker, |_| 0.0);
-        let source = from.map_or(1.0, |from| level(from).unwrap_or(0.0));
+        let level = |account: &Account<'_>, worker| account.level_with(worker, |_| 0.0);
+        let source = from.map_or(1.0, |from| level(self.begun, from).unwrap_or(0.0));
+        let here = from.map_or(1.0, |from| level(account, from).unwrap_or(0.0));
         if self.section.rule == BenefitRule::Difference {
-            let target = level(set.to).unwrap_or(source);
+            let target = level(account, set.to).unwrap_or(source);
             let utilization = weights.utilization * (source - target).max(0.0);
             return Benefit { utilization, ..Benefit::default() };
         }
@@ -263,7 +334,7 @@ impl<'a> Scorer<'a> {
         let freed = |it| -freed.get(&it).copied().unwrap_or(0.0);
         let left = from.and_then(|from| account.level_with(from, freed));
         let full = weights.full_size;
-        let share = left.map_or(1.0, |left| (source - left) / full).clamp(0.0, 1.0);
+        let share = left.map_or(1.0, |left| (here - left) / full).clamp(0.0, 1.0);
         let size = if full > 0.0 { share } else { 1.0 };
         let high = round.outcome.thresholds.high;
         let over = from.map_or(0.0, |_| (source - high) / (1.0 - high).max(0.01));

@@ -285,7 +285,7 @@ impl Job {
     fn abort(&mut self, migration: MigrationId, worker: WorkerId, how: &Passing<'_>) {
         let was_target = matches!(self.task.placement,
             Placement::Moving { migration: same, to, phase, .. }
-            if same == migration && to == worker && phase != Phase::Released);
+            if same <= migration && to == worker && phase != Phase::Released);
         let order = self.take_orders(worker);
         let runs_here = self.is_on(worker);
         match order.map(|order| order.ask) {
@@ -302,7 +302,7 @@ impl Job {
             None if runs_here => {
                 self.show(Placement::On(worker));
                 // Its source says nothing: it runs the task as before.
-                if self.run_by == Some(migration) {
+                if self.run_by.is_some_and(|by| by <= migration) {
                     self.say(how.at, Event::Running { migration });
                 }
             }

@@ -44,7 +44,7 @@
 //! | `drop w3 t5` | removes records |
 //! | `freeze all until=300s [strict]`, `thaw` | freezes everything, or `w1`, `z1`, `g1`, `k1`; ends every freeze |
 //! | `tick at=30s [partial]` | a round, with every worker's load (projected where it differs) and the outcome |
-//! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
+//! | `ticks from=30s to=300s every=30s [host] [partial] [w1.load=0.5..0.9] [t1.used.cpu=1,4] [show=thresholds.high]` | a line per round, at most 10,000; fields that rise evenly, or take values in turn; `host` carries out what each round asks |
 //! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [lands=w3:t9] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated; what is evicted lands where it was best unless stated; `until=copied` leaves sources running whose copies run |
 //! | `report released m0.1 at=45s [riding]` | also `running`, `failed`, `refused`, `aborted`, `diverted m0.1 w3 t9`, `performance w2 cuda 5.0`; at once, or in the next snapshot |
 //! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |

@@ -26,6 +26,8 @@ use crate::snapshot::{
 pub(super) const WORKER_CPU: f64 = 16.0;
 /// Cores that a task asks for if it says nothing of them.
 pub(super) const TASK_CPU: f64 = 1.0;
+/// The most rounds of one line.
+const MOST_ROUNDS: usize = 10_000;
 
 /// A worker as the story tells it: what it does not say of its use is what its tasks use.
 #[derive(Clone, Debug)]
@@ -362,12 +364,15 @@ pub(super) fn ramp(text: &str, step: usize, steps: usize) -> Parsed<String> {
 
 /// A whole number of steps from `from` to `to`.
 pub(super) fn moments(from: Timestamp, to: Timestamp, every: Duration) -> Parsed<Vec<Timestamp>> {
-    if every.is_zero() || to < from {
+    if from.after(every) == from || to < from {
         return Err("ticks go from a moment to a later one, in steps".into());
     }
     let mut moments = Vec::new();
     let mut at = from;
-    while at <= to {
+    while at <= to && moments.last() < Some(&at) {
+        if moments.len() == MOST_ROUNDS {
+            return Err(format!("one line has at most {MOST_ROUNDS} ticks"));
+        }
         moments.push(at);
         at = at.after(every);
     }

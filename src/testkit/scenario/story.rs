@@ -297,6 +297,16 @@ tick at=30s
             ("tick", "tock", "8: unknown word `tock` in a story"),
             ("must move", "must wove", "9: must wove t1 -> w2: unknown word `wove t1 -> w2`"),
             ("cpu=4", "cpu=four", "7: `four`: invalid float literal"),
+            (
+                "tick at",
+                "ticks to=90071992547h every=30s from",
+                "8: one line has at most 10000 ticks",
+            ),
+            (
+                "tick at",
+                "ticks to=30h every=0.1ms from",
+                "8: ticks go from a moment to a later one",
+            ),
         ] {
             let played = play(&STORY.replace(from, to));
             let found = played.faults[0].to_string();

@@ -16,6 +16,8 @@ use crate::target::{Target, execute};
 const LONGEST: Duration = Duration::from_secs(20);
 /// Shorter inputs take their time for other reasons than their length.
 const MEASURED: usize = 1_024;
+/// An input that takes more than this many times the median per byte is saved.
+const SLOW: f64 = 10.0;
 /// Mutated inputs that did nothing wrong and are mutated further.
 const KEPT: usize = 64;
 
@@ -60,6 +62,8 @@ pub struct Found {
     pub slowest: f64,
     /// The input that took it.
     pub slowest_input: Vec<u8>,
+    /// Where that input was saved, if it took more than ten times the median.
+    pub slowest_file: Option<PathBuf>,
 }
 
 /// The committed inputs of a target, by name.
@@ -120,6 +124,11 @@ pub fn drive(run: &Drive) -> io::Result<Found> {
     found.findings = kinds.into_values().collect();
     if let Some(folder) = &run.findings {
         save(run.target, folder, &mut found.findings)?;
+        if found.slowest > SLOW * found.median {
+            let file = folder.join(format!("{}-slowest", run.target));
+            fs::write(&file, &found.slowest_input)?;
+            found.slowest_file = Some(file);
+        }
     }
     Ok(found)
 }
@@ -189,8 +198,8 @@ fn slowest(target: Target, mut times: Vec<(f64, Vec<u8>)>, found: &mut Found) {
 }
 
 fn save(target: Target, folder: &Path, findings: &mut [Finding]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
     for (nth, finding) in findings.iter_mut().enumerate() {
-        fs::create_dir_all(folder)?;
         let file = folder.join(format!("{target}-{nth}"));
         fs::write(&file, &finding.input)?;
         finding.file = Some(file);

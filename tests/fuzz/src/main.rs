@@ -80,6 +80,9 @@ fn print(target: Target, executions: u64, seed: u64, found: &Found) {
         found.slowest / found.median.max(1.0),
         found.median
     );
+    if let Some(file) = &found.slowest_file {
+        println!("  saved as {}", file.display());
+    }
     for finding in &found.findings {
         let file = finding.file.as_deref().unwrap_or_else(|| std::path::Path::new("-"));
         println!("  {} times, {}: {}", finding.times, file.display(), finding.says);
