@@ -1,10 +1,10 @@
 //! Which candidate comes next? The most pressing first, then the best as the ledger stands.
 //!
 //! A score holds for the ledger on which it was computed. Once a move has changed the source or the target of a
-//! candidate, the candidate is scored again before it is taken: if it is then worse than the next one, it waits; if
-//! it is no longer worth its cost, it is refused. So every target counts as the moves before have filled it, and tasks that
-//! could all go to one of several equal targets are shared among these. The level of a source is that of the round's
-//! beginning: the moves that relieve one worker are weighed as one.
+//! candidate, the candidate is scored again before it is taken: if it is then worse than the next one, it waits; if it
+//! is no longer worth its cost, it is refused. So every target counts as the moves before have filled it, and tasks
+//! that could all go to one of several equal targets are shared among these. The level of a source is that of the
+//! round's beginning: the moves that relieve one worker are weighed as one.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
