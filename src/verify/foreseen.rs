@@ -129,7 +129,8 @@ fn of_worker(
         return None;
     }
     let slope = xy / xx;
-    let fit = if is_flat { 1.0 } else { (slope * xy / yy).clamp(0.0, 1.0) };
+    // The squares of the smallest numbers are 0.
+    let fit = if is_flat || yy <= 0.0 { 1.0 } else { (slope * xy / yy).clamp(0.0, 1.0) };
     let away = section.window.as_secs_f64() - mean.0;
     let load = (mean.1 + slope * away).clamp(0.0, 1.0);
     let last = parts.last()?.len() as f64;

@@ -26,10 +26,6 @@ pub(super) fn kept(
     if config.mode == Mode::Act {
         return findings.list;
     }
-    // What an earlier life has left to do is called off or given back under an id of this one.
-    let is_left = |it: &Command| {
-        matches!(it.action, Action::Abort { .. } | Action::Stop { .. } | Action::Requeue)
-    };
     let begun = outcome.commands.iter().filter(|it| !is_left(it));
     for command in begun.filter(|it| is_new(round, it.migration)) {
         let adopted = is_shown(round, command.task, command.migration);
@@ -43,6 +39,12 @@ pub(super) fn kept(
         as_acted(round, check, &mut findings);
     }
     findings.list
+}
+
+/// Whether a command begins nothing: what an earlier life has left to do is called off or given back under an id of this
+/// one.
+const fn is_left(command: &Command) -> bool {
+    matches!(command.action, Action::Abort { .. } | Action::Stop { .. } | Action::Requeue)
 }
 
 /// Whether the snapshot shows a task on its way by this migration.
@@ -70,7 +72,7 @@ fn as_acted(
     let (proposed, told): (Vec<Command>, Vec<Command>) =
         outcome.commands.iter().copied().partition(|command| {
             let adopted = is_shown(round, command.task, command.migration);
-            is_new(&act, command.migration) && !adopted
+            is_new(&act, command.migration) && !adopted && !is_left(command)
         });
     findings.need(proposed == round.outcome.proposed, || {
         format!("would command {proposed:?}, proposes {:?}", round.outcome.proposed)
