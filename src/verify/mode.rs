@@ -41,8 +41,8 @@ pub(super) fn kept(
     findings.list
 }
 
-/// Whether a command begins nothing: what an earlier life has left to do is called off or given back under an id of this
-/// one.
+/// Whether a command begins nothing: what an earlier life has left to do is called off or given back under an id of
+/// this one.
 const fn is_left(command: &Command) -> bool {
     matches!(command.action, Action::Abort { .. } | Action::Stop { .. } | Action::Requeue)
 }
