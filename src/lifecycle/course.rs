@@ -15,7 +15,7 @@ use crate::state::Course::{
     Stopping, Unassigned, Unplaced, WithScheduler,
 };
 
-use super::event::{Event, Facts, Shown, Target};
+use super::event::{Event, Facts, Shown, Source, Target};
 use super::step::Effect::{
     Abort, Arrive, BackOff, CoolDown, ForgetBackOff, NoteMove, Order, RecordFailure, Rename,
     Requeue, Stop,
@@ -351,7 +351,7 @@ fn assigned_to(course: Course, to: WorkerId, facts: &Facts) -> Step {
 
 /// The target does not run the task: back to the source if that takes it, or else to another target.
 fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Facts) -> Step {
-    if facts.takes_back && !broken!("back_to_the_source") {
+    if facts.source == Source::TakesBack && !broken!("back_to_the_source") {
         enter(Returning { from, released, fate, called_off: false }).and(Order)
     } else {
         enter(Unassigned { from, released })
@@ -361,12 +361,14 @@ fn turn_back(from: WorkerId, released: Option<Timestamp>, fate: Fate, facts: &Fa
 /// Like [`turn_back`], for a migration that is called off. A source that may run the task still is asked, whatever else
 /// it takes: another worker would run the task too. A source that is gone runs nothing.
 fn turn_back_called_off(course: Course, facts: &Facts) -> Step {
-    let is_there = !facts.is_source_gone;
-    let may_run = is_there && course.released().is_none() && !broken!("source_may_have_it");
+    let may_run = course.released().is_none() && !broken!("source_may_have_it");
+    let is_asked = match facts.source {
+        Source::TakesBack => true,
+        Source::Closed => may_run,
+        Source::Gone => false,
+    };
     match course.called_back() {
-        Returning { from, released, .. } if !facts.takes_back && !may_run => {
-            enter(Unassigned { from, released })
-        }
+        Returning { from, released, .. } if !is_asked => enter(Unassigned { from, released }),
         back => enter(back).and(Order),
     }
 }

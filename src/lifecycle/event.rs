@@ -4,7 +4,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Cause, Fate};
 use crate::snapshot::Phase;
-use crate::state::{Course, Migration, State, Track};
+use crate::state::{Course, Migration, State};
 
 /// How many releases and assignments are tried before the task goes back to the scheduler.
 const ATTEMPTS: u32 = 4;
@@ -51,7 +51,7 @@ pub(super) enum Event {
     // ------------------------------------------------------------------ what time and others do
     /// The course has taken too long; `shown` is where the snapshot shows the task.
     Overdue { shown: Shown, late: Cause },
-    /// A migration of the same gang was called off before its source released the task.
+    /// A migration of the same gang or affinity group was called off before its source released the task.
     GroupStays { along: Cause },
     /// The host has asked `to` to run the task, and the engine did not know: it is a later life, or its order reached
     /// the host late.
@@ -128,8 +128,17 @@ pub(super) enum Target {
     Gone,
 }
 
+/// What a source answers if a task is to go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    TakesBack,
+    /// It takes nothing, or nothing is sent there: it may run the task still.
+    Closed,
+    /// It runs no task.
+    Gone,
+}
+
 /// The facts that a transition depends on, beside the course and the event.
-#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Facts {
     /// When the event happened.
@@ -137,10 +146,7 @@ pub(super) struct Facts {
     pub(super) task: TaskId,
     pub(super) to: WorkerId,
     pub(super) target: Target,
-    /// Whether the source can take the task back.
-    pub(super) takes_back: bool,
-    /// Whether the source is gone: it runs no task, and cannot be asked.
-    pub(super) is_source_gone: bool,
+    pub(super) source: Source,
     /// Whether no further attempt is made.
     pub(super) is_exhausted: bool,
     /// Whether an earlier life of the engine began the migration: this one may have missed that the
@@ -169,9 +175,13 @@ impl Facts {
             task: migration.task(),
             to: migration.to(),
             target,
-            takes_back: source.is_some_and(Track::takes_back),
-            is_source_gone: source.is_some_and(Track::is_gone)
-                && !broken!("gone_source_is_not_asked"),
+            source: match source {
+                Some(track) if track.takes_back() => Source::TakesBack,
+                Some(track) if track.is_gone() && !broken!("gone_source_is_not_asked") => {
+                    Source::Gone
+                }
+                _ => Source::Closed,
+            },
             is_exhausted: migration.attempts() >= ATTEMPTS,
             is_inherited: migration.id().epoch() != state.epoch(),
         }

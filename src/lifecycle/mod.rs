@@ -43,7 +43,7 @@ mod apply;
 mod course;
 mod ended;
 mod event;
-mod gang;
+mod groups;
 mod inherited;
 #[cfg(any(test, feature = "mutants"))]
 mod name;

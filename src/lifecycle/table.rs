@@ -13,7 +13,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::super::course::next;
-    use super::super::event::{Event, Facts, Shown, Target};
+    use super::super::event::{Event, Facts, Shown, Source, Target};
     use super::super::name;
     use super::super::step::{Effect, Next, Step};
     use crate::model::ids::{TaskId, WorkerId};
@@ -149,12 +149,13 @@ the engine does not know whether the source has released the task; `called off`)
             ("target gone", |facts| Facts { target: Target::Gone, ..facts }),
         ]
         .into();
-        let takes_back: Question = [
+        let source: Question = [
             (
                 "source takes it back",
-                (|facts| Facts { takes_back: true, ..facts }) as fn(Facts) -> Facts,
+                (|facts| Facts { source: Source::TakesBack, ..facts }) as fn(Facts) -> Facts,
             ),
-            ("source does not take it back", |facts| Facts { takes_back: false, ..facts }),
+            ("source closed", |facts| Facts { source: Source::Closed, ..facts }),
+            ("source gone", |facts| Facts { source: Source::Gone, ..facts }),
         ]
         .into();
         let exhausted: Question = [
@@ -173,15 +174,7 @@ the engine does not know whether the source has released the task; `called off`)
             ("of an earlier life", |facts| Facts { is_inherited: true, ..facts }),
         ]
         .into();
-        let gone: Question = [
-            (
-                "source not gone",
-                (|facts| Facts { is_source_gone: false, ..facts }) as fn(Facts) -> Facts,
-            ),
-            ("source gone", |facts| Facts { is_source_gone: true, takes_back: false, ..facts }),
-        ]
-        .into();
-        [exhausted, inherited, target, takes_back, gone].into()
+        [exhausted, inherited, target, source].into()
     }
 
     /// Conditions, and what follows from an event under each.
@@ -270,8 +263,7 @@ the engine does not know whether the source has released the task; `called off`)
             task: TASK,
             to: target(course),
             target: Target::Open,
-            takes_back: false,
-            is_source_gone: false,
+            source: Source::Closed,
             is_exhausted: false,
             is_inherited: false,
         };

@@ -70,8 +70,9 @@ struct Rank {
     scored: bool,
 }
 
-impl Ord for Rank {
-    fn cmp(&self, other: &Self) -> Ordering {
+impl Rank {
+    /// Which of two comes first: the greater.
+    fn turn(&self, other: &Self) -> Ordering {
         let (first, second) = (self, other);
         let coldest = || first.coldest.total_cmp(&second.coldest);
         let better = || {
@@ -100,23 +101,9 @@ impl Ord for Rank {
     }
 }
 
-impl PartialOrd for Rank {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Rank {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Rank {}
-
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.rank.cmp(&other.rank)
+        self.rank.turn(&other.rank)
     }
 }
 

@@ -353,11 +353,11 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// If one member of a gang turns out to stay, and all others that were asked with it are still on their sources, they
-/// stay too.
+/// If one member of a gang, or of a group that stays together, turns out to stay, and all others that were asked with
+/// it are still on their sources, they stay too.
 fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
-    let gangs = round.snapshot.groups().iter().filter(|group| group.rule == GroupRule::Gang);
-    for group in gangs {
+    let is_whole = |group: &&Group| matches!(group.rule, GroupRule::Gang | GroupRule::Affinity);
+    for group in round.snapshot.groups().iter().filter(is_whole) {
         let before = |task: TaskId| round.before.in_flight.get(&task);
         let here = |flight: &Migration| {
             flight.transport() == Transport::StopThenStart
@@ -375,7 +375,9 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
             let mut ended = round.outcome.ended.iter().filter(|it| it.task == task);
             ended.any(|it| !stays(&it))
         };
-        let all = group.members.iter().all(|member| {
+        // A group that stays together may have had members on other workers before.
+        let moved = |member: &&TaskId| group.rule == GroupRule::Gang || before(**member).is_some();
+        let all = group.members.iter().filter(moved).all(|member| {
             let with = before(*member).filter(|flight| here(flight));
             with.is_some_and(|flight| Some(flight.started()) == asked) && !went(*member)
         });
