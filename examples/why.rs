@@ -180,6 +180,7 @@ impl Thought {
                 Remedy::LowerUse(_, by)
                 | Remedy::WidenGap(by)
                 | Remedy::NarrowSpread(by)
+                | Remedy::WidenSpread(by)
                 | Remedy::RaiseSource(by)
                 | Remedy::LowerTarget(by),
             ) => by,

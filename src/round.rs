@@ -138,6 +138,18 @@ pub(crate) struct Bands {
     pub(crate) even_spread: f64,
     /// A move leaves its target at least this far below the level that its source had.
     pub(crate) dead_band: f64,
+    /// The spread of the measured loads, if it is known.
+    pub(crate) spread: Option<f64>,
+    /// Whether the loads have parted since moves evened them out last; `None` if they have, or if it is a forecast that
+    /// triggers.
+    pub(crate) unparted: Option<Parting>,
+}
+
+/// How far the loads are apart, and from where on they have parted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Parting {
+    pub(crate) spread: f64,
+    pub(crate) least: f64,
 }
 
 impl Bands {

@@ -9,12 +9,13 @@ mod check;
 mod clock;
 mod course;
 mod in_flight;
+mod memory;
 mod migration;
 mod missing;
 mod spending;
 mod track;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -27,16 +28,16 @@ use crate::math::average::Average;
 use crate::math::window::Window;
 use crate::model::hardware::Hardware;
 use crate::model::ids::{Epoch, KindId, MigrationId, TaskId, WorkerId};
-use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause, Command, Counts, SystemLoad, Why};
+use crate::outcome::{Counts, SystemLoad};
 use crate::snapshot::Snapshot;
 
 pub use bad_entry::{BadEntry, Entry};
 pub(crate) use check::check;
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use migration::{AtRest, Migration, Target, Terms};
+pub(crate) use memory::{AtRest, Cooldown, EndedMigration, EvictionBackoff, RecentArrival};
+pub(crate) use migration::{Migration, Target, Terms};
 pub(crate) use missing::Absence;
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
@@ -69,7 +70,7 @@ pub(crate) const ENDED: usize = 100;
 /// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
 /// | migrations under way | the limit on migrations, 16 placements per worker, and 64 taken over per worker |
-/// | recent arrivals; cooldowns; tasks that came back | 64 per worker each |
+/// | recent arrivals; cooldowns; tasks that have moved; tasks that came back | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
 /// | what was learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
 /// | counters | 60 minutes, 24 hours |
@@ -113,6 +114,12 @@ pub struct State {
     pub(crate) spending: Spending,
     pub(crate) arrivals: Vec<RecentArrival>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
+    /// Tasks that have moved, as long as the loads have not parted since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) moved: BTreeSet<TaskId>,
+    /// The least spread of the loads since they parted last; `None` before loads were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) least_spread: Option<f64>,
     /// Tasks that came back to the worker from which they were evicted.
     pub(crate) back_offs: BTreeMap<TaskId, EvictionBackoff>,
     pub(crate) ended: Window<EndedMigration, ENDED>,
@@ -148,6 +155,8 @@ impl State {
             spending: Spending::default(),
             arrivals: Vec::new(),
             cooldowns: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            least_spread: None,
             back_offs: BTreeMap::new(),
             ended: Window::default(),
             learned: Learned::default(),
@@ -177,7 +186,7 @@ impl State {
     }
 
     /// How many of each thing the state holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 13] {
+    pub fn sizes(&self) -> [(&'static str, usize); 14] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
@@ -188,6 +197,7 @@ impl State {
             ("migrations", self.in_flight.len()),
             ("landed", self.arrivals.len()),
             ("cooldowns", self.cooldowns.len()),
+            ("moved", self.moved.len()),
             ("returned", self.back_offs.len()),
             ("ended", self.ended.len()),
             ("learned", self.learned.len()),
@@ -278,96 +288,6 @@ pub(crate) enum Topic {
 impl Topic {
     /// At most this many are remembered.
     pub(crate) const MOST: usize = 32;
-}
-
-/// A completed move whose effect telemetry may not show yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct RecentArrival {
-    pub(crate) task: TaskId,
-    pub(crate) from: Option<WorkerId>,
-    pub(crate) to: WorkerId,
-    /// When the source released the task.
-    pub(crate) released: Timestamp,
-    /// When the target started to run the task.
-    pub(crate) running: Timestamp,
-    pub(crate) load: Amounts,
-    /// The use that the move took off the source, if the task ran there by another alternative; `None` if it is the
-    /// load.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) freed_at_source: Option<Amounts>,
-}
-
-/// A task that is left alone for a while.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Cooldown {
-    /// The workers that the task left within the cooldown, each with the moment from which it may go back.
-    pub(crate) left: Vec<(WorkerId, Timestamp)>,
-    pub(crate) until: Timestamp,
-}
-
-/// A task that came back to the worker from which it was evicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct EvictionBackoff {
-    /// How many times in a row it came back.
-    pub(crate) times: u32,
-    /// The task is not evicted before this moment.
-    pub(crate) until: Timestamp,
-    /// When the count starts again from zero: as long again after `until`.
-    pub(crate) forget: Timestamp,
-}
-
-/// A migration that is over, remembered for reports that come late.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct EndedMigration {
-    pub(crate) id: MigrationId,
-    pub(crate) task: TaskId,
-    /// When it ended.
-    pub(crate) at: Timestamp,
-    /// Whether the task arrived somewhere, or finished.
-    pub(crate) is_settled: bool,
-    /// What the host was told when it ended, as long as no later snapshot shows that it was done.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) last_orders: Vec<(Action, Cause)>,
-    /// When they were given last.
-    pub(crate) given: Timestamp,
-    /// When the host was last told to give the task back, if it may do so still: because it was told more than once, or
-    /// because a snapshot has shown the task elsewhere meanwhile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last_requeue: Option<Timestamp>,
-    /// The last snapshot that showed the task at rest; `None` if none has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) shown_at_rest: Option<AtRest>,
-    /// Whether the migration ended before its source released the task: if the source still releases it, no worker has
-    /// the task.
-    pub(crate) source_still_holds: bool,
-    /// The worker that the task left, if the host's scheduler had not said yet where it put the task, and under
-    /// which id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) placement_unknown_since_leaving: Option<WorkerId>,
-    /// When the migration began, if it ended before its source released the task.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) requested_at: Option<Timestamp>,
-}
-
-impl EndedMigration {
-    /// Whether its last order is to give the task back to the scheduler.
-    pub(crate) fn is_given_back(&self) -> bool {
-        self.last_orders.iter().any(|(action, _)| *action == Action::Requeue)
-    }
-
-    /// What the host should be doing about it still.
-    pub(crate) fn commands(&self) -> impl Iterator<Item = Command> {
-        let (migration, task) = (self.id, self.task);
-        self.last_orders.iter().map(move |(action, cause)| Command {
-            migration,
-            task,
-            action: *action,
-            why: Why::Follows(*cause),
-            scorecard: None,
-            alternative: None,
-            handover: None,
-        })
-    }
 }
 
 /// What the engine has learned from migrations and reports.

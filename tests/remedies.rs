@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use evenkeel::outcome::{
     BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Rejection, Remedy, TargetRefusal,
+    WorthRefusal,
 };
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
@@ -131,6 +132,14 @@ fn limit(no: &Rejection) -> Option<u64> {
     }
 }
 
+/// What a move costs in time, if it does not repay itself.
+fn price(no: &Rejection) -> Option<Duration> {
+    match *no {
+        Rejection::Worth(WorthRefusal::NotRepaid { price, .. }) => Some(price),
+        _ => None,
+    }
+}
+
 /// Whether the remedy is an amount that has a half: a fact has none, nor has what is all rounding.
 fn has_half(no: &Rejection) -> bool {
     match no.remedy() {
@@ -153,6 +162,7 @@ fn has_half(no: &Rejection) -> bool {
         Remedy::LowerUse(_, by)
         | Remedy::WidenGap(by)
         | Remedy::NarrowSpread(by)
+        | Remedy::WidenSpread(by)
         | Remedy::RaiseSource(by)
         | Remedy::LowerTarget(by)
         | Remedy::WidenShare(by) => by > 1e-6,
@@ -181,6 +191,8 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
             return Ok(false);
         }
         Answer::No(other) if !is_same(no, &other) || limit(no) != limit(&other) => {}
+        // Another load changes the price too.
+        Answer::No(other) if price(no) != price(&other) => return Ok(false),
         // A rule that this one hid sends the task to another target, whose turn comes when the room is taken.
         Answer::No(_) if lifted.refusals() > case.refusals() => return Ok(false),
         answer => return Err(wrong("not lifted", answer, &lifted)),
@@ -195,6 +207,8 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         Some(Answer::No(other)) if turn(&other) < turn(no) => Ok(false),
         // What may not move for the loads may move for speed.
         Some(Answer::Yes) if case.moves_for_speed() => Ok(false),
+        // Several tasks that move together find another target first.
+        Some(Answer::Yes) if halfway.goes_elsewhere() => Ok(false),
         Some(Answer::No(other)) if case.moves_for_speed() && turn(&other) > turn(no) => Ok(false),
         Some(Answer::Unseen) | None => Ok(false),
         Some(answer) => Err(wrong("half of it is enough", answer, &halfway)),

@@ -36,8 +36,13 @@ pub(super) fn survey<'a>(
     let calibration = calibration.unwrap_or_default();
     let forecast =
         prediction.and_then(|section| forecast::predict(section, state, &view, calibration));
-    let detect::Detected { balance, bands } =
-        detect::detect(config, state.rebalancing, &view, &adapted, forecast.as_ref());
+    let detect::Detected { balance, bands } = detect::detect(
+        config,
+        (state.rebalancing, state.least_spread),
+        &view,
+        &adapted,
+        forecast.as_ref(),
+    );
     ledger.index_levels(&view, &bands.shift);
     Survey {
         view,

@@ -12,7 +12,8 @@ use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
-    Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival, State,
+    AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
+    State,
 };
 
 use super::course::next;
@@ -74,6 +75,12 @@ impl<'a> Lifecycle<'a> {
         }
         if matches!(next, Next::End { .. }) {
             self.remember_orders(id, told);
+            let is_home = before.is_returning() && event == Event::Running;
+            if is_home && !broken!("home_by_its_own_word") {
+                let home = Some(AtRest { at, on: Some(before.to()) });
+                let settle = |ended: &mut EndedMigration| ended.shown_at_rest = home;
+                self.state.ended.replace_where(|ended| ended.id == id, settle);
+            }
         }
         next != Next::Stay
     }
@@ -213,6 +220,9 @@ impl<'a> Lifecycle<'a> {
         }
         if from.is_some() {
             self.cool_down(task, from, at);
+            if self.config.stability.is_some() && self.state.moved.len() < self.room() {
+                self.state.moved.insert(task);
+            }
         }
         if self.state.arrivals.len() < self.room() {
             let (load, freed) = (migration.load().clone(), migration.freed_at_source().cloned());
@@ -272,6 +282,9 @@ impl<'a> Lifecycle<'a> {
             let left: BTreeSet<WorkerId> = known.left.iter().map(|(worker, _)| *worker).collect();
             let others = cooldown.left.into_iter().filter(|(worker, _)| !left.contains(worker));
             known.left.extend(others);
+        }
+        if self.state.moved.remove(&was) {
+            self.state.moved.insert(is);
         }
         if let Some(back_off) = self.state.back_offs.remove(&was) {
             self.state.back_offs.entry(is).or_insert(back_off);

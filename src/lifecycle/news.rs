@@ -85,6 +85,9 @@ pub(super) fn is_news(
 fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Timestamp) -> bool {
     let (at, since) = (report.at.min(latest), migration.since());
     let again = migration.is_assigned_again();
+    // The copy that was started before may have failed.
+    let asked_before =
+        again || (migration.is_asked_after_its_copy() && !broken!("failure_of_its_copy"));
     let is_inherited = migration.id().epoch() != state.epoch() || broken!("clock_that_is_behind");
     match report.event {
         Told::Failed { .. } | Told::Refused { .. } => {
@@ -92,7 +95,7 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
             // Both may be of a moment to come, by a clock that is ahead.
             let is_told = migration.heard() == Some(report.at) && !broken!("clock_that_is_ahead");
             (before && !broken!("failure_before_the_assignment"))
-                || (again && (at <= since || is_told))
+                || (asked_before && (at <= since || is_told))
         }
         Told::Running { .. } => again && at < since,
         _ => false,

@@ -205,7 +205,7 @@ impl Lifecycle<'_> {
             }));
         }
         if snapshot.is_gone(to) && !broken!("dead_target") {
-            if self.may_be_older(snapshot, migration) && !broken!("gone_before_it_was_asked") {
+            if self.may_be_older(snapshot, own) && !broken!("gone_before_it_was_asked") {
                 return None;
             }
             let unfit = Cause::TargetGone { worker: to };
@@ -226,11 +226,16 @@ impl Lifecycle<'_> {
         })
     }
 
-    /// Whether the target may have been asked while the snapshot was made, which takes a host less than half of the
-    /// time between rounds: then a target that is shown as gone may be back since.
-    fn may_be_older(&self, snapshot: &Snapshot, migration: &Migration) -> bool {
-        let made = migration.since().after(self.config.check_interval / 2);
-        migration.is_asked_since(self.state.last) && snapshot.at() < made
+    /// Whether the snapshot may have been made before the target was asked, by the answer to a report: then a target
+    /// that is shown as gone may be back since. It was made later if it shows the order, or if it is not the first.
+    fn may_be_older(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+        let migration = own.migration;
+        let shown = own.task.map(|row| snapshot.tasks()[row.position()].placement);
+        let is_asked = matches!(shown, Some(Placement::Moving {
+            migration: shown, to, phase: Phase::Assigned, since, ..
+        }) if (shown, to) == (migration.id(), migration.to()) && since >= migration.since());
+        let shows_the_order = is_asked && !broken!("the_order_is_shown");
+        migration.is_asked_since(self.state.last) && !shows_the_order
     }
 
     /// The migrations that this snapshot has assigned to a target, because it reported their release.

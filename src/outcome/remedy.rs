@@ -55,7 +55,7 @@ pub enum Remedy {
     },
     /// Raise [`Fairness::slack`](crate::config::Fairness::slack) by this many interruptions.
     AllowSlack(u32),
-    /// Say how much state the task hands over.
+    /// Say how much state the task, and every task that moves with it, hands over.
     ReportSize,
     /// Wait until this many entries of the memory for recent moves are forgotten.
     ForgetMoves(u32),
@@ -144,6 +144,8 @@ pub enum Remedy {
     /// The spread after the move would have to be this much smaller, or the spread before it this
     /// much larger.
     NarrowSpread(f64),
+    /// The spread of the loads would have to be this much larger.
+    WidenSpread(f64),
     /// The source's load would have to be this much higher, to be above the level at which it gives tasks.
     RaiseSource(f64),
     /// The target's load would have to be this much lower, to be below the level at which it takes tasks.
@@ -192,7 +194,7 @@ impl fmt::Display for Remedy {
             Self::RaiseBudget { unit, by } => write!(f, "raise the budget by {}", unit.of(by)),
             Self::AddToClass(class) => write!(f, "add the target to class {class}"),
             Self::AllowSlack(count) => write!(f, "raise the slack of fairness by {count}"),
-            Self::ReportSize => f.write_str("report its state_bytes"),
+            Self::ReportSize => f.write_str("report its state_bytes, and its companions'"),
             Self::ForgetMoves(by) => write!(f, "wait until {by} of its entries are forgotten"),
             Self::AllowRunning(by) => write!(f, "let tasks move that have run {} more", Span(by)),
             Self::RunLonger(by) => write!(f, "it would have to run {} longer", Span(by)),
@@ -235,14 +237,13 @@ impl fmt::Display for Remedy {
                 write!(f, "it needs a source load {by:.3} higher, or a target load {by:.3} lower")
             }
             Self::NarrowSpread(by) => write!(f, "it needs a spread {by:.3} smaller after the move"),
+            Self::WidenSpread(by) => write!(f, "it needs a spread {by:.3} larger"),
             Self::RaiseSource(by) => write!(f, "it needs a source load {by:.3} higher"),
             Self::LowerTarget(by) => write!(f, "it needs a target load {by:.3} lower"),
             Self::Gain { benefit, cost: Some(cost) } => {
                 write!(f, "it needs {benefit:.2} points more benefit, or {cost:.2} less cost")
             }
-            Self::Gain { benefit, cost: None } => {
-                write!(f, "it needs {benefit:.2} points more benefit")
-            }
+            Self::Gain { benefit, .. } => write!(f, "it needs {benefit:.2} points more benefit"),
             Self::CarryFullest => f.write_str("it would have to use what its worker is short of"),
         }
     }

@@ -26,34 +26,50 @@ use crate::view::{Footprint, Ledger, Place};
 const LOOK_AHEAD: usize = 64;
 
 /// The candidates that were not taken or dropped so far.
+///
+/// A large cluster has many candidates, and a round takes few of them: a turn is small and is sorted once, a candidate
+/// stays where it is, and a heap holds only those that were scored again.
 #[derive(Debug)]
 pub(super) struct Queue<'c> {
     context: Context<'c>,
     sets: &'c [MoveSet],
     /// The largest share of its source's capacity that each set takes.
     sizes: Vec<f64>,
-    waiting: BinaryHeap<Waiting>,
-    /// How many moves of this plan have changed each worker; `None` if scores are those of the round's beginning.
-    changes: Option<Column<WorkerRow, u32>>,
+    pairs: Vec<Candidate>,
+    /// With the scores of the round's beginning, the next one last.
+    fresh: Vec<Turn>,
+    /// Those that were scored again.
+    again: BinaryHeap<Turn>,
+    /// `None` if scores are those of the round's beginning.
+    living: Option<Living>,
+}
+
+/// How the ledger has changed since the round began.
+#[derive(Debug)]
+struct Living {
+    /// How many moves of this plan have changed each worker.
+    changes: Column<WorkerRow, u32>,
     /// The levels of all workers as the round began.
     begun: Column<WorkerRow, Option<f64>>,
 }
 
-/// A candidate, with what decides its turn.
-#[derive(Clone, Debug)]
-struct Waiting {
+/// The turn of a candidate.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
     rank: Rank,
-    pair: Candidate,
+    /// The place of the candidate among those of this round.
+    index: u32,
     /// How many moves had changed its source or its target when it was scored.
     changes: u32,
 }
 
 /// What decides whose turn it is. The greatest comes first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Rank {
     purpose: Purpose,
     /// Whether the task is not on its way yet: what is on its way was promised a place first.
     is_new: bool,
+    scored: bool,
     /// Sets that follow gangs are taken one gang at a time.
     follows: Option<GroupId>,
     /// When the worker departs that the set must leave.
@@ -67,7 +83,6 @@ struct Rank {
     /// Ties are broken by id, so that the order of the input does not matter.
     lead: TaskRow,
     to: WorkerRow,
-    scored: bool,
 }
 
 impl Rank {
@@ -101,25 +116,25 @@ impl Rank {
     }
 }
 
-impl Ord for Waiting {
+impl Ord for Turn {
     fn cmp(&self, other: &Self) -> Ordering {
         self.rank.turn(&other.rank)
     }
 }
 
-impl PartialOrd for Waiting {
+impl PartialOrd for Turn {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Waiting {
+impl PartialEq for Turn {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Waiting {}
+impl Eq for Turn {}
 
 impl<'c> Queue<'c> {
     pub(super) fn new(
@@ -133,44 +148,55 @@ impl<'c> Queue<'c> {
         // The specification scores all candidates as the round begins.
         let is_living = |rule| rule == BenefitRule::Relief && !broken!("scores_follow_the_ledger");
         let scored = context.config.cost_benefit.as_ref();
-        let changes = scored
-            .is_some_and(|scored| is_living(scored.rule))
-            .then(|| Column::filled(0, context.view.workers.len()));
-        let mut begun = Column::filled(None, context.view.workers.len());
-        for worker in context.view.worker_rows() {
-            begun[worker] = round.level(worker);
+        let living = scored.is_some_and(|scored| is_living(scored.rule));
+        let living = living.then(|| {
+            let changes = Column::filled(0, context.view.workers.len());
+            let mut begun = Column::filled(None, context.view.workers.len());
+            for worker in context.view.worker_rows() {
+                begun[worker] = round.level(worker);
+            }
+            Living { changes, begun }
+        });
+        let (fresh, again) = (Vec::with_capacity(pairs.len()), BinaryHeap::new());
+        let mut queue = Self { context: *context, sets, sizes, pairs, fresh, again, living };
+        for (index, pair) in (0..).zip(&queue.pairs) {
+            queue.fresh.push(queue.turn(&round, index, pair));
         }
-        let waiting = BinaryHeap::new();
-        let mut queue = Self { context: *context, sets, sizes, waiting, changes, begun };
-        let waiting: Vec<Waiting> =
-            pairs.into_iter().map(|pair| queue.waiting(&round, pair)).collect();
-        queue.waiting = waiting.into();
+        queue.fresh.sort_unstable();
         queue
     }
 
     /// The candidate whose turn it is. A set that must move is taken as a whole, with [`Queue::best_first`], so its
     /// candidates are not scored again here.
     pub(super) fn next(&mut self, ledger: &Ledger, fates: &mut Fates<'_, '_>) -> Option<Candidate> {
-        let mut again = BinaryHeap::new();
+        let round = self.context.with(ledger);
+        let mut scored = BinaryHeap::new();
         let next = loop {
-            let top = self.waiting.peek();
-            let is_best = again.peek().is_some_and(|best| top.is_none_or(|top| top <= best));
-            let is_enough = again.len() == LOOK_AHEAD && top.is_some_and(|top| self.is_stale(top));
+            let top = self.fresh.last().max(self.again.peek());
+            let is_best = scored.peek().is_some_and(|best| top.is_none_or(|top| top <= best));
+            let is_enough = scored.len() == LOOK_AHEAD && top.is_some_and(|top| self.is_stale(top));
             if is_best || is_enough {
-                break again.pop();
+                break scored.pop();
             }
-            let Some(waiting) = self.waiting.pop() else { break None };
-            let set = &self.sets[waiting.pair.set];
+            let Some(turn) = self.pop() else { break None };
+            let pair = self.pairs[turn.index as usize];
+            let set = &self.sets[pair.set];
             let is_whole = set.gang.is_some() || !set.purpose.is_voluntary();
-            if is_whole || fates.is_done(waiting.pair) || !self.is_stale(&waiting) {
-                break Some(waiting);
+            if is_whole || fates.is_done(pair) || !self.is_stale(&turn) {
+                break Some(turn);
             }
-            let pair = self.scored(ledger, waiting.pair);
+            let pair = self.scored(&round, pair);
             fates.score(pair);
-            again.push(self.waiting(&self.context.with(ledger), pair));
+            self.pairs[turn.index as usize] = pair;
+            scored.push(self.turn(&round, turn.index, &pair));
         };
-        self.waiting.append(&mut again);
-        next.map(|waiting| waiting.pair)
+        self.again.append(&mut scored);
+        next.map(|turn| self.pairs[turn.index as usize])
+    }
+
+    /// The turn that comes next by its last score.
+    fn pop(&mut self) -> Option<Turn> {
+        if self.fresh.last() < self.again.peek() { self.again.pop() } else { self.fresh.pop() }
     }
 
     /// Candidates of one set, best first as the ledger stands.
@@ -181,47 +207,48 @@ impl<'c> Queue<'c> {
         fates: &mut Fates<'_, '_>,
     ) -> Vec<Candidate> {
         let round = self.context.with(ledger);
-        let waiting = pairs.iter().map(|pair| {
-            if self.changes.is_none() {
-                return self.waiting(&round, *pair);
+        let mut pairs = pairs.to_vec();
+        if self.living.is_some() {
+            for pair in &mut pairs {
+                *pair = self.scored(&round, *pair);
+                fates.score(*pair);
             }
-            let pair = self.scored(ledger, *pair);
-            fates.score(pair);
-            self.waiting(&round, pair)
-        });
-        let mut waiting: Vec<Waiting> = waiting.collect();
-        waiting.sort_by(|a, b| b.cmp(a));
-        waiting.into_iter().map(|waiting| waiting.pair).collect()
+        }
+        let turns = (0..).zip(&pairs).map(|(index, pair)| self.turn(&round, index, pair));
+        let mut turns: Vec<Turn> = turns.collect();
+        turns.sort_unstable_by(|a, b| b.cmp(a));
+        turns.into_iter().map(|turn| pairs[turn.index as usize]).collect()
     }
 
     /// Notes that a move changes these workers.
     pub(super) fn note_move(&mut self, from: Option<WorkerRow>, to: WorkerRow) {
-        if let Some(changes) = &mut self.changes {
-            from.into_iter().chain([to]).for_each(|worker| changes[worker] += 1);
+        if let Some(living) = &mut self.living {
+            from.into_iter().chain([to]).for_each(|worker| living.changes[worker] += 1);
         }
     }
 
-    fn is_stale(&self, waiting: &Waiting) -> bool {
-        self.changes_of(waiting.pair) != waiting.changes
+    fn is_stale(&self, turn: &Turn) -> bool {
+        self.changes_of(&self.pairs[turn.index as usize]) != turn.changes
     }
 
-    fn changes_of(&self, pair: Candidate) -> u32 {
-        let Some(changes) = &self.changes else { return 0 };
+    fn changes_of(&self, pair: &Candidate) -> u32 {
+        let Some(Living { changes, .. }) = &self.living else { return 0 };
         changes[pair.to] + self.sets[pair.set].from.map_or(0, |from| changes[from])
     }
 
-    fn scored(&self, ledger: &Ledger, mut pair: Candidate) -> Candidate {
-        let round = self.context.with(ledger);
+    /// The same candidate, with its score as the ledger stands.
+    fn scored(&self, round: &Round<'_>, mut pair: Candidate) -> Candidate {
         let set = &self.sets[pair.set];
         if pair.fit.device.is_some() {
             let filter = VariantFilter::Only(pair.fit.alternative);
             let footprint = &mut Footprint::default();
             // A device that has no room any more is for the rules to refuse.
             pair.fit =
-                rules::fit(&round, set.lead(), pair.to, filter, footprint).unwrap_or(pair.fit);
+                rules::fit(round, set.lead(), pair.to, filter, footprint).unwrap_or(pair.fit);
         }
-        let scorer = Scorer::new(&round).map(|scorer| scorer.with_sources(&self.begun));
-        pair.scorecard = scorer.map(|scorer| scorer.scorecard(set, pair.to, pair.fit));
+        let (Some(scorer), Some(living)) = (Scorer::new(round), &self.living) else { return pair };
+        let scorer = scorer.with_sources(&living.begun);
+        pair.scorecard = Some(scorer.scorecard(set, pair.to, pair.fit));
         pair
     }
 
@@ -231,12 +258,12 @@ impl<'c> Queue<'c> {
     ///
     /// It is not.
     pub(super) fn worth(&self, ledger: &Ledger, pair: Candidate) -> Result<(), Rejection> {
-        let (Some(_), Some(scorecard)) = (&self.changes, &pair.scorecard) else { return Ok(()) };
+        let (Some(_), Some(scorecard)) = (&self.living, &pair.scorecard) else { return Ok(()) };
         let purpose = weighed_as(self.sets[pair.set].purpose);
         rules::worth(&self.context.with(ledger), purpose, scorecard)
     }
 
-    fn waiting(&self, round: &Round<'_>, pair: Candidate) -> Waiting {
+    fn turn(&self, round: &Round<'_>, index: u32, pair: &Candidate) -> Turn {
         let set = &self.sets[pair.set];
         let level = |worker: Option<WorkerRow>| {
             worker.and_then(|worker| round.level(worker)).unwrap_or(0.0)
@@ -257,7 +284,7 @@ impl<'c> Queue<'c> {
             to: pair.to,
             scored: round.config.cost_benefit.is_some(),
         };
-        Waiting { rank, pair, changes: self.changes_of(pair) }
+        Turn { rank, index, changes: self.changes_of(pair) }
     }
 }
 

@@ -96,6 +96,7 @@ const TASK: &[Rule<AskTask>] = &[
     rule("members are known", MOVES, Always, Once, group::members_are_known),
     rule("eviction back-off", MOVES, Always, Once, task::eviction_back_off),
     rule("cooldown", VOLUNTARY, Stability, Once, task::cooldown),
+    rule("moves once while nothing changes", REBALANCE, Stability, Once, task::moves_once),
     rule("not long running", VOLUNTARY, CostBenefit, Once, task::not_long_running),
     rule("not nearly done", VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
     rule(COMPANIONS, ALL, Always, Once, companions_may_move),

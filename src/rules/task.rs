@@ -5,7 +5,7 @@ use crate::config::TaskScope;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
 use crate::outcome::{Purpose, TaskRefusal};
-use crate::round::Round;
+use crate::round::{Parting, Round};
 use crate::snapshot::{FreezeScope, Mobility};
 use crate::state::Transport;
 use crate::view::Place;
@@ -157,6 +157,18 @@ pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Ans
         }
         _ => Ok(()),
     }
+}
+
+/// A task that has moved does not move again to even out what has not changed since, unless its worker is overloaded.
+pub(super) fn moves_once(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
+    let Some(Parting { spread, least }) = round.bands.unparted else { return Ok(()) };
+    let Place::On(worker) = round.ledger.places[row] else { return Ok(()) };
+    let is_overloaded = round.level(worker).is_some_and(|level| level > round.bands.high);
+    let has_moved = round.state.moved.contains(&round.task_id(row));
+    if has_moved && (!is_overloaded || broken!("overloaded_again")) {
+        return Err(TaskRefusal::MovedBefore { spread, least }.into());
+    }
+    Ok(())
 }
 
 /// A task that has run for a long time counts as almost done.

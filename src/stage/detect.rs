@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::config::{Basis, Config, Prediction, Trigger};
 use crate::model::rows::{Row, WorkerRow};
 use crate::outcome::{Balance, Forecast, Imbalance, Sight};
-use crate::round::{Adapted, Bands};
+use crate::round::{Adapted, Bands, Parting};
 use crate::view::View;
 
 /// Whether the loads are even, and the bands that moves are judged by.
@@ -21,8 +21,27 @@ pub(crate) struct Detected {
     pub(crate) bands: Bands,
 }
 
-/// Compares the measured loads, and the predicted ones if the measured ones are even.
+/// Compares the measured loads, and the predicted ones if the measured ones are even. `acting` says whether the last
+/// round moved something to even out the loads, `least` how small their spread was at least since they parted last.
 pub(crate) fn detect(
+    config: &Config,
+    (acting, least): (bool, Option<f64>),
+    view: &View<'_>,
+    adapted: &Adapted,
+    forecast: Option<&Forecast>,
+) -> Detected {
+    let mut detected = compared(config, acting, view, adapted, forecast);
+    let bands = &mut detected.bands;
+    let is_foreseen = !bands.shift.is_empty();
+    bands.unparted =
+        bands.spread.zip(least).filter(|_| !is_foreseen).and_then(|(spread, least)| {
+            let least = least + bands.dead_band;
+            (spread <= least).then_some(Parting { spread, least })
+        });
+    detected
+}
+
+fn compared(
     config: &Config,
     acting: bool,
     view: &View<'_>,
@@ -55,7 +74,8 @@ pub(crate) fn detect(
     if let Some(detected) = coming.and_then(|(section, it)| judge.coming(section, it)) {
         return detected;
     }
-    let bands = judge.bands(None, &present, 0.0, Vec::new());
+    let mut bands = judge.bands(None, &present, 0.0, Vec::new());
+    bands.spread = Some(found.spread);
     Detected { balance: Balance::Even { spread: found.spread }, bands }
 }
 
@@ -209,6 +229,8 @@ impl Judge<'_> {
             ceiling,
             even_spread,
             dead_band,
+            spread: found.filter(|it| it.sight == Sight::Present).map(|it| it.spread),
+            unparted: None,
         }
     }
 }

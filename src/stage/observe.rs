@@ -22,7 +22,7 @@ use crate::outcome::{Fragmentation, SystemLoad};
 use crate::snapshot::{
     Coverage, Freeze, FreezeScope, GroupRule, Placement, Snapshot, Stance, Task, Topology,
 };
-use crate::state::{RECENT, RecentArrival, State};
+use crate::state::{Migration, RECENT, State};
 use crate::view::{
     self, DeviceCell, Domains, FrozenUntil, GroupIndexes, Ledger, Place, UnderWay, View,
     WorkerView, variants,
@@ -101,9 +101,16 @@ fn places(
 ) {
     let given_back: BTreeSet<TaskId> = state.given_back(snapshot.at(), config.timeout()).collect();
     // What was reported after the moment of the snapshot is newer than what it shows.
-    let is_newer = |arrival: &&RecentArrival| arrival.running > snapshot.at();
+    let at = snapshot.at();
+    let home = state.ended.iter().filter_map(|ended| {
+        let shown = ended.shown_at_rest?;
+        Some((ended.task, shown.at, shown.on?))
+    });
+    let there = state.arrivals.iter().map(|it| (it.task, it.running, it.to));
+    let mut later: Vec<_> = home.chain(there).filter(|(_, since, _)| *since > at).collect();
+    later.sort_unstable_by_key(|(_, since, _)| *since);
     let arrived: BTreeMap<TaskId, WorkerId> =
-        state.arrivals.iter().filter(is_newer).map(|arrival| (arrival.task, arrival.to)).collect();
+        later.into_iter().map(|(task, _, worker)| (task, worker)).collect();
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         ledger.places[row] = match moved.next_if(|own| own.task == Some(row)) {
@@ -111,6 +118,13 @@ fn places(
             None => match (place(state, snapshot, task), arrived.get(&task.id)) {
                 (Place::Orphaned, Some(to)) if !broken!("older_than_its_arrival") => {
                     on(state, snapshot, *to)
+                }
+                // The snapshot shows the task where it was before it moved.
+                (shown @ (Place::On(_) | Place::Unknown(_)), Some(to))
+                    if !broken!("shown_where_it_was") =>
+                {
+                    let arrived = on(state, snapshot, *to);
+                    if matches!(arrived, Place::On(_)) { arrived } else { shown }
                 }
                 // The scheduler has it, or will have it soon.
                 (Place::Orphaned, _)
@@ -243,14 +257,21 @@ fn freezes(snapshot: &Snapshot) -> BTreeMap<FreezeScope, FrozenUntil> {
 }
 
 /// The first member of each affinity group and gang of which it is not known where it is: a partial snapshot does not
-/// list it, or the host still shows it on its way though the migration is over.
+/// list it, or the host still shows it on its way though the migration is over, or on its worker though an earlier life
+/// moved it and what came of that is not known yet.
 fn unknown_members(ledger: &Ledger, state: &State, snapshot: &Snapshot) -> BTreeMap<u32, TaskId> {
-    let is_unknown = |id: &TaskId| match snapshot.task_row(*id).map(|row| ledger.places[row]) {
-        Some(Place::Moving { .. }) => {
-            !state.in_flight.contains_key(id) && !broken!("member_whose_migration_is_over")
+    let is_unknown = |id: &TaskId| {
+        let Some(row) = snapshot.task_row(*id) else { return true };
+        let own = state.in_flight.get(id);
+        match snapshot.tasks()[row.position()].placement {
+            Placement::On(worker) if own.is_some_and(|own| own.from() == Some(worker)) => {
+                own.is_some_and(Migration::is_inherited) && !broken!("member_of_an_earlier_life")
+            }
+            _ => {
+                let is_over = own.is_none() && !broken!("member_whose_migration_is_over");
+                is_over && matches!(ledger.places[row], Place::Moving { .. })
+            }
         }
-        Some(_) => false,
-        None => true,
     };
     let groups = (0_u32..).zip(snapshot.groups());
     let whole = groups.filter(|(_, group)| group.rule.keeps_whole());

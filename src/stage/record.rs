@@ -17,7 +17,7 @@ use crate::outcome::{
     Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Missing, Outcome, Purpose, Reason,
     Sight, WorkerLoad,
 };
-use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
+use crate::round::{Adapted, Advised, Bands, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
 use crate::state::{
     Course, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State, Target, Terms, Track,
@@ -41,10 +41,10 @@ pub(crate) struct Pass<'a> {
 /// Writes the round into State and returns its outcome.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { survey, plan, mut commands, .. } = pass;
+    note_spread(state, &survey.bands);
     let Survey { view, ledger, adapted, forecast, calibration, balance, fragmentation, .. } =
         survey;
-    let at = view.snapshot.at();
-    let mut proposed = Vec::new();
+    let (at, mut proposed) = (view.snapshot.at(), Vec::new());
     charge(config, state, &view);
     let why = |planned: &PlannedMove| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
     for planned in &plan.moves {
@@ -78,8 +78,8 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
-    (state.last, state.ticks) = (Some(at), state.ticks.saturating_add(1));
-    state.doubted_since = pass.doubted_since;
+    (state.last, state.doubted_since) = (Some(at), pass.doubted_since);
+    state.ticks = state.ticks.saturating_add(1);
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
     Outcome {
         version: Outcome::VERSION,
@@ -333,6 +333,16 @@ fn history(
     }
 }
 
+/// Notes how far the loads are apart. Once they have parted, tasks that have moved may move again.
+fn note_spread(state: &mut State, bands: &Bands) {
+    let Some(spread) = bands.spread else { return };
+    if bands.unparted.is_none() && !broken!("parted_loads_are_news") {
+        state.moved.clear();
+        state.least_spread = None;
+    }
+    state.least_spread = Some(state.least_spread.map_or(spread, |least| least.min(spread)));
+}
+
 /// How far back samples are read.
 fn reach(config: &Config) -> Duration {
     let history = config.prediction.map_or(Duration::ZERO, |section| section.history);
@@ -364,6 +374,7 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let known =
         |task| !snapshot.is_whole() || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
+    state.moved.retain(|task| known(*task));
     state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
     state.forget_absences();

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Charge;
 use super::course::{Course, Handoff, Transport};
+use super::{AtRest, Charge};
 use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
@@ -51,22 +51,6 @@ pub(crate) struct Target {
     pub(crate) scorecard: Option<Scorecard>,
 }
 
-/// A snapshot that shows a task at rest: on a living worker, or in a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AtRest {
-    /// The moment of the snapshot.
-    pub(crate) at: Timestamp,
-    /// The worker; `None` if it is in a queue.
-    pub(crate) on: Option<WorkerId>,
-}
-
-impl AtRest {
-    /// The same, at `now` at the latest.
-    pub(crate) fn not_after(self, now: Timestamp) -> Self {
-        Self { at: self.at.min(now), ..self }
-    }
-}
-
 /// What the present life of the engine has seen of a migration that an earlier one began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +84,9 @@ pub(crate) struct Migration {
     /// The last snapshot before its target was asked by the answer to a report: the next one may be older than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_after: Option<Timestamp>,
+    /// Whether its target was asked to start a copy before it was asked to run the task.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    asked_after_its_copy: bool,
     /// How many releases and assignments were asked for.
     attempts: u32,
     /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
@@ -121,6 +108,7 @@ impl Migration {
             shown_lost: None,
             heard: None,
             asked_after: None,
+            asked_after_its_copy: false,
             attempts: 1,
             charge: None,
         }
@@ -158,6 +146,7 @@ impl Migration {
             // Its target is asked once more: the order begins nothing.
             self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
+        self.asked_after_its_copy = copied && matches!(course, Course::Assigned { .. });
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
             (self.terms.to, self.terms.device, self.terms.alternative) = (from, None, None);
@@ -435,6 +424,11 @@ impl Migration {
     /// Whether a worker is asked to run the task, and another one was asked before.
     pub(crate) fn is_assigned_again(&self) -> bool {
         self.phase() == Phase::Assigned && self.attempts > self.first_assignment()
+    }
+
+    /// Whether its target was asked to start a copy, and then, when the source had let go of the task, to run it.
+    pub(crate) const fn is_asked_after_its_copy(&self) -> bool {
+        self.asked_after_its_copy
     }
 
     /// The command that the host should be carrying out for the migration now; `None` if there is none.

@@ -31,7 +31,7 @@ pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
     let hardware = crate::model::hardware::Hardware::ALL.len();
     let tracks = after.tracks.len().max(before.tracks.len());
     let learned = kinds.len() + tracks * (kinds.len() + 1 + hardware);
-    let allowed: [(&str, usize); 12] = [
+    let allowed: [(&str, usize); 13] = [
         ("system records", SYSTEM_RECORDS),
         ("tracked workers", tracked.len()),
         ("missing workers", after.tracks.len() + 2 * after.in_flight.len()),
@@ -39,6 +39,7 @@ pub(super) fn bounded(round: &Round<'_>) -> Vec<Violation> {
         ("forecasts", FORECASTS),
         ("landed", remembered),
         ("cooldowns", remembered),
+        ("moved", remembered),
         ("returned", remembered),
         ("ended", ENDED),
         ("learned", learned),

@@ -194,13 +194,20 @@ impl<'a> Facts<'a> {
         }
         // A report says what has happened since.
         let is_newer = |it: &&RecentArrival| it.task == task.id && it.running > snapshot.at();
-        let is_lost = self.is_orphaned(task);
-        let arrived =
-            landed.iter().rfind(is_newer).filter(|it| is_lost && is_live(snapshot, it.to));
-        match task.placement {
-            Placement::On(worker) if is_live(snapshot, worker) => Stay::On(worker),
-            Placement::Moving { from, to, .. } => Stay::Between(from, to),
-            _ => arrived.map_or(Stay::Nowhere, |landed| Stay::On(landed.to)),
+        let arrived = landed.iter().rfind(is_newer).map(|it| (it.running, it.to));
+        let home = self.round.after.ended.iter().filter(|ended| ended.task == task.id);
+        let home = home.filter_map(|ended| {
+            let shown = ended.shown_at_rest.filter(|shown| shown.at > snapshot.at())?;
+            Some((shown.at, shown.on?))
+        });
+        let told = home.chain(arrived).max().map(|(_, worker)| worker);
+        let told = told.filter(|worker| is_live(snapshot, *worker));
+        match (task.placement, told) {
+            (Placement::Moving { from, to, .. }, _) => Stay::Between(from, to),
+            (Placement::On(_), Some(worker)) => Stay::On(worker),
+            (Placement::On(worker), None) if is_live(snapshot, worker) => Stay::On(worker),
+            (_, Some(worker)) if self.is_orphaned(task) => Stay::On(worker),
+            _ => Stay::Nowhere,
         }
     }
 

@@ -298,6 +298,11 @@ fn is_seen(facts: &Facts<'_>, member: TaskId) -> bool {
     let snapshot = facts.round.snapshot;
     match snapshot.task(member).map(|task| task.placement) {
         Some(Placement::Moving { .. }) => facts.flights.contains_key(&member),
+        // Whether it has left since is not known to a later life.
+        Some(Placement::On(worker)) => {
+            let mut flight = facts.flights.get(&member).into_iter();
+            !flight.any(|flight| flight.is_inherited() && flight.from() == Some(worker))
+        }
         Some(_) => true,
         None => snapshot.coverage() == Coverage::Complete,
     }

@@ -180,6 +180,12 @@ impl<'a> Court<'a> {
                 let mut known = states.iter().filter_map(|state| state.cooldowns.get(&task.id));
                 until > at && known.any(|cooldown| cooldown.until == until)
             }
+            TaskRefusal::MovedBefore { spread, least } => {
+                let margin = config.stability.map_or(0.0, |section| section.dead_band);
+                let known = before.least_spread.is_some_and(|known| least >= known + margin - 1e-9);
+                let has_moved = states.iter().any(|state| state.moved.contains(&task.id));
+                has_moved && known && spread <= least
+            }
             TaskRefusal::CameBack { times, until } => {
                 let mut known = states.iter().filter_map(|state| state.back_offs.get(&task.id));
                 until > at && known.any(|it| it.until == until && it.times == times)

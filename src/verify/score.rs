@@ -176,7 +176,9 @@ impl<'s, 'a> Scorer<'s, 'a> {
     fn upholds(&self, pair: &Considered, set: &Set<'_>) -> bool {
         let [cost, benefit] =
             totals(&Scorecard { cost: self.cost(set), benefit: self.benefit(set) });
-        is_near(cost, pair.cost) && is_near(benefit, pair.benefit) || self.hides(set)
+        // What is not taken was scored for the device that it would have had when it was asked about last.
+        let hides = self.hides(set) || !pair.taken && self.packs(set);
+        is_near(cost, pair.cost) && is_near(benefit, pair.benefit) || hides
     }
 
     /// Judges every factor of a scorecard.
@@ -390,8 +392,12 @@ impl<'s, 'a> Scorer<'s, 'a> {
 
     /// Whether free device memory counts, and is unknown.
     fn hides(&self, set: &Set<'_>) -> bool {
-        let counts = self.round().config.efficiency.is_some() && self.device_bytes(set).is_some();
-        counts && hides_devices(self.account.facts, set.to)
+        self.packs(set) && hides_devices(self.account.facts, set.to)
+    }
+
+    /// Whether it counts which device the task would have.
+    fn packs(&self, set: &Set<'_>) -> bool {
+        self.round().config.efficiency.is_some() && self.device_bytes(set).is_some()
     }
 
     /// The share of the device that would be filled: of the device with the least room that is enough.

@@ -5,9 +5,10 @@ use super::devices::hides_devices;
 use super::footprint::{accelerated, claim, suits};
 use super::promise::{about, near};
 use super::records::capacity;
+use super::round::Round;
 use crate::model::hardware::Hardware;
 use crate::model::resource::ResourceId;
-use crate::outcome::FitRefusal;
+use crate::outcome::{Action, Cause, FitRefusal};
 use crate::snapshot::{Task, Worker};
 
 /// Whether a worker lacks this for a task, by the alternative that the task would run by.
@@ -62,7 +63,21 @@ pub(super) fn lacks(account: &Account<'_>, task: &Task, to: &Worker, no: FitRefu
             let left = room - account.claimed(to.id, resource) + back;
             let tolerance = 1e-9 * room.max(account.claimed(to.id, resource)).max(1.0);
             let told = near(Some(needed), Some(asked), 1e-9) && near(Some(said), Some(room), 1e-9);
-            told && (free - left).abs() <= tolerance && about(asked) > left
+            // A task that found no room with the others may have been given the same target again by the plan.
+            let again = assigned(account, to, resource);
+            let is_left = |left: f64| (free - left).abs() <= tolerance && about(asked) > left;
+            told && (is_left(left) || is_left(left + again))
         }
     }
+}
+
+/// How much the tasks claim that have been assigned to a worker in this round because their sources had released them.
+fn assigned(account: &Account<'_>, to: &Worker, resource: ResourceId) -> f64 {
+    let Round { outcome, snapshot, .. } = *account.facts.round;
+    let commands = outcome.commands.iter().filter(|command| {
+        let is_there = matches!(command.action, Action::Assign { to: there, .. } if there == to.id);
+        is_there && command.cause() == Some(Cause::Released)
+    });
+    let tasks = commands.filter_map(|command| snapshot.task(command.task));
+    tasks.map(|task| claim(task, to, resource)).sum()
 }

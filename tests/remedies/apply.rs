@@ -164,6 +164,12 @@ fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
         case.cluster = case.sound.clone()?;
         return Some(());
     }
+    if remedy == Remedy::ReportSize {
+        let with = case.with();
+        let tasks = case.cluster.tasks.iter_mut().filter(|task| with.contains(&task.id));
+        tasks.for_each(|task| task.state_bytes = Some(0));
+        return Some(());
+    }
     let elsewhere = case.cluster.elsewhere(case.worker);
     let source = case.source();
     let task = case.cluster.task(case.task)?;
@@ -171,7 +177,6 @@ fn of_the_task(case: &mut Case, remedy: Remedy) -> Option<()> {
         Remedy::BeElsewhere | Remedy::Place | Remedy::LetEnd(_) => {
             task.placement = Placement::On(elsewhere?);
         }
-        Remedy::ReportSize => task.state_bytes = Some(0),
         Remedy::LabelTask(label) => task.labels.push(label),
         Remedy::Unpin => task.mobility = Mobility::Checkpoint,
         Remedy::CarryFullest => {
@@ -326,7 +331,7 @@ fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
     let mut load = |worker: WorkerId, by: f64| add_load(case.cluster.worker(worker)?, by * share);
     match remedy {
         Remedy::WidenGap(by) => load(source?, by),
-        Remedy::NarrowSpread(by) => load(onlooker?, -by),
+        Remedy::NarrowSpread(by) | Remedy::WidenSpread(by) => load(onlooker?, -by),
         Remedy::RaiseSource(by) => {
             load(source?, by)?;
             load(onlooker?, -by)
@@ -346,6 +351,8 @@ fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
         Remedy::Enlarge(resource, times) => {
             let worker = case.cluster.worker(target)?;
             let capacity = worker.capacity.get(resource)?;
+            let used = worker.used.get(resource).unwrap_or(0.0);
+            is_possible(used, capacity).then_some(())?;
             worker.capacity.set(resource, capacity * (1.0 + (times - 1.0) * share));
             Some(())
         }

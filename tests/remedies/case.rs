@@ -1,10 +1,10 @@
 //! One question to the engine: may this task go to this worker?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::id::Epoch;
-use evenkeel::outcome::{Rejection, Verdict};
-use evenkeel::snapshot::Placement;
+use evenkeel::outcome::{Action, Rejection, Verdict};
+use evenkeel::snapshot::{GroupRule, Placement};
 use evenkeel::state::State;
 use evenkeel::testkit::strategies::Cluster;
 use evenkeel::{Config, Engine, Outcome, TaskId, Timestamp, Worker, WorkerId};
@@ -36,6 +36,8 @@ pub struct Case {
     pub cooldowns: BTreeMap<u64, Cooldown>,
     /// Until when tasks that came back are left alone.
     pub returned: BTreeMap<u64, u64>,
+    /// The least spread since the loads parted; all tasks have moved then.
+    pub moved: Option<f64>,
     /// Up to then an earlier life may have spent budgets, in milliseconds.
     pub blind: Option<u64>,
     pub cluster: Cluster,
@@ -61,7 +63,8 @@ impl Case {
     /// The engine that is asked; none if the settings are impossible.
     pub fn engine(&self) -> Option<Engine> {
         let engine = Engine::new(self.config.clone()).ok()?;
-        if self.cooldowns.is_empty() && self.returned.is_empty() && self.blind.is_none() {
+        let is_blank = self.blind.is_none() && self.moved.is_none();
+        if self.cooldowns.is_empty() && self.returned.is_empty() && is_blank {
             return Some(engine);
         }
         let mut state = serde_json::to_value(engine.state()).unwrap();
@@ -73,6 +76,10 @@ impl Case {
         state["back_offs"] = Value::Object(all.collect());
         if let Some(before) = self.blind {
             state["spending"] = json!({ "blind": { "before": before }, "accounts": [] });
+        }
+        if let Some(least) = self.moved {
+            let tasks: Vec<TaskId> = self.cluster.tasks.iter().map(|task| task.id).collect();
+            (state["moved"], state["least_spread"]) = (json!(tasks), json!(least));
         }
         let state: State = serde_json::from_value(state).unwrap();
         Engine::resume(self.config.clone(), state, Epoch::FIRST).ok()
@@ -114,6 +121,18 @@ impl Case {
         }
     }
 
+    /// Whether a round moves the task to another worker than the one that is asked about.
+    pub fn goes_elsewhere(&self) -> bool {
+        let outcome = match self.door {
+            Door::Tick(_) => self.round(),
+            Door::Consider => None,
+        };
+        let mut begun = outcome.iter().flat_map(Outcome::begun);
+        let elsewhere = |action: Action| action.begins().is_some_and(|(_, to)| to != self.worker);
+        self.worker != ANYWHERE
+            && begun.any(|command| command.task == self.task && elsewhere(command.action))
+    }
+
     /// How many refusals of the task a round names; 0 if the question is asked of no round.
     pub fn refusals(&self) -> usize {
         let outcome = match self.door {
@@ -129,11 +148,26 @@ impl Case {
         self.config.hardware.as_ref().is_some_and(|section| section.upgrade.is_some())
     }
 
-    /// Whether a later moment may be another question: whether its worker is to be emptied by then.
+    /// The task, and those that may move with it.
+    pub fn with(&self) -> BTreeSet<TaskId> {
+        let groups = self.cluster.groups.iter().filter(|group| {
+            let is_whole = matches!(group.rule, GroupRule::Gang | GroupRule::Affinity);
+            is_whole && group.members.contains(&self.task)
+        });
+        groups.flat_map(|group| &group.members).chain([&self.task]).copied().collect()
+    }
+
+    /// Whether a later moment may be another question: whether its worker, or that of a task that moves with it, is to
+    /// be emptied by then.
     pub fn may_be_emptied(&self) -> bool {
-        let task = self.cluster.tasks.iter().find(|task| task.id == self.task);
-        let Some(Placement::On(home)) = task.map(|task| task.placement) else { return false };
-        let mut workers = self.cluster.workers.iter().filter(|worker| worker.id == home);
+        let with = self.with();
+        let tasks = self.cluster.tasks.iter().filter(|task| with.contains(&task.id));
+        let homes = tasks.filter_map(|task| match task.placement {
+            Placement::On(home) => Some(home),
+            _ => None,
+        });
+        let homes: Vec<WorkerId> = homes.collect();
+        let mut workers = self.cluster.workers.iter().filter(|worker| homes.contains(&worker.id));
         let leaves = |it: &Worker| it.available_until.is_some() || !it.maintenance.is_empty();
         self.door == Door::Consider && workers.any(leaves)
     }
@@ -141,9 +175,10 @@ impl Case {
     /// The question in JSON, so that a failure can be looked at.
     pub fn describe(&self) -> String {
         let config = serde_json::to_string(&self.config).unwrap_or_default();
-        let Self { door, cooldowns, returned, cluster, at, task, worker, .. } = self;
+        let Self { door, cooldowns, returned, moved, cluster, at, task, worker, .. } = self;
         format!(
-            "{door:?} {task} -> {worker} at {at}\n{config}\n{cooldowns:?} {returned:?}\n{cluster:?}"
+            "{door:?} {task} -> {worker} at {at}\n{config}\n\
+             {cooldowns:?} {returned:?} {moved:?}\n{cluster:?}"
         )
     }
 }

@@ -34,6 +34,7 @@ pub fn sources() -> Vec<Source> {
         (60, placements().boxed()),
         (2_000, filled_or_relieved().boxed()),
         (2_000, wider().boxed()),
+        (500, moved().boxed()),
         (200, back_again().boxed()),
     ]
 }
@@ -87,6 +88,7 @@ fn round_case(kinds: &'static [&'static str], config: Config, cluster: Cluster) 
         config,
         cooldowns: BTreeMap::new(),
         returned: BTreeMap::new(),
+        moved: None,
         blind: None,
         cluster,
         at: Timestamp::from_secs(100),
@@ -324,6 +326,19 @@ fn wider() -> impl Strategy<Value = Case> {
             let tasks = vec![source * share * 10.0];
             let three = Three { loads: [source, target, onlooker], cores, tasks, either };
             three.case(&["wider spread"])
+        },
+    )
+}
+
+/// Tasks that have moved, and loads that are as far apart as they have been since, or less.
+fn moved() -> impl Strategy<Value = Case> {
+    let loads = (0.6..0.78_f64, 0.25..0.29_f64, 0.75..0.99_f64);
+    (loads, 12.0..24.0_f64, vec(0.5..2.0_f64, 1..3), 0.0..0.15_f64).prop_map(
+        |((source, target, colder), cores, tasks, more)| {
+            let onlooker = target * colder;
+            let loads = [source, target, onlooker];
+            let case = Three { loads, cores, tasks, either: true }.case(&["moved before"]);
+            Case { moved: Some(source - onlooker + more), ..case }
         },
     )
 }

@@ -84,7 +84,8 @@ pub enum BudgetRefusal {
         /// How much slack is missing.
         over: u32,
     },
-    /// A budget counts bytes, and the task does not say how much state it would hand over.
+    /// A budget counts bytes, and the task, or one that would move with it, does not say how much state it would hand
+    /// over.
     UnknownSize,
 }
 
@@ -171,9 +172,9 @@ impl fmt::Display for BudgetRefusal {
                 write!(f, "{tenant} had {had} of {} interruptions", all.saturating_sub(1))?;
                 write!(f, ", with {tasks} of {of} tasks")
             }
-            Self::UnknownSize => {
-                f.write_str("a budget counts bytes, and the size of its state is unknown")
-            }
+            Self::UnknownSize => f.write_str(
+                "a budget counts bytes, and the size of its state, or of a companion's, is unknown",
+            ),
         }
     }
 }

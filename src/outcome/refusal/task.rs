@@ -52,6 +52,14 @@ pub enum TaskRefusal {
         /// When the task may move again.
         until: Timestamp,
     },
+    /// The task has moved before, and the loads have not parted since: to move it again would only put right what the
+    /// first move has left.
+    MovedBefore {
+        /// The spread of the loads, 0 to 1 and above.
+        spread: f64,
+        /// From above this spread on the loads have parted: the least since the first move, and the dead band.
+        least: f64,
+    },
     /// The task was evicted, and the host's scheduler put it back where it was.
     CameBack {
         /// How many times in a row.
@@ -110,6 +118,7 @@ impl TaskRefusal {
             Self::NotBefore { .. } => "not before",
             Self::InFlight { .. } => "in flight",
             Self::CoolingDown { .. } => "cooling down",
+            Self::MovedBefore { .. } => "moved before",
             Self::CameBack { .. } => "came back",
             Self::LongRunning { .. } => "long running",
             Self::NearlyDone { .. } => "nearly done",
@@ -132,6 +141,9 @@ impl TaskRefusal {
             | Self::NotBefore { until }
             | Self::CoolingDown { until }
             | Self::CameBack { until, .. } => Remedy::WaitUntil(until),
+            Self::MovedBefore { spread, least } => {
+                Remedy::WidenSpread(enough(least - spread, [least, spread]))
+            }
             Self::InFlight { migration } => Remedy::LetEnd(migration),
             Self::LongRunning { running, most } => {
                 let [running, most] = [running, most].map(seconds);
@@ -164,6 +176,13 @@ impl fmt::Display for TaskRefusal {
             Self::NotBefore { until } => write!(f, "not before {until}"),
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
             Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
+            Self::MovedBefore { spread, least } => {
+                write!(
+                    f,
+                    "has moved before, and the loads have not parted since: spread {spread:.3}"
+                )?;
+                write!(f, ", not above {least:.3}")
+            }
             Self::CameBack { times, until } => {
                 write!(f, "evicted, and back again ({times} in a row); not before {until}")
             }

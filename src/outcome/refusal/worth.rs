@@ -78,7 +78,8 @@ impl WorthRefusal {
                 let [left, price] = [left, price].map(seconds);
                 let repaid_after = price / gain;
                 if gain > 0.0 && left > 1.0 && repaid_after < seconds(horizon) {
-                    let longer = (repaid_after - left) * times;
+                    // What is left is reckoned in whole nanoseconds too.
+                    let longer = (repaid_after - left + 1e-9) * times;
                     return Remedy::RunLonger(whole_nanos(longer, repaid_after * times));
                 }
                 let needed = price / left;

@@ -167,7 +167,14 @@ impl Ledger {
             way.from = way.from.filter(is_there);
             way.to = way.to.filter(is_there);
             let placement = snapshot.task(way.task).map(|task| task.placement);
-            if way.is_copied && placement == Some(Placement::Orphaned) {
+            let has_no_source = match placement {
+                Some(Placement::Orphaned) => true,
+                Some(Placement::Moving { migration, from, .. }) => {
+                    migration == *id && from.is_none()
+                }
+                _ => false,
+            };
+            if way.is_copied && has_no_source {
                 way.from = None;
             }
             way.is_let_go |= matches!(placement, Some(Placement::Moving { migration, phase, .. })

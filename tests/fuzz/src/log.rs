@@ -1,6 +1,6 @@
 //! An input that is a log: settings, perhaps a saved state, and what happens then.
 
-use evenkeel::engine::{Input, Output};
+use evenkeel::engine::{Input, Output, ResumeError};
 use evenkeel::id::Epoch;
 use evenkeel::state::State;
 use evenkeel::verify;
@@ -90,7 +90,11 @@ pub(crate) fn ends_well(engine: &Engine) -> Result<(), String> {
         .map_err(|error| format!("the state is no JSON: {error}"))?;
     reads_back::<State>("state", engine.state(), &text, true)?;
     let epoch = engine.state().epoch();
-    let again = Engine::resume(engine.config().clone(), engine.state().clone(), epoch);
+    let resume = |epoch| Engine::resume(engine.config().clone(), engine.state().clone(), epoch);
+    let again = resume(epoch).or_else(|refusal| match refusal {
+        ResumeError::NoIdsLeft { .. } => resume(Epoch::new(epoch.raw() + 1)),
+        refusal => Err(refusal),
+    });
     again.map_err(|error| format!("its own state is refused: {error}")).map(|_| ())
 }
 
