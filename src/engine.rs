@@ -30,9 +30,8 @@ pub use look::Look;
 /// The engine is a plain value: it does no I/O and reads no clock. The host drives it and owes it, in
 /// this order:
 ///
-/// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call
-///    [`tick`](Self::tick) less than half of [`Config::check_interval`] after its moment: from an older one, the engine
-///    may conclude that a worker is gone which it has asked to run a task since.
+/// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call [`tick`](Self::tick) with it
+///    before the next one is begun: only the first snapshot after an order may be older than the order.
 /// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is repeated for the same
 ///    worker asks for nothing new, even if it says `Assign` where it said `Place` before, or the other way round.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
@@ -290,6 +289,11 @@ impl Engine {
         }
         if config.thresholds != self.config.thresholds {
             self.state.thresholds = None;
+        }
+        let even =
+            |config: &Config| (config.load, config.thresholds, config.detection, config.stability);
+        if even(&config) != even(&self.config) {
+            self.state.forget_moved();
         }
         let limits = [&self.config, &config].map(|config| config.migration.as_ref());
         self.state.spending.reconfigure(limits, self.state.last.unwrap_or_default());

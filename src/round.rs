@@ -138,18 +138,25 @@ pub(crate) struct Bands {
     pub(crate) even_spread: f64,
     /// A move leaves its target at least this far below the level that its source had.
     pub(crate) dead_band: f64,
-    /// The spread of the measured loads, if it is known.
+    /// The spread of the present loads; `None` if fewer than two are known.
     pub(crate) spread: Option<f64>,
-    /// Whether the loads have parted since moves evened them out last; `None` if they have, or if it is a forecast that
-    /// triggers.
-    pub(crate) unparted: Option<Parting>,
+    /// How far the loads are apart, compared with before; `None` if that is not known.
+    pub(crate) parting: Option<Parting>,
 }
 
 /// How far the loads are apart, and from where on they have parted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Parting {
     pub(crate) spread: f64,
-    pub(crate) least: f64,
+    /// The least spread since the loads parted last, and the dead band.
+    pub(crate) above: f64,
+}
+
+impl Parting {
+    /// Whether the loads have not parted again.
+    pub(crate) fn is_over(self) -> bool {
+        self.spread <= self.above
+    }
 }
 
 impl Bands {

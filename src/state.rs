@@ -13,9 +13,10 @@ mod memory;
 mod migration;
 mod missing;
 mod spending;
+mod target;
 mod track;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -36,10 +37,11 @@ pub use bad_entry::{BadEntry, Entry};
 pub(crate) use check::check;
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
-pub(crate) use memory::{AtRest, Cooldown, EndedMigration, EvictionBackoff, RecentArrival};
-pub(crate) use migration::{Migration, Target, Terms};
+pub(crate) use memory::{AtRest, Cooldown, EndedMigration, EvictionBackoff, RecentArrival, STAYS};
+pub(crate) use migration::{Migration, Terms};
 pub(crate) use missing::Absence;
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
+pub(crate) use target::Target;
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
 /// At most this many records of the system load history are kept: 100, as in the original.
@@ -114,9 +116,9 @@ pub struct State {
     pub(crate) spending: Spending,
     pub(crate) arrivals: Vec<RecentArrival>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
-    /// Tasks that have moved, as long as the loads have not parted since.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) moved: BTreeSet<TaskId>,
+    /// Tasks that have moved, until when they stay, as long as the loads do not part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) moved: BTreeMap<TaskId, Timestamp>,
     /// The least spread of the loads since they parted last; `None` before loads were compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) least_spread: Option<f64>,
@@ -155,7 +157,7 @@ impl State {
             spending: Spending::default(),
             arrivals: Vec::new(),
             cooldowns: BTreeMap::new(),
-            moved: BTreeSet::new(),
+            moved: BTreeMap::new(),
             least_spread: None,
             back_offs: BTreeMap::new(),
             ended: Window::default(),
@@ -178,6 +180,12 @@ impl State {
     /// The moment of the last snapshot; `None` before the first.
     pub const fn last(&self) -> Option<Timestamp> {
         self.last
+    }
+
+    /// The loads are not as they were: tasks that have moved may move again.
+    pub(crate) fn forget_moved(&mut self) {
+        self.moved.clear();
+        self.least_spread = None;
     }
 
     /// Migrations under way.

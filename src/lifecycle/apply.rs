@@ -13,7 +13,7 @@ use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
     AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
-    State,
+    STAYS, State,
 };
 
 use super::course::next;
@@ -220,9 +220,7 @@ impl<'a> Lifecycle<'a> {
         }
         if from.is_some() {
             self.cool_down(task, from, at);
-            if self.config.stability.is_some() && self.state.moved.len() < self.room() {
-                self.state.moved.insert(task);
-            }
+            self.note_moved(task, at);
         }
         if self.state.arrivals.len() < self.room() {
             let (load, freed) = (migration.load().clone(), migration.freed_at_source().cloned());
@@ -230,6 +228,15 @@ impl<'a> Lifecycle<'a> {
             let arrival =
                 RecentArrival { task, from, to, released, running, load, freed_at_source };
             self.state.arrivals.push(arrival);
+        }
+    }
+
+    /// Notes that a task has moved: for a while it stays where it is unless the loads part.
+    fn note_moved(&mut self, task: TaskId, at: Timestamp) {
+        let Some(stability) = &self.config.stability else { return };
+        let until = at.after(stability.cooldown.saturating_mul(STAYS));
+        if self.state.moved.len() < self.room() || self.state.moved.contains_key(&task) {
+            self.state.moved.insert(task, until);
         }
     }
 
@@ -283,8 +290,8 @@ impl<'a> Lifecycle<'a> {
             let others = cooldown.left.into_iter().filter(|(worker, _)| !left.contains(worker));
             known.left.extend(others);
         }
-        if self.state.moved.remove(&was) {
-            self.state.moved.insert(is);
+        if let Some(until) = self.state.moved.remove(&was) {
+            self.state.moved.entry(is).or_insert(until);
         }
         if let Some(back_off) = self.state.back_offs.remove(&was) {
             self.state.back_offs.entry(is).or_insert(back_off);
@@ -310,6 +317,7 @@ impl<'a> Lifecycle<'a> {
             self.state.back_offs.remove(&ended.task);
             self.rename(ended.task, task);
             self.cool_down(task, left, at);
+            self.note_moved(task, at);
         }
     }
 

@@ -54,14 +54,14 @@ mod step;
 #[cfg(test)]
 mod table;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::math::average::Average;
-use crate::model::ids::WorkerId;
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Fate, Reply};
 use crate::snapshot::{self, Phase, Report, Snapshot};
-use crate::state::{Absence, Concurrency, State};
+use crate::state::{Absence, Concurrency, EndedMigration, State};
 
 pub(crate) use apply::{Lifecycle, Settled};
 
@@ -116,6 +116,12 @@ impl Lifecycle<'_> {
             arrival.released = arrival.released.min(snapshot.at());
             arrival.running = arrival.running.min(snapshot.at());
         }
+        let ends: BTreeSet<MigrationId> =
+            self.out.ended.iter().map(|ended| ended.migration).collect();
+        let past = |ended: &mut EndedMigration| {
+            ended.shown_at_rest = ended.shown_at_rest.map(|shown| shown.not_after(snapshot.at()));
+        };
+        self.state.ended.replace_where(|ended| ends.contains(&ended.id), past);
         // A later report or placement in the same snapshot may have settled what an earlier one asked for: such
         // commands are dropped.
         let Self { state, mut out, .. } = self;

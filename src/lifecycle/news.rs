@@ -24,6 +24,12 @@ impl Lifecycle<'_> {
             if let Some(shown) = at_rest(snapshot, task) {
                 migration.set_shown_at_rest(shown);
             }
+            if let Placement::Moving { migration: shown, to, phase: Phase::Assigned, since, .. } =
+                task.placement
+                && (shown, to) == (migration.id(), migration.to())
+            {
+                migration.set_order_shown(since);
+            }
             if task.placement == Placement::Orphaned && snapshot.is_place_known(row) {
                 migration.set_shown_lost(snapshot.at());
             }
@@ -85,9 +91,6 @@ pub(super) fn is_news(
 fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Timestamp) -> bool {
     let (at, since) = (report.at.min(latest), migration.since());
     let again = migration.is_assigned_again();
-    // The copy that was started before may have failed.
-    let asked_before =
-        again || (migration.is_asked_after_its_copy() && !broken!("failure_of_its_copy"));
     let is_inherited = migration.id().epoch() != state.epoch() || broken!("clock_that_is_behind");
     match report.event {
         Told::Failed { .. } | Told::Refused { .. } => {
@@ -95,7 +98,8 @@ fn is_stale(state: &State, migration: &Migration, report: &Report, latest: Times
             // Both may be of a moment to come, by a clock that is ahead.
             let is_told = migration.heard() == Some(report.at) && !broken!("clock_that_is_ahead");
             (before && !broken!("failure_before_the_assignment"))
-                || (asked_before && (at <= since || is_told))
+                || (again && (at <= since || is_told))
+                || (migration.may_be_of_its_copy(report.at) && !broken!("failure_of_its_copy"))
         }
         Told::Running { .. } => again && at < since,
         _ => false,

@@ -34,12 +34,20 @@ impl Lifecycle<'_> {
         }
         let soon = self.config.soon(snapshot.at());
         let passing = partial.then_some(snapshot.at());
+        let (knows, mut begins) = (!self.state.tracks.is_empty(), false);
         for worker in snapshot.workers() {
+            let known = self.state.tracks.get(&worker.id);
+            let took = known.is_some_and(|track| track.stance == Stance::Accept && !track.gone);
+            begins |= worker.stance == Stance::Accept && !took;
             let new = || Track { passing, ..Track::default() };
             let track = self.state.tracks.entry(worker.id).or_insert_with(new);
             (track.stance, track.gone) = (worker.stance, false);
             track.leaving = worker.stance_by(snapshot.at(), soon) != worker.stance;
             track.passing = track.passing.and(passing);
+        }
+        // Another worker takes tasks: that is a change, however far the loads are apart.
+        if knows && begins && !broken!("worker_that_joins_is_news") {
+            self.state.forget_moved();
         }
     }
 
@@ -235,7 +243,11 @@ impl Lifecycle<'_> {
             migration: shown, to, phase: Phase::Assigned, since, ..
         }) if (shown, to) == (migration.id(), migration.to()) && since >= migration.since());
         let shows_the_order = is_asked && !broken!("the_order_is_shown");
-        migration.is_asked_since(self.state.last) && !shows_the_order
+        let mut commands = self.out.commands.iter();
+        let is_of_now = commands.any(|command| {
+            command.migration == migration.id() && command.action.asks() == Some(migration.to())
+        }) && !broken!("order_of_this_round");
+        migration.is_asked_since(self.state.last) && !shows_the_order && !is_of_now
     }
 
     /// The migrations that this snapshot has assigned to a target, because it reported their release.

@@ -159,14 +159,20 @@ pub(super) fn cooldown(round: &Round<'_>, row: TaskRow, purpose: Purpose) -> Ans
     }
 }
 
-/// A task that has moved does not move again to even out what has not changed since, unless its worker is overloaded.
+/// A task that has moved does not move again to even out what has not changed since, unless its worker is overloaded or
+/// a forecast asks for it.
 pub(super) fn moves_once(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
-    let Some(Parting { spread, least }) = round.bands.unparted else { return Ok(()) };
+    let Some(parting) = round.bands.parting.filter(|parting| parting.is_over()) else {
+        return Ok(());
+    };
     let Place::On(worker) = round.ledger.places[row] else { return Ok(()) };
+    let is_foreseen = !round.bands.shift.is_empty();
     let is_overloaded = round.level(worker).is_some_and(|level| level > round.bands.high);
-    let has_moved = round.state.moved.contains(&round.task_id(row));
-    if has_moved && (!is_overloaded || broken!("overloaded_again")) {
-        return Err(TaskRefusal::MovedBefore { spread, least }.into());
+    let until = round.state.moved.get(&round.task_id(row));
+    let has_moved = until.is_some_and(|until| *until > round.view.snapshot.at());
+    if has_moved && !is_foreseen && (!is_overloaded || broken!("overloaded_again")) {
+        let Parting { spread, above } = parting;
+        return Err(TaskRefusal::MovedBefore { spread, parted_above: above }.into());
     }
     Ok(())
 }

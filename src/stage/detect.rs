@@ -22,7 +22,7 @@ pub(crate) struct Detected {
 }
 
 /// Compares the measured loads, and the predicted ones if the measured ones are even. `acting` says whether the last
-/// round moved something to even out the loads, `least` how small their spread was at least since they parted last.
+/// round moved something to even out the loads; `least` is the least spread since the loads parted last.
 pub(crate) fn detect(
     config: &Config,
     (acting, least): (bool, Option<f64>),
@@ -30,24 +30,22 @@ pub(crate) fn detect(
     adapted: &Adapted,
     forecast: Option<&Forecast>,
 ) -> Detected {
-    let mut detected = compared(config, acting, view, adapted, forecast);
+    let (mut detected, spread) = compared(config, acting, view, adapted, forecast);
     let bands = &mut detected.bands;
-    let is_foreseen = !bands.shift.is_empty();
-    bands.unparted =
-        bands.spread.zip(least).filter(|_| !is_foreseen).and_then(|(spread, least)| {
-            let least = least + bands.dead_band;
-            (spread <= least).then_some(Parting { spread, least })
-        });
+    bands.spread = spread;
+    bands.parting =
+        spread.zip(least).map(|(spread, least)| Parting { spread, above: least + bands.dead_band });
     detected
 }
 
+/// What [`detect`] finds, and the spread of the present loads.
 fn compared(
     config: &Config,
     acting: bool,
     view: &View<'_>,
     adapted: &Adapted,
     forecast: Option<&Forecast>,
-) -> Detected {
+) -> (Detected, Option<f64>) {
     let basis = config.detection.basis;
     let present = view.workers.iter().map(|worker| {
         let level = match basis {
@@ -63,20 +61,20 @@ fn compared(
     let judge = Judge { config, acting, view, adapted };
     let Some(found) = judge.extremes(&present, 0.0, needed, Sight::Present) else {
         let bands = judge.bands(None, &present, 0.0, Vec::new());
-        return Detected { balance: Balance::Unknown, bands };
+        return (Detected { balance: Balance::Unknown, bands }, None);
     };
+    let spread = Some(found.spread);
     let is_uneven = judge.uneven(&found);
     if let Some(found) = is_uneven.then_some(found).or_else(|| judge.wide(&found)) {
         let bands = judge.bands(Some(&found), &present, 0.0, Vec::new());
-        return Detected { balance: Balance::Uneven(found), bands };
+        return (Detected { balance: Balance::Uneven(found), bands }, spread);
     }
     let coming = config.prediction.as_ref().zip(forecast);
     if let Some(detected) = coming.and_then(|(section, it)| judge.coming(section, it)) {
-        return detected;
+        return (detected, spread);
     }
-    let mut bands = judge.bands(None, &present, 0.0, Vec::new());
-    bands.spread = Some(found.spread);
-    Detected { balance: Balance::Even { spread: found.spread }, bands }
+    let bands = judge.bands(None, &present, 0.0, Vec::new());
+    (Detected { balance: Balance::Even { spread: found.spread }, bands }, spread)
 }
 
 struct Judge<'a> {
@@ -229,8 +227,8 @@ impl Judge<'_> {
             ceiling,
             even_spread,
             dead_band,
-            spread: found.filter(|it| it.sight == Sight::Present).map(|it| it.spread),
-            unparted: None,
+            spread: None,
+            parting: None,
         }
     }
 }

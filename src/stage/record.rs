@@ -17,13 +17,13 @@ use crate::outcome::{
     Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Missing, Outcome, Purpose, Reason,
     Sight, WorkerLoad,
 };
-use crate::round::{Adapted, Advised, Bands, Fit, Plan, PlannedMove, Survey};
+use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
 use crate::state::{
-    Course, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State, Target, Terms, Track,
-    Transport,
+    Course, EndedMigration, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State,
+    Target, Terms, Track, Transport,
 };
-use crate::view::{self, View};
+use crate::view::{self, View, WorkerView};
 
 /// The results of the earlier stages.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Pass<'a> {
 /// Writes the round into State and returns its outcome.
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { survey, plan, mut commands, .. } = pass;
-    note_spread(state, &survey.bands);
+    note_spread(state, &survey);
     let Survey { view, ledger, adapted, forecast, calibration, balance, fragmentation, .. } =
         survey;
     let (at, mut proposed) = (view.snapshot.at(), Vec::new());
@@ -333,14 +333,21 @@ fn history(
     }
 }
 
-/// Notes how far the loads are apart. Once they have parted, tasks that have moved may move again.
-fn note_spread(state: &mut State, bands: &Bands) {
+/// Notes how far the loads are apart. Once they have parted, tasks that have moved may move again. A snapshot that does
+/// not tell of all workers does not tell that the loads are closer than they were.
+fn note_spread(state: &mut State, survey: &Survey<'_>) {
+    let Survey { view, bands, .. } = survey;
     let Some(spread) = bands.spread else { return };
-    if bands.unparted.is_none() && !broken!("parted_loads_are_news") {
-        state.moved.clear();
-        state.least_spread = None;
+    let has_parted = bands.parting.is_some_and(|parting| !parting.is_over());
+    if has_parted && !broken!("parted_loads_are_news") {
+        state.forget_moved();
     }
-    state.least_spread = Some(state.least_spread.map_or(spread, |least| least.min(spread)));
+    let is_told =
+        |worker: &WorkerView| worker.stance != Stance::Accept || worker.reported.is_some();
+    let tells_all = view.snapshot.is_whole() && view.workers.iter().all(is_told);
+    if tells_all || broken!("gap_in_the_telemetry") {
+        state.least_spread = Some(state.least_spread.map_or(spread, |least| least.min(spread)));
+    }
 }
 
 /// How far back samples are read.
@@ -354,6 +361,18 @@ fn reach(config: &Config) -> Duration {
 fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[Command]) {
     let at = snapshot.at();
     let lag = config.stability.map(|stability| stability.telemetry_lag);
+    // The next snapshot is later than all that has been told, whatever the clocks of the workers say.
+    if !broken!("told_is_past") {
+        for arrival in &mut state.arrivals {
+            arrival.released = arrival.released.min(at);
+            arrival.running = arrival.running.min(at);
+        }
+        let past = |ended: &mut EndedMigration| {
+            ended.shown_at_rest = ended.shown_at_rest.map(|shown| shown.not_after(at));
+        };
+        let is_ahead = |ended: &EndedMigration| ended.shown_at_rest.is_some_and(|it| it.at > at);
+        state.ended.replace_where(is_ahead, past);
+    }
     state.arrivals.retain(|landed| {
         let unseen = |id: WorkerId, event| match (snapshot.worker(id), lag) {
             (Some(worker), Some(lag)) => worker.measured(at) < at.min(event).after(lag),
@@ -374,7 +393,7 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let known =
         |task| !snapshot.is_whole() || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
-    state.moved.retain(|task| known(*task));
+    state.moved.retain(|task, until| *until > at && known(*task));
     state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
     state.forget_absences();

@@ -337,10 +337,9 @@ impl Check {
                 self.need(is_new, Entry::Task(*task), "cooldowns.left", &value, "unique")
             });
         }
-        let spread = 0.0..=f64::MAX;
         state.least_spread = state
             .least_spread
-            .filter(|least| self.number(Entry::State, "least_spread", *least, &spread));
+            .filter(|least| self.number(Entry::State, "least_spread", *least, &LOADS));
         let (most, standing) = (Topic::MOST, state.advised.len());
         if !self.need(standing <= most, Entry::State, "advised", &standing, "at most 32") {
             state.advised.truncate(most);

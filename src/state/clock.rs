@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use super::{Migration, State};
+use super::{Migration, STAYS, State};
 use crate::model::time::Timestamp;
 
 impl State {
@@ -25,6 +25,8 @@ impl State {
             waits.until = waits.until.min(latest);
             waits.left.iter_mut().for_each(|(_, until)| *until = latest.min(*until));
         }
+        let latest = now.after(cooldown.saturating_mul(STAYS));
+        self.moved.values_mut().for_each(|until| *until = latest.min(*until));
         for back_off in self.back_offs.values_mut() {
             let period = back_off.forget.since(back_off.until).unwrap_or_default();
             back_off.until = back_off.until.min(now.after(period));

@@ -42,6 +42,9 @@ pub(crate) struct RecentArrival {
     pub(crate) freed_at_source: Option<Amounts>,
 }
 
+/// For so many cooldowns a task that has moved stays where it is, unless the loads part.
+pub(crate) const STAYS: u32 = 12;
+
 /// A task that is left alone for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cooldown {

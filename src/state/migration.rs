@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::course::{Course, Handoff, Transport};
-use super::{AtRest, Charge};
+use super::{AtRest, Charge, Target};
 use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
@@ -38,17 +38,6 @@ pub(crate) struct Terms {
     /// What the move costs in time; `None` if moves need not repay themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handover: Option<Handover>,
-}
-
-/// Another target for a task that no worker has.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Target {
-    pub(crate) to: WorkerId,
-    pub(crate) device: Option<u16>,
-    pub(crate) alternative: Option<u16>,
-    pub(crate) claim: Amounts,
-    pub(crate) load: Amounts,
-    pub(crate) scorecard: Option<Scorecard>,
 }
 
 /// What the present life of the engine has seen of a migration that an earlier one began.
@@ -87,6 +76,9 @@ pub(crate) struct Migration {
     /// Whether its target was asked to start a copy before it was asked to run the task.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     asked_after_its_copy: bool,
+    /// Since when a snapshot shows that its target carries that order out; `None` if none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order_shown: Option<Timestamp>,
     /// How many releases and assignments were asked for.
     attempts: u32,
     /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
@@ -109,6 +101,7 @@ impl Migration {
             heard: None,
             asked_after: None,
             asked_after_its_copy: false,
+            order_shown: None,
             attempts: 1,
             charge: None,
         }
@@ -147,6 +140,7 @@ impl Migration {
             self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
         self.asked_after_its_copy = copied && matches!(course, Course::Assigned { .. });
+        self.order_shown = None;
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
             (self.terms.to, self.terms.device, self.terms.alternative) = (from, None, None);
@@ -189,6 +183,7 @@ impl Migration {
         self.asked_after = None;
         self.shown_at_rest = self.shown_at_rest.map(|shown| shown.not_after(now));
         self.shown_lost = self.shown_lost.map(|lost| lost.min(now));
+        self.order_shown = self.order_shown.map(|shown| shown.min(now));
         self.course = self.course.released_by(now);
     }
 
@@ -196,6 +191,7 @@ impl Migration {
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
         let Target { to, device, alternative, claim, load, scorecard } = target;
         (self.terms.to, self.terms.device) = (to, device);
+        self.asked_after_its_copy = false;
         if alternative.is_some() || self.terms.alternative.is_some() {
             self.terms.alternative = alternative;
             (self.terms.claim, self.terms.load) = (claim, load);
@@ -426,9 +422,17 @@ impl Migration {
         self.phase() == Phase::Assigned && self.attempts > self.first_assignment()
     }
 
-    /// Whether its target was asked to start a copy, and then, when the source had let go of the task, to run it.
-    pub(crate) const fn is_asked_after_its_copy(&self) -> bool {
-        self.asked_after_its_copy
+    /// Whether its target was asked to start a copy before it was asked to run the task, and what happened at this
+    /// moment may have happened to the copy: no snapshot shows that the later order was carried out by then.
+    pub(crate) fn may_be_of_its_copy(&self, at: Timestamp) -> bool {
+        self.asked_after_its_copy && self.order_shown.is_none_or(|shown| at < shown)
+    }
+
+    /// A snapshot shows that its target has been asked.
+    pub(crate) fn set_order_shown(&mut self, since: Timestamp) {
+        if since > self.since && self.order_shown.is_none() {
+            self.order_shown = Some(since);
+        }
     }
 
     /// The command that the host should be carrying out for the migration now; `None` if there is none.

@@ -100,8 +100,10 @@ impl<'a> Account<'a> {
         let snapshot = self.facts.round.snapshot;
         let mut sums: BTreeMap<ResourceId, f64> = BTreeMap::new();
         for task in snapshot.tasks() {
-            let here = task.placement == Placement::On(worker.id);
             let stay = self.stays[&task.id];
+            // A report may say that it is elsewhere by now.
+            let is_elsewhere = matches!(stay, Stay::On(other) if other != worker.id);
+            let here = task.placement == Placement::On(worker.id) && !is_elsewhere;
             let kept = self.kept.get(&task.id) == Some(&worker.id);
             if !(here || kept || stay.ends().any(|end| end == worker.id)) {
                 continue;
@@ -145,7 +147,17 @@ impl<'a> Account<'a> {
             });
             let coming = coming.chain(returning.iter().copied());
             let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
-            sums.insert(resource, stated + coming);
+            let unstated = snapshot.tasks().iter().filter(|task| {
+                let is_here = self.stays[&task.id] == Stay::On(worker.id);
+                is_here && task.placement != Placement::On(worker.id)
+            });
+            let unstated: f64 = unstated
+                .map(|task| {
+                    let task = run(snapshot, task, self.way_there(task, worker));
+                    claim(&task, worker, resource)
+                })
+                .sum();
+            sums.insert(resource, stated + coming + unstated);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);

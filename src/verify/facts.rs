@@ -195,7 +195,7 @@ impl<'a> Facts<'a> {
         // A report says what has happened since.
         let is_newer = |it: &&RecentArrival| it.task == task.id && it.running > snapshot.at();
         let arrived = landed.iter().rfind(is_newer).map(|it| (it.running, it.to));
-        let home = self.round.after.ended.iter().filter(|ended| ended.task == task.id);
+        let home = self.round.before.ended.iter().filter(|ended| ended.task == task.id);
         let home = home.filter_map(|ended| {
             let shown = ended.shown_at_rest.filter(|shown| shown.at > snapshot.at())?;
             Some((shown.at, shown.on?))
@@ -305,7 +305,14 @@ impl<'a> Facts<'a> {
             landed.released = landed.released.min(snapshot.at());
             landed.running = landed.running.min(snapshot.at());
         }
-        let fresh = after.arrivals.iter().filter(|landed| !all.contains(landed));
+        // After the round nothing that was told is of a moment to come.
+        let past = |landed: &RecentArrival| {
+            let (released, running) = (landed.released, landed.running);
+            let (released, running) = (released.min(snapshot.at()), running.min(snapshot.at()));
+            RecentArrival { released, running, ..landed.clone() }
+        };
+        let known: Vec<RecentArrival> = all.iter().map(past).collect();
+        let fresh = after.arrivals.iter().filter(|landed| !known.contains(landed));
         let fresh: Vec<RecentArrival> = fresh.cloned().collect();
         all.extend(fresh);
         all

@@ -29,14 +29,14 @@ use super::round::Round;
 use super::score::{is_near, members};
 use super::{calendar, groups, overload, unfit};
 use crate::config::{Budget, Mode, Unit};
-use crate::model::ids::TaskId;
+use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{
     BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Purpose, Refused, Rejection,
     TargetRefusal, TaskRefusal, WorthRefusal,
 };
 use crate::snapshot::{FreezeScope, GroupRule, Mobility, Placement, Stance, Task, Worker};
-use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER};
+use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
 
 /// Judges the examples of every refusal, and the refusals of pairs that were scored.
 pub(super) fn truth(round: &Round<'_>) -> Vec<Violation> {
@@ -180,11 +180,11 @@ impl<'a> Court<'a> {
                 let mut known = states.iter().filter_map(|state| state.cooldowns.get(&task.id));
                 until > at && known.any(|cooldown| cooldown.until == until)
             }
-            TaskRefusal::MovedBefore { spread, least } => {
-                let margin = config.stability.map_or(0.0, |section| section.dead_band);
-                let known = before.least_spread.is_some_and(|known| least >= known + margin - 1e-9);
-                let has_moved = states.iter().any(|state| state.moved.contains(&task.id));
-                has_moved && known && spread <= least
+            TaskRefusal::MovedBefore { spread, parted_above } => {
+                let margin = config.stability.map_or(0.0, |section| section.dead_band) - 1e-9;
+                let known = before.least_spread.is_some_and(|least| parted_above >= least + margin);
+                let has_moved = states.iter().any(|state| state.moved.contains_key(&task.id));
+                has_moved && known && spread <= parted_above
             }
             TaskRefusal::CameBack { times, until } => {
                 let mut known = states.iter().filter_map(|state| state.back_offs.get(&task.id));
@@ -205,7 +205,8 @@ impl<'a> Court<'a> {
             }
             TaskRefusal::UnknownPlace { worker } => {
                 let listed = snapshot.worker(worker).is_some();
-                !listed && on.is_none_or(|it| it == worker)
+                let told = || is_told_there(states, at, (task.id, worker));
+                !listed && (on.is_none_or(|it| it == worker) || told())
             }
             TaskRefusal::DoubtfulSource { worker } => {
                 let here = from.is_some_and(|from| from.id == worker);
@@ -381,4 +382,10 @@ impl<'a> Court<'a> {
             WorthRefusal::UnknownTransfer => round.config.transfer.is_some(),
         }
     }
+}
+
+/// Whether a report says that the task is there, later than the snapshot.
+fn is_told_there(states: [&State; 2], at: Timestamp, (task, worker): (TaskId, WorkerId)) -> bool {
+    let mut arrivals = states.into_iter().flat_map(|state| &state.arrivals);
+    arrivals.any(|it| it.running >= at && (it.task, it.to) == (task, worker))
 }

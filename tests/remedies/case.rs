@@ -78,7 +78,8 @@ impl Case {
             state["spending"] = json!({ "blind": { "before": before }, "accounts": [] });
         }
         if let Some(least) = self.moved {
-            let tasks: Vec<TaskId> = self.cluster.tasks.iter().map(|task| task.id).collect();
+            let tasks = self.cluster.tasks.iter().map(|task| (task.id.raw().to_string(), 500_000));
+            let tasks: BTreeMap<String, u64> = tasks.collect();
             (state["moved"], state["least_spread"]) = (json!(tasks), json!(least));
         }
         let state: State = serde_json::from_value(state).unwrap();

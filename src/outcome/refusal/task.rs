@@ -52,13 +52,14 @@ pub enum TaskRefusal {
         /// When the task may move again.
         until: Timestamp,
     },
-    /// The task has moved before, and the loads have not parted since: to move it again would only put right what the
-    /// first move has left.
+    /// The task has moved already, and the loads have not parted since: to move it again would only put right what the
+    /// first move has left. This holds for twelve cooldowns ([`Stability`](crate::config::Stability)).
     MovedBefore {
-        /// The spread of the loads, 0 to 1 and above.
+        /// The spread of the loads: the highest less the lowest.
         spread: f64,
-        /// From above this spread on the loads have parted: the least since the first move, and the dead band.
-        least: f64,
+        /// The loads have parted when their spread is above this one: the least since they parted last, and the dead
+        /// band.
+        parted_above: f64,
     },
     /// The task was evicted, and the host's scheduler put it back where it was.
     CameBack {
@@ -141,8 +142,8 @@ impl TaskRefusal {
             | Self::NotBefore { until }
             | Self::CoolingDown { until }
             | Self::CameBack { until, .. } => Remedy::WaitUntil(until),
-            Self::MovedBefore { spread, least } => {
-                Remedy::WidenSpread(enough(least - spread, [least, spread]))
+            Self::MovedBefore { spread, parted_above } => {
+                Remedy::WidenSpread(enough(parted_above - spread, [parted_above, spread]))
             }
             Self::InFlight { migration } => Remedy::LetEnd(migration),
             Self::LongRunning { running, most } => {
@@ -176,12 +177,9 @@ impl fmt::Display for TaskRefusal {
             Self::NotBefore { until } => write!(f, "not before {until}"),
             Self::InFlight { migration } => write!(f, "in flight as {migration}"),
             Self::CoolingDown { until } => write!(f, "cooling down until {until}"),
-            Self::MovedBefore { spread, least } => {
-                write!(
-                    f,
-                    "has moved before, and the loads have not parted since: spread {spread:.3}"
-                )?;
-                write!(f, ", not above {least:.3}")
+            Self::MovedBefore { spread, parted_above } => {
+                f.write_str("has moved before, and the loads have not parted since")?;
+                write!(f, ": spread {spread:.3}, not above {parted_above:.3}")
             }
             Self::CameBack { times, until } => {
                 write!(f, "evicted, and back again ({times} in a row); not before {until}")

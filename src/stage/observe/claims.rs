@@ -26,11 +26,19 @@ pub(super) fn claims(
 ) {
     let mut moved = under_way.iter().filter(|own| own.task.is_some()).peekable();
     let mut scratch = Footprint::default();
+    let mut unstated = Vec::new();
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let variants = variants.get(&row);
         let as_here = variants.map_or(task, Variants::current);
         let own = moved.next_if(|own| own.task == Some(row));
         let migration = own.map(|own| own.migration);
+        if let (None, Place::On(worker)) = (own, ledger.places[row])
+            && task.placement != Placement::On(snapshot.workers()[worker.position()].id)
+            && !broken!("room_of_what_has_arrived_unshown")
+        {
+            ledger.footprint_into(as_here, workers[worker].kinds, &mut scratch);
+            unstated.push((worker, scratch.claim.clone()));
+        }
         let Rooms { stopping, here, arriving } = Rooms::of(snapshot, task, ledger.places[row]);
         if let Some(worker) = stopping {
             let kinds = workers[worker].kinds;
@@ -62,7 +70,7 @@ pub(super) fn claims(
     for own in under_way.iter().filter(|own| own.task.is_none()) {
         claim_of_unlisted(ledger, own);
     }
-    stated_claims(ledger, snapshot, under_way);
+    stated_claims(ledger, snapshot, under_way, &unstated);
 }
 
 /// The workers on which a task needs room.
@@ -145,12 +153,24 @@ fn claim_where_it_arrives(
     }
 }
 
+/// What a task claims of a worker that it has reached, as a report says, later than the snapshot.
+type Unstated = (WorkerRow, Vec<Option<f64>>);
+
 /// For a worker that states what it has reserved, its statement counts, and the claims on their way there.
-fn stated_claims(ledger: &mut Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) {
+fn stated_claims(
+    ledger: &mut Ledger,
+    snapshot: &Snapshot,
+    under_way: &[UnderWay<'_>],
+    unstated: &[Unstated],
+) {
     if snapshot.workers().iter().all(|worker| worker.reserved.is_empty()) {
         return;
     }
-    let coming = arriving(ledger, snapshot, under_way);
+    let mut coming = arriving(ledger, snapshot, under_way);
+    for (worker, claims) in unstated {
+        let row = worker.position() * ledger.columns.len();
+        coming[row..].iter_mut().zip(claims).for_each(|(sum, claim)| *sum += claim.unwrap_or(0.0));
+    }
     let rows = WorkerRow::first(snapshot.workers().len()).zip(snapshot.workers());
     for ((row, worker), coming) in rows.zip(coming.chunks(ledger.columns.len().max(1))) {
         for (column, arriving) in coming.iter().enumerate() {
