@@ -14,8 +14,10 @@ use crate::model::time::as_seconds;
 #[non_exhaustive]
 pub struct Stability {
     /// How long a moved task stays and does not return to where it came from, in seconds: 300. A
-    /// larger value moves each task less often; at 0 tasks may move every round. The trap: it must
-    /// cover [`telemetry_lag`](Self::telemetry_lag).
+    /// larger value moves each task less often; at 0 tasks may move every round. For twelve times as
+    /// long the task is not moved again for evenness alone, unless the loads part
+    /// ([`MovedBefore`](crate::outcome::TaskRefusal::MovedBefore)). The trap: it must cover
+    /// [`telemetry_lag`](Self::telemetry_lag).
     #[serde(with = "as_seconds")]
     pub cooldown: Duration,
     /// How much lower the target's load after the move must be than the source's load before it, from 0

@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     were_gone: BTreeSet<WorkerId>,
     /// How long a worker is missing before it is gone.
     grace: Option<Grace>,
+    /// Since when each task that has arrived runs there: a snapshot of before shows it elsewhere.
+    arrived: BTreeMap<TaskId, (Timestamp, WorkerId)>,
     /// The workers that this life of the engine has been shown, with how long each has been missing since.
     shown: BTreeMap<WorkerId, Option<Absence>>,
 }
@@ -70,6 +72,7 @@ impl Ledger {
     /// The engine goes on from an earlier state: snapshots have to say what is under way.
     pub(super) fn forget(&mut self) {
         self.under_way.clear();
+        self.arrived.clear();
         self.ended.clear();
         self.shown.clear();
     }
@@ -140,6 +143,9 @@ impl Ledger {
         match report.event {
             Event::Failed { .. } | Event::Refused { .. } => way.to = None,
             Event::Released { .. } => way.is_let_go = true,
+            Event::Running { .. } => {
+                self.arrived.extend(way.to.map(|to| (way.task, (report.at, to))));
+            }
             _ => {}
         }
     }
@@ -223,6 +229,8 @@ impl Ledger {
                 Placement::Moving { from, to, .. } => from.into_iter().chain([to]).collect(),
                 _ => Vec::new(),
             };
+            let arrived = self.arrived.get(&task.id).filter(|(since, _)| *since > snapshot.at());
+            let workers = arrived.map_or(workers, |(_, worker)| Vec::from([*worker]));
             places.insert(task.id, workers);
         }
         for way in self.under_way.values() {
