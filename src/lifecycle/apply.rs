@@ -12,8 +12,8 @@ use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
-    AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
-    STAYS, State,
+    AtRest, Cooldown, Course, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration,
+    RecentArrival, STAYS, State,
 };
 
 use super::course::next;
@@ -75,6 +75,11 @@ impl<'a> Lifecycle<'a> {
         }
         if matches!(next, Next::End { .. }) {
             self.remember_orders(id, told);
+            let is_copy = matches!(before.course(), Course::Stopping { .. });
+            if is_copy && event == Event::Released && !broken!("copy_that_never_ran") {
+                let trust = |ended: &mut EndedMigration| ended.is_copy_trusted = true;
+                self.state.ended.replace_where(|ended| ended.id == id, trust);
+            }
             let is_home = before.is_returning() && event == Event::Running;
             if is_home && !broken!("home_by_its_own_word") {
                 let home = Some(AtRest { at, on: Some(before.to()) });
@@ -339,6 +344,7 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         task: migration.task(),
         at,
         is_settled: arrived || fate == Fate::Finished,
+        is_copy_trusted: false,
         last_orders: Vec::new(),
         given: at,
         last_requeue: None,
