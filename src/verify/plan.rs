@@ -22,7 +22,7 @@ use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Cause, Purpose};
+use crate::outcome::{Action, Cause, Purpose, Reason};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -445,11 +445,18 @@ fn spread(account: &Account<'_>) -> Option<f64> {
 }
 
 /// Promise 5, as far as one round shows it: no task is moved to even out loads while it cools down, and none
-/// returns to a worker it left within the cooldown.
+/// returns to a worker it left within the cooldown; and none that has moved does so again merely for evenness while the
+/// loads have not parted.
 pub(super) fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
     let at = round.snapshot.at();
     walk(round, Promise::NoPingPong, |_, step, _, findings| {
         let command = step.command;
+        let stays = round.after.moved.get(&step.task.id).is_some_and(|until| *until > at);
+        let evens =
+            matches!(command.reason(), Some(Reason::Spread { .. } | Reason::Underload { .. }));
+        findings.need(!(stays && evens), || {
+            format!("{command}: it has moved, and the loads have not parted since")
+        });
         let cooldown = round.after.cooldowns.get(&step.task.id).filter(|it| it.until > at);
         let Some(cooldown) = cooldown else { return };
         findings.need(!step.is_chosen(), || {
