@@ -22,7 +22,7 @@ use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Cause, Purpose, Reason};
+use crate::outcome::{Action, Balance, Cause, Purpose, Reason, Sight};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -445,13 +445,17 @@ fn spread(account: &Account<'_>) -> Option<f64> {
 }
 
 /// Promise 5, as far as one round shows it: no task is moved to even out loads while it cools down, and none
-/// returns to a worker it left within the cooldown; and none that has moved does so again merely for evenness while the
-/// loads have not parted.
+/// returns to a worker it left within the cooldown; and none that has moved does so again merely for the evenness of
+/// the present loads while it is known that they have not parted.
 pub(super) fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
     let at = round.snapshot.at();
+    let is_present = matches!(&round.outcome.balance,
+        Balance::Uneven(found) if found.sight == Sight::Present);
+    let is_known = is_present && round.before.least_spread.is_some();
     walk(round, Promise::NoPingPong, |_, step, _, findings| {
         let command = step.command;
-        let stays = round.after.moved.get(&step.task.id).is_some_and(|until| *until > at);
+        let has_moved = round.after.moved.get(&step.task.id).is_some_and(|until| *until > at);
+        let stays = is_known && has_moved;
         let evens =
             matches!(command.reason(), Some(Reason::Spread { .. } | Reason::Underload { .. }));
         findings.need(!(stays && evens), || {

@@ -27,5 +27,5 @@ mod target;
 
 pub use dice::Dice;
 pub use drive::{Drive, Finding, Found, corpus, drive};
-pub use operations::write_corpus;
+pub use operations::{retell, write_corpus};
 pub use target::{Ran, Target, execute};

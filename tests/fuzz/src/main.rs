@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fuzz::{Drive, Found, Target, drive, execute, write_corpus};
+use fuzz::{Drive, Found, Target, drive, execute, retell, write_corpus};
 
 #[derive(Parser)]
 struct Arguments {
@@ -25,6 +25,9 @@ struct Arguments {
     /// Plays this file once, and nothing else.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// With `--replay`: prints what the bytes of `operations` chose, and what the engine answered.
+    #[arg(long, requires = "replay")]
+    story: bool,
     /// Writes the logs of the corpus anew, and nothing else.
     #[arg(long)]
     write_corpus: bool,
@@ -42,6 +45,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     if let Some(file) = &arguments.replay {
         let input = std::fs::read(file)?;
+        if arguments.story {
+            print!("{}", retell(&input));
+        }
         for target in targets {
             match execute(target, &input) {
                 Ok(ran) => println!("{target}: {} inputs, no finding", ran.inputs),

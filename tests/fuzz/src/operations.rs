@@ -15,6 +15,7 @@ use evenkeel::{
     Action, Command, Config, Engine, Event, Report, ResourceId, Snapshot, Task, TaskId, Timestamp,
     Worker, WorkerId,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use crate::dice::Dice;
@@ -38,6 +39,8 @@ struct Play {
     saves: Vec<State>,
     /// Every input, if somebody wants to keep them.
     log: Option<Vec<Input>>,
+    /// What happened, if somebody wants to read it.
+    story: Option<String>,
     is_honest: bool,
     /// How long all inputs would be as JSON.
     bytes: usize,
@@ -49,13 +52,28 @@ struct Play {
 ///
 /// The sentence of a finding.
 pub(crate) fn play(bytes: &[u8]) -> Result<Ran, String> {
-    let mut play = Play::new(Dice::of(bytes), false)?;
+    run(&mut Play::new(Dice::of(bytes), false)?)
+}
+
+fn run(play: &mut Play) -> Result<Ran, String> {
     let count = FEWEST + play.dice.below(30);
     for _ in 0..count {
         play.one()?;
     }
     ends_well(&play.engine)?;
     Ok(Ran { inputs: count, bytes: play.bytes })
+}
+
+/// What the engine is given and what it answers, one line each as JSON, up to the finding if there is one.
+pub fn retell(bytes: &[u8]) -> String {
+    let mut play = match Play::new(Dice::of(bytes), false) {
+        Ok(play) => play,
+        Err(says) => return says,
+    };
+    play.story = Some(String::new());
+    let end = run(&mut play).err().unwrap_or_else(|| String::from("no finding"));
+    play.tell("finding", &end);
+    play.story.unwrap_or_default()
 }
 
 impl Play {
@@ -80,6 +98,7 @@ impl Play {
             reports: Vec::new(),
             saves: Vec::new(),
             log: None,
+            story: None,
             is_honest,
             bytes: 0,
         })
@@ -115,7 +134,10 @@ impl Play {
     fn give(&mut self, input: Input) -> Result<(), String> {
         self.saves.push(self.engine.state().clone());
         self.bytes += serde_json::to_string(&input).map_or(0, |text| text.len());
-        let commands = match step(&mut self.engine, &input, true)? {
+        self.tell("given", &input);
+        let output = step(&mut self.engine, &input, true)?;
+        self.tell("answer", &output);
+        let commands = match output {
             Output::Outcome(outcome) => outcome.commands,
             Output::Reply(reply) => reply.commands,
             Output::Stale(stale) => stale.commands,
@@ -126,6 +148,11 @@ impl Play {
             log.push(input);
         }
         Ok(())
+    }
+
+    fn tell(&mut self, what: &str, value: &impl Serialize) {
+        let Some(story) = &mut self.story else { return };
+        story.push_str(&format!("{what} {}\n", json!(value)));
     }
 
     /// The command is on its way, and its task is shown so.
@@ -256,6 +283,7 @@ impl Play {
         let read = serde_json::from_str::<State>(&text)
             .map_err(|error| format!("the state cannot be read back: {error}"))?;
         let config = self.engine.config().clone();
+        self.tell("resumed", &state);
         self.engine = Engine::resume(config, read, epoch)
             .map_err(|error| format!("its own state is refused: {error}"))?;
         Ok(())
