@@ -401,7 +401,11 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
 /// was not. A target that has been told, or runs the copy, keeps it though it accepts no more tasks: it may have
 /// started it.
 fn source_lost(unfit: Cause, asks: bool, facts: &Facts) -> Step {
+    // A later life may never have seen the target that the host shows.
+    let is_unseen =
+        matches!(unfit, Cause::TargetGone { .. }) && !broken!("target_that_no_snapshot_has_shown");
     let is_lost = match facts.target {
+        Target::Open if is_unseen => true,
         Target::Gone => !broken!("gone_target_of_an_overlap"),
         Target::Closed => broken!("closed_target_of_an_overlap"),
         Target::Open => false,

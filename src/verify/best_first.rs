@@ -12,7 +12,7 @@ use super::calendar::{departure, is_leaving};
 use super::facts::{Facts, Step};
 use super::footprint::{added_use, asked, run_now};
 use super::promise::{Findings, Promise, Violation};
-use super::records::capacity;
+use super::records::{capacity, is_sound_worker};
 use super::round::Round;
 use super::score::members;
 use crate::config::{BenefitRule, Mode};
@@ -56,7 +56,7 @@ pub(super) fn best_first(round: &Round<'_>) -> Vec<Violation> {
         let worths = worth(first).zip(worth(second)).filter(|_| is_scored);
         let level = |step: &Step<'_>| {
             let from = step.from.and_then(|from| round.snapshot.worker(from))?;
-            account.as_ref()?.level(from)
+            account.as_ref()?.level(from).filter(|_| is_sound_worker(round.snapshot, from.id))
         };
         // Without scores the hottest source gives first, and its largest task.
         let levels = level(first).zip(level(second));

@@ -200,7 +200,9 @@ impl<'a> Facts<'a> {
             let shown = ended.shown_at_rest.filter(|shown| shown.at > snapshot.at())?;
             Some((shown.at, shown.on?))
         });
-        let told = home.chain(arrived).max().map(|(_, worker)| worker);
+        // A later life takes what it was told to be past when its first snapshot comes.
+        let told = home.chain(arrived).filter(|_| self.round.before.last.is_some());
+        let told = told.max().map(|(_, worker)| worker);
         let told = told.filter(|worker| is_live(snapshot, *worker));
         match (task.placement, told) {
             (Placement::Moving { from, to, .. }, _) => Stay::Between(from, to),

@@ -102,7 +102,7 @@ fn of_worker(
     // Sums over each part: an own mean for each, one slope for all.
     let mut parts: Vec<Vec<(f64, f64)>> = Vec::new();
     for sample in known.copied().chain([last]) {
-        if parts.is_empty() || begins_part(after, &sample) {
+        if parts.is_empty() || begins_part(before, after, &sample) {
             parts.push(Vec::new());
         }
         let ago = now.since(sample.at).unwrap_or_default().as_secs_f64();
@@ -141,11 +141,13 @@ fn of_worker(
     Some(WorkerForecast { worker: worker.id, load, low, high, confidence })
 }
 
-/// Whether a move of the engine lies between a sample and the one before.
-fn begins_part(track: &Track, sample: &Sample) -> bool {
-    match track.samples.iter().find(|kept| kept.at == sample.at) {
-        Some(kept) => kept.segment_start,
-        None => track.level_shift.is_some_and(|(from, _)| sample.at >= from),
+/// Whether a move of the engine lies between a sample and the one before. What the round forgets it has read.
+fn begins_part(before: &Track, after: &Track, sample: &Sample) -> bool {
+    let kept = |track: &Track| track.samples.iter().find(|kept| kept.at == sample.at).copied();
+    match (kept(after), kept(before)) {
+        (Some(kept), _) => kept.segment_start,
+        (None, Some(kept)) if kept.segment_start => true,
+        (None, _) => after.level_shift.is_some_and(|(from, _)| sample.at >= from),
     }
 }
 

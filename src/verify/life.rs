@@ -23,8 +23,8 @@ pub(super) struct Life {
 
 impl Life {
     /// A migration of an earlier life of the engine.
-    pub(super) const fn adopted(task: TaskId, released: bool) -> Self {
-        let (from, to, told, copy) = (None, None, None, None);
+    pub(super) const fn adopted(task: TaskId, from: Option<WorkerId>, released: bool) -> Self {
+        let (to, told, copy) = (None, None, None);
         Self { task, from, to, released, told, evicted: false, copy }
     }
 

@@ -27,13 +27,14 @@ pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, purpose: Pu
     let record = Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);
     bad.all(|bad| {
-        let figure = match bad.field.split_once('.') {
-            Some((amounts, _)) => matches!(amounts, "capacity" | "reserved" | "used"),
-            None => matches!(
-                bad.field.as_str(),
-                "temperature_celsius" | "power_watts" | "bandwidth_bytes_per_second"
-            ),
-        };
+        let field = bad.field.as_str();
+        let first = field.split('.').next().unwrap_or(field);
+        let is_amount = matches!(first, "capacity" | "reserved" | "used");
+        let is_other =
+            matches!(field, "temperature_celsius" | "power_watts" | "bandwidth_bytes_per_second");
+        // Lists that are too long.
+        let is_list = matches!(field, "labels" | "domains" | "devices");
+        let figure = is_amount || is_other || is_list;
         matches!(purpose, Purpose::Evacuate | Purpose::FollowGang) && figure
     })
 }

@@ -386,6 +386,10 @@ impl<'a> Court<'a> {
 
 /// Whether a report says that the task is there, later than the snapshot.
 fn is_told_there(states: [&State; 2], at: Timestamp, (task, worker): (TaskId, WorkerId)) -> bool {
-    let mut arrivals = states.into_iter().flat_map(|state| &state.arrivals);
-    arrivals.any(|it| it.running >= at && (it.task, it.to) == (task, worker))
+    let arrivals = states.into_iter().flat_map(|state| &state.arrivals);
+    let arrivals = arrivals.map(|it| (it.task, it.running, Some(it.to)));
+    let ended = states.into_iter().flat_map(|state| state.ended.iter());
+    let home = ended.filter_map(|it| it.shown_at_rest.map(|shown| (it.task, shown.at, shown.on)));
+    let mut told = arrivals.chain(home).filter(|(_, since, _)| *since >= at);
+    told.any(|(it, _, on)| (it, on) == (task, Some(worker)))
 }

@@ -71,7 +71,9 @@ pub(super) fn scores(round: &Round<'_>) -> Vec<Violation> {
         }
         let now = if follows { &account } else { &begun };
         let scorer = Scorer { account: now, ..Scorer::new(section, &begun, &together) };
-        if let (Some(said), Some(set)) = (&step.scorecard, sets.get(&step.task.id)) {
+        let is_judged = is_told || !follows;
+        let card = step.scorecard.as_ref().filter(|_| is_judged);
+        if let (Some(said), Some(set)) = (card, sets.get(&step.task.id)) {
             scorer.judge(set, said, step.command, &mut findings);
         }
         taken.push(step);

@@ -77,8 +77,8 @@ struct Shown {
     gone: BTreeSet<WorkerId>,
     /// The present id and worker of diverted tasks, by migration.
     diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
-    /// The migrations that records show under way, by task.
-    moving: BTreeMap<TaskId, (MigrationId, Phase)>,
+    /// The migrations that records show under way, and their sources, by task.
+    moving: BTreeMap<TaskId, (MigrationId, Phase, Option<WorkerId>)>,
     /// Tasks that may run twice at once.
     overlapping: BTreeSet<TaskId>,
 }
@@ -244,7 +244,12 @@ impl Watch {
         };
         let told = self.open.values().filter_map(|life| life.told);
         let sources = self.open.values().filter_map(|life| life.from);
-        shown.gone = told.chain(sources).filter(|worker| gone(*worker)).collect();
+        // Sources of migrations that this life has yet to take over.
+        let moves = snapshot.tasks().iter().filter_map(|task| match task.placement {
+            Placement::Moving { from, .. } => from,
+            _ => None,
+        });
+        shown.gone = told.chain(sources).chain(moves).filter(|worker| gone(*worker)).collect();
         for task in snapshot.tasks() {
             if task.overlaps {
                 shown.overlapping.insert(task.id);
@@ -261,8 +266,8 @@ impl Watch {
                 Placement::Orphaned => {
                     shown.orphaned.insert(task.id);
                 }
-                Placement::Moving { migration, phase, .. } => {
-                    shown.moving.insert(task.id, (migration, phase));
+                Placement::Moving { migration, phase, from, .. } => {
+                    shown.moving.insert(task.id, (migration, phase, from));
                     if phase != Phase::Releasing {
                         self.let_go.insert(migration);
                     }
@@ -330,7 +335,10 @@ impl Watch {
 
     /// Whether all that is known of a migration of an earlier life is that its source has yet to let go.
     fn is_leaving(&self, shown: &Shown, task: TaskId, id: MigrationId) -> bool {
-        shown.moving.get(&task) == Some(&(id, Phase::Releasing)) && !self.let_go.contains(&id)
+        let moving = shown.moving.get(&task);
+        let releases =
+            moving.is_some_and(|(shown, phase, _)| (*shown, *phase) == (id, Phase::Releasing));
+        releases && !self.let_go.contains(&id)
     }
 
     fn is_moving(&self, task: TaskId) -> bool {
@@ -386,7 +394,7 @@ impl Watch {
         if let Some(past) = self.over.get(&id) {
             let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
             // What is shown under way, by this migration or an earlier one, has yet to be told what it was told last.
-            let under_way = shown.moving.get(&command.task).is_some_and(|(shown, _)| *shown <= id);
+            let under_way = shown.moving.get(&command.task).is_some_and(|(shown, ..)| *shown <= id);
             let last = matches!(
                 command.action,
                 Action::Requeue | Action::Abort { .. } | Action::Stop { .. }
@@ -396,7 +404,9 @@ impl Watch {
             });
             return;
         }
-        let adopted = Life::adopted(command.task, !self.is_leaving(shown, command.task, id));
+        let released = !self.is_leaving(shown, command.task, id);
+        let from = shown.moving.get(&command.task).filter(|(shown, ..)| *shown == id);
+        let adopted = Life::adopted(command.task, from.and_then(|(.., from)| *from), released);
         let life = self.open.entry(id).or_insert(adopted);
         findings.need(life.task == command.task, || format!("{command}: it was {}", life.task));
         let to = match command.action {
