@@ -195,6 +195,8 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         Answer::No(other) if price(no) != price(&other) => return Ok(false),
         // A rule that this one hid sends the task to another target, whose turn comes when the room is taken.
         Answer::No(_) if lifted.refusals() > case.refusals() => return Ok(false),
+        // What is on its way there is no longer called off, and takes the room.
+        Answer::No(_) if lifted.goes_on_with() > case.goes_on_with() => return Ok(false),
         answer => return Err(wrong("not lifted", answer, &lifted)),
     }
     if !has_half(no) {

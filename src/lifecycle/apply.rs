@@ -12,8 +12,8 @@ use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
-    AtRest, Cooldown, Course, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration,
-    RecentArrival, STAYS, State,
+    AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
+    STAYS, State,
 };
 
 use super::course::next;
@@ -49,7 +49,7 @@ impl<'a> Lifecycle<'a> {
         if super::name::is_broken(migration.course(), event, migration.to()) {
             return false;
         }
-        let facts = Facts::of(self.state, migration, at);
+        let facts = Facts::of(self.state, migration, at).with(event);
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {
             return false;
@@ -75,8 +75,8 @@ impl<'a> Lifecycle<'a> {
         }
         if matches!(next, Next::End { .. }) {
             self.remember_orders(id, told);
-            let is_copy = matches!(before.course(), Course::Stopping { .. });
-            if is_copy && event == Event::Released && !broken!("copy_that_never_ran") {
+            let is_trusted = facts.is_copy_assumed && event == Event::Released;
+            if is_trusted && !broken!("copy_that_never_ran") {
                 let trust = |ended: &mut EndedMigration| ended.is_copy_trusted = true;
                 self.state.ended.replace_where(|ended| ended.id == id, trust);
             }

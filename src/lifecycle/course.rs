@@ -209,6 +209,15 @@ fn shown_elsewhere(course: Course, worker: WorkerId, facts: &Facts) -> Step {
 fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
     match (course, phase) {
         (Copying { .. }, Phase::Releasing) => running(course, facts),
+        // A task whose copy runs is not shown so. If one runs all the same, its target answers so.
+        (Stopping { from }, Phase::Released)
+            if facts.is_copy_assumed
+                && facts.target != Target::Gone
+                && !broken!("copy_that_no_target_was_asked_for") =>
+        {
+            let released = Some(facts.at);
+            enter(Assigned { from, released }).and(NoteMove(from)).and(Order)
+        }
         (Copying { .. } | Stopping { .. }, Phase::Released)
         | (Releasing { .. } | Leaving { .. }, Phase::Released | Phase::Assigned) => {
             released(course, facts)
@@ -401,11 +410,7 @@ fn keep(fate: Fate, from: WorkerId, cause: Cause, facts: &Facts) -> Step {
 /// was not. A target that has been told, or runs the copy, keeps it though it accepts no more tasks: it may have
 /// started it.
 fn source_lost(unfit: Cause, asks: bool, facts: &Facts) -> Step {
-    // A later life may never have seen the target that the host shows.
-    let is_unseen =
-        matches!(unfit, Cause::TargetGone { .. }) && !broken!("target_that_no_snapshot_has_shown");
     let is_lost = match facts.target {
-        Target::Open if is_unseen => true,
         Target::Gone => !broken!("gone_target_of_an_overlap"),
         Target::Closed => broken!("closed_target_of_an_overlap"),
         Target::Open => false,

@@ -152,6 +152,9 @@ pub(super) struct Facts {
     /// Whether an earlier life of the engine began the migration: this one may have missed that the
     /// source released the task.
     pub(super) is_inherited: bool,
+    /// Whether nobody has said that the copy runs: an earlier life began the migration, and the host shows that the
+    /// source stops the task.
+    pub(super) is_copy_assumed: bool,
 }
 
 impl Facts {
@@ -184,6 +187,19 @@ impl Facts {
             },
             is_exhausted: migration.attempts() >= ATTEMPTS,
             is_inherited: migration.id().epoch() != state.epoch(),
+            is_copy_assumed: migration.is_copy_assumed(),
+        }
+    }
+
+    /// The same facts, as a snapshot tells of the target: a later life may never have seen it.
+    pub(super) fn with(self, event: Event) -> Self {
+        match event {
+            Event::SourceGone { unfit: Cause::TargetGone { .. }, .. }
+                if !broken!("target_that_no_snapshot_has_shown") =>
+            {
+                Self { target: Target::Gone, ..self }
+            }
+            _ => self,
         }
     }
 }

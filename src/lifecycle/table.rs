@@ -174,7 +174,15 @@ the engine does not know whether the source has released the task; `called off`)
             ("of an earlier life", |facts| Facts { is_inherited: true, ..facts }),
         ]
         .into();
-        [exhausted, inherited, target, source].into()
+        let assumed: Question = [
+            (
+                "copy known to run",
+                (|facts| Facts { is_copy_assumed: false, ..facts }) as fn(Facts) -> Facts,
+            ),
+            ("copy taken to run", |facts| Facts { is_copy_assumed: true, ..facts }),
+        ]
+        .into();
+        [exhausted, inherited, assumed, target, source].into()
     }
 
     /// Conditions, and what follows from an event under each.
@@ -266,6 +274,7 @@ the engine does not know whether the source has released the task; `called off`)
             source: Source::Closed,
             is_exhausted: false,
             is_inherited: false,
+            is_copy_assumed: false,
         };
         let answers = answers(facts, &questions(), &|facts| next(course, event, &facts));
         let changes = |step: &Step| step.next != Next::Stay || !step.effects.is_empty();

@@ -316,6 +316,12 @@ impl Migration {
         self.inherited.is_some()
     }
 
+    /// Whether a copy of the task is taken to run, and nobody has said so: this life knows only what the host shows.
+    pub(crate) fn is_copy_assumed(&self) -> bool {
+        let is_taken_over = self.reason() == Reason::TakenOver;
+        is_taken_over && matches!(self.course, Course::Stopping { .. }) && self.heard.is_none()
+    }
+
     /// Whether the state is all that is known of it: an earlier life began it, and no snapshot of this life has told of
     /// its task.
     pub(crate) const fn is_unseen(&self) -> bool {

@@ -144,6 +144,12 @@ impl Case {
         rows.flat_map(|row| &row.examples).filter(|it| it.task == self.task).count()
     }
 
+    /// How many moves a round goes on with: more room on a worker may keep one that is on its way there.
+    pub fn goes_on_with(&self) -> usize {
+        let moves = |outcome: Outcome| outcome.in_flight as usize - outcome.begun().count();
+        self.round().map_or(0, moves)
+    }
+
     /// Whether loads are not the only reason to move.
     pub fn moves_for_speed(&self) -> bool {
         self.config.hardware.as_ref().is_some_and(|section| section.upgrade.is_some())
