@@ -194,7 +194,13 @@ impl Migration {
         self.asked_after_its_copy = false;
         if alternative.is_some() || self.terms.alternative.is_some() {
             self.terms.alternative = alternative;
-            (self.terms.claim, self.terms.load) = (claim, load);
+            let was = core::mem::replace(&mut self.terms.load, load);
+            // Where the task goes does not change what its source is rid of.
+            let differs = was != self.terms.load && !broken!("other_target_frees_the_same");
+            if self.terms.freed_at_source.is_none() && self.from().is_some() && differs {
+                self.terms.freed_at_source = Some(was);
+            }
+            self.terms.claim = claim;
         }
         if !broken!("price_of_another_target") {
             (self.terms.handover, self.terms.scorecard) = (None, scorecard);

@@ -11,7 +11,7 @@ use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason};
-use crate::snapshot::{Mobility, Placement, Snapshot, StateAt, Task};
+use crate::snapshot::{Mobility, Placement, Snapshot, Stance, StateAt, Task};
 
 /// Checks the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
 /// line is exceeded, at any prefix of any batch, over time, or by a later life that does not know what an
@@ -58,6 +58,8 @@ pub(crate) struct Interruption {
     taken_over: bool,
     /// Whether it succeeds only by completing: its target is not the host's choice, or the task has come back.
     strict: bool,
+    /// Whether its target starts the task before its source stops it.
+    copies: bool,
 }
 
 impl Interruption {
@@ -90,7 +92,7 @@ impl Interruption {
         };
         let bytes = if lies_there(task, to, zone(to)) { Some(0) } else { bytes };
         let (id, at) = (task.id, snapshot.at());
-        Self { task: id, at, counts, bytes, lost, taken_over: false, strict: false }
+        Self { task: id, at, counts, bytes, lost, taken_over: false, strict: false, copies: false }
     }
 
     /// The same, with this many bytes to hand over if the task does not state how many.
@@ -105,6 +107,18 @@ impl Interruption {
             Unit::Bytes => u128::from(self.bytes.unwrap_or(line.limit)),
             Unit::LostSeconds => self.lost.as_micros().div_ceil(1_000),
         }
+    }
+}
+
+/// Whether a snapshot shows a task on no worker, or on one that is gone.
+fn has_lost_its_source(snapshot: &Snapshot, task: TaskId) -> bool {
+    let Some(task) = snapshot.task(task) else { return false };
+    let is_live = |worker| snapshot.worker(worker).is_some_and(|it| it.stance != Stance::Offline);
+    match task.placement {
+        Placement::Orphaned => true,
+        Placement::On(worker) => !is_live(worker),
+        Placement::Moving { from, .. } => from.is_none_or(|from| !is_live(from)),
+        _ => false,
     }
 }
 
@@ -219,6 +233,7 @@ impl Budgets {
         for command in outcome.commands.iter().filter(|it| it.reason() == Some(Reason::Recover)) {
             self.open.remove(&command.migration);
         }
+        self.open.retain(|_, open| !(open.copies && has_lost_its_source(snapshot, open.task)));
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;
@@ -295,7 +310,8 @@ impl Budgets {
         let Some(from) = from else { return };
         let next = Interruption::of(task, snapshot, [from, to], reason);
         let strict = !matches!(command.action, Action::Evict { .. });
-        let next = Interruption { strict, ..next.or_bytes(self.unstated) };
+        let copies = matches!(command.action, Action::Start { .. });
+        let next = Interruption { strict, copies, ..next.or_bytes(self.unstated) };
         for line in &self.lines {
             for count in next.counts.iter().filter(|(scope, _)| *scope == line.scope) {
                 let said = line.unit != Unit::Bytes || next.bytes.is_some();

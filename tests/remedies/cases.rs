@@ -29,7 +29,7 @@ pub fn sources() -> Vec<Source> {
         (150, doubtful().boxed()),
         (2_000, budgets().boxed()),
         (1_500, table().boxed()),
-        (600, unfair().boxed()),
+        (900, unfair().boxed()),
         (150, full_memory().boxed()),
         (60, placements().boxed()),
         (2_000, filled_or_relieved().boxed()),
