@@ -212,6 +212,7 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         // Several tasks that move together find another target first.
         Some(Answer::Yes) if halfway.goes_elsewhere() => Ok(false),
         Some(Answer::No(other)) if case.moves_for_speed() && turn(&other) > turn(no) => Ok(false),
+        Some(_) if halfway.goes_on_with() > case.goes_on_with() => Ok(false),
         Some(Answer::Unseen) | None => Ok(false),
         Some(answer) => Err(wrong("half of it is enough", answer, &halfway)),
     }

@@ -69,7 +69,7 @@ pub(super) fn may_be_left(facts: &Facts<'_>, step: &Step<'_>, findings: &mut Fin
             let bound = facts.bound_to(step.task.id).into_iter();
             let mut here = bound
                 .filter_map(|task| round.snapshot.task(task))
-                .filter(|task| task.placement == Placement::On(source.id));
+                .filter(|it| it.id == step.task.id || it.placement == Placement::On(source.id));
             leaves.is_some_and(|leaves| here.any(|task| !ends_in_time(round, task, leaves)))
         }
         _ => open && !leaving,

@@ -11,7 +11,7 @@ use super::promise::Findings;
 use super::records::is_live;
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId, ZoneId};
-use crate::outcome::{Ended, Fate, GroupRefusal, Purpose};
+use crate::outcome::{Action, Command, Ended, Fate, GroupRefusal, Purpose};
 use crate::snapshot::{
     Coverage, Group, GroupRule, Phase, Placement, Stance, Task, Topology, Worker,
 };
@@ -358,6 +358,12 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
+/// Whether this round gives a task to the scheduler: its source has let go after all.
+fn is_given_back(round: &Round<'_>, task: TaskId) -> bool {
+    let is_it = |command: &Command| command.task == task && command.action == Action::Requeue;
+    round.outcome.commands.iter().any(is_it)
+}
+
 /// If one member of a gang, or of a group that stays together, turns out to stay, and all others that were asked with
 /// it are still on their sources, they stay too.
 fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
@@ -371,7 +377,8 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
         };
         let stays = |ended: &&Ended| {
             let fate = matches!(ended.fate, Fate::Failed | Fate::Refused | Fate::Aborted);
-            fate && group.members.contains(&ended.task) && before(ended.task).is_some_and(here)
+            let is_here = before(ended.task).is_some_and(here) && !is_given_back(round, ended.task);
+            fate && group.members.contains(&ended.task) && is_here
         };
         let Some(stayed) = round.outcome.ended.iter().find(stays) else { continue };
         let asked = before(stayed.task).map(Migration::started);
@@ -400,7 +407,8 @@ fn stay_whole(round: &Round<'_>, findings: &mut Findings) {
 /// Whether a task has lost its worker, or its target, and is not with the scheduler.
 pub(super) fn is_lost(facts: &Facts<'_>, task: TaskId) -> bool {
     let Round { before, snapshot, config, .. } = facts.round;
-    if before.given_back(snapshot.at(), config.timeout()).any(|given| given == task) {
+    let mut given_back = before.given_back(snapshot.at(), config.timeout());
+    if given_back.any(|given| given == task) || is_given_back(facts.round, task) {
         return false;
     }
     let record = facts.round.snapshot.task(task);

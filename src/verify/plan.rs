@@ -452,10 +452,12 @@ pub(super) fn no_ping_pong(round: &Round<'_>) -> Vec<Violation> {
     let is_present = matches!(&round.outcome.balance,
         Balance::Uneven(found) if found.sight == Sight::Present);
     let is_known = is_present && round.before.least_spread.is_some();
-    walk(round, Promise::NoPingPong, |account, step, _, findings| {
+    let facts = Facts::new(round);
+    let begun = Account::open(&facts);
+    walk(round, Promise::NoPingPong, |_, step, _, findings| {
         let command = step.command;
         let from = step.from.and_then(|from| round.snapshot.worker(from));
-        let level = from.and_then(|from| account.level(from));
+        let level = from.and_then(|from| begun.level(from));
         let is_overloaded = level.is_some_and(|level| level > round.outcome.thresholds.high - 1e-9);
         let has_moved = round.after.moved.get(&step.task.id).is_some_and(|until| *until > at);
         let stays = is_known && has_moved && !is_overloaded;

@@ -24,7 +24,7 @@ pub fn sources() -> Vec<Source> {
     vec![
         (20_000, anything().boxed()),
         (1_500, hardware().boxed()),
-        (500, cooling().boxed()),
+        (900, cooling().boxed()),
         (300, spoilt().boxed()),
         (150, doubtful().boxed()),
         (2_000, budgets().boxed()),
