@@ -149,8 +149,13 @@ fn gain(case: &mut Case, benefit: f64, cost: Option<f64>) -> Option<()> {
         return Some(());
     }
     let cost = cost?;
+    // Each task that moves along has the base cost, too.
+    let is_alone = case.with().len() == 1;
+    let section = case.config.cost_benefit.as_mut()?;
     let task = case.cluster.task(case.task)?;
-    if card.cost.base >= cost {
+    // What is not learned yet is taken to be the base cost once more.
+    let is_once = card.cost.history < card.cost.base - 1e-9;
+    if card.cost.base >= cost && is_alone && is_once {
         section.cost.base -= cost;
         return Some(());
     }

@@ -144,6 +144,15 @@ impl Case {
         rows.flat_map(|row| &row.examples).filter(|it| it.task == self.task).count()
     }
 
+    /// How many moves a round begins; 0 if the question is asked of no round.
+    pub fn begins(&self) -> usize {
+        let outcome = match self.door {
+            Door::Tick(_) => self.round(),
+            Door::Consider => None,
+        };
+        outcome.map_or(0, |outcome| outcome.begun().count())
+    }
+
     /// How many moves a round goes on with: more room on a worker may keep one that is on its way there.
     pub fn goes_on_with(&self) -> usize {
         let moves = |outcome: Outcome| outcome.in_flight as usize - outcome.begun().count();
