@@ -22,7 +22,7 @@ use crate::case::{ANYWHERE, Case, Cooldown, Door};
 /// Every source, and how many cases of each.
 pub fn sources() -> Vec<Source> {
     vec![
-        (20_000, anything().boxed()),
+        (30_000, anything().boxed()),
         (1_500, hardware().boxed()),
         (900, cooling().boxed()),
         (300, spoilt().boxed()),
