@@ -14,6 +14,7 @@ mod migration;
 mod missing;
 mod spending;
 mod target;
+mod terms;
 mod track;
 
 use alloc::collections::BTreeMap;
@@ -38,10 +39,11 @@ pub(crate) use check::check;
 pub(crate) use course::{Course, Transport};
 pub(crate) use in_flight::InFlight;
 pub(crate) use memory::{AtRest, Cooldown, EndedMigration, EvictionBackoff, RecentArrival, STAYS};
-pub(crate) use migration::{Migration, Terms};
+pub(crate) use migration::Migration;
 pub(crate) use missing::Absence;
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use target::Target;
+pub(crate) use terms::Terms;
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
 /// At most this many records of the system load history are kept: 100, as in the original.

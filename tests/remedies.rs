@@ -196,9 +196,11 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         // A rule that this one hid sends the task to another target, whose turn comes when the room is taken.
         Answer::No(_) if lifted.refusals() > case.refusals() => return Ok(false),
         // Another task takes what was made free.
-        Answer::No(_) if lifted.begins() > case.begins() => return Ok(false),
+        Answer::No(Rejection::Budget(_)) if lifted.begins() > case.begins() => return Ok(false),
         // What is on its way there is no longer called off, and takes the room.
-        Answer::No(_) if lifted.goes_on_with() != case.goes_on_with() => return Ok(false),
+        Answer::No(Rejection::Fit(_)) if lifted.goes_on_with() != case.goes_on_with() => {
+            return Ok(false);
+        }
         answer => return Err(wrong("not lifted", answer, &lifted)),
     }
     if !has_half(no) {
@@ -216,7 +218,11 @@ fn try_remedy(case: &Case, no: &Rejection) -> Result<bool, String> {
         // Several tasks that move together find another target first.
         Some(Answer::Yes) if halfway.goes_elsewhere() => Ok(false),
         Some(Answer::No(other)) if case.moves_for_speed() && turn(&other) > turn(no) => Ok(false),
-        Some(_) if halfway.goes_on_with() != case.goes_on_with() => Ok(false),
+        Some(_)
+            if matches!(no, Rejection::Fit(_)) && halfway.goes_on_with() != case.goes_on_with() =>
+        {
+            Ok(false)
+        }
         Some(Answer::Unseen) | None => Ok(false),
         Some(answer) => Err(wrong("half of it is enough", answer, &halfway)),
     }

@@ -49,7 +49,7 @@ impl<'a> Lifecycle<'a> {
         if super::name::is_broken(migration.course(), event, migration.to()) {
             return false;
         }
-        let facts = Facts::of(self.state, migration, at).with(event);
+        let facts = Facts::of(self.state, migration, at).as_shown_by(event);
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {
             return false;
@@ -75,11 +75,6 @@ impl<'a> Lifecycle<'a> {
         }
         if matches!(next, Next::End { .. }) {
             self.remember_orders(id, told);
-            let is_trusted = facts.is_copy_assumed && event == Event::Released;
-            if is_trusted && !broken!("copy_that_never_ran") {
-                let trust = |ended: &mut EndedMigration| ended.is_copy_trusted = true;
-                self.state.ended.replace_where(|ended| ended.id == id, trust);
-            }
             let is_home = before.is_returning() && event == Event::Running;
             if is_home && !broken!("home_by_its_own_word") {
                 let home = Some(AtRest { at, on: Some(before.to()) });
@@ -344,7 +339,6 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         task: migration.task(),
         at,
         is_settled: arrived || fate == Fate::Finished,
-        is_copy_trusted: false,
         last_orders: Vec::new(),
         given: at,
         last_requeue: None,

@@ -75,9 +75,14 @@ pub(super) fn next(course: Course, event: Event, facts: &Facts) -> Step {
 fn released(course: Course, facts: &Facts) -> Step {
     let released = Some(facts.at);
     let noted = !broken!("step_of_the_source_is_no_trend");
+    let is_assumed = facts.is_copy_assumed && !broken!("copy_that_no_target_was_asked_for");
     match (course, facts.target) {
         (Releasing { from }, Target::Open) | (Copying { from }, _) => {
             enter(Assigned { from, released }).and_if(noted, NoteMove(from)).and(Order)
+        }
+        // Perhaps no copy runs. If one does, its target says so once more.
+        (Stopping { from }, Target::Open | Target::Closed) if is_assumed => {
+            enter(Assigned { from, released }).and(NoteMove(from)).and(Order)
         }
         (Assigned { from, .. }, _) if broken!("released_once") => {
             enter(Assigned { from, released }).and(Order)
@@ -209,15 +214,6 @@ fn shown_elsewhere(course: Course, worker: WorkerId, facts: &Facts) -> Step {
 fn shown_in_phase(course: Course, phase: Phase, facts: &Facts) -> Step {
     match (course, phase) {
         (Copying { .. }, Phase::Releasing) => running(course, facts),
-        // A task whose copy runs is not shown so. If one runs all the same, its target answers so.
-        (Stopping { from }, Phase::Released)
-            if facts.is_copy_assumed
-                && facts.target != Target::Gone
-                && !broken!("copy_that_no_target_was_asked_for") =>
-        {
-            let released = Some(facts.at);
-            enter(Assigned { from, released }).and(NoteMove(from)).and(Order)
-        }
         (Copying { .. } | Stopping { .. }, Phase::Released)
         | (Releasing { .. } | Leaving { .. }, Phase::Released | Phase::Assigned) => {
             released(course, facts)

@@ -193,8 +193,7 @@ fn left_to_do(
         // By this migration, or by an earlier one whose order came late.
         Placement::Moving { migration, from, to, phase, since } if migration <= ended.id => {
             // A task whose source goes on with the migration after it had arrived has not arrived.
-            let never_ran = ended.is_copy_trusted && since >= ended.at && phase == Phase::Released;
-            let goes_on = since > ended.at && phase != Phase::Assigned || never_ran;
+            let goes_on = since > ended.at && phase != Phase::Assigned;
             let is_settled = ended.is_settled && (!goes_on || broken!("settled_for_ever"));
             let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
             let copies = from.is_some()

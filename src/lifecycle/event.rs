@@ -152,8 +152,8 @@ pub(super) struct Facts {
     /// Whether an earlier life of the engine began the migration: this one may have missed that the
     /// source released the task.
     pub(super) is_inherited: bool,
-    /// Whether nobody has said that the copy runs: an earlier life began the migration, and the host shows that the
-    /// source stops the task.
+    /// Whether the copy is only assumed to run: an earlier life began the migration, the host shows that the source
+    /// stops the task, and no report has told of the copy.
     pub(super) is_copy_assumed: bool,
 }
 
@@ -192,7 +192,7 @@ impl Facts {
     }
 
     /// The same facts, as a snapshot tells of the target: a later life may never have seen it.
-    pub(super) fn with(self, event: Event) -> Self {
+    pub(super) fn as_shown_by(self, event: Event) -> Self {
         match event {
             Event::SourceGone { unfit: Cause::TargetGone { .. }, .. }
                 if !broken!("target_that_no_snapshot_has_shown") =>

@@ -31,6 +31,7 @@
 //! | the target fails to start the copy | the source runs the task as before; the migration is over |
 //! | the copy runs | the source is told to stop the task |
 //! | the source has stopped the task | the migration is complete |
+//! | the source has stopped it, and nobody has told of the copy (after a restart) | the target is asked |
 //! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
 //! | the source is gone | the move becomes a placement on the target |
 //!
@@ -61,7 +62,7 @@ use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Fate, Reply};
 use crate::snapshot::{self, Phase, Report, Snapshot};
-use crate::state::{Absence, Concurrency, EndedMigration, State};
+use crate::state::{Absence, Concurrency, Course, EndedMigration, State};
 
 pub(crate) use apply::{Lifecycle, Settled};
 
@@ -142,9 +143,13 @@ impl Lifecycle<'_> {
         // Not before the migration entered its course, and not later than is plausible.
         let at = report.at.min(latest).max(migration.since());
         let task = migration.task();
-        let changed = news::is_news(self.state, migration, report, latest)
-            && event_of(report).is_some_and(|event| self.apply(id, event, at));
-        if changed {
+        // The word of a copy that is known to run changes nothing, but is worth remembering.
+        let is_of_its_copy = matches!(migration.course(), Course::Stopping { .. })
+            && matches!(report.event, snapshot::Event::Running { .. })
+            && !broken!("word_of_a_copy");
+        let is_news = news::is_news(self.state, migration, report, latest);
+        let changed = is_news && event_of(report).is_some_and(|event| self.apply(id, event, at));
+        if changed || is_news && is_of_its_copy {
             self.state.in_flight.update(task, |migration| migration.set_heard(report.at));
         }
         self.out.ignored += u32::from(!changed);

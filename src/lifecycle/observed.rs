@@ -400,8 +400,10 @@ pub(super) fn has_lost_its_source(snapshot: &Snapshot, task: &Task, migration: &
 /// Why a target does not take the task that is on its way there.
 pub(super) fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
     match snapshot.worker(worker) {
-        None if snapshot.is_awaited(worker) => Cause::TargetMissing { worker },
-        None => Cause::TargetGone { worker },
+        None if snapshot.is_gone(worker) || broken!("out_of_sight_is_gone") => {
+            Cause::TargetGone { worker }
+        }
+        None => Cause::TargetMissing { worker },
         Some(target) if target.stance != Stance::Accept => {
             Cause::TargetClosed { worker, stance: target.stance }
         }

@@ -179,7 +179,7 @@ the engine does not know whether the source has released the task; `called off`)
                 "copy known to run",
                 (|facts| Facts { is_copy_assumed: false, ..facts }) as fn(Facts) -> Facts,
             ),
-            ("copy taken to run", |facts| Facts { is_copy_assumed: true, ..facts }),
+            ("copy assumed to run", |facts| Facts { is_copy_assumed: true, ..facts }),
         ]
         .into();
         [exhausted, inherited, assumed, target, source].into()

@@ -36,7 +36,7 @@ impl Report {
 pub enum Event {
     /// The source has saved the task's state and released the task: the specification's "task cancelled
     /// for migration". The engine answers with the command that assigns the task to its target. It
-    /// answers with none if a copy already runs on the target, which completes the migration, or if the
+    /// answers with none if a copy is known to run on the target, which completes the migration, or if the
     /// task was evicted or queued again and is now with the host's scheduler.
     Released {
         /// The migration.

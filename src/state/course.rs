@@ -42,7 +42,7 @@ pub(crate) enum Course {
     Unplaced,
     /// The target has been asked to start a copy, while the source runs the task.
     Copying { from: WorkerId },
-    /// The copy runs, and the source has been asked to stop the task.
+    /// The copy runs (or is assumed to, after a restart), and the source has been asked to stop the task.
     Stopping { from: WorkerId },
     /// The source has been asked to give the task to the host's scheduler.
     Leaving { from: WorkerId, by: Handoff },

@@ -73,10 +73,6 @@ pub(crate) struct EndedMigration {
     pub(crate) at: Timestamp,
     /// Whether the task arrived somewhere, or finished.
     pub(crate) is_settled: bool,
-    /// Whether it ended because the source had stopped the task while its copy was taken to run: then the host does not
-    /// show the task as released.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(crate) is_copy_trusted: bool,
     /// What the host was told when it ended, as long as no later snapshot shows that it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_orders: Vec<(Action, Cause)>,

@@ -6,39 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::course::{Course, Handoff, Transport};
-use super::{AtRest, Charge, Target};
+use super::{AtRest, Charge, Target, Terms};
 use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause, Command, Fate, Handover, Reason, Scorecard, Why};
+use crate::outcome::{Action, Cause, Command, Fate, Reason, Why};
 use crate::snapshot::Phase;
-
-/// What was decided when a migration began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Terms {
-    pub(crate) id: MigrationId,
-    pub(crate) task: TaskId,
-    pub(crate) kind: KindId,
-    pub(crate) reason: Reason,
-    /// Where the task goes now: the target, or the source again if it is returning.
-    pub(crate) to: WorkerId,
-    pub(crate) device: Option<u16>,
-    /// The alternative by which the task will run on the target; `None` if it has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) alternative: Option<u16>,
-    /// What the task claims of a worker's capacity.
-    pub(crate) claim: Amounts,
-    /// The use that the task adds to a worker.
-    pub(crate) load: Amounts,
-    /// The use that the move takes off the source, if the task ran there by another alternative; `None` if it is
-    /// `load`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) freed_at_source: Option<Amounts>,
-    pub(crate) scorecard: Option<Scorecard>,
-    /// What the move costs in time; `None` if moves need not repay themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) handover: Option<Handover>,
-}
 
 /// What the present life of the engine has seen of a migration that an earlier one began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,14 +112,13 @@ impl Migration {
             // Its target is asked once more: the order begins nothing.
             self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
-        self.asked_after_its_copy = copied && matches!(course, Course::Assigned { .. });
+        let is_after_its_copy = matches!(self.course, Course::Copying { .. });
+        let is_asked = matches!(course, Course::Assigned { .. });
+        self.asked_after_its_copy = copied && is_after_its_copy && is_asked;
         self.order_shown = None;
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
-            (self.terms.to, self.terms.device, self.terms.alternative) = (from, None, None);
-            if let Some(load) = self.terms.freed_at_source.take() {
-                self.terms.load = load;
-            }
+            self.terms.go_home(from);
         }
     }
 
@@ -160,7 +132,8 @@ impl Migration {
     fn asked_by(&self, next: Course) -> u32 {
         let copied = self.transport() == Transport::StartThenStop;
         let released = copied && next.released().is_some();
-        let continues = matches!(self.course, Course::Copying { .. }) && released;
+        let is_copied = matches!(self.course, Course::Copying { .. } | Course::Stopping { .. });
+        let continues = is_copied && released;
         let asks = matches!(next, Course::Assigned { .. } | Course::Returning { .. });
         let is_attempt = released && !broken!("let_go_is_an_attempt");
         u32::from(is_attempt) + u32::from(asks && !continues)
@@ -189,22 +162,9 @@ impl Migration {
 
     /// Asks another target to run the task that no worker has.
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
-        let Target { to, device, alternative, claim, load, scorecard } = target;
-        (self.terms.to, self.terms.device) = (to, device);
+        let to = target.to;
+        self.terms.go_to(target, self.course.from().is_some());
         self.asked_after_its_copy = false;
-        if alternative.is_some() || self.terms.alternative.is_some() {
-            self.terms.alternative = alternative;
-            let was = core::mem::replace(&mut self.terms.load, load);
-            // Where the task goes does not change what its source is rid of.
-            let differs = was != self.terms.load && !broken!("other_target_frees_the_same");
-            if self.terms.freed_at_source.is_none() && self.from().is_some() && differs {
-                self.terms.freed_at_source = Some(was);
-            }
-            self.terms.claim = claim;
-        }
-        if !broken!("price_of_another_target") {
-            (self.terms.handover, self.terms.scorecard) = (None, scorecard);
-        }
         self.count_attempts(1);
         self.course = match (self.from(), self.released()) {
             // Its source is the best of all targets: the task returns, as if its source had taken it back.
@@ -322,7 +282,7 @@ impl Migration {
         self.inherited.is_some()
     }
 
-    /// Whether a copy of the task is taken to run, and nobody has said so: this life knows only what the host shows.
+    /// Whether a copy of the task is only assumed to run: this life knows no more than that the source stops the task.
     pub(crate) fn is_copy_assumed(&self) -> bool {
         let is_taken_over = self.reason() == Reason::TakenOver;
         is_taken_over && matches!(self.course, Course::Stopping { .. }) && self.heard.is_none()

@@ -11,7 +11,7 @@ use crate::config::{Budget, Config, MigrationLimits, Scope, Unit};
 use crate::model::ids::{Epoch, MigrationId, TaskId, WorkerId, ZoneId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate, Outcome, Reason};
-use crate::snapshot::{Mobility, Placement, Snapshot, Stance, StateAt, Task};
+use crate::snapshot::{Coverage, Mobility, Placement, Snapshot, Stance, StateAt, Task};
 
 /// Checks the [table of budgets](Budget) from the outcomes of an engine, of one life or of several: no
 /// line is exceeded, at any prefix of any batch, over time, or by a later life that does not know what an
@@ -111,13 +111,18 @@ impl Interruption {
 }
 
 /// Whether a snapshot shows a task on no worker, or on one that is gone.
-fn has_lost_its_source(snapshot: &Snapshot, task: TaskId) -> bool {
+fn has_lost_its_worker(snapshot: &Snapshot, outcome: &Outcome, task: TaskId) -> bool {
     let Some(task) = snapshot.task(task) else { return false };
-    let is_live = |worker| snapshot.worker(worker).is_some_and(|it| it.stance != Stance::Offline);
+    let is_believed = outcome.held.is_none();
+    let is_whole = snapshot.coverage() == Coverage::Complete;
+    let is_gone = |worker: WorkerId| match snapshot.worker(worker) {
+        Some(worker) => worker.stance == Stance::Offline,
+        None => is_whole && outcome.missing.iter().all(|missing| missing.worker != worker),
+    };
     match task.placement {
         Placement::Orphaned => true,
-        Placement::On(worker) => !is_live(worker),
-        Placement::Moving { from, .. } => from.is_none_or(|from| !is_live(from)),
+        Placement::On(worker) => is_believed && is_gone(worker),
+        Placement::Moving { from, .. } => from.is_none_or(|from| is_believed && is_gone(from)),
         _ => false,
     }
 }
@@ -233,7 +238,8 @@ impl Budgets {
         for command in outcome.commands.iter().filter(|it| it.reason() == Some(Reason::Recover)) {
             self.open.remove(&command.migration);
         }
-        self.open.retain(|_, open| !(open.copies && has_lost_its_source(snapshot, open.task)));
+        let is_lost = |task| has_lost_its_worker(snapshot, outcome, task);
+        self.open.retain(|_, open| !(open.copies && is_lost(open.task)));
         for command in outcome.begun() {
             self.begin(snapshot, command, &mut findings);
             let moves = self.open.len() as u64;

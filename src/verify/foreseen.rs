@@ -141,7 +141,8 @@ fn of_worker(
     Some(WorkerForecast { worker: worker.id, load, low, high, confidence })
 }
 
-/// Whether a move of the engine lies between a sample and the one before. What the round forgets it has read.
+/// Whether a move of the engine lies between a sample and the one before. The forecast has read samples that this round
+/// forgets.
 fn begins_part(before: &Track, after: &Track, sample: &Sample) -> bool {
     let kept = |track: &Track| track.samples.iter().find(|kept| kept.at == sample.at).copied();
     match (kept(after), kept(before)) {

@@ -358,7 +358,7 @@ fn keep_whole(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether this round gives a task to the scheduler: its source has let go after all.
+/// Whether this round gives a task to the scheduler.
 fn is_given_back(round: &Round<'_>, task: TaskId) -> bool {
     let is_it = |command: &Command| command.task == task && command.action == Action::Requeue;
     round.outcome.commands.iter().any(is_it)

@@ -1,6 +1,9 @@
 //! How far has a migration come, by the inputs and outputs that a watch has seen?
 
-use crate::model::ids::{TaskId, WorkerId};
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::time::Timestamp;
 use crate::outcome::Fate;
 use crate::snapshot::Phase;
 
@@ -51,4 +54,26 @@ pub(super) struct Past {
     /// Whether the host's scheduler has the task once its source has released it.
     pub(super) evicted: bool,
     pub(super) fate: Fate,
+}
+
+/// What one input shows.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    pub(super) at: Timestamp,
+    /// Reported failures, by migration.
+    pub(super) failures: BTreeMap<MigrationId, u32>,
+    pub(super) running: BTreeSet<MigrationId>,
+    /// Migrations whose source released the task after they had ended.
+    pub(super) late: BTreeSet<MigrationId>,
+    /// The workers in reach on which records show tasks.
+    pub(super) held: BTreeMap<TaskId, WorkerId>,
+    /// Tasks shown without a worker.
+    pub(super) orphaned: BTreeSet<TaskId>,
+    pub(super) gone: BTreeSet<WorkerId>,
+    /// The present id and worker of diverted tasks, by migration.
+    pub(super) diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
+    /// The migrations that records show under way, and their sources, by task.
+    pub(super) moving: BTreeMap<TaskId, (MigrationId, Phase, Option<WorkerId>)>,
+    /// Tasks that may run twice at once.
+    pub(super) overlapping: BTreeSet<TaskId>,
 }

@@ -22,7 +22,7 @@ pub(super) fn is_sound_worker(snapshot: &Snapshot, worker: WorkerId) -> bool {
 }
 
 /// Whether a worker's record can be relied on as the source of a step. To empty the worker no figure of it is needed
-/// (capacity, use, reservations, temperature, power, bandwidth).
+/// (capacity, use, reservations, temperature, power, bandwidth), nor lists that are too long.
 pub(super) fn is_sound_source(snapshot: &Snapshot, worker: WorkerId, purpose: Purpose) -> bool {
     let record = Record::Worker(worker);
     let mut bad = snapshot.bad_records().iter().filter(|bad| bad.record == record);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::budgets::Budgets;
 use super::given_back::GivenBack;
-use super::life::{Life, Past};
+use super::life::{Life, Past, Shown};
 use super::promise::{Findings, Promise, Violation};
 use super::quiet::Quiet;
 use super::returns::Returns;
@@ -59,28 +59,6 @@ pub struct Watch {
     returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
-}
-
-/// What one input shows.
-#[derive(Debug, Default)]
-struct Shown {
-    at: Timestamp,
-    /// Reported failures, by migration.
-    failures: BTreeMap<MigrationId, u32>,
-    running: BTreeSet<MigrationId>,
-    /// Migrations whose source released the task after they had ended.
-    late: BTreeSet<MigrationId>,
-    /// The workers in reach on which records show tasks.
-    held: BTreeMap<TaskId, WorkerId>,
-    /// Tasks shown without a worker.
-    orphaned: BTreeSet<TaskId>,
-    gone: BTreeSet<WorkerId>,
-    /// The present id and worker of diverted tasks, by migration.
-    diverted: BTreeMap<MigrationId, (TaskId, WorkerId)>,
-    /// The migrations that records show under way, and their sources, by task.
-    moving: BTreeMap<TaskId, (MigrationId, Phase, Option<WorkerId>)>,
-    /// Tasks that may run twice at once.
-    overlapping: BTreeSet<TaskId>,
 }
 
 impl Watch {

@@ -14,7 +14,7 @@
 //! `cargo run --release -p fuzz -- --target all --executions 2000 --seed 1` mutates the corpus (`corpus/TARGET/*`) and
 //! prints for each target the executions, the inputs, the findings, and the time per byte of the slowest input against
 //! the median. Every finding is saved in a file (`--findings FOLDER`), which `--target TARGET --replay FILE` plays
-//! again.
+//! again; with `--story` it prints what the bytes of `operations` chose and what the engine answered.
 //! `coverage.sh` runs the same targets under `cargo fuzz`, where that is installed.
 #![forbid(unsafe_code)]
 

@@ -152,7 +152,7 @@ impl Play {
 
     fn tell(&mut self, what: &str, value: &impl Serialize) {
         let Some(story) = &mut self.story else { return };
-        story.push_str(&format!("{what} {}\n", json!(value)));
+        *story += &format!("{what} {}\n", json!(value));
     }
 
     /// The command is on its way, and its task is shown so.

@@ -1,0 +1,66 @@
+//! What was decided when a migration began, and where does it go now?
+
+use core::mem;
+
+use serde::{Deserialize, Serialize};
+
+use super::Target;
+use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
+use crate::model::resource::Amounts;
+use crate::outcome::{Handover, Reason, Scorecard};
+
+/// What was decided when a migration began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    pub(crate) id: MigrationId,
+    pub(crate) task: TaskId,
+    pub(crate) kind: KindId,
+    pub(crate) reason: Reason,
+    /// Where the task goes now: the target, or the source again if it is returning.
+    pub(crate) to: WorkerId,
+    pub(crate) device: Option<u16>,
+    /// The alternative by which the task will run on the target; `None` if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alternative: Option<u16>,
+    /// What the task claims of a worker's capacity.
+    pub(crate) claim: Amounts,
+    /// The use that the task adds to a worker.
+    pub(crate) load: Amounts,
+    /// The use that the move takes off the source, if the task ran there by another alternative; `None` if it is
+    /// `load`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) freed_at_source: Option<Amounts>,
+    pub(crate) scorecard: Option<Scorecard>,
+    /// What the move costs in time; `None` if moves need not repay themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<Handover>,
+}
+
+impl Terms {
+    /// The task goes back to its source, and runs there as before.
+    pub(super) fn go_home(&mut self, from: WorkerId) {
+        (self.to, self.device, self.alternative) = (from, None, None);
+        if let Some(load) = self.freed_at_source.take() {
+            self.load = load;
+        }
+    }
+
+    /// The task goes to another target; `has_source` says whether it came from a worker.
+    pub(super) fn go_to(&mut self, target: Target, has_source: bool) {
+        let Target { to, device, alternative, claim, load, scorecard } = target;
+        (self.to, self.device) = (to, device);
+        if alternative.is_some() || self.alternative.is_some() {
+            self.alternative = alternative;
+            let was = mem::replace(&mut self.load, load);
+            // Where the task goes does not change what its source is rid of.
+            let differs = was != self.load && !broken!("other_target_frees_the_same");
+            if self.freed_at_source.is_none() && has_source && differs {
+                self.freed_at_source = Some(was);
+            }
+            self.claim = claim;
+        }
+        if !broken!("price_of_another_target") {
+            (self.handover, self.scorecard) = (None, scorecard);
+        }
+    }
+}
