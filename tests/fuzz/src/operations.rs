@@ -152,7 +152,7 @@ impl Play {
 
     fn tell(&mut self, what: &str, value: &impl Serialize) {
         let Some(story) = &mut self.story else { return };
-        *story += &format!("{what} {}\n", json!(value));
+        story.extend([what, " ", &json!(value).to_string(), "\n"]);
     }
 
     /// The command is on its way, and its task is shown so.
