@@ -119,6 +119,12 @@ fn places(
                 (Place::Orphaned, Some(to)) if !broken!("older_than_its_arrival") => {
                     on(state, snapshot, *to)
                 }
+                // It has arrived since: its room is taken there.
+                (Place::Moving { migration, from, .. }, Some(to))
+                    if !broken!("shown_on_its_way") =>
+                {
+                    Place::Moving { migration, from, to: snapshot.worker_row(*to) }
+                }
                 // The snapshot shows the task where it was before it moved.
                 (shown @ (Place::On(_) | Place::Unknown(_)), Some(to))
                     if !broken!("shown_where_it_was") =>

@@ -205,7 +205,7 @@ impl<'a> Facts<'a> {
         let told = told.max().map(|(_, worker)| worker);
         let told = told.filter(|worker| is_live(snapshot, *worker));
         match (task.placement, told) {
-            (Placement::Moving { from, to, .. }, _) => Stay::Between(from, to),
+            (Placement::Moving { from, to, .. }, told) => Stay::Between(from, told.unwrap_or(to)),
             (Placement::On(_), Some(worker)) => Stay::On(worker),
             (Placement::On(worker), None) if is_live(snapshot, worker) => Stay::On(worker),
             (_, Some(worker)) if self.is_orphaned(task) => Stay::On(worker),
