@@ -15,7 +15,8 @@
 //! | [`news`] | whether a report is news, or overtaken by what is known already |
 //! | [`ended`] | what is heard and seen of migrations that are over |
 //! | [`inherited`] | what the engine finds under way after a restart |
-//! | [`gang`] | calls off the rest of a gang of which one task stays |
+//! | [`groups`] | calls off the rest of a group of which one task stays |
+//! | [`apart`] | who would meet a task from which it is kept apart |
 //!
 //! | step fails | then |
 //! |---|---|
@@ -40,6 +41,7 @@
 //! hint, and diverted otherwise. A task that comes back to its source is left alone for a while, twice as
 //! long each time.
 
+mod apart;
 mod apply;
 mod course;
 mod ended;

@@ -16,6 +16,7 @@ use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Course, Migration, State, Track};
 use crate::view::{UnderWay, under_way};
 
+use super::apart;
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
 use super::news::at_rest;
@@ -66,8 +67,9 @@ impl Lifecycle<'_> {
         };
         promise(&all, &mut rooms);
         let sent = self.just_assigned();
+        let met = apart::meetings(self.state, snapshot, (&all, &sent));
         let ends = all.iter().filter_map(|own| {
-            let ends = self.of_workers(snapshot, &sent, own)?;
+            let ends = self.of_workers(snapshot, (&sent, &met), own)?;
             let is_fine = matches!(ends, Ends::HasRoom { .. }) && has_room(snapshot, &rooms, own);
             (!is_fine).then_some((own.migration.task(), ends))
         });
@@ -75,7 +77,7 @@ impl Lifecycle<'_> {
         let all = if ends.is_empty() {
             all
         } else {
-            self.observe_workers(snapshot, (ends, &sent), &mut rooms);
+            self.observe_workers(snapshot, (ends, &sent, &met), &mut rooms);
             let all = under_way(&self.state.in_flight, snapshot);
             // Its target is gone, and its source would not take it back: it runs there all the same.
             let home = all.iter().filter(|own| {
@@ -156,7 +158,7 @@ impl Lifecycle<'_> {
     fn observe_workers(
         &mut self,
         snapshot: &Snapshot,
-        (mut ends, sent): (BTreeMap<TaskId, Ends>, &Sent),
+        (mut ends, sent, met): (BTreeMap<TaskId, Ends>, &Sent, &BTreeMap<TaskId, TaskId>),
         rooms: &mut Rooms,
     ) {
         while let Some((task, shown)) = ends.pop_first() {
@@ -181,7 +183,7 @@ impl Lifecycle<'_> {
                 for other in later {
                     let row = snapshot.task_row(other.task());
                     let own = UnderWay::of(other, row, snapshot);
-                    if let Some(shown) = self.of_workers(snapshot, sent, &own) {
+                    if let Some(shown) = self.of_workers(snapshot, (sent, met), &own) {
                         ends.entry(other.task()).or_insert(shown);
                     }
                 }
@@ -192,7 +194,12 @@ impl Lifecycle<'_> {
     }
 
     /// What the snapshot shows of the source and the target of a migration; `None` if it no longer matters.
-    fn of_workers(&self, snapshot: &Snapshot, sent: &Sent, own: &UnderWay<'_>) -> Option<Ends> {
+    fn of_workers(
+        &self,
+        snapshot: &Snapshot,
+        (sent, met): (&Sent, &BTreeMap<TaskId, TaskId>),
+        own: &UnderWay<'_>,
+    ) -> Option<Ends> {
         let migration = own.migration;
         let (id, to) = (migration.id(), migration.to());
         // Who has the task may have changed since the state was saved.
@@ -228,7 +235,8 @@ impl Lifecycle<'_> {
             return Some(Ends::Known(Event::TargetUnfit { unfit, just_assigned }));
         }
         let soon = self.config.soon(snapshot.at());
-        Some(match unfit(snapshot, soon, own) {
+        let holds = || Some(Cause::TargetHolds { worker: to, task: *met.get(&migration.task())? });
+        Some(match unfit(snapshot, soon, own).or_else(holds) {
             Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
             None => Ends::HasRoom { just_assigned },
         })

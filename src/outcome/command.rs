@@ -395,6 +395,13 @@ pub enum Cause {
         /// The resource that ran out.
         resource: ResourceId,
     },
+    /// A task from which this one is kept apart is on the target now, or on its way there.
+    TargetHolds {
+        /// The target.
+        worker: WorkerId,
+        /// The other task.
+        task: TaskId,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -420,6 +427,9 @@ impl fmt::Display for Cause {
             }
             Self::TargetFull { worker, resource } => {
                 write!(f, "{worker} has no room for it any more: too little {resource}")
+            }
+            Self::TargetHolds { worker, task } => {
+                write!(f, "{worker} has {task} now, from which it is kept apart")
             }
         }
     }

@@ -1,0 +1,68 @@
+//! Would a task that is about to be sent meet a task from which it is kept apart?
+//!
+//! A plan keeps them apart. But until the source has released the task, the host's scheduler may have put the other one
+//! on the target, and a later life may not have known of it.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::room::Sent;
+use crate::model::ids::{TaskId, WorkerId};
+use crate::snapshot::{GroupRule, Phase, Placement, Snapshot};
+use crate::state::{Course, Migration, State};
+use crate::view::UnderWay;
+
+/// For every task that has yet to be sent and would meet another one on its target: that other one.
+pub(super) fn meetings(
+    state: &State,
+    snapshot: &Snapshot,
+    (all, sent): (&[UnderWay<'_>], &Sent),
+) -> BTreeMap<TaskId, TaskId> {
+    let mut met = BTreeMap::new();
+    let mut groups =
+        snapshot.groups().iter().filter(|group| group.rule == GroupRule::AntiAffinity).peekable();
+    if groups.peek().is_none() || broken!("met_on_its_way") {
+        return met;
+    }
+    let waits = |migration: &Migration| {
+        let is_releasing = matches!(migration.course(), Course::Releasing { .. });
+        is_releasing || sent.contains(&(migration.id(), migration.to()))
+    };
+    let waiting = all.iter().map(|own| own.migration).filter(|migration| waits(migration));
+    let waiting: BTreeMap<TaskId, &Migration> = waiting.map(|it| (it.task(), it)).collect();
+    for group in groups {
+        let mut going: Vec<&Migration> =
+            group.members.iter().filter_map(|member| waiting.get(member).copied()).collect();
+        if going.is_empty() {
+            continue;
+        }
+        going.sort_unstable_by_key(|migration| migration.id());
+        let mut there: BTreeMap<WorkerId, TaskId> = BTreeMap::new();
+        for member in &group.members {
+            let [from, to] = places(state, snapshot, *member);
+            // One that waits itself is on its source only.
+            let to = to.filter(|_| !waiting.contains_key(member));
+            there.extend(from.into_iter().chain(to).map(|worker| (worker, *member)));
+        }
+        for migration in going {
+            let other = *there.entry(migration.to()).or_insert(migration.task());
+            if other != migration.task() {
+                met.entry(migration.task()).or_insert(other);
+            }
+        }
+    }
+    met
+}
+
+/// The worker that a task runs on or leaves, and the one that it is on its way to.
+fn places(state: &State, snapshot: &Snapshot, task: TaskId) -> [Option<WorkerId>; 2] {
+    if let Some(migration) = state.in_flight.get(&task) {
+        let has_left = migration.phase() == Phase::Released || migration.released().is_some();
+        let to = Some(migration.to()).filter(|_| migration.phase() != Phase::Released);
+        return [migration.from().filter(|_| !has_left), to];
+    }
+    match snapshot.task(task).map(|task| task.placement) {
+        Some(Placement::On(worker)) => [Some(worker).filter(|it| !snapshot.is_gone(*it)), None],
+        _ => [None, None],
+    }
+}
