@@ -145,7 +145,7 @@ impl Lifecycle<'_> {
         // Not before the migration entered its course, and not later than is plausible.
         let at = report.at.min(latest).max(migration.since());
         let task = migration.task();
-        // The word of a copy that is known to run changes nothing, but is worth remembering.
+        // The word of a copy changes nothing, but from now on the copy is not only assumed to run.
         let is_of_its_copy = matches!(migration.course(), Course::Stopping { .. })
             && matches!(report.event, snapshot::Event::Running { .. })
             && !broken!("word_of_a_copy");
