@@ -43,7 +43,7 @@ pub(crate) use migration::Migration;
 pub(crate) use missing::Absence;
 pub(crate) use spending::{Charge, Concurrency, Key, MEMORY_PER_WORKER, Spending, Spent};
 pub(crate) use target::Target;
-pub(crate) use terms::Terms;
+pub(crate) use terms::{AtSource, Terms};
 pub(crate) use track::{Pending, RECENT, SAMPLES, Sample, Track};
 
 /// At most this many records of the system load history are kept: 100, as in the original.

@@ -338,7 +338,7 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         id: migration.id(),
         task: migration.task(),
         at,
-        is_settled: arrived || fate == Fate::Finished,
+        is_settled: arrived || (fate == Fate::Finished && broken!("missing_once_is_finished")),
         last_orders: Vec::new(),
         given: at,
         last_requeue: None,

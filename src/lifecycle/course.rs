@@ -305,6 +305,10 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
             keep(fate, from, late, facts)
         }
+        // Perhaps no copy runs: its target is asked, and its answer decides.
+        Stopping { from } if facts.is_copy_assumed && !broken!("copy_assumed_for_ever") => {
+            enter(Assigned { from, released: None }).and(Stop(from, late)).and(Order)
+        }
         // The copy runs, and nothing says that the source still runs the task; to stop it twice does no harm.
         Stopping { from } => end(Fate::Completed).and(Stop(from, late)).and(Arrive(to, facts.task)),
         // The task is back on its source, though no report said so.

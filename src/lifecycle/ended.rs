@@ -105,7 +105,10 @@ impl Lifecycle<'_> {
                 }
                 LeftToDo::LastOrders => false,
                 LeftToDo::CallOff(workers) => call_off(ended, workers),
-                LeftToDo::GiveBack => let_go_late(ended),
+                LeftToDo::GiveBack(copy) => {
+                    let is_new = let_go_late(ended);
+                    call_off(ended, [copy, None]) || is_new
+                }
             };
             ended.given = snapshot.at();
             if !is_new && ended.is_given_back() {
@@ -168,8 +171,8 @@ enum LeftToDo {
     LastOrders,
     /// So do these workers, by an order that came late.
     CallOff([Option<WorkerId>; 2]),
-    /// No worker has the task.
-    GiveBack,
+    /// No worker has the task, or only this one, as a copy.
+    GiveBack(Option<WorkerId>),
 }
 
 /// What is left to do of a migration that ended before the snapshot.
@@ -198,15 +201,17 @@ fn left_to_do(
             let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
             let copies = from.is_some()
                 && Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop;
+            let copy =
+                copies.then_some(to).filter(|_| !broken!("copy_forgotten_before_it_is_given_back"));
             match phase {
                 Phase::Released if is_ours && !broken!("released_though_it_is_over") => {
-                    LeftToDo::GiveBack
+                    LeftToDo::GiveBack(copy)
                 }
                 Phase::Assigned if is_ours && !broken!("assigned_though_it_is_over") => {
                     LeftToDo::CallOff([Some(to), None])
                 }
                 Phase::Releasing if is_ours && !broken!("releasing_though_it_is_over") => {
-                    LeftToDo::CallOff([from, copies.then_some(to)])
+                    LeftToDo::CallOff([from, copy])
                 }
                 _ => LeftToDo::LastOrders,
             }

@@ -14,7 +14,8 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Fate, Reason};
 use crate::snapshot::{Coverage, Phase, Placement, Report, Snapshot, Task, Worker};
 use crate::state::{
-    Course, EndedMigration, InFlight, MEMORY_PER_WORKER, Migration, State, Terms, Transport,
+    AtSource, Course, EndedMigration, InFlight, MEMORY_PER_WORKER, Migration, State, Terms,
+    Transport,
 };
 use crate::view::{self, UnderWay};
 
@@ -84,11 +85,34 @@ impl Lifecycle<'_> {
                     (Event::SourceGone { on_target: false, unfit }, snapshot.at())
                 }
                 (_, Some(shown)) if shown.id == id && shown.phase == Phase::Assigned => {
-                    (Event::AssignedTo { to: shown.to }, shown.since)
+                    self.go_on_at(snapshot, id, shown.to, shown.since.min(snapshot.at()));
+                    continue;
                 }
                 _ => continue,
             };
             self.apply(id, event, at.min(snapshot.at()));
+        }
+    }
+
+    /// Goes on with a migration where the host shows it. What the task claims and adds there follows from that worker.
+    pub(super) fn go_on_at(
+        &mut self,
+        snapshot: &Snapshot,
+        id: MigrationId,
+        to: WorkerId,
+        at: Timestamp,
+    ) {
+        let was =
+            self.state.in_flight.by_id(id).map(|migration| (migration.task(), migration.to()));
+        let Some((task, before)) = was else { return };
+        let changed = self.apply(id, Event::AssignedTo { to }, at);
+        let shown = snapshot.task(task).and_then(|task| Some((task, Shown::of(task)?)));
+        if let Some((task, shown)) = shown
+            && (changed && before != to)
+            && !broken!("goes_on_with_the_claims_of_another_target")
+        {
+            let there = terms(snapshot, task, shown);
+            self.state.in_flight.update(task.id, |migration| migration.go_on_by(there));
         }
     }
 
@@ -157,8 +181,12 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
     };
     let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
     let as_there = view::by(task, alternative, now);
-    let freed = home.filter(|_| alternative != now);
-    let freed = freed.map(|home| view::loads(&view::by(task, now, now), home.kinds()));
+    let (claim, load) = (view::claims(&as_there, kinds), view::loads(&as_there, kinds));
+    let at_source = home.map(|home| {
+        let (task, kinds) = (view::by(task, now, now), home.kinds());
+        AtSource { claim: view::claims(&task, kinds), load: view::loads(&task, kinds) }
+    });
+    let at_source = at_source.filter(|here| here.claim != claim || here.load != load);
     Terms {
         id,
         task: task.id,
@@ -167,9 +195,9 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
         to,
         device: None,
         alternative,
-        claim: view::claims(&as_there, kinds),
-        load: view::loads(&as_there, kinds),
-        freed_at_source: freed,
+        claim,
+        load,
+        at_source,
         scorecard: None,
         handover: None,
     }

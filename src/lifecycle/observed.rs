@@ -62,7 +62,7 @@ impl Lifecycle<'_> {
         let all = if shown.is_empty() {
             all
         } else {
-            self.apply_all(shown);
+            self.apply_all(snapshot, shown);
             under_way(&self.state.in_flight, snapshot)
         };
         promise(&all, &mut rooms);
@@ -86,7 +86,7 @@ impl Lifecycle<'_> {
             });
             let home: Vec<Observation> =
                 home.map(|own| (own.migration.id(), Event::ShownAtSource, snapshot.at())).collect();
-            self.apply_all(home);
+            self.apply_all(snapshot, home);
             under_way(&self.state.in_flight, snapshot)
         };
         let ordered: BTreeSet<MigrationId> =
@@ -100,12 +100,15 @@ impl Lifecycle<'_> {
             Some((own.migration.id(), event, snapshot.at()))
         });
         let overdue: Vec<Observation> = overdue.collect();
-        self.apply_all(overdue);
+        self.apply_all(snapshot, overdue);
     }
 
-    fn apply_all(&mut self, observations: Vec<Observation>) {
+    fn apply_all(&mut self, snapshot: &Snapshot, observations: Vec<Observation>) {
         for (id, event, at) in observations {
-            self.apply(id, event, at);
+            match event {
+                Event::AssignedTo { to } => self.go_on_at(snapshot, id, to, at),
+                _ => _ = self.apply(id, event, at),
+            }
         }
     }
 

@@ -20,8 +20,8 @@ use crate::outcome::{
 use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
 use crate::state::{
-    Course, EndedMigration, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending, State,
-    Target, Terms, Track, Transport,
+    AtSource, Course, EndedMigration, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending,
+    State, Target, Terms, Track, Transport,
 };
 use crate::view::{self, View, WorkerView};
 
@@ -192,8 +192,12 @@ fn migration(
         Some(source) => transport.first(view.worker_id(source)),
         None => Course::Placing,
     };
-    let load_at = |source| view::loads(view.task_here(planned.row), view.workers[source].kinds);
-    let freed_at_source = if alternative.is_some() { planned.from.map(load_at) } else { None };
+    let (claim, load) = (view::claims(as_there, kinds), view::loads(as_there, kinds));
+    let at_source = planned.from.map(|source| {
+        let (task, kinds) = (view.task_here(planned.row), view.workers[source].kinds);
+        AtSource { claim: view::claims(task, kinds), load: view::loads(task, kinds) }
+    });
+    let at_source = at_source.filter(|here| here.claim != claim || here.load != load);
     let untold = broken!("every_move_says_its_price") && planned.purpose <= Purpose::Evacuate;
     let handover = if untold { None } else { planned.handover };
     let terms = Terms {
@@ -204,9 +208,9 @@ fn migration(
         to,
         device,
         alternative,
-        claim: view::claims(if broken!("alternative_in_transit") { task } else { as_there }, kinds),
-        load: view::loads(as_there, kinds),
-        freed_at_source,
+        claim: if broken!("alternative_in_transit") { view::claims(task, kinds) } else { claim },
+        load,
+        at_source,
         scorecard: planned.scorecard,
         handover,
     };

@@ -144,8 +144,9 @@ impl Check {
         let terms = migration.terms_mut();
         self.amounts(entry, "claim", &mut terms.claim);
         self.amounts(entry, "load", &mut terms.load);
-        if let Some(freed) = &mut terms.freed_at_source {
-            self.amounts(entry, "freed_at_source", freed);
+        if let Some(at_source) = &mut terms.at_source {
+            self.amounts(entry, "at_source.claim", &mut at_source.claim);
+            self.amounts(entry, "at_source.load", &mut at_source.load);
         }
         let figures = terms.scorecard.iter().flat_map(points);
         if !self.all(entry, "scorecard", figures) {

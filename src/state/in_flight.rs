@@ -248,7 +248,7 @@ mod tests {
             alternative: None,
             claim: Amounts::new(),
             load: Amounts::new(),
-            freed_at_source: None,
+            at_source: None,
             scorecard: None,
             handover: None,
         };

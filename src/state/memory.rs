@@ -71,7 +71,7 @@ pub(crate) struct EndedMigration {
     pub(crate) task: TaskId,
     /// When it ended.
     pub(crate) at: Timestamp,
-    /// Whether the task arrived somewhere, or finished.
+    /// Whether the task arrived somewhere. (One that was missing has finished, unless it is shown again.)
     pub(crate) is_settled: bool,
     /// What the host was told when it ended, as long as no later snapshot shows that it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -149,6 +149,15 @@ impl Migration {
         (self.course, self.since) = (course, since);
     }
 
+    /// After [`Self::resume`] with another worker: what the task does there, and what that costs, is as in `there`.
+    pub(crate) fn go_on_by(&mut self, there: Terms) {
+        let Terms { alternative, claim, load, at_source, scorecard, handover, .. } = there;
+        let own = &mut self.terms;
+        (own.alternative, own.claim, own.load, own.at_source) =
+            (alternative, claim, load, at_source);
+        (own.scorecard, own.handover) = (scorecard, handover);
+    }
+
     /// Nothing of it happened after `now`: the clock was set back.
     pub(crate) fn set_clock_back(&mut self, now: Timestamp) {
         (self.since, self.started) = (self.since.min(now), self.started.min(now));
@@ -255,9 +264,21 @@ impl Migration {
         &self.terms.load
     }
 
+    /// What the task claims of the capacity of this worker: its target, or its source, for which another alternative
+    /// may count.
+    pub(crate) fn claim_of(&self, worker: WorkerId) -> &Amounts {
+        let is_source = worker != self.to() && self.from() == Some(worker);
+        match &self.terms.at_source {
+            Some(at_source) if is_source && !broken!("claims_at_home_what_it_did_there") => {
+                &at_source.claim
+            }
+            _ => &self.terms.claim,
+        }
+    }
+
     /// The use that the move takes off the source; `None` if it is the load.
-    pub(crate) const fn freed_at_source(&self) -> Option<&Amounts> {
-        self.terms.freed_at_source.as_ref()
+    pub(crate) fn freed_at_source(&self) -> Option<&Amounts> {
+        self.terms.at_source.as_ref().map(|at_source| &at_source.load)
     }
 
     pub(crate) const fn course(&self) -> Course {

@@ -9,6 +9,13 @@ use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::outcome::{Handover, Reason, Scorecard};
 
+/// What a task claims of a worker on which it runs by another alternative than on its target, and adds to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AtSource {
+    pub(crate) claim: Amounts,
+    pub(crate) load: Amounts,
+}
+
 /// What was decided when a migration began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Terms {
@@ -26,10 +33,10 @@ pub(crate) struct Terms {
     pub(crate) claim: Amounts,
     /// The use that the task adds to a worker.
     pub(crate) load: Amounts,
-    /// The use that the move takes off the source, if the task ran there by another alternative; `None` if it is
-    /// `load`.
+    /// What the task claims of its source and adds to it, if it ran there by another alternative; `None` if that is
+    /// `claim` and `load`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) freed_at_source: Option<Amounts>,
+    pub(crate) at_source: Option<AtSource>,
     pub(crate) scorecard: Option<Scorecard>,
     /// What the move costs in time; `None` if moves need not repay themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,8 +47,11 @@ impl Terms {
     /// The task goes back to its source, and runs there as before.
     pub(super) fn go_home(&mut self, from: WorkerId) {
         (self.to, self.device, self.alternative) = (from, None, None);
-        if let Some(load) = self.freed_at_source.take() {
+        if let Some(AtSource { claim, load }) = self.at_source.take() {
             self.load = load;
+            if !broken!("claims_at_home_what_it_did_there") {
+                self.claim = claim;
+            }
         }
     }
 
@@ -51,13 +61,16 @@ impl Terms {
         (self.to, self.device) = (to, device);
         if alternative.is_some() || self.alternative.is_some() {
             self.alternative = alternative;
-            let was = mem::replace(&mut self.load, load);
             // Where the task goes does not change what its source is rid of.
-            let differs = was != self.load && !broken!("other_target_frees_the_same");
-            if self.freed_at_source.is_none() && has_source && differs {
-                self.freed_at_source = Some(was);
+            let was = AtSource {
+                claim: mem::replace(&mut self.claim, claim),
+                load: mem::replace(&mut self.load, load),
+            };
+            let differs = was.load != self.load || was.claim != self.claim;
+            let keeps = has_source && !broken!("other_target_frees_the_same");
+            if self.at_source.is_none() && differs && keeps {
+                self.at_source = Some(was);
             }
-            self.claim = claim;
         }
         if !broken!("price_of_another_target") {
             (self.handover, self.scorecard) = (None, scorecard);

@@ -118,7 +118,7 @@ impl<'a> Account<'a> {
         for flight in hidden {
             let ends = Stay::Between(flight.from(), flight.to()).ends();
             for _ in ends.filter(|end| *end == worker.id) {
-                for (resource, amount) in flight.claim().iter() {
+                for (resource, amount) in flight.claim_of(worker.id).iter() {
                     *sums.entry(resource).or_default() += amount;
                 }
             }
@@ -128,7 +128,7 @@ impl<'a> Account<'a> {
         let returning: Vec<&Migration> =
             self.facts.flights.values().filter(kept).copied().collect();
         let unlisted = returning.iter().filter(|it| snapshot.task(it.task()).is_none());
-        for (resource, amount) in unlisted.flat_map(|flight| flight.claim().iter()) {
+        for (resource, amount) in unlisted.flat_map(|flight| flight.claim_of(worker.id).iter()) {
             *sums.entry(resource).or_default() += amount;
         }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
@@ -146,7 +146,8 @@ impl<'a> Account<'a> {
                 comes || may_return(flight)
             });
             let coming = coming.chain(returning.iter().copied());
-            let coming: f64 = coming.filter_map(|flight| flight.claim().get(resource)).sum();
+            let coming: f64 =
+                coming.filter_map(|flight| flight.claim_of(worker.id).get(resource)).sum();
             let unstated = snapshot.tasks().iter().filter(|task| {
                 let is_here = self.stays[&task.id] == Stay::On(worker.id);
                 is_here && task.placement != Placement::On(worker.id)

@@ -68,7 +68,7 @@ pub(super) fn claims(
         }
     }
     for own in under_way.iter().filter(|own| own.task.is_none()) {
-        claim_of_unlisted(ledger, own);
+        claim_of_unlisted(ledger, snapshot, own);
     }
     stated_claims(ledger, snapshot, under_way, &unstated);
 }
@@ -206,11 +206,12 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
 
 /// Reserves room for a migration whose task the snapshot does not list. For a task that no worker has, only its source
 /// keeps room, and only if the snapshot is partial.
-fn claim_of_unlisted(ledger: &mut Ledger, own: &UnderWay<'_>) {
+fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
     let mut add = |worker: WorkerRow| {
+        let claims = migration.claim_of(snapshot.workers()[worker.position()].id);
         for column in 0..ledger.columns.len() {
-            let claim = migration.claim().known(ledger.columns[column]).unwrap_or(0.0);
+            let claim = claims.known(ledger.columns[column]).unwrap_or(0.0);
             ledger.row_mut(worker)[column].claimed += claim;
         }
     };
@@ -244,8 +245,9 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         let returns = returns.or(own.place().kept());
         for worker in comes.into_iter().chain(returns) {
             let row = worker.position() * width;
+            let claims = migration.claim_of(snapshot.workers()[worker.position()].id);
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
-                *sum += migration.claim().known(*resource).unwrap_or(0.0);
+                *sum += claims.known(*resource).unwrap_or(0.0);
             }
         }
     }
