@@ -59,6 +59,14 @@ pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answ
     }
 }
 
+/// No other worker was told in this round to forget the task: it may have started it.
+pub(super) fn nowhere_called_off(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
+    match round.view.called_off.get(&round.task_id(row)) {
+        Some(migration) => Err(TaskRefusal::InFlight { migration: *migration }.into()),
+        None => Ok(()),
+    }
+}
+
 /// A task that was never placed is left to the scheduler.
 pub(super) fn has_a_worker(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.ledger.places[row] {

@@ -16,13 +16,13 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::math::summary::Summary;
-use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::outcome::{Fragmentation, SystemLoad};
+use crate::outcome::{Action, Fragmentation, SystemLoad};
 use crate::snapshot::{
     Coverage, Freeze, FreezeScope, GroupRule, Placement, Snapshot, Stance, Task, Topology,
 };
-use crate::state::{Migration, RECENT, State};
+use crate::state::{EndedMigration, Migration, RECENT, State};
 use crate::view::{
     self, DeviceCell, Domains, FrozenUntil, GroupIndexes, Ledger, Place, UnderWay, View,
     WorkerView, variants,
@@ -69,6 +69,7 @@ pub(crate) fn observe<'a>(
         noise: noise(state, snapshot, &workers),
         memberships: memberships(snapshot),
         freezes: freezes(snapshot),
+        called_off: called_off(state, snapshot),
         unknown_members: unknown_members(&ledger, state, snapshot),
         domains: domains(snapshot, &workers),
         variants,
@@ -77,6 +78,21 @@ pub(crate) fn observe<'a>(
     };
     ledger.groups = GroupIndexes::new(state, &view, &ledger.places);
     (view, ledger)
+}
+
+/// The tasks that a worker was told to forget while another one has them, as far as no snapshot shows that it was done.
+fn called_off(state: &State, snapshot: &Snapshot) -> BTreeMap<TaskId, MigrationId> {
+    let is_elsewhere = |task: TaskId, told: WorkerId| {
+        let placement = snapshot.task(task).map(|task| task.placement);
+        let is_there = matches!(placement, Some(Placement::On(worker)) if worker != told);
+        is_there && !snapshot.is_gone(told)
+    };
+    let is_called_off = |ended: &&EndedMigration| {
+        ended.last_orders.iter().any(|(action, _)| {
+            matches!(action, Action::Abort { worker } if is_elsewhere(ended.task, *worker))
+        })
+    };
+    state.ended.iter().filter(is_called_off).map(|ended| (ended.task, ended.id)).collect()
 }
 
 /// How free device memory is cut up; `None` if the configuration does not ask.

@@ -32,11 +32,11 @@ use crate::config::{Budget, Mode, Unit};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{
-    BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Purpose, Refused, Rejection,
+    Action, BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Purpose, Refused, Rejection,
     TargetRefusal, TaskRefusal, WorthRefusal,
 };
 use crate::snapshot::{FreezeScope, GroupRule, Mobility, Placement, Stance, Task, Worker};
-use crate::state::{MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
+use crate::state::{EndedMigration, MEMORY_PER_WORKER, PLACEMENTS_PER_WORKER, State};
 
 /// Judges the examples of every refusal, and the refusals of pairs that were scored.
 pub(super) fn truth(round: &Round<'_>) -> Vec<Violation> {
@@ -174,7 +174,12 @@ impl<'a> Court<'a> {
                     Placement::Moving { migration, .. } => Some(migration),
                     _ => None,
                 };
-                flown == Some(migration) || shown == Some(migration)
+                let is_called_off = |ended: &EndedMigration| {
+                    let told = |(action, _): &(Action, _)| matches!(action, Action::Abort { .. });
+                    ended.id == migration && ended.last_orders.iter().any(told)
+                };
+                let called_off = || states.iter().any(|it| it.ended.iter().any(is_called_off));
+                flown == Some(migration) || shown == Some(migration) || called_off()
             }
             TaskRefusal::CoolingDown { until } => {
                 let mut known = states.iter().filter_map(|state| state.cooldowns.get(&task.id));

@@ -42,9 +42,9 @@ pub enum TaskRefusal {
         /// When the task may move.
         until: Timestamp,
     },
-    /// The task is being moved.
+    /// The task is being moved, or was to be: its target was told in this round to forget it, and may have started it.
     InFlight {
-        /// The migration that moves it.
+        /// The migration that moves it, or was to.
         migration: MigrationId,
     },
     /// The task moved, or failed to move, a short while ago.
