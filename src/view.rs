@@ -60,8 +60,8 @@ pub(crate) struct View<'a> {
     /// Per group whose members move together, as an index into the snapshot's groups: the first member of which it is
     /// not known where it is, if there is one.
     pub(crate) unknown_members: BTreeMap<u32, TaskId>,
-    /// The tasks on a worker that another one was told to forget, and the migrations that are over with that: no
-    /// snapshot shows yet that it was done.
+    /// The tasks on a worker that another one was told to forget or to stop, and orphans of which that one may have a
+    /// copy; each with the migration that is over. No snapshot shows yet that it was done.
     pub(crate) called_off: BTreeMap<TaskId, MigrationId>,
     /// The variants of each task row that has alternatives.
     pub(crate) variants: BTreeMap<TaskRow, Variants>,

@@ -1,7 +1,8 @@
 //! Would a task that is about to be sent meet a task from which it is kept apart?
 //!
-//! A plan keeps them apart. But until the source has released the task, the host's scheduler may have put the other one
-//! on the target, and a later life may not have known of it.
+//! A plan keeps them apart. By the time the source releases the task, though, the host's scheduler may have started the
+//! other one on the target; and an engine that has lost its state may not know that the other one goes there. Between
+//! snapshots, the answer to a report does not ask.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -30,6 +31,11 @@ pub(super) fn meetings(
     };
     let waiting = all.iter().map(|own| own.migration).filter(|migration| waits(migration));
     let waiting: BTreeMap<TaskId, &Migration> = waiting.map(|it| (it.task(), it)).collect();
+    if waiting.is_empty() {
+        return met;
+    }
+    let arrived = state.arrivals.iter().filter(|it| it.running > snapshot.at());
+    let arrived: BTreeMap<TaskId, WorkerId> = arrived.map(|it| (it.task, it.to)).collect();
     for group in groups {
         let mut going: Vec<&Migration> =
             group.members.iter().filter_map(|member| waiting.get(member).copied()).collect();
@@ -39,7 +45,10 @@ pub(super) fn meetings(
         going.sort_unstable_by_key(|migration| migration.id());
         let mut there: BTreeMap<WorkerId, TaskId> = BTreeMap::new();
         for member in &group.members {
-            let [from, to] = places(state, snapshot, *member);
+            let [from, to] = match arrived.get(member) {
+                Some(there) if !broken!("met_where_it_has_arrived") => [Some(*there), None],
+                _ => places(state, snapshot, *member),
+            };
             // One that waits itself is on its source only.
             let to = to.filter(|_| !waiting.contains_key(member));
             there.extend(from.into_iter().chain(to).map(|worker| (worker, *member)));
@@ -63,6 +72,7 @@ fn places(state: &State, snapshot: &Snapshot, task: TaskId) -> [Option<WorkerId>
     }
     match snapshot.task(task).map(|task| task.placement) {
         Some(Placement::On(worker)) => [Some(worker).filter(|it| !snapshot.is_gone(*it)), None],
+        Some(Placement::Moving { from, to, .. }) => [from, Some(to)],
         _ => [None, None],
     }
 }

@@ -12,8 +12,8 @@ use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
-    AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
-    STAYS, State,
+    AtRest, Cooldown, Course, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration,
+    RecentArrival, STAYS, State,
 };
 
 use super::course::next;
@@ -332,7 +332,14 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
     let arrived = matches!(fate, Fate::Completed | Fate::Diverted);
     // A task that its source evicts late is in the scheduler's hands.
     let by_scheduler = migration.transport().is_by_scheduler();
-    let still_holds = migration.phase() == Phase::Releasing && !arrived && !by_scheduler;
+    // A snapshot that shows it without a worker tells of its copy too.
+    let is_lost = migration.is_shown_lost(at);
+    let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
+    // A source that stops a task whose copy runs does what it was told.
+    let is_known = migration.copied().is_some() && !migration.is_copy_assumed();
+    let has_finished = fate == Fate::Finished && is_known && !broken!("stopped_after_it_finished");
+    let still_holds =
+        migration.phase() == Phase::Releasing && !(arrived || by_scheduler || has_finished);
     let stays = still_holds && fate != Fate::Finished;
     EndedMigration {
         id: migration.id(),
@@ -345,6 +352,7 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
         shown_at_rest: migration.shown_at_rest(),
         source_still_holds: still_holds,
         placement_unknown_since_leaving: migration.from().filter(|_| by_scheduler && !arrived),
+        copy_on: Some(migration.to()).filter(|_| is_copied && !arrived && !is_lost),
         requested_at: stays.then_some(migration.started()),
     }
 }

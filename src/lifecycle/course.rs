@@ -296,7 +296,10 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
     // A task that is shown on its source stays there. An orphan, and a task that is shown on a lost worker, is
     // placed again in this round, and the scheduler must not start it too. A task that is missing may be with no
     // worker: the scheduler knows better.
-    let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned);
+    let may_be_there = course.from().is_some() && course.released().is_none();
+    let is_leaving = shown == Shown::LeavingSource && may_be_there;
+    let held = matches!(shown, Shown::AtSource | Shown::Elsewhere | Shown::Orphaned)
+        || (is_leaving && !broken!("given_back_while_its_source_has_it"));
     let give_back = |step: Step| step.and_if(!held && !broken!("never_answered"), Requeue(late));
     match course {
         Releasing { from } | Leaving { from, .. } => end(fate).and(Abort(from, late)),
@@ -305,8 +308,12 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
             keep(fate, from, late, facts)
         }
-        // Perhaps no copy runs: its target is asked, and its answer decides.
-        Stopping { from } if facts.is_copy_assumed && !broken!("copy_assumed_for_ever") => {
+        // Nothing shows where it is, and perhaps no copy runs: its target is asked, and its answer decides.
+        Stopping { from }
+            if facts.is_copy_assumed
+                && shown == Shown::Nowhere
+                && !broken!("copy_assumed_for_ever") =>
+        {
             enter(Assigned { from, released: None }).and(Stop(from, late)).and(Order)
         }
         // The copy runs, and nothing says that the source still runs the task; to stop it twice does no harm.

@@ -44,6 +44,17 @@ impl Lifecycle<'_> {
             {
                 self.found_late(&ended, (worker, task), report.at.min(latest));
             }
+            // Its target has forgotten the copy, as it was told.
+            snapshot::Event::Aborted { .. }
+            | snapshot::Event::Failed { .. }
+            | snapshot::Event::Refused { .. }
+                if ended.copy_on.is_some()
+                    && report.at > ended.given
+                    && !broken!("called_off_copy_answers") =>
+            {
+                let forget = |ended: &mut EndedMigration| ended.forget_copy();
+                self.state.ended.replace_where(|it| it.id == ended.id, forget);
+            }
             _ => self.out.ignored += 1,
         }
     }
@@ -105,10 +116,7 @@ impl Lifecycle<'_> {
                 }
                 LeftToDo::LastOrders => false,
                 LeftToDo::CallOff(workers) => call_off(ended, workers),
-                LeftToDo::GiveBack(copy) => {
-                    let is_new = let_go_late(ended);
-                    call_off(ended, [copy, None]) || is_new
-                }
+                LeftToDo::GiveBack => let_go_late(ended),
             };
             ended.given = snapshot.at();
             if !is_new && ended.is_given_back() {
@@ -130,7 +138,8 @@ impl Lifecycle<'_> {
     }
 }
 
-/// Its source has released the task after the end: the last order is to give it back. Returns whether that is new.
+/// Its source has released the task after the end: the last order is to give it back, after a copy of it has been
+/// called off. Returns whether that is new.
 fn let_go_late(ended: &mut EndedMigration) -> bool {
     ended.source_still_holds = false;
     if !broken!("gang_follows_who_was_let_go_late") {
@@ -140,7 +149,8 @@ fn let_go_late(ended: &mut EndedMigration) -> bool {
     if is_new {
         ended.last_orders = alloc::vec![(Action::Requeue, Cause::Late)];
     }
-    is_new
+    let copy = ended.copy_on.filter(|_| !broken!("copy_forgotten_before_it_is_given_back"));
+    call_off(ended, [copy, None]) || is_new
 }
 
 /// These workers are still carrying the migration out: they are told to forget it, before anything else. Returns
@@ -163,16 +173,17 @@ fn call_off(ended: &mut EndedMigration, workers: [Option<WorkerId>; 2]) -> bool 
 enum LeftToDo {
     /// The snapshot does not tell.
     Unknown,
-    /// The task was given back to the scheduler, which does not show it yet.
+    /// The task was given back to the scheduler, which does not show it yet; or a copy of it was called off, and may be
+    /// all there is of it.
     Wait,
     /// The task is at rest, or gone, or moves by another migration.
     Nothing(Option<AtRest>),
     /// The host still carries the migration out: its last orders have not been carried out yet.
     LastOrders,
-    /// So do these workers, by an order that came late.
+    /// These workers still carry it out, by an order that reached them late.
     CallOff([Option<WorkerId>; 2]),
-    /// No worker has the task, or only this one, as a copy.
-    GiveBack(Option<WorkerId>),
+    /// No worker has the task, or only a copy of it.
+    GiveBack,
 }
 
 /// What is left to do of a migration that ended before the snapshot.
@@ -201,24 +212,23 @@ fn left_to_do(
             let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
             let copies = from.is_some()
                 && Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop;
-            let copy =
-                copies.then_some(to).filter(|_| !broken!("copy_forgotten_before_it_is_given_back"));
             match phase {
                 Phase::Released if is_ours && !broken!("released_though_it_is_over") => {
-                    LeftToDo::GiveBack(copy)
+                    LeftToDo::GiveBack
                 }
                 Phase::Assigned if is_ours && !broken!("assigned_though_it_is_over") => {
                     LeftToDo::CallOff([Some(to), None])
                 }
                 Phase::Releasing if is_ours && !broken!("releasing_though_it_is_over") => {
-                    LeftToDo::CallOff([from, copy])
+                    LeftToDo::CallOff([from, copies.then_some(to)])
                 }
                 _ => LeftToDo::LastOrders,
             }
         }
         // An order that is older is dropped by the host.
         Placement::Orphaned
-            if ended.is_given_back() && snapshot.at() <= ended.given.after(config.timeout()) =>
+            if (ended.is_given_back() || ended.may_have_copy(snapshot))
+                && snapshot.at() <= ended.given.after(config.timeout()) =>
         {
             LeftToDo::Wait
         }

@@ -16,6 +16,7 @@
 //! | [`ended`] | what is heard and seen of migrations that are over |
 //! | [`inherited`] | what the engine finds under way after a restart |
 //! | [`groups`] | calls off the rest of a group of which one task stays |
+//! | [`room`] | whether the targets have room for what is promised to them |
 //! | [`apart`] | who would meet a task from which it is kept apart |
 //!
 //! | step fails | then |
@@ -34,6 +35,7 @@
 //! | the source has stopped the task | the migration is complete |
 //! | the source has stopped it, and nobody has told of the copy (after a restart) | the target is asked |
 //! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
+//! | nothing for too long, and nobody has told of the copy | the source is told to stop, the target is asked |
 //! | the source is gone | the move becomes a placement on the target |
 //!
 //! If the host's own scheduler chooses the target (by eviction, or by queuing again), a migration ends

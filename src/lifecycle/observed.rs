@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause};
+use crate::outcome::{Action, Cause, Command, Reason};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
-use crate::state::{Course, Migration, State, Track};
+use crate::state::{Course, Migration, State, Track, Transport};
 use crate::view::{UnderWay, under_way};
 
 use super::apart;
@@ -56,7 +56,7 @@ impl Lifecycle<'_> {
     /// may make room.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let all = under_way(&self.state.in_flight, snapshot);
-        let mut rooms = rooms(&all, &self.just_assigned(), snapshot);
+        let mut rooms = rooms(&all, &self.just_assigned(snapshot), snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
         let shown: Vec<Observation> = shown.collect();
         let all = if shown.is_empty() {
@@ -66,7 +66,7 @@ impl Lifecycle<'_> {
             under_way(&self.state.in_flight, snapshot)
         };
         promise(&all, &mut rooms);
-        let sent = self.just_assigned();
+        let sent = self.just_assigned(snapshot);
         let met = apart::meetings(self.state, snapshot, (&all, &sent));
         let ends = all.iter().filter_map(|own| {
             let ends = self.of_workers(snapshot, (&sent, &met), own)?;
@@ -261,10 +261,25 @@ impl Lifecycle<'_> {
         migration.is_asked_since(self.state.last) && !shows_the_order && !is_of_now
     }
 
-    /// The migrations that this snapshot has assigned to a target, because it reported their release.
-    fn just_assigned(&self) -> Sent {
+    /// The migrations that this snapshot has assigned to a target, because it reported their release. A target that may
+    /// have a copy was asked before: its answer decides.
+    fn just_assigned(&self, snapshot: &Snapshot) -> Sent {
+        let may_have_a_copy = |command: &Command| {
+            let migration = self.state.in_flight.by_id(command.migration);
+            migration.is_some_and(|migration| {
+                let task = snapshot.task(command.task);
+                let overlaps = task.is_some_and(|task| {
+                    let transport = Transport::of(self.config.migration.as_ref(), task);
+                    transport == Transport::StartThenStop
+                });
+                let is_assumed = migration.reason() == Reason::TakenOver && overlaps;
+                migration.is_asked_after_its_copy() || is_assumed
+            }) && !broken!("copy_is_not_waited_for")
+        };
         let commands = self.out.commands.iter();
-        let released = commands.filter(|command| command.cause() == Some(Cause::Released));
+        let released = commands.filter(|command| {
+            command.cause() == Some(Cause::Released) && !may_have_a_copy(command)
+        });
         let sent = released.filter_map(|command| match command.action {
             Action::Assign { to, .. } => Some((command.migration, to)),
             _ => None,

@@ -99,7 +99,7 @@ const TASK: &[Rule<AskTask>] = &[
     rule("moves once while nothing changes", REBALANCE, Stability, Once, task::moves_once),
     rule("not long running", VOLUNTARY, CostBenefit, Once, task::not_long_running),
     rule("not nearly done", VOLUNTARY, CostBenefit, Once, task::not_nearly_done),
-    rule("called off nowhere", MOVES, Always, Once, task::nowhere_called_off),
+    rule("called off nowhere", ALL, Always, Once, task::nowhere_called_off),
     rule(COMPANIONS, ALL, Always, Once, companions_may_move),
 ];
 

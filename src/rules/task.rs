@@ -59,7 +59,7 @@ pub(super) fn not_in_flight(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answ
     }
 }
 
-/// No other worker was told in this round to forget the task: it may have started it.
+/// No other worker was told to forget or to stop the task, as far as no snapshot shows that it was done: it may run it.
 pub(super) fn nowhere_called_off(round: &Round<'_>, row: TaskRow, _: Purpose) -> Answer {
     match round.view.called_off.get(&round.task_id(row)) {
         Some(migration) => Err(TaskRefusal::InFlight { migration: *migration }.into()),

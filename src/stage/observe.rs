@@ -80,19 +80,27 @@ pub(crate) fn observe<'a>(
     (view, ledger)
 }
 
-/// The tasks that a worker was told to forget while another one has them, as far as no snapshot shows that it was done.
+/// The tasks that a worker was told to forget or to stop while another one has them, or while no worker has them and it
+/// may have a copy, as far as no snapshot shows that it was done.
 fn called_off(state: &State, snapshot: &Snapshot) -> BTreeMap<TaskId, MigrationId> {
-    let is_elsewhere = |task: TaskId, told: WorkerId| {
-        let placement = snapshot.task(task).map(|task| task.placement);
-        let is_there = matches!(placement, Some(Placement::On(worker)) if worker != told);
-        is_there && !snapshot.is_gone(told)
-    };
-    let is_called_off = |ended: &&EndedMigration| {
-        ended.last_orders.iter().any(|(action, _)| {
-            matches!(action, Action::Abort { worker } if is_elsewhere(ended.task, *worker))
+    let is_told = |ended: &EndedMigration, here: WorkerId| {
+        ended.last_orders.iter().any(|(action, _)| match *action {
+            Action::Abort { worker } | Action::Stop { from: worker } => {
+                worker != here && !snapshot.is_gone(worker)
+            }
+            _ => false,
         })
     };
-    state.ended.iter().filter(is_called_off).map(|ended| (ended.task, ended.id)).collect()
+    let is_called_off =
+        |ended: &&EndedMigration| match snapshot.task(ended.task).map(|task| task.placement) {
+            Some(Placement::On(here)) if !snapshot.is_gone(here) => is_told(ended, here),
+            Some(Placement::On(_) | Placement::Orphaned) => {
+                ended.at < snapshot.at() && ended.may_have_copy(snapshot)
+            }
+            _ => false,
+        };
+    let ended = state.ended.iter().filter(is_called_off);
+    ended.map(|ended| (ended.task, ended.id)).collect()
 }
 
 /// How free device memory is cut up; `None` if the configuration does not ask.

@@ -372,9 +372,12 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
             arrival.running = arrival.running.min(at);
         }
         let past = |ended: &mut EndedMigration| {
+            ended.at = ended.at.min(at);
             ended.shown_at_rest = ended.shown_at_rest.map(|shown| shown.not_after(at));
         };
-        let is_ahead = |ended: &EndedMigration| ended.shown_at_rest.is_some_and(|it| it.at > at);
+        let is_ahead = |ended: &EndedMigration| {
+            ended.at > at || ended.shown_at_rest.is_some_and(|shown| shown.at > at)
+        };
         state.ended.replace_where(is_ahead, past);
     }
     state.arrivals.retain(|landed| {

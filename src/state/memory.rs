@@ -8,6 +8,7 @@ use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Why};
+use crate::snapshot::Snapshot;
 
 /// Where a task is known to be at rest: on a living worker, or in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,9 @@ pub(crate) struct EndedMigration {
     /// which id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) placement_unknown_since_leaving: Option<WorkerId>,
+    /// The target on which a copy may run, if the migration ended before the source stopped the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) copy_on: Option<WorkerId>,
     /// When the migration began, if it ended before its source released the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) requested_at: Option<Timestamp>,
@@ -101,6 +105,22 @@ impl EndedMigration {
     /// Whether its last order is to give the task back to the scheduler.
     pub(crate) fn is_given_back(&self) -> bool {
         self.last_orders.iter().any(|(action, _)| *action == Action::Requeue)
+    }
+
+    /// Whether a copy may run on the target, which was told to forget it and has not answered.
+    pub(crate) fn may_have_copy(&self, snapshot: &Snapshot) -> bool {
+        let is_told =
+            |worker| self.last_orders.iter().any(|(action, _)| *action == Action::Abort { worker });
+        self.copy_on.is_some_and(|worker| is_told(worker) && !snapshot.is_gone(worker))
+            && !broken!("orphan_waits_for_its_copy")
+    }
+
+    /// The target has forgotten the copy.
+    pub(crate) fn forget_copy(&mut self) {
+        let copy = self.copy_on.take();
+        self.last_orders.retain(
+            |(action, _)| !matches!(action, Action::Abort { worker } if Some(*worker) == copy),
+        );
     }
 
     /// What the host should be doing about it still.

@@ -151,11 +151,7 @@ impl Migration {
 
     /// After [`Self::resume`] with another worker: what the task does there, and what that costs, is as in `there`.
     pub(crate) fn go_on_by(&mut self, there: Terms) {
-        let Terms { alternative, claim, load, at_source, scorecard, handover, .. } = there;
-        let own = &mut self.terms;
-        (own.alternative, own.claim, own.load, own.at_source) =
-            (alternative, claim, load, at_source);
-        (own.scorecard, own.handover) = (scorecard, handover);
+        self.terms.go_on_by(there);
     }
 
     /// Nothing of it happened after `now`: the clock was set back.
@@ -413,6 +409,16 @@ impl Migration {
     /// Whether a worker is asked to run the task, and another one was asked before.
     pub(crate) fn is_assigned_again(&self) -> bool {
         self.phase() == Phase::Assigned && self.attempts > self.first_assignment()
+    }
+
+    /// Whether a snapshot of this moment or later shows the task without a worker.
+    pub(crate) fn is_shown_lost(&self, at: Timestamp) -> bool {
+        self.shown_lost.is_some_and(|lost| lost >= at)
+    }
+
+    /// Whether its target was asked to start a copy before it was asked to run the task.
+    pub(crate) const fn is_asked_after_its_copy(&self) -> bool {
+        self.asked_after_its_copy
     }
 
     /// Whether its target was asked to start a copy before it was asked to run the task, and what happened at this

@@ -9,7 +9,8 @@ use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::outcome::{Handover, Reason, Scorecard};
 
-/// What a task claims of a worker on which it runs by another alternative than on its target, and adds to it.
+/// What a task claims of its source and adds to it, where that differs from what it does on its target: by another
+/// alternative, or because the workers have other hardware.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AtSource {
     pub(crate) claim: Amounts,
@@ -33,8 +34,7 @@ pub(crate) struct Terms {
     pub(crate) claim: Amounts,
     /// The use that the task adds to a worker.
     pub(crate) load: Amounts,
-    /// What the task claims of its source and adds to it, if it ran there by another alternative; `None` if that is
-    /// `claim` and `load`.
+    /// What the task claims of its source and adds to it; `None` if that is `claim` and `load`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_source: Option<AtSource>,
     pub(crate) scorecard: Option<Scorecard>,
@@ -55,22 +55,28 @@ impl Terms {
         }
     }
 
+    /// The task goes where `there` says, and does there what it says.
+    pub(super) fn go_on_by(&mut self, there: Self) {
+        let Self { alternative, claim, load, at_source, scorecard, handover, .. } = there;
+        (self.alternative, self.claim, self.load, self.at_source) =
+            (alternative, claim, load, at_source);
+        (self.scorecard, self.handover) = (scorecard, handover);
+    }
+
     /// The task goes to another target; `has_source` says whether it came from a worker.
     pub(super) fn go_to(&mut self, target: Target, has_source: bool) {
         let Target { to, device, alternative, claim, load, scorecard } = target;
         (self.to, self.device) = (to, device);
-        if alternative.is_some() || self.alternative.is_some() {
-            self.alternative = alternative;
-            // Where the task goes does not change what its source is rid of.
-            let was = AtSource {
-                claim: mem::replace(&mut self.claim, claim),
-                load: mem::replace(&mut self.load, load),
-            };
-            let differs = was.load != self.load || was.claim != self.claim;
-            let keeps = has_source && !broken!("other_target_frees_the_same");
-            if self.at_source.is_none() && differs && keeps {
-                self.at_source = Some(was);
-            }
+        self.alternative = alternative;
+        // Where the task goes does not change what its source is rid of.
+        let was = AtSource {
+            claim: mem::replace(&mut self.claim, claim),
+            load: mem::replace(&mut self.load, load),
+        };
+        let differs = was.load != self.load || was.claim != self.claim;
+        let keeps = has_source && !broken!("other_target_frees_the_same");
+        if self.at_source.is_none() && differs && keeps {
+            self.at_source = Some(was);
         }
         if !broken!("price_of_another_target") {
             (self.handover, self.scorecard) = (None, scorecard);

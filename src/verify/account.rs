@@ -148,20 +148,33 @@ impl<'a> Account<'a> {
             let coming = coming.chain(returning.iter().copied());
             let coming: f64 =
                 coming.filter_map(|flight| flight.claim_of(worker.id).get(resource)).sum();
-            let unstated = snapshot.tasks().iter().filter(|task| {
-                let is_here = self.stays[&task.id] == Stay::On(worker.id);
-                is_here && task.placement != Placement::On(worker.id)
-            });
-            let unstated: f64 = unstated
-                .map(|task| {
-                    let task = run(snapshot, task, self.way_there(task, worker));
-                    claim(&task, worker, resource)
-                })
-                .sum();
+            let unstated = self.unstated(worker, resource);
             sums.insert(resource, stated + coming + unstated);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);
+    }
+
+    /// What tasks claim of a worker that are there by a report, or on their way there by no migration under way: its
+    /// own statement is older.
+    fn unstated(&self, worker: &Worker, resource: ResourceId) -> f64 {
+        let snapshot = self.facts.round.snapshot;
+        let comes = |task: &&Task| {
+            let is_here = match self.stays[&task.id] {
+                Stay::On(here) => here == worker.id,
+                Stay::Between(_, to) => {
+                    to == worker.id && !self.facts.flights.contains_key(&task.id)
+                }
+                Stay::Nowhere => false,
+            };
+            is_here && task.placement != Placement::On(worker.id)
+        };
+        let coming = snapshot.tasks().iter().filter(comes);
+        let claims = coming.map(|task| {
+            let task = run(snapshot, task, self.way_there(task, worker));
+            claim(&task, worker, resource)
+        });
+        claims.sum()
     }
 
     /// The alternative by which a task counts on a worker.

@@ -175,7 +175,12 @@ impl<'a> Facts<'a> {
         let chosen = shown.map(|shown| shown.1).or(before.map(Migration::to));
         let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
             if chosen == Some(to));
-        !(releasing && first && same)
+        // Its target and its source may have failed since, in the same snapshot.
+        let after = self.round.after.in_flight.by_id(command.migration);
+        let asked =
+            |flight: &Migration, before: &Migration| flight.attempts() > before.attempts() + 1;
+        let is_asked_again = after.zip(before).is_some_and(|(after, before)| asked(after, before));
+        !(releasing && first && same && !is_asked_again)
     }
 
     /// Where every task of the snapshot counted before the plan.

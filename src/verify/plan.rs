@@ -20,11 +20,11 @@ use super::records::{capacity, is_sound_source, is_sound_task, is_sound_worker, 
 use super::round::Round;
 use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
-use crate::model::ids::WorkerId;
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Balance, Cause, Purpose, Reason, Sight};
+use crate::outcome::{Action, Balance, Cause, Command, Purpose, Reason, Sight};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
-use crate::state::PLACEMENTS_PER_WORKER;
+use crate::state::{PLACEMENTS_PER_WORKER, Transport};
 
 /// Walks through the plan: each step is judged after the steps before it, then entered.
 fn walk(
@@ -71,11 +71,22 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// A task that its source has released is sent to no worker that the same snapshot shows closed to it.
+/// A task that its source has released is sent to no worker that the same snapshot shows closed to it, unless a copy of
+/// it may run there.
 fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     let snapshot = round.snapshot;
     let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
-    for command in sent {
+    let limits = round.config.migration.as_ref();
+    let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
+    let was_copied = |id: MigrationId| {
+        let before = round.before.in_flight.by_id(id);
+        before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
+    };
+    let may_have_copy = |it: &&Command| {
+        was_copied(it.migration)
+            || (copies && snapshot.task(it.task).is_none_or(|task| task.overlaps))
+    };
+    for command in sent.filter(|command| !may_have_copy(command)) {
         let Action::Assign { to, .. } = command.action else { continue };
         let Some(target) = snapshot.worker(to) else { continue };
         let stance = target.stance;

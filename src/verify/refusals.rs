@@ -29,7 +29,7 @@ use super::round::Round;
 use super::score::{is_near, members};
 use super::{calendar, groups, overload, unfit};
 use crate::config::{Budget, Mode, Unit};
-use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{
     Action, BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Purpose, Refused, Rejection,
@@ -169,18 +169,7 @@ impl<'a> Court<'a> {
             }
             TaskRefusal::Frozen { until } => self.frozen(task, from, until),
             TaskRefusal::NotBefore { until } => task.not_before == Some(until) && until > at,
-            TaskRefusal::InFlight { migration } => {
-                let shown = match task.placement {
-                    Placement::Moving { migration, .. } => Some(migration),
-                    _ => None,
-                };
-                let is_called_off = |ended: &EndedMigration| {
-                    let told = |(action, _): &(Action, _)| matches!(action, Action::Abort { .. });
-                    ended.id == migration && ended.last_orders.iter().any(told)
-                };
-                let called_off = || states.iter().any(|it| it.ended.iter().any(is_called_off));
-                flown == Some(migration) || shown == Some(migration) || called_off()
-            }
+            TaskRefusal::InFlight { migration } => self.is_in_flight(task, migration),
             TaskRefusal::CoolingDown { until } => {
                 let mut known = states.iter().filter_map(|state| state.cooldowns.get(&task.id));
                 until > at && known.any(|cooldown| cooldown.until == until)
@@ -218,6 +207,28 @@ impl<'a> Court<'a> {
                 here && !is_sound_source(snapshot, worker, Purpose::Evacuate)
             }
         }
+    }
+
+    /// Whether this migration moves the task; or was to move it, and another worker than its own has been told to
+    /// forget or to stop it.
+    fn is_in_flight(&self, task: &Task, migration: MigrationId) -> bool {
+        let Round { before, after, .. } = *self.account.facts.round;
+        let flown = self.account.facts.flights.get(&task.id).map(|flight| flight.id());
+        let (shown, here) = match task.placement {
+            Placement::Moving { migration, .. } => (Some(migration), None),
+            Placement::On(worker) => (None, Some(worker)),
+            _ => (None, None),
+        };
+        let is_called_off = |ended: &EndedMigration| {
+            let mut orders = ended.last_orders.iter();
+            let told = orders.any(|(action, _)| match *action {
+                Action::Abort { worker } | Action::Stop { from: worker } => Some(worker) != here,
+                _ => false,
+            });
+            ended.id == migration && told
+        };
+        let called_off = || [before, after].iter().any(|it| it.ended.iter().any(is_called_off));
+        flown == Some(migration) || shown == Some(migration) || called_off()
     }
 
     /// Whether freezes of the task or its worker end at this moment: all of them, or the strict ones.

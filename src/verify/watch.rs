@@ -370,7 +370,8 @@ impl Watch {
             self.given_back.note(command.task);
         }
         if let Some(past) = self.over.get(&id) {
-            let late = matches!(command.action, Action::Requeue) && shown.late.contains(&id);
+            let late = matches!(command.action, Action::Requeue | Action::Abort { .. })
+                && shown.late.contains(&id);
             // What is shown under way, by this migration or an earlier one, has yet to be told what it was told last.
             let under_way = shown.moving.get(&command.task).is_some_and(|(shown, ..)| *shown <= id);
             let last = matches!(
@@ -449,6 +450,12 @@ impl Watch {
         // A task that is an orphan, or was one when its placement began, is known to have no worker: rounds place it
         // again.
         let orphaned = shown.orphaned.contains(&ended.task) || ended.from.is_none();
+        // The source of a copy of which nobody has told is shown to have the task still.
+        let kept = shown.overlapping.contains(&ended.task)
+            && shown
+                .moving
+                .get(&ended.task)
+                .is_some_and(|(shown, phase, _)| *shown == id && *phase == Phase::Releasing);
         // How a migration of an earlier life is carried out is unknown.
         let evicted = life.as_ref().is_none_or(|life| life.evicted);
         // If the task has arrived, its source has released it.
@@ -466,7 +473,7 @@ impl Watch {
             // After an eviction the host's scheduler places the task.
             _ if evicted => false,
             Fate::Finished => released && life.is_some(),
-            _ => released && life.is_some() && !requeued && !home && !orphaned,
+            _ => released && life.is_some() && !requeued && !home && !orphaned && !kept,
         };
         findings.need(!lost, || format!("{ended}: its source let go, nobody has it: lost"));
         let there = shown.diverted.get(&id).is_some_and(|(_, worker)| *worker == ended.to);

@@ -42,7 +42,7 @@ pub enum TaskRefusal {
         /// When the task may move.
         until: Timestamp,
     },
-    /// The task is being moved, or was to be: its target was told in this round to forget it, and may have started it.
+    /// The task is being moved; or it was to be, and no snapshot shows yet that its migration was called off.
     InFlight {
         /// The migration that moves it, or was to.
         migration: MigrationId,

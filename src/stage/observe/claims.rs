@@ -48,6 +48,16 @@ pub(super) fn claims(
             ledger.footprint_into(as_here, workers[worker].kinds, &mut scratch);
             add_claims(ledger, &scratch, worker);
         }
+        if let (None, Place::Moving { to: Some(to), .. }) = (own, ledger.places[row])
+            && !broken!("room_of_what_has_arrived_on_its_way")
+        {
+            let kinds = workers[to].kinds;
+            let nth = alternative(task, kinds);
+            let as_there = variants.and_then(|variants| variants.nth(nth)).unwrap_or(task);
+            let mut there = Footprint::default();
+            ledger.footprint_into(as_there, kinds, &mut there);
+            unstated.push((to, there.claim));
+        }
         if let Some(worker) = arriving {
             let kinds = workers[worker].kinds;
             let stated = migration.and_then(Migration::alternative);
@@ -153,7 +163,8 @@ fn claim_where_it_arrives(
     }
 }
 
-/// What a task claims of a worker that it has reached, as a report says, later than the snapshot.
+/// What a task claims of a worker that it has reached, as a report says, later than the snapshot; or that it is on its
+/// way to, by no migration that is under way.
 type Unstated = (WorkerRow, Vec<Option<f64>>);
 
 /// For a worker that states what it has reserved, its statement counts, and the claims on their way there.
