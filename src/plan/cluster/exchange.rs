@@ -11,8 +11,6 @@ use super::search::Search;
 use super::single::Turn;
 use crate::model::rows::Row;
 
-/// So many partners are asked at most.
-const PARTNERS: u32 = 16;
 /// So many tasks of a worker are tried at most.
 const TRIED: usize = 32;
 
@@ -36,14 +34,20 @@ struct Sides {
     room_there: Vec<f64>,
     used_here: Vec<f64>,
     room_here: Vec<f64>,
-    /// Tasks here and there.
+    /// Tasks here and there, the first of which is none, and what each uses, column by column.
     here: Vec<Option<usize>>,
     there: Vec<Option<usize>>,
+    loads_here: Vec<f64>,
+    loads_there: Vec<f64>,
+    /// What each costs: the price of a move for a task that would leave its home, less than nothing for one that would
+    /// return.
+    price_here: Vec<f64>,
+    price_there: Vec<f64>,
 }
 
 impl Search<'_> {
     /// Exchanges tasks until no exchange gains enough, with `extra` moves beyond the limit for the time being.
-    pub(super) fn exchange(&mut self, extra: u64) {
+    pub(super) fn exchange(&mut self, extra: u64, partners: u32) {
         let mut turns = BinaryHeap::new();
         for worker in 0..self.pools.of.len() {
             turns.extend(self.turn(worker));
@@ -57,7 +61,7 @@ impl Search<'_> {
                 return;
             }
             let own = turn.unit;
-            let Some(best) = self.best_exchange(own, extra, &mut sides) else { continue };
+            let Some(best) = self.best_exchange(own, (extra, partners), &mut sides) else { continue };
             if let Some(unit) = best.out.filter(|unit| !self.may_go(*unit, best.there)) {
                 self.bar(unit, best.there);
                 turns.push(turn);
@@ -77,7 +81,7 @@ impl Search<'_> {
     fn turn(&self, worker: usize) -> Option<Turn> {
         let gain = self.pools.distance(&self.board, &self.even, worker);
         let changes = self.board.changes[worker];
-        (gain > self.least).then_some(Turn { gain, unit: worker, to: None, changes })
+        (gain > 0.3 * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
     }
 
     /// Whether a unit may return home, or the rules let it go to a worker.
@@ -86,23 +90,28 @@ impl Search<'_> {
         is_home || self.permits(unit, to)
     }
 
-    fn best_exchange(&mut self, own: usize, extra: u64, sides: &mut Sides) -> Option<Best> {
-        let pool = self.pools.of[own]? as usize;
-        self.by_pool[pool].refresh(&self.board);
-        self.gather(own, &mut sides.here);
+    fn best_exchange(
+        &mut self,
+        own: usize,
+        (extra, partners): (u64, u32),
+        sides: &mut Sides,
+    ) -> Option<Best> {
+        let index = self.index_of[self.pools.of[own]? as usize];
+        self.indexes[index].refresh(&self.board);
+        self.gather(own, &mut sides.here, &mut sides.loads_here);
         let mut scratch = core::mem::take(&mut self.scratch);
-        let least = 0.25 * self.least;
+        let least = 0.05 * self.price;
         let mut best = None;
         let mut asked = 0;
         let search = &*self;
-        search.by_pool[pool].partners(&search.board, own, &mut scratch, |most, there, count| {
+        search.indexes[index].partners(&search.board, own, &mut scratch, |most, there, count| {
             let bar = best.map_or(least, |best: Best| best.net);
             // Taking two moves back would gain two prices more.
-            if asked == PARTNERS || most + 2.0 * search.least <= bar {
+            if asked == partners || most + 2.0 * search.price <= bar {
                 return false;
             }
             asked += 1;
-            search.gather(there, &mut sides.there);
+            search.gather(there, &mut sides.there, &mut sides.loads_there);
             *count += (sides.here.len() * sides.there.len()) as u64;
             search.compare((own, there), extra, sides, bar, &mut best);
             true
@@ -112,13 +121,17 @@ impl Search<'_> {
     }
 
     /// The tasks of a worker that may be exchanged, and none.
-    fn gather(&self, worker: usize, into: &mut Vec<Option<usize>>) {
-        into.clear();
+    fn gather(&self, worker: usize, into: &mut Vec<Option<usize>>, loads: &mut Vec<f64>) {
+        (into.clear(), loads.clear());
         into.push(None);
+        loads.resize(self.board.width, 0.0);
         let all = &self.board.on[worker];
         let step = all.len().div_ceil(TRIED).max(1);
         let units = all.iter().step_by(step).map(|unit| *unit as usize);
-        into.extend(units.filter(|unit| self.is_free(*unit)).map(Some));
+        for unit in units.filter(|unit| self.is_free(*unit)) {
+            into.push(Some(unit));
+            loads.extend_from_slice(self.units.load(unit));
+        }
     }
 
     fn is_free(&self, unit: usize) -> bool {
@@ -136,25 +149,21 @@ impl Search<'_> {
         best: &mut Option<Best>,
     ) {
         self.weigh(own, there, sides);
-        let width = self.board.width;
         let mut bar = least;
-        let nothing = alloc::vec![0.0; width];
-        for out in sides.here.iter().copied() {
-            let sent = out.map_or(nothing.as_slice(), |unit| self.units.load(unit));
-            for back in sides.there.iter().copied() {
-                let got = back.map_or(nothing.as_slice(), |unit| self.units.load(unit));
-                let mut gain = 0.0;
-                for column in 0..width {
-                    let net = sent[column] - got[column];
-                    gain += net * (sides.slope[column] - net * sides.bend[column]);
+        let curve = || sides.slope.iter().zip(&sides.bend);
+        let width = self.board.width;
+        let here = sides.here.iter().zip(&sides.price_here);
+        for ((out, price), sent) in here.zip(sides.loads_here.chunks_exact(width)) {
+            let there_all = sides.there.iter().zip(&sides.price_there);
+            for ((back, other), got) in there_all.zip(sides.loads_there.chunks_exact(width)) {
+                let mut net = -(price + other);
+                for ((sent, got), (slope, bend)) in sent.iter().zip(got).zip(curve()) {
+                    let amount = sent - got;
+                    net += amount * (slope - amount * bend);
                 }
-                if gain + 2.0 * self.least <= bar {
-                    continue;
-                }
-                let net = gain - self.least * self.moves_of(own, there, out, back) as f64;
-                if net > bar && self.admits(own, there, (out, back), extra, sides) {
+                if net > bar && self.admits(own, there, (*out, *back), extra, sides) {
                     bar = net;
-                    *best = Some(Best { net, there, out, back });
+                    *best = Some(Best { net, there, out: *out, back: *back });
                 }
             }
         }
@@ -162,6 +171,13 @@ impl Search<'_> {
 
     fn weigh(&self, own: usize, there: usize, sides: &mut Sides) {
         let board = &self.board;
+        let price = |unit: &Option<usize>, from: usize, to: usize| {
+            unit.map_or(0.0, |unit| self.price * self.change(unit, from, to).0 as f64)
+        };
+        sides.price_here.clear();
+        sides.price_here.extend(sides.here.iter().map(|unit| price(unit, own, there)));
+        sides.price_there.clear();
+        sides.price_there.extend(sides.there.iter().map(|unit| price(unit, there, own)));
         let Sides { slope, bend, used_there, room_there, used_here, room_here, .. } = sides;
         for list in [&mut *slope, bend, used_there, room_there, used_here, room_here] {
             list.clear();
@@ -177,14 +193,6 @@ impl Search<'_> {
             used_here.push(board.most[a] - board.used[a]);
             room_here.push(board.room[a]);
         }
-    }
-
-    /// How many more tasks would move.
-    fn moves_of(&self, own: usize, there: usize, out: Option<usize>, back: Option<usize>) -> i64 {
-        let change = |unit: Option<usize>, from: usize, to: usize| {
-            unit.map_or(0, |unit| self.change(unit, from, to).0)
-        };
-        change(out, own, there) + change(back, there, own)
     }
 
     /// How many more tasks and bytes would move with a unit.

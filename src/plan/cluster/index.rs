@@ -13,7 +13,16 @@ use super::board::Board;
 use crate::model::rows::{Row, WorkerRow};
 
 /// So many workers share a leaf.
-const LEAF: usize = 8;
+const LEAF: usize = 4;
+
+/// Targets whose gains differ by less than this part are as good as each other: thousands of workers stand at nearly the
+/// same level.
+const NEAR: f64 = 0.01;
+
+/// A quick estimate asks the least loaded worker of each of so many branches of the tree.
+const BRANCHES: usize = 64;
+/// How much more a spread of capacities weighs than one of loads.
+const SIZES_FIRST: f64 = 8.0;
 
 /// Some workers, arranged for searches.
 #[derive(Clone, Debug)]
@@ -24,24 +33,80 @@ pub(super) struct Index {
     starts: Vec<u32>,
     /// The leaf of each worker; `u32::MAX` if it is not in the index.
     leaf_of: Vec<u32>,
-    /// Per node, in groups of `width`: least load, highest load, least 1 / capacity, most room, most below the ceiling.
-    nodes: Vec<f64>,
+    /// Per node and column, what is known of all workers below it; and per worker, in the order of `order`, its own
+    /// figures.
+    nodes: Vec<Figures>,
+    workers: Vec<Figures>,
+    /// The highest load below each node.
+    high: Vec<f64>,
+    /// The least loaded worker of each branch, as a place in `order`, and whether that is still so.
+    coldest: Vec<Option<u32>>,
+    is_current: Vec<bool>,
+    /// What a load counts in each column, to compare workers: 1 / the even load.
+    scale: Vec<f64>,
     leaves: usize,
     width: usize,
-    /// How much of the board's log is entered.
+    /// How much of the board's log is entered, and was when the workers were arranged.
     seen: usize,
+    arranged: usize,
 }
 
-/// What is known of all workers below a node.
-const FIGURES: usize = 5;
-
-/// A task, or a unit, that looks for a worker.
+/// One column of a worker; or of several, the least load and 1 / capacity, and the most room, of any of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ask<'a> {
-    pub(super) load: &'a [f64],
-    pub(super) claim: &'a [f64],
-    /// Whether a worker may be pushed above its ceiling.
-    pub(super) may_exceed: bool,
+struct Figures {
+    load: f64,
+    per: f64,
+    /// What is not claimed, and what is left below the ceiling.
+    room: f64,
+    below: f64,
+}
+
+/// Of no worker.
+const NOTHING: Figures =
+    Figures { load: f64::INFINITY, per: f64::INFINITY, room: -1.0, below: -1.0 };
+
+/// One column of a unit that looks for a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    /// The rise that it causes per load, and per 1 / capacity.
+    by_load: f64,
+    by_per: f64,
+    /// What it claims and what it uses; below every room if nothing.
+    claim: f64,
+    amount: f64,
+}
+
+impl Need {
+    /// What a unit needs, column by column; `may_exceed` says whether a worker may be pushed above its ceiling.
+    pub(super) fn of(
+        board: &Board,
+        (load, claim): (&[f64], &[f64]),
+        may_exceed: bool,
+        into: &mut Vec<Self>,
+    ) {
+        into.clear();
+        for column in 0..board.width {
+            let (amount, claim, weight) = (load[column], claim[column], board.weight[column]);
+            let asked = |amount: f64| if amount > 0.0 { amount } else { f64::NEG_INFINITY };
+            into.push(Self {
+                by_load: 2.0 * weight * amount,
+                by_per: weight * amount * amount,
+                claim: asked(claim),
+                amount: if may_exceed { f64::NEG_INFINITY } else { asked(amount) },
+            });
+        }
+    }
+}
+
+/// The rise that a unit causes at a worker, or the least at any of several; infinite if there is no room.
+#[inline]
+fn rise(needs: &[Need], figures: &[Figures]) -> f64 {
+    let (mut rise, mut lack) = (0.0, f64::NEG_INFINITY);
+    for (need, of) in needs.iter().zip(figures) {
+        rise += need.by_load * of.load + need.by_per * of.per;
+        lack = lack.max(need.claim - of.room).max(need.amount - of.below);
+    }
+    if lack <= 0.0 { rise } else { f64::INFINITY }
 }
 
 /// A buffer of a search, and what it has cost so far.
@@ -85,34 +150,91 @@ impl Eq for Bound {}
 impl Index {
     pub(super) fn new(board: &Board, workers: &[WorkerRow]) -> Self {
         let position = |worker: &WorkerRow| u32::try_from(worker.position()).unwrap_or(u32::MAX);
-        let mut order: Vec<u32> = workers.iter().map(position).collect();
+        let order: Vec<u32> = workers.iter().map(position).collect();
         let leaves = order.len().div_ceil(LEAF).max(1).next_power_of_two();
-        let mut starts = Vec::with_capacity(leaves + 1);
-        arrange(board, &mut order, leaves, 0, &mut starts);
-        starts.push(u32::try_from(order.len()).unwrap_or(u32::MAX));
-        let mut leaf_of = alloc::vec![u32::MAX; board.on.len()];
-        for (leaf, ends) in (0_u32..).zip(starts.windows(2)) {
-            for worker in &order[ends[0] as usize..ends[1] as usize] {
-                leaf_of[*worker as usize] = leaf;
+        let mut index = Self {
+            order,
+            starts: Vec::with_capacity(leaves + 1),
+            leaf_of: alloc::vec![u32::MAX; board.on.len()],
+            nodes: alloc::vec![NOTHING; 2 * leaves * board.width],
+            workers: alloc::vec![NOTHING; workers.len() * board.width],
+            high: alloc::vec![0.0; 2 * leaves * board.width],
+            coldest: alloc::vec![None; leaves.min(BRANCHES)],
+            is_current: alloc::vec![false; leaves.min(BRANCHES)],
+            scale: alloc::vec![0.0; board.width],
+            leaves,
+            width: board.width,
+            seen: 0,
+            arranged: 0,
+        };
+        index.arrange(board);
+        index
+    }
+
+    /// Divides the workers into leaves, by the board as it is.
+    fn arrange(&mut self, board: &Board) {
+        self.starts.clear();
+        arrange(board, &mut self.order, self.leaves, 0, &mut self.starts);
+        self.starts.push(id(self.order.len()));
+        for (leaf, ends) in (0_u32..).zip(self.starts.windows(2)) {
+            for worker in &self.order[ends[0] as usize..ends[1] as usize] {
+                self.leaf_of[*worker as usize] = leaf;
             }
         }
-        let width = board.width;
-        let nodes = alloc::vec![0.0; (2 * leaves) * FIGURES * width];
-        let seen = board.log.len();
-        let mut index = Self { order, starts, leaf_of, nodes, leaves, width, seen };
-        (0..leaves).for_each(|leaf| index.read_leaf(board, leaf));
-        (1..leaves).rev().for_each(|node| index.join(node));
-        index
+        (self.seen, self.arranged) = (board.log.len(), board.log.len());
+        (0..self.leaves).for_each(|leaf| self.read_leaf(board, leaf));
+        (1..self.leaves).rev().for_each(|node| self.join(node));
+        for column in (0..self.width).filter(|column| board.weight[*column] > 0.0) {
+            let (mut capacity, mut used) = (0.0, 0.0);
+            for worker in &self.order {
+                let at = *worker as usize * self.width + column;
+                (capacity, used) = (capacity + board.capacity[at], used + board.used[at]);
+            }
+            self.scale[column] = if used > 0.0 { capacity / used } else { 0.0 };
+        }
+        self.is_current.fill(false);
+        self.choose();
+    }
+
+    /// Finds the least loaded worker of each branch that has changed.
+    fn choose(&mut self) {
+        let per_branch = self.leaves / self.coldest.len();
+        for branch in 0..self.coldest.len() {
+            if core::mem::replace(&mut self.is_current[branch], true) {
+                continue;
+            }
+            let first = self.starts[branch * per_branch] as usize;
+            let end = self.starts[(branch + 1) * per_branch] as usize;
+            let mut least = (f64::INFINITY, None);
+            for place in first..end {
+                let own = &self.workers[place * self.width..(place + 1) * self.width];
+                let load: f64 = own.iter().zip(&self.scale).map(|(of, scale)| of.load * scale).sum();
+                if load < least.0 {
+                    least = (load, Some(id(place)));
+                }
+            }
+            self.coldest[branch] = least.1;
+        }
     }
 
     /// Enters what has changed on the board.
     pub(super) fn refresh(&mut self, board: &Board) {
+        // Once most workers have changed, neighbours are not alike any more.
+        if board.log.len() - self.arranged > self.order.len() + LEAF {
+            self.arrange(board);
+            return;
+        }
+        if self.seen == board.log.len() {
+            return;
+        }
         for worker in &board.log[self.seen..] {
             let leaf = self.leaf_of[*worker as usize];
             if leaf == u32::MAX {
                 continue;
             }
             self.read_leaf(board, leaf as usize);
+            let branch = leaf as usize * self.coldest.len() / self.leaves;
+            self.is_current[branch] = false;
             let mut node = (self.leaves + leaf as usize) / 2;
             while node >= 1 {
                 self.join(node);
@@ -120,115 +242,99 @@ impl Index {
             }
         }
         self.seen = board.log.len();
+        self.choose();
     }
 
-    fn members(&self, leaf: usize) -> &[u32] {
-        &self.order[self.starts[leaf] as usize..self.starts[leaf + 1] as usize]
+    fn members(&self, leaf: usize) -> core::ops::Range<usize> {
+        self.starts[leaf] as usize..self.starts[leaf + 1] as usize
     }
 
     /// The figures of a leaf, from its workers.
     fn read_leaf(&mut self, board: &Board, leaf: usize) {
         let width = self.width;
-        let first = (self.leaves + leaf) * FIGURES * width;
-        let members = self.starts[leaf] as usize..self.starts[leaf + 1] as usize;
+        let node = (self.leaves + leaf) * width;
         for column in 0..width {
-            let mut figures = NOTHING;
-            for worker in &self.order[members.clone()] {
-                let at = *worker as usize * width + column;
-                let load = board.used[at] * board.per[at];
-                let below = board.most[at] - board.used[at];
-                merge(&mut figures, [load, load, board.per[at], board.room[at], below]);
+            let (mut all, mut high) = (NOTHING, f64::NEG_INFINITY);
+            for place in self.members(leaf) {
+                let at = self.order[place] as usize * width + column;
+                let own = Figures {
+                    load: board.used[at] * board.per[at],
+                    per: board.per[at],
+                    room: board.room[at],
+                    below: board.most[at] - board.used[at],
+                };
+                self.workers[place * width + column] = own;
+                (all, high) = (all.merge(own), high.max(own.load));
             }
-            for (figure, value) in figures.into_iter().enumerate() {
-                self.nodes[first + figure * width + column] = value;
-            }
+            (self.nodes[node + column], self.high[node + column]) = (all, high);
         }
     }
 
     /// The figures of a node, from the two below it.
     fn join(&mut self, node: usize) {
-        let size = FIGURES * self.width;
-        let (before, below) = self.nodes.split_at_mut(2 * node * size);
-        let (left, right) = below[..2 * size].split_at(size);
-        let own = &mut before[node * size..(node + 1) * size];
         for column in 0..self.width {
-            let read = |from: &[f64]| core::array::from_fn(|it| from[it * self.width + column]);
-            let mut figures = read(left);
-            merge(&mut figures, read(right));
-            for (figure, value) in figures.into_iter().enumerate() {
-                own[figure * self.width + column] = value;
-            }
+            let [own, left, right] =
+                [node, 2 * node, 2 * node + 1].map(|node| node * self.width + column);
+            self.nodes[own] = self.nodes[left].merge(self.nodes[right]);
+            self.high[own] = self.high[left].max(self.high[right]);
         }
     }
 
-    fn figures(&self, node: usize, figure: usize) -> &[f64] {
-        let first = (node * FIGURES + figure) * self.width;
-        &self.nodes[first..first + self.width]
+    fn figures(&self, node: usize) -> &[Figures] {
+        &self.nodes[node * self.width..(node + 1) * self.width]
     }
 
-    /// The least rise at any worker below a node; infinite if none has room.
-    fn least_rise(&self, board: &Board, ask: Ask<'_>, node: usize) -> f64 {
-        let (load, per) = (self.figures(node, 0), self.figures(node, 2));
-        let (room, below) = (self.figures(node, 3), self.figures(node, 4));
-        let mut rise = 0.0;
-        for column in 0..self.width {
-            let (amount, claim) = (ask.load[column], ask.claim[column]);
-            let is_above = amount > 0.0 && amount > below[column] && !ask.may_exceed;
-            if is_above || claim > 0.0 && claim > room[column] {
-                return f64::INFINITY;
-            }
-            if amount > 0.0 {
-                let both = 2.0 * load[column] + amount * per[column];
-                rise += board.weight[column] * amount * both;
-            }
+    /// At least the least rise that a unit causes at any worker: the least at a few of them.
+    pub(super) fn estimate(&self, needs: &[Need], scratch: &mut Scratch) -> f64 {
+        scratch.evaluations += self.coldest.len() as u64;
+        let mut least = f64::INFINITY;
+        for place in self.coldest.iter().flatten() {
+            let place = *place as usize;
+            let own = &self.workers[place * self.width..(place + 1) * self.width];
+            least = least.min(rise(needs, own));
         }
-        rise
+        least
     }
 
-    /// The least rise that a task can cause at any worker.
-    pub(super) fn least(&self, board: &Board, ask: Ask<'_>) -> f64 {
-        self.least_rise(board, ask, 1)
-    }
-
-    /// The worker with room at which a task causes the least rise, if that is below `most`, and the rise; workers that
-    /// `is_out` names are left out.
+    /// The worker with room at which a unit causes the least rise, if that is below `most`, and the rise; workers that
+    /// `is_out` names are left out. Another worker may be better by a [`NEAR`] part of what the move gains.
     pub(super) fn coldest(
         &self,
-        board: &Board,
-        ask: Ask<'_>,
+        needs: &[Need],
         mut most: f64,
         scratch: &mut Scratch,
         is_out: impl Fn(usize) -> bool,
     ) -> Option<(f64, usize)> {
-        let mut best = None;
+        let (mut best, freed) = (None, most);
         scratch.stack.clear();
-        scratch.stack.push((1, self.least_rise(board, ask, 1)));
+        scratch.stack.push((1, rise(needs, self.figures(1))));
         while let Some((node, bound)) = scratch.stack.pop() {
             if bound >= most {
                 continue;
             }
             let node = node as usize;
             if node < self.leaves {
-                let sides = [2 * node, 2 * node + 1];
-                let bounds = sides.map(|side| self.least_rise(board, ask, side));
-                let near = usize::from(bounds[1] < bounds[0]);
-                for side in [1 - near, near] {
+                let [left, right] = [2 * node, 2 * node + 1];
+                let bounds = [rise(needs, self.figures(left)), rise(needs, self.figures(right))];
+                let order = if bounds[1] < bounds[0] { [0, 1] } else { [1, 0] };
+                for side in order {
                     if bounds[side] < most {
-                        let next = u32::try_from(sides[side]).unwrap_or(u32::MAX);
-                        scratch.stack.push((next, bounds[side]));
+                        scratch.stack.push((id(left + side), bounds[side]));
                     }
                 }
                 continue;
             }
-            for worker in self.members(node - self.leaves).iter().map(|it| *it as usize) {
-                scratch.evaluations += 1;
-                let rise = board.arrival(ask.load, worker);
-                if rise >= most || is_out(worker) {
-                    continue;
-                }
-                let stays = ask.may_exceed || board.stays_below(ask.load, worker);
-                if stays && board.has_room(ask.claim, worker) {
-                    (most, best) = (rise, Some((rise, worker)));
+            let members = self.members(node - self.leaves);
+            scratch.evaluations += members.len() as u64;
+            for place in members {
+                let own = &self.workers[place * self.width..(place + 1) * self.width];
+                let rise = rise(needs, own);
+                let worker = self.order[place] as usize;
+                if rise < most && !is_out(worker) {
+                    best = Some((rise, worker));
+
+                    let gain = freed - rise;
+                    most = if gain.is_finite() { rise - NEAR * gain } else { rise };
                 }
             }
         }
@@ -262,7 +368,7 @@ impl Index {
                 }
                 continue;
             }
-            for worker in self.members(node - self.leaves) {
+            for worker in &self.order[self.members(node - self.leaves)] {
                 if *worker as usize != own {
                     let most = gain_at_best(board, own, *worker as usize);
                     heap.push(Bound { most, node: 0, worker: Some(*worker) });
@@ -274,19 +380,30 @@ impl Index {
 
     /// The most that any worker below a node and this one can gain if their loads can be divided at will.
     fn most_gain(&self, board: &Board, own: usize, node: usize) -> f64 {
-        let (low, high) = (self.figures(node, 0), self.figures(node, 1));
-        let per = self.figures(node, 2);
-        let (used, own_per) = (board.row(&board.used, own), board.row(&board.per, own));
+        let figures = self.figures(node);
+        let (used, per) = (board.row(&board.used, own), board.row(&board.per, own));
         let mut sum = 0.0;
         for column in 0..self.width {
-            let load = used[column] * own_per[column];
-            let apart = (load - low[column]).max(high[column] - load);
-            let both = own_per[column] + per[column];
-            if own_per[column] > 0.0 && both.is_finite() {
+            let (load, of) = (used[column] * per[column], figures[column]);
+            let high = self.high[node * self.width + column];
+            let apart = (load - of.load).max(high - load);
+            let both = per[column] + of.per;
+            if per[column] > 0.0 && both.is_finite() {
                 sum += board.weight[column] * apart * apart / both;
             }
         }
         sum
+    }
+}
+
+impl Figures {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            load: self.load.min(other.load),
+            per: self.per.min(other.per),
+            room: self.room.max(other.room),
+            below: self.below.max(other.below),
+        }
     }
 }
 
@@ -305,19 +422,6 @@ fn gain_at_best(board: &Board, a: usize, b: usize) -> f64 {
 
 fn id(node: usize) -> u32 {
     u32::try_from(node).unwrap_or(u32::MAX)
-}
-
-/// The figures of a node without workers.
-const NOTHING: [f64; FIGURES] =
-    [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-
-fn merge(figures: &mut [f64; FIGURES], other: [f64; FIGURES]) {
-    let [low, high, per, room, below] = other;
-    figures[0] = figures[0].min(low);
-    figures[1] = figures[1].max(high);
-    figures[2] = figures[2].min(per);
-    figures[3] = figures[3].max(room);
-    figures[4] = figures[4].max(below);
 }
 
 /// Divides workers into leaves, so that those in one leaf have similar loads and capacities.
@@ -344,7 +448,9 @@ fn arrange(
             let value = coordinate(*worker, axis);
             (low, high, sum) = (low.min(value), high.max(value), sum + value);
         }
-        let spread = if sum > 0.0 { (high - low) / sum } else { 0.0 };
+        // Capacities come in few sizes, and do not change: workers of one size belong together first.
+        let size = if axis.is_multiple_of(2) { 1.0 } else { SIZES_FIRST };
+        let spread = if sum > 0.0 { size * (high - low) / sum } else { 0.0 };
         if spread > widest.0 {
             widest = (spread, axis);
         }

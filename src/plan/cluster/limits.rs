@@ -30,6 +30,16 @@ impl Limits {
         self.effort.moves.is_some() || self.effort.bytes.is_some()
     }
 
+    /// Whether the bytes are limited, so that a small task may be admitted where a large one is not.
+    pub(super) const fn is_about_bytes(&self) -> bool {
+        self.effort.bytes.is_some()
+    }
+
+    /// Whether as many tasks move as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.moves >= self.most_moves()
+    }
+
     /// Whether there are as many evaluations as allowed.
     pub(super) fn note_evaluations(&mut self, evaluations: u64) -> bool {
         self.evaluations = evaluations;

@@ -15,6 +15,7 @@ mod limits;
 mod pools;
 mod search;
 mod single;
+mod substitute;
 mod units;
 
 use alloc::vec::Vec;
@@ -34,6 +35,10 @@ use crate::view::Ledger;
 const RETRIES: usize = 3;
 /// So often exchanges are tried; each time fewer are left.
 const ROUNDS: usize = 3;
+/// So many partners of a worker are asked for an exchange; fewer if the number of moves is limited, since an exchange of
+/// tasks that stay takes two.
+const PARTNERS: u32 = 16;
+const FEW_PARTNERS: u32 = 8;
 
 /// Plans the whole cluster from this ledger.
 pub(crate) fn plan(context: &Context<'_>, ledger: &Ledger, effort: Effort) -> Plan {
@@ -80,19 +85,24 @@ fn run(search: &mut Search<'_>) {
     search.relieve();
     if search.limits.has_most() {
         // A few moves too many are taken, then those taken back that have become the least worth.
+        let is_full = search.limits.is_full();
         for part in [20, 40] {
-            let extra = (search.limits.most_moves() / part).min(1 << 40);
+            let extra = if is_full { 0 } else { search.limits.most_moves() / part };
             search.climb(extra);
-            search.exchange(extra);
+            search.substitute();
+            if part == 20 {
+                search.exchange(extra, FEW_PARTNERS);
+            }
             search.send_elsewhere();
             search.prune();
         }
+        search.substitute();
         return;
     }
     search.climb(0);
     for _ in 0..ROUNDS {
         let before = search.unevenness();
-        search.exchange(0);
+        search.exchange(0, PARTNERS);
         search.send_elsewhere();
         search.prune();
         if search.unevenness() > 0.9 * before {

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::board::Board;
-use super::index::{Ask, Index, Scratch};
+use super::index::{Index, Need, Scratch};
 use super::limits::Limits;
 use super::pools::Pools;
 use super::units::Units;
@@ -26,9 +26,10 @@ pub(super) struct Search<'c> {
     pub(super) units: Units,
     pub(super) pools: Pools,
     pub(super) board: Board,
-    /// An index per kind of task, of the workers that it may go to; and one per pool.
-    pub(super) by_kind: Vec<Index>,
-    pub(super) by_pool: Vec<Index>,
+    /// An index per kind of task, of the workers that it may go to; then those of pools that several kinds share.
+    pub(super) indexes: Vec<Index>,
+    /// The index of each pool.
+    pub(super) index_of: Vec<usize>,
     /// The even load of each pool.
     pub(super) even: Vec<f64>,
     /// The ledger as if every move had landed; kept up to date only if units are tied.
@@ -40,8 +41,19 @@ pub(super) struct Search<'c> {
     pub(super) limits: Limits,
     /// The least that a move of one task must gain.
     pub(super) least: f64,
+    /// What a further move of one task must gain: more than the least if the limits are tight.
+    pub(super) price: f64,
     judge: SetJudge,
     footprint: Footprint,
+    needs: Vec<Need>,
+}
+
+/// How good a target should be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    Best,
+    /// The best, even if it is pushed above its ceiling.
+    AboveTheCeiling,
 }
 
 impl<'c> Search<'c> {
@@ -51,15 +63,21 @@ impl<'c> Search<'c> {
         let counted = pools.counted();
         let board = Board::new(&round, &units, &counted);
         let even = pools.even(&board, &units);
-        let by_kind: Vec<Index> =
-            pools.targets.iter().map(|workers| Index::new(&board, workers)).collect();
-        let members = |pool: usize| {
+        let new = |workers: &Vec<WorkerRow>| Index::new(&board, workers);
+        let mut indexes: Vec<Index> = pools.targets.iter().map(new).collect();
+        let mut index_of = Vec::with_capacity(pools.count);
+        for pool in 0..pools.count {
             let all = (0..counted.len()).filter(|it| pools.of[*it] == u32::try_from(pool).ok());
             let open = all.filter(|worker| pools.takes_any(*worker));
-            open.map(WorkerRow::at).collect::<Vec<WorkerRow>>()
-        };
-        let by_pool = (0..pools.count).map(|pool| Index::new(&board, &members(pool))).collect();
+            let members: Vec<WorkerRow> = open.map(WorkerRow::at).collect();
+            let alike = pools.targets.iter().position(|targets| *targets == members);
+            index_of.push(alike.unwrap_or(indexes.len()));
+            if alike.is_none() {
+                indexes.push(Index::new(&board, &members));
+            }
+        }
         let workers = counted.iter().filter(|counted| **counted).count();
+        let least = LEAST_GAIN / workers.max(1) as f64;
         let has_ties = units.list.iter().any(|unit| unit.is_tied);
         let mut ledger = ledger.clone();
         ledger.project();
@@ -69,17 +87,19 @@ impl<'c> Search<'c> {
             units,
             pools,
             board,
-            by_kind,
-            by_pool,
+            indexes,
+            index_of,
             even,
             ledger,
             has_ties,
             barred: BTreeMap::new(),
             scratch: Scratch::default(),
             limits,
-            least: LEAST_GAIN / workers.max(1) as f64,
+            least,
+            price: least,
             judge: SetJudge::default(),
             footprint: Footprint::default(),
+            needs: Vec::new(),
         }
     }
 
@@ -94,15 +114,9 @@ impl<'c> Search<'c> {
     }
 
     /// The best worker for a unit, other than its own, and what the move gains; `None` if it gains at most `least`.
-    /// Only with `may_exceed` it may push a worker above its ceiling.
-    pub(super) fn best(
-        &mut self,
-        unit: usize,
-        least: f64,
-        may_exceed: bool,
-    ) -> Option<(f64, usize)> {
+    pub(super) fn best(&mut self, unit: usize, least: f64, wish: Wish) -> Option<(f64, usize)> {
         let kind = self.units.list[unit].kind as usize;
-        let index = &mut self.by_kind[kind];
+        let index = &mut self.indexes[kind];
         index.refresh(&self.board);
         let here = self.board.at[unit].map(Row::position);
         let load = self.units.load(unit);
@@ -111,19 +125,21 @@ impl<'c> Search<'c> {
         let is_out = |worker: usize| {
             Some(worker) == here || barred.iter().any(|other| *other as usize == worker)
         };
-        let ask = Ask { load, claim: self.units.claim(unit), may_exceed };
-        let found = index.coldest(&self.board, ask, freed - least, &mut self.scratch, is_out);
+        let may_exceed = matches!(wish, Wish::AboveTheCeiling);
+        Need::of(&self.board, (load, self.units.claim(unit)), may_exceed, &mut self.needs);
+        let found = index.coldest(&self.needs, freed - least, &mut self.scratch, is_out);
         found.map(|(rise, worker)| (if freed.is_finite() { freed - rise } else { -rise }, worker))
     }
 
-    /// The most that a move of a unit could gain, without asking any worker.
-    pub(super) fn most_gain(&mut self, unit: usize) -> f64 {
-        let Some(here) = self.board.at[unit] else { return f64::INFINITY };
-        let index = &mut self.by_kind[self.units.list[unit].kind as usize];
+    /// About what the best move of a unit would gain, or less: a few workers are asked. `None` if none of them has room.
+    pub(super) fn estimate(&mut self, unit: usize) -> Option<f64> {
+        let here = self.board.at[unit]?;
+        let index = &mut self.indexes[self.units.list[unit].kind as usize];
         index.refresh(&self.board);
         let (load, claim) = (self.units.load(unit), self.units.claim(unit));
-        let ask = Ask { load, claim, may_exceed: false };
-        self.board.departure(ask.load, here.position()) - index.least(&self.board, ask)
+        Need::of(&self.board, (load, claim), false, &mut self.needs);
+        let rise = index.estimate(&self.needs, &mut self.scratch);
+        rise.is_finite().then(|| self.board.departure(load, here.position()) - rise)
     }
 
     /// Whether the rules let a unit go to a worker. Of units that are not tied, room is left to the board.

@@ -7,11 +7,13 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::search::Search;
+use super::search::{Search, Wish};
 use crate::model::rows::Row;
 
 /// So many tasks of a worker are compared that would all bring it below its ceiling.
-const COMPARED: usize = 20;
+const COMPARED: usize = 8;
+/// A move is taken when it gains this part of what was expected.
+const AS_EXPECTED: f64 = 0.9;
 /// A worker below this part of its ceiling needs no relief; the tolerance is for rounding.
 const AT_CEILING: f64 = 1.0 + 1e-9;
 
@@ -45,6 +47,33 @@ impl PartialEq for Turn {
 
 impl Eq for Turn {}
 
+/// A unit that waits for its turn, with what its move is expected to gain.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    gain: f64,
+    unit: u32,
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.gain.total_cmp(&other.gain).then(other.unit.cmp(&self.unit))
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Waiting {}
+
 impl Search<'_> {
     /// How often a unit's worker and another one have changed.
     pub(super) fn changes(&self, unit: usize, to: usize) -> u32 {
@@ -63,8 +92,8 @@ impl Search<'_> {
             if self.is_out_of_effort() || !self.limits.admits(own.count, own.bytes, 0) {
                 continue;
             }
-            let below = self.best_permitted(unit, f64::NEG_INFINITY, false);
-            let above = below.or_else(|| self.best_permitted(unit, f64::NEG_INFINITY, true));
+            let below = self.best_permitted(unit, f64::NEG_INFINITY, Wish::Best);
+            let above = below.or_else(|| self.best_permitted(unit, f64::NEG_INFINITY, Wish::AboveTheCeiling));
             if let Some((_, to)) = above {
                 self.put(unit, Some(to));
             }
@@ -118,23 +147,35 @@ impl Search<'_> {
         });
         let before = self.board.peak(worker);
         let lowest = leaving.first().map_or(0.0, |first| first.0);
-        let mut best: Option<(f64, usize, usize)> = None;
+        let mut alike: Vec<(f64, usize)> = Vec::new();
         for (nth, (peak, _, unit)) in leaving.into_iter().enumerate() {
-            if best.is_some() && (peak > lowest * AT_CEILING || nth >= COMPARED) {
+            if peak >= before {
                 break;
             }
-            let (count, bytes) = (self.units.list[unit].count, self.units.list[unit].bytes);
-            if peak >= before || !self.limits.admits(count, bytes, 0) {
-                continue;
+            if peak > lowest * AT_CEILING || nth >= COMPARED {
+                // Those that leave the worker as low come first; if none of them finds a target, the next ones are asked.
+                if let Some(taken) = self.relieve_by(&mut alike) {
+                    return taken;
+                }
             }
-            let least = best.map_or(0.0, |best| best.0);
-            if let Some((gain, to)) = self.best_permitted(unit, least, false) {
-                best = Some((gain, unit, to));
+            let (count, bytes) = (self.units.list[unit].count, self.units.list[unit].bytes);
+            if self.limits.admits(count, bytes, 0) {
+                alike.push((self.estimate(unit).unwrap_or(f64::NEG_INFINITY), unit));
             }
         }
-        let Some((_, unit, to)) = best else { return false };
-        self.put(unit, Some(to));
-        true
+        self.relieve_by(&mut alike).is_some()
+    }
+
+    /// Moves the first of these units that has a target, the one that is expected to gain the most first.
+    fn relieve_by(&mut self, units: &mut Vec<(f64, usize)>) -> Option<bool> {
+        units.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, unit) in units.drain(..) {
+            if let Some((_, to)) = self.best_permitted(unit, 0.0, Wish::Best) {
+                self.put(unit, Some(to));
+                return Some(true);
+            }
+        }
+        None
     }
 
     /// The best worker to which the rules let a unit go.
@@ -142,10 +183,10 @@ impl Search<'_> {
         &mut self,
         unit: usize,
         least: f64,
-        may_exceed: bool,
+        wish: Wish,
     ) -> Option<(f64, usize)> {
         loop {
-            let (gain, to) = self.best(unit, least, may_exceed)?;
+            let (gain, to) = self.best(unit, least, wish)?;
             if self.permits(unit, to) {
                 return Some((gain, to));
             }
@@ -153,43 +194,58 @@ impl Search<'_> {
         }
     }
 
-    /// Takes the moves that gain the most, until none gains enough, with `extra` moves beyond the limit for the time
-    /// being.
+    /// Takes the moves that gain the most, until none gains the price, with `extra` moves beyond the limit for the time
+    /// being. If the limit ends it, the price is what the last moves have gained.
+    ///
+    /// A unit waits with an estimate of what its move gains. When its turn comes and it still gains nearly that much, its
+    /// best target is looked for.
     pub(super) fn climb(&mut self, extra: u64) {
-        let mut turns = Vec::with_capacity(self.units.len());
+        let mut waiting = Vec::with_capacity(self.units.len());
         for unit in 0..self.units.len() {
             if self.units.list[unit].purpose.is_voluntary() && self.is_home(unit) {
-                let gain = self.most_gain(unit);
-                if gain > self.least {
-                    turns.push(Turn { gain, unit, to: None, changes: 0 });
-                }
+                waiting.extend(self.wait(unit));
             }
         }
-        let mut turns = BinaryHeap::from(turns);
-        while let Some(turn) = turns.pop() {
-            let (unit, own) = (turn.unit, &self.units.list[turn.unit]);
+        let mut waiting = BinaryHeap::from(waiting);
+        let mut last = 0.0;
+        while let Some(Waiting { gain: expected, unit: id }) = waiting.pop() {
+            let unit = id as usize;
+            let own = &self.units.list[unit];
             let (count, bytes) = (own.count, own.bytes);
+            // What cannot be taken back is not taken beyond the limit.
+            let extra = if own.is_tied { 0 } else { extra };
             if !self.limits.admits(count, bytes, extra) {
+                self.price = self.price.max(last);
+                if count == 1 && !self.limits.is_about_bytes() {
+                    break;
+                }
                 continue;
             }
             if self.is_out_of_effort() {
                 break;
             }
-            if let Some(to) = turn.to
-                && turn.changes == self.changes(unit, to)
-            {
-                if self.permits(unit, to) {
-                    self.put(unit, Some(to));
-                    continue;
-                }
-                self.bar(unit, to);
+            let Some(now) = self.wait(unit) else { continue };
+            if now.gain < AS_EXPECTED * expected {
+                waiting.push(now);
+                continue;
             }
-            let least = self.least * f64::from(count);
-            if let Some((gain, to)) = self.best(unit, least, false) {
-                let changes = self.changes(unit, to);
-                turns.push(Turn { gain, unit, to: Some(to), changes });
+            if let Some((gain, to)) = self.best_permitted(unit, self.least, Wish::Best) {
+                self.put(unit, Some(to));
+                last = gain / f64::from(count);
             }
         }
+    }
+
+    /// A unit's turn as the plan stands; `None` if its move is not worth the price. One for which a few workers have no
+    /// room is searched for a target at once.
+    fn wait(&mut self, unit: usize) -> Option<Waiting> {
+        let least = 0.75 * self.price * f64::from(self.units.list[unit].count);
+        let gain = match self.estimate(unit) {
+            Some(gain) => gain,
+            None => self.best(unit, least, Wish::Best)?.0,
+        };
+        let unit = u32::try_from(unit).unwrap_or(u32::MAX);
+        (gain > least).then_some(Waiting { gain, unit })
     }
 
     /// Sends tasks that move anyway to better workers, as the plan stands now.
@@ -201,7 +257,7 @@ impl Search<'_> {
             if self.is_out_of_effort() {
                 return;
             }
-            if let Some((_, to)) = self.best_permitted(unit, self.least * 0.25, false) {
+            if let Some((_, to)) = self.best_permitted(unit, self.least * 0.25, Wish::Best) {
                 self.put(unit, Some(to));
             }
         }
