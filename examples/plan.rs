@@ -21,9 +21,7 @@ use clap::Parser;
 use evenkeel::config::Effort;
 use evenkeel::outcome::{Evenness, Plan};
 use evenkeel::snapshot::Mobility;
-use evenkeel::{
-    Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId,
-};
+use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 use flate2::read::GzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
@@ -134,9 +132,9 @@ impl Problem {
     fn resource(&self, dim: usize) -> ResourceId {
         match self.dims[dim].as_str() {
             "mem" => ResourceId::MEMORY,
-            name => name.parse().unwrap_or_else(|_| {
-                ResourceId::custom(u16::try_from(dim).unwrap_or(u16::MAX))
-            }),
+            name => name
+                .parse()
+                .unwrap_or_else(|_| ResourceId::custom(u16::try_from(dim).unwrap_or(u16::MAX))),
         }
     }
 

@@ -93,7 +93,8 @@ impl Scheduler<'_, '_> {
         self.set.rows.clear();
         self.set.rows.extend_from_slice(search.units.rows(unit));
         (self.set.from, self.set.purpose) = (own.from, own.purpose);
-        let alternative = match filter(&search.context, own.purpose.is_voluntary(), &self.set.rows) {
+        let alternative = match filter(&search.context, own.purpose.is_voluntary(), &self.set.rows)
+        {
             VariantFilter::Only(now) => now,
             VariantFilter::Any | VariantFilter::AtLeast(_) => self.variant(to),
         };

@@ -61,7 +61,10 @@ impl Search<'_> {
                 return;
             }
             let own = turn.unit;
-            let Some(best) = self.best_exchange(own, (extra, partners), &mut sides) else { continue };
+            let Some(best) = self.best_exchange(own, (extra, partners), &mut sides) else {
+                self.tried[own] = Some(turn.changes);
+                continue;
+            };
             if let Some(unit) = best.out.filter(|unit| !self.may_go(*unit, best.there)) {
                 self.bar(unit, best.there);
                 turns.push(turn);
@@ -77,11 +80,15 @@ impl Search<'_> {
         }
     }
 
-    /// A worker's turn, by what it adds to the unevenness; `None` if that is next to nothing.
+    /// A worker's turn, by what it adds to the unevenness; `None` if that is next to nothing, or if nothing was found for
+    /// it and it has not changed since.
     fn turn(&self, worker: usize) -> Option<Turn> {
+        if self.tried[worker] == Some(self.board.changes[worker]) {
+            return None;
+        }
         let gain = self.pools.distance(&self.board, &self.even, worker);
         let changes = self.board.changes[worker];
-        (gain > 0.3 * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
+        (gain > 0.2 * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
     }
 
     /// Whether a unit may return home, or the rules let it go to a worker.

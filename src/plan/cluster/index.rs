@@ -20,7 +20,9 @@ const LEAF: usize = 4;
 const NEAR: f64 = 0.01;
 
 /// A quick estimate asks the least loaded worker of each of so many branches of the tree.
-const BRANCHES: usize = 64;
+const BRANCHES: usize = 32;
+/// A search looks at so many nodes once it has found a worker.
+const VISITS: u32 = 96;
 /// How much more a spread of capacities weighs than one of loads.
 const SIZES_FIRST: f64 = 8.0;
 
@@ -39,9 +41,8 @@ pub(super) struct Index {
     workers: Vec<Figures>,
     /// The highest load below each node.
     high: Vec<f64>,
-    /// The least loaded worker of each branch, as a place in `order`, and whether that is still so.
-    coldest: Vec<Option<u32>>,
-    is_current: Vec<bool>,
+    /// The least loaded worker below each node, as its load in all columns and its place in `order`.
+    coldest: Vec<(f64, u32)>,
     /// What a load counts in each column, to compare workers: 1 / the even load.
     scale: Vec<f64>,
     leaves: usize,
@@ -101,12 +102,13 @@ impl Need {
 /// The rise that a unit causes at a worker, or the least at any of several; infinite if there is no room.
 #[inline]
 fn rise(needs: &[Need], figures: &[Figures]) -> f64 {
-    let (mut rise, mut lack) = (0.0, f64::NEG_INFINITY);
+    let (mut rise, mut fits) = (0.0, true);
     for (need, of) in needs.iter().zip(figures) {
         rise += need.by_load * of.load + need.by_per * of.per;
-        lack = lack.max(need.claim - of.room).max(need.amount - of.below);
+        // Not `&&`: two comparisons cost less than a branch.
+        fits &= (need.claim <= of.room) & (need.amount <= of.below);
     }
-    if lack <= 0.0 { rise } else { f64::INFINITY }
+    if fits { rise } else { f64::INFINITY }
 }
 
 /// A buffer of a search, and what it has cost so far.
@@ -159,8 +161,7 @@ impl Index {
             nodes: alloc::vec![NOTHING; 2 * leaves * board.width],
             workers: alloc::vec![NOTHING; workers.len() * board.width],
             high: alloc::vec![0.0; 2 * leaves * board.width],
-            coldest: alloc::vec![None; leaves.min(BRANCHES)],
-            is_current: alloc::vec![false; leaves.min(BRANCHES)],
+            coldest: alloc::vec![(f64::INFINITY, 0); 2 * leaves],
             scale: alloc::vec![0.0; board.width],
             leaves,
             width: board.width,
@@ -182,8 +183,6 @@ impl Index {
             }
         }
         (self.seen, self.arranged) = (board.log.len(), board.log.len());
-        (0..self.leaves).for_each(|leaf| self.read_leaf(board, leaf));
-        (1..self.leaves).rev().for_each(|node| self.join(node));
         for column in (0..self.width).filter(|column| board.weight[*column] > 0.0) {
             let (mut capacity, mut used) = (0.0, 0.0);
             for worker in &self.order {
@@ -192,39 +191,15 @@ impl Index {
             }
             self.scale[column] = if used > 0.0 { capacity / used } else { 0.0 };
         }
-        self.is_current.fill(false);
-        self.choose();
-    }
-
-    /// Finds the least loaded worker of each branch that has changed.
-    fn choose(&mut self) {
-        let per_branch = self.leaves / self.coldest.len();
-        for branch in 0..self.coldest.len() {
-            if core::mem::replace(&mut self.is_current[branch], true) {
-                continue;
-            }
-            let first = self.starts[branch * per_branch] as usize;
-            let end = self.starts[(branch + 1) * per_branch] as usize;
-            let mut least = (f64::INFINITY, None);
-            for place in first..end {
-                let own = &self.workers[place * self.width..(place + 1) * self.width];
-                let load: f64 = own.iter().zip(&self.scale).map(|(of, scale)| of.load * scale).sum();
-                if load < least.0 {
-                    least = (load, Some(id(place)));
-                }
-            }
-            self.coldest[branch] = least.1;
-        }
+        (0..self.leaves).for_each(|leaf| self.read_leaf(board, leaf));
+        (1..self.leaves).rev().for_each(|node| self.join(node));
     }
 
     /// Enters what has changed on the board.
     pub(super) fn refresh(&mut self, board: &Board) {
         // Once most workers have changed, neighbours are not alike any more.
-        if board.log.len() - self.arranged > self.order.len() + LEAF {
+        if board.log.len() - self.arranged > 2 * self.order.len() + LEAF {
             self.arrange(board);
-            return;
-        }
-        if self.seen == board.log.len() {
             return;
         }
         for worker in &board.log[self.seen..] {
@@ -233,8 +208,6 @@ impl Index {
                 continue;
             }
             self.read_leaf(board, leaf as usize);
-            let branch = leaf as usize * self.coldest.len() / self.leaves;
-            self.is_current[branch] = false;
             let mut node = (self.leaves + leaf as usize) / 2;
             while node >= 1 {
                 self.join(node);
@@ -242,7 +215,6 @@ impl Index {
             }
         }
         self.seen = board.log.len();
-        self.choose();
     }
 
     fn members(&self, leaf: usize) -> core::ops::Range<usize> {
@@ -251,11 +223,13 @@ impl Index {
 
     /// The figures of a leaf, from its workers.
     fn read_leaf(&mut self, board: &Board, leaf: usize) {
-        let width = self.width;
-        let node = (self.leaves + leaf) * width;
-        for column in 0..width {
-            let (mut all, mut high) = (NOTHING, f64::NEG_INFINITY);
-            for place in self.members(leaf) {
+        let (width, node) = (self.width, self.leaves + leaf);
+        self.nodes[node * width..(node + 1) * width].fill(NOTHING);
+        self.high[node * width..(node + 1) * width].fill(f64::NEG_INFINITY);
+        let mut coldest = (f64::INFINITY, 0);
+        for place in self.members(leaf) {
+            let mut load = 0.0;
+            for column in 0..width {
                 let at = self.order[place] as usize * width + column;
                 let own = Figures {
                     load: board.used[at] * board.per[at],
@@ -263,11 +237,17 @@ impl Index {
                     room: board.room[at],
                     below: board.most[at] - board.used[at],
                 };
+                load += own.load * self.scale[column];
                 self.workers[place * width + column] = own;
-                (all, high) = (all.merge(own), high.max(own.load));
+                let here = node * width + column;
+                self.nodes[here] = self.nodes[here].merge(own);
+                self.high[here] = self.high[here].max(own.load);
             }
-            (self.nodes[node + column], self.high[node + column]) = (all, high);
+            if load < coldest.0 {
+                coldest = (load, id(place));
+            }
         }
+        self.coldest[node] = coldest;
     }
 
     /// The figures of a node, from the two below it.
@@ -278,6 +258,8 @@ impl Index {
             self.nodes[own] = self.nodes[left].merge(self.nodes[right]);
             self.high[own] = self.high[left].max(self.high[right]);
         }
+        let [left, right] = [self.coldest[2 * node], self.coldest[2 * node + 1]];
+        self.coldest[node] = if right.0 < left.0 { right } else { left };
     }
 
     fn figures(&self, node: usize) -> &[Figures] {
@@ -286,31 +268,56 @@ impl Index {
 
     /// At least the least rise that a unit causes at any worker: the least at a few of them.
     pub(super) fn estimate(&self, needs: &[Need], scratch: &mut Scratch) -> f64 {
-        scratch.evaluations += self.coldest.len() as u64;
-        let mut least = f64::INFINITY;
-        for place in self.coldest.iter().flatten() {
-            let place = *place as usize;
-            let own = &self.workers[place * self.width..(place + 1) * self.width];
-            least = least.min(rise(needs, own));
-        }
-        least
+        self.likely(needs, f64::INFINITY, scratch, |_| false).map_or(f64::INFINITY, |found| found.0)
     }
 
-    /// The worker with room at which a unit causes the least rise, if that is below `most`, and the rise; workers that
-    /// `is_out` names are left out. Another worker may be better by a [`NEAR`] part of what the move gains.
-    pub(super) fn coldest(
+    /// The best of the least loaded workers of every branch, if its rise is below `most`.
+    fn likely(
         &self,
         needs: &[Need],
         mut most: f64,
         scratch: &mut Scratch,
         is_out: impl Fn(usize) -> bool,
     ) -> Option<(f64, usize)> {
-        let (mut best, freed) = (None, most);
+        let branches = self.leaves.min(BRANCHES);
+        scratch.evaluations += branches as u64;
+        let mut best = None;
+        for (_, place) in &self.coldest[branches..2 * branches] {
+            let place = *place as usize;
+            let own = self.workers.get(place * self.width..(place + 1) * self.width);
+            let rise = own.map_or(f64::INFINITY, |own| rise(needs, own));
+            if rise < most && !is_out(self.order[place] as usize) {
+                (most, best) = (rise, Some((rise, self.order[place] as usize)));
+            }
+        }
+        best
+    }
+
+    /// A worker with room at which a unit causes a rise below `most`, and the rise; workers that `is_out` names are left
+    /// out. It is the best of the most promising branches: another may be a little better.
+    pub(super) fn coldest(
+        &self,
+        needs: &[Need],
+        most: f64,
+        scratch: &mut Scratch,
+        is_out: impl Fn(usize) -> bool,
+    ) -> Option<(f64, usize)> {
+        let mut best = self.likely(needs, most, scratch, &is_out);
+        let bar = |rise: f64| {
+            let gain = most - rise;
+            if gain.is_finite() { rise - NEAR * gain } else { rise }
+        };
+        let mut below = best.map_or(most, |best| bar(best.0));
         scratch.stack.clear();
         scratch.stack.push((1, rise(needs, self.figures(1))));
+        let mut visits = 0;
         while let Some((node, bound)) = scratch.stack.pop() {
-            if bound >= most {
+            if bound >= below {
                 continue;
+            }
+            visits += u32::from(best.is_some());
+            if visits > VISITS {
+                break;
             }
             let node = node as usize;
             if node < self.leaves {
@@ -318,7 +325,7 @@ impl Index {
                 let bounds = [rise(needs, self.figures(left)), rise(needs, self.figures(right))];
                 let order = if bounds[1] < bounds[0] { [0, 1] } else { [1, 0] };
                 for side in order {
-                    if bounds[side] < most {
+                    if bounds[side] < below {
                         scratch.stack.push((id(left + side), bounds[side]));
                     }
                 }
@@ -330,11 +337,9 @@ impl Index {
                 let own = &self.workers[place * self.width..(place + 1) * self.width];
                 let rise = rise(needs, own);
                 let worker = self.order[place] as usize;
-                if rise < most && !is_out(worker) {
+                if rise < below && !is_out(worker) {
                     best = Some((rise, worker));
-
-                    let gain = freed - rise;
-                    most = if gain.is_finite() { rise - NEAR * gain } else { rise };
+                    below = bar(rise);
                 }
             }
         }
@@ -425,13 +430,7 @@ fn id(node: usize) -> u32 {
 }
 
 /// Divides workers into leaves, so that those in one leaf have similar loads and capacities.
-fn arrange(
-    board: &Board,
-    workers: &mut [u32],
-    leaves: usize,
-    first: usize,
-    starts: &mut Vec<u32>,
-) {
+fn arrange(board: &Board, workers: &mut [u32], leaves: usize, first: usize, starts: &mut Vec<u32>) {
     if leaves == 1 {
         workers.sort_unstable();
         starts.push(id(first));

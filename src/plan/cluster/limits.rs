@@ -55,9 +55,10 @@ impl Limits {
     pub(super) fn admits(&mut self, count: u32, bytes: Option<u64>, extra: u64) -> bool {
         let most = self.most_moves().saturating_add(extra);
         let is_within = self.moves + u64::from(count) <= most;
-        let fits = self.effort.bytes.is_none_or(|most| {
-            bytes.is_some_and(|bytes| self.bytes.saturating_add(bytes) <= most)
-        });
+        let fits = self
+            .effort
+            .bytes
+            .is_none_or(|most| bytes.is_some_and(|bytes| self.bytes.saturating_add(bytes) <= most));
         if self.lacks != Some(Stop::Evaluations) && !(is_within && fits) {
             self.lacks = Some(if is_within { Stop::Bytes } else { Stop::Moves });
         }

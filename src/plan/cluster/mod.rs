@@ -55,6 +55,8 @@ pub(crate) fn plan(context: &Context<'_>, ledger: &Ledger, effort: Effort) -> Pl
         for unit in core::mem::take(&mut scheduled.left) {
             search.give_up(unit);
         }
+        search.exchange(0, PARTNERS << ROUNDS);
+        search.send_elsewhere();
         search.prune();
         scheduled = batches::schedule(&search, &begun, ledger);
     }
@@ -86,28 +88,27 @@ fn run(search: &mut Search<'_>) {
     if search.limits.has_most() {
         // A few moves too many are taken, then those taken back that have become the least worth.
         let is_full = search.limits.is_full();
-        for part in [20, 40] {
+        for part in [10, 30] {
             let extra = if is_full { 0 } else { search.limits.most_moves() / part };
             search.climb(extra);
+            search.exchange(extra, FEW_PARTNERS);
             search.substitute();
-            if part == 20 {
-                search.exchange(extra, FEW_PARTNERS);
-            }
             search.send_elsewhere();
             search.prune();
         }
         search.substitute();
+        search.exchange(0, FEW_PARTNERS);
+        search.send_elsewhere();
+        search.substitute();
         return;
     }
     search.climb(0);
-    for _ in 0..ROUNDS {
-        let before = search.unevenness();
-        search.exchange(0, PARTNERS);
+    for round in 0..ROUNDS {
+        // The more even the loads, the more partners a worker needs that still stands out.
+        search.tried.fill(None);
+        search.exchange(0, PARTNERS << round);
         search.send_elsewhere();
         search.prune();
-        if search.unevenness() > 0.9 * before {
-            break;
-        }
     }
 }
 

@@ -133,25 +133,19 @@ impl Pools {
 }
 
 /// The workers that a kind of task may go to, whatever they carry, in order.
-fn targets_of(
-    round: &Round<'_>,
-    open: &[WorkerRow],
-    kind: &Kind,
-    row: TaskRow,
-) -> Vec<WorkerRow> {
+fn targets_of(round: &Round<'_>, open: &[WorkerRow], kind: &Kind, row: TaskRow) -> Vec<WorkerRow> {
     let view = round.view;
     let task = view.task_here(row);
     let suits = |to: &WorkerRow| {
-        let is_alike = runs_on_device(&task.requirements, view.workers[*to].kinds) == kind.on_device;
+        let is_alike =
+            runs_on_device(&task.requirements, view.workers[*to].kinds) == kind.on_device;
         is_alike && rules::meets_requirements(round, task, *to)
     };
     let Some(class) = kind.class else { return open.iter().copied().filter(suits).collect() };
     let members = view.snapshot.class(class).into_iter().flat_map(|class| class.workers.keys());
     let members = members.filter_map(|worker| view.snapshot.worker_row(*worker));
-    let mut members: Vec<WorkerRow> = members
-        .filter(|worker| open.binary_search(worker).is_ok())
-        .filter(suits)
-        .collect();
+    let mut members: Vec<WorkerRow> =
+        members.filter(|worker| open.binary_search(worker).is_ok()).filter(suits).collect();
     members.sort_unstable();
     members
 }

@@ -43,6 +43,10 @@ pub(super) struct Search<'c> {
     pub(super) least: f64,
     /// What a further move of one task must gain: more than the least if the limits are tight.
     pub(super) price: f64,
+    /// What the move of each unit was worth when it was looked at last; infinite if it has not been.
+    pub(super) worth: Vec<f64>,
+    /// How often each worker had changed when no exchange was found for it.
+    pub(super) tried: Vec<Option<u32>>,
     judge: SetJudge,
     footprint: Footprint,
     needs: Vec<Need>,
@@ -57,7 +61,12 @@ pub(super) enum Wish {
 }
 
 impl<'c> Search<'c> {
-    pub(super) fn new(context: &Context<'c>, ledger: &Ledger, units: Units, limits: Limits) -> Self {
+    pub(super) fn new(
+        context: &Context<'c>,
+        ledger: &Ledger,
+        units: Units,
+        limits: Limits,
+    ) -> Self {
         let round = context.with(ledger);
         let pools = Pools::new(&round, &units);
         let counted = pools.counted();
@@ -78,6 +87,8 @@ impl<'c> Search<'c> {
         }
         let workers = counted.iter().filter(|counted| **counted).count();
         let least = LEAST_GAIN / workers.max(1) as f64;
+        let tried = alloc::vec![None; counted.len()];
+        let worth = alloc::vec![f64::INFINITY; units.len()];
         let has_ties = units.list.iter().any(|unit| unit.is_tied);
         let mut ledger = ledger.clone();
         ledger.project();
@@ -97,6 +108,8 @@ impl<'c> Search<'c> {
             limits,
             least,
             price: least,
+            worth,
+            tried,
             judge: SetJudge::default(),
             footprint: Footprint::default(),
             needs: Vec::new(),
@@ -176,12 +189,10 @@ impl<'c> Search<'c> {
 
     /// Leaves a unit where it was: it cannot be moved as planned.
     pub(super) fn give_up(&mut self, unit: usize) {
+        if let Some(to) = self.board.at[unit] {
+            self.bar(unit, to.position());
+        }
         self.put(unit, self.units.list[unit].from.map(Row::position));
-    }
-
-    /// How uneven the loads are as the plan stands.
-    pub(super) fn unevenness(&self) -> f64 {
-        self.pools.unevenness(&self.board, &self.even)
     }
 
     /// The columns of the ledger.
@@ -229,11 +240,7 @@ impl<'c> Search<'c> {
 }
 
 /// Which variants a unit may take: a plan that evens out loads leaves each task the one by which it runs.
-pub(super) fn filter(
-    context: &Context<'_>,
-    is_voluntary: bool,
-    rows: &[TaskRow],
-) -> VariantFilter {
+pub(super) fn filter(context: &Context<'_>, is_voluntary: bool, rows: &[TaskRow]) -> VariantFilter {
     if !is_voluntary {
         return VariantFilter::Any;
     }

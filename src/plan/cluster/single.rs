@@ -11,9 +11,11 @@ use super::search::{Search, Wish};
 use crate::model::rows::Row;
 
 /// So many tasks of a worker are compared that would all bring it below its ceiling.
-const COMPARED: usize = 8;
+const COMPARED: usize = 20;
 /// A move is taken when it gains this part of what was expected.
-const AS_EXPECTED: f64 = 0.9;
+const AS_EXPECTED: f64 = 0.95;
+/// The best target gains up to so much more than an estimate.
+const HOPE: f64 = 1.1;
 /// A worker below this part of its ceiling needs no relief; the tolerance is for rounding.
 const AT_CEILING: f64 = 1.0 + 1e-9;
 
@@ -93,7 +95,8 @@ impl Search<'_> {
                 continue;
             }
             let below = self.best_permitted(unit, f64::NEG_INFINITY, Wish::Best);
-            let above = below.or_else(|| self.best_permitted(unit, f64::NEG_INFINITY, Wish::AboveTheCeiling));
+            let above = below
+                .or_else(|| self.best_permitted(unit, f64::NEG_INFINITY, Wish::AboveTheCeiling));
             if let Some((_, to)) = above {
                 self.put(unit, Some(to));
             }
@@ -147,35 +150,24 @@ impl Search<'_> {
         });
         let before = self.board.peak(worker);
         let lowest = leaving.first().map_or(0.0, |first| first.0);
-        let mut alike: Vec<(f64, usize)> = Vec::new();
+        let mut best: Option<(f64, usize, usize)> = None;
         for (nth, (peak, _, unit)) in leaving.into_iter().enumerate() {
-            if peak >= before {
+            // Those that leave the worker as low come first; if none of them finds a target, the next ones are asked.
+            let is_next = peak > lowest * AT_CEILING || nth >= COMPARED;
+            if peak >= before || best.is_some() && is_next {
                 break;
             }
-            if peak > lowest * AT_CEILING || nth >= COMPARED {
-                // Those that leave the worker as low come first; if none of them finds a target, the next ones are asked.
-                if let Some(taken) = self.relieve_by(&mut alike) {
-                    return taken;
-                }
-            }
             let (count, bytes) = (self.units.list[unit].count, self.units.list[unit].bytes);
-            if self.limits.admits(count, bytes, 0) {
-                alike.push((self.estimate(unit).unwrap_or(f64::NEG_INFINITY), unit));
+            let least = best.map_or(0.0, |best| best.0);
+            if self.limits.admits(count, bytes, 0)
+                && let Some((gain, to)) = self.best_permitted(unit, least, Wish::Best)
+            {
+                best = Some((gain, unit, to));
             }
         }
-        self.relieve_by(&mut alike).is_some()
-    }
-
-    /// Moves the first of these units that has a target, the one that is expected to gain the most first.
-    fn relieve_by(&mut self, units: &mut Vec<(f64, usize)>) -> Option<bool> {
-        units.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        for (_, unit) in units.drain(..) {
-            if let Some((_, to)) = self.best_permitted(unit, 0.0, Wish::Best) {
-                self.put(unit, Some(to));
-                return Some(true);
-            }
-        }
-        None
+        let Some((_, unit, to)) = best else { return false };
+        self.put(unit, Some(to));
+        true
     }
 
     /// The best worker to which the rules let a unit go.
@@ -202,7 +194,9 @@ impl Search<'_> {
     pub(super) fn climb(&mut self, extra: u64) {
         let mut waiting = Vec::with_capacity(self.units.len());
         for unit in 0..self.units.len() {
-            if self.units.list[unit].purpose.is_voluntary() && self.is_home(unit) {
+            // What was worth much less than a move costs now is not worth more by a few other moves.
+            let is_near = self.worth[unit] > 0.5 * self.price;
+            if is_near && self.units.list[unit].purpose.is_voluntary() && self.is_home(unit) {
                 waiting.extend(self.wait(unit));
             }
         }
@@ -229,9 +223,15 @@ impl Search<'_> {
                 waiting.push(now);
                 continue;
             }
-            if let Some((gain, to)) = self.best_permitted(unit, self.least, Wish::Best) {
+            let Some((gain, to)) = self.best_permitted(unit, self.least, Wish::Best) else {
+                continue;
+            };
+            let is_first = waiting.peek().is_none_or(|next| gain >= next.gain);
+            if is_first || gain >= AS_EXPECTED * expected {
                 self.put(unit, Some(to));
                 last = gain / f64::from(count);
+            } else {
+                waiting.push(Waiting { gain, unit: id });
             }
         }
     }
@@ -241,9 +241,10 @@ impl Search<'_> {
     fn wait(&mut self, unit: usize) -> Option<Waiting> {
         let least = 0.75 * self.price * f64::from(self.units.list[unit].count);
         let gain = match self.estimate(unit) {
-            Some(gain) => gain,
+            Some(gain) => gain * HOPE,
             None => self.best(unit, least, Wish::Best)?.0,
         };
+        self.worth[unit] = gain;
         let unit = u32::try_from(unit).unwrap_or(u32::MAX);
         (gain > least).then_some(Waiting { gain, unit })
     }

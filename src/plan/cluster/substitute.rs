@@ -32,7 +32,8 @@ impl Search<'_> {
             stay.extend(self.board.on[home].iter().map(|other| *other as usize));
             self.scratch.evaluations += stay.len() as u64;
             let mut best = (LEAST * self.price, None);
-            for other in stay.iter().copied().filter(|other| self.may_replace(unit, *other, there)) {
+            for other in stay.iter().copied().filter(|other| self.may_replace(unit, *other, there))
+            {
                 let gain = self.gain_of_substitution((unit, other), (home, there));
                 if gain.is_some_and(|gain| gain > best.0) {
                     best = (gain.unwrap_or(0.0), Some(other));
@@ -72,10 +73,10 @@ impl Search<'_> {
             let (a, b) = (home * board.width + column, there * board.width + column);
             let sent = self.units.load(other)[column] - self.units.load(unit)[column];
             let claim = self.units.claim(other)[column] - self.units.claim(unit)[column];
-            let is_over = |net: f64, at: usize| {
-                net > 0.0 && (board.used[at] + net > board.most[at])
-            };
-            let lacks = claim > 0.0 && claim > board.room[b] || claim < 0.0 && -claim > board.room[a];
+            let is_over =
+                |net: f64, at: usize| net > 0.0 && (board.used[at] + net > board.most[at]);
+            let lacks =
+                claim > 0.0 && claim > board.room[b] || claim < 0.0 && -claim > board.room[a];
             if lacks || is_over(sent, b) || is_over(-sent, a) {
                 return None;
             }
