@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::setters::setters;
 
-/// What a [plan](crate::Engine::plan) may cost: the work of finding it, and the work of carrying it out. A field that is
-/// `None` sets no limit, and by default all are.
+/// What a [plan](crate::Engine::plan) may cost: the work of finding it, and the work of carrying it out. A field that
+/// is `None` sets no limit, and by default all are.
 ///
 /// ```
 /// use evenkeel::config::Effort;
@@ -17,8 +17,7 @@ use crate::model::setters::setters;
 #[non_exhaustive]
 pub struct Effort {
     /// At most about so many pairs of a task and a worker are weighed; an exchange counts as one. The search stops at
-    /// the next task or worker after that, and the plan has what was found until then. One evaluation takes some
-    /// nanoseconds.
+    /// the next task or worker after that, and the plan has what was found until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluations: Option<u64>,
     /// At most so many tasks move, those included that have lost their worker or must leave it.

@@ -66,8 +66,8 @@ pub struct PlanMove {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternative: Option<u16>,
     /// By how much the move lowers the [unevenness](Evenness::unevenness), with all moves before it as if they had
-    /// arrived. It may be negative: for a task that must move, and for the half of an exchange. Tasks that move together
-    /// share the gain evenly.
+    /// arrived. It may be negative: for a task that must move, and for the half of an exchange. Tasks that move
+    /// together share the gain evenly.
     pub gain: f64,
 }
 

@@ -19,7 +19,7 @@
 //!   the fuller to the emptier worker, a large task gains more than a small one, up to the task that leaves both
 //!   even, and less beyond it.
 //! * It is *separable*: a sum over workers and over resources. A move changes two workers, so its gain is computed from
-//!   these two, and an exchange relieves one worker of processors and the other of memory without being seen as nothing.
+//!   these two, and an exchange that relieves one worker of processors and the other of memory is seen as what it is.
 //! * It has no unit. Every resource is divided by its own even load, so bytes and cores weigh the same, and twice as
 //!   much of everything changes nothing.
 //! * It counts capacity, not workers: 128 cores weigh eight times as much as 16.
@@ -49,9 +49,12 @@
 //! its load is evened out and kept below the ceiling. A counted one (device memory) is there to be filled: it limits
 //! where a task may go, and has no part in the unevenness.
 
+/// A resource of which less than this part is in use is idle.
+const IDLE: f64 = 1e-12;
+
 /// The weight of a resource of which there is this much, and this much in use; 0 if there is nothing to even out.
 pub(crate) fn weight(capacity: f64, used: f64) -> f64 {
-    if capacity > 0.0 && used > 0.0 { capacity / (used * used) } else { 0.0 }
+    if capacity > 0.0 && used > IDLE * capacity { capacity / (used * used) } else { 0.0 }
 }
 
 /// By how much one resource of a worker falls when an amount leaves it; `per` is 1 / capacity.

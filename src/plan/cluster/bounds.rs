@@ -25,15 +25,14 @@ type Sums = Vec<(f64, u64)>;
 pub(super) fn bounds(
     round: &Round<'_>,
     (board, units): (&Board, &Units),
-    (pools, even): (&Pools, &[f64]),
+    pools: &Pools,
     moves: u64,
 ) -> Bounds {
     let columns = (0..board.width).filter(|column| board.weight[*column] > 0.0);
     let mut highest = Vec::new();
     let mut relieving = alloc::vec![0; pools.of.len()];
     for column in columns {
-        let level = |pool: usize| even[pool * board.width + column];
-        let any_plan = (0..pools.count).map(level).fold(0.0, f64::max);
+        let any_plan = level(board, pools, column);
         let hot: Vec<Hot> = hot(board, units, pools, column, any_plan).collect();
         for own in &hot {
             let ceiling = board.most[own.worker * board.width + column];
@@ -45,6 +44,22 @@ pub(super) fn bounds(
         highest.push(LevelBound { resource, any_plan: any_plan * ROUNDING, as_many_moves });
     }
     Bounds { highest, relieving_moves: relieving.iter().sum() }
+}
+
+/// The even load of the fullest pool, without what is still to be placed: a plan may leave that where it is.
+fn level(board: &Board, pools: &Pools, column: usize) -> f64 {
+    let mut sums = alloc::vec![(0.0, 0.0); pools.count];
+    for (worker, pool) in pools.of.iter().enumerate() {
+        let at = worker * board.width + column;
+        if let Some(pool) = pool
+            && board.per[at] > 0.0
+        {
+            let sum = &mut sums[*pool as usize];
+            *sum = (sum.0 + board.used[at], sum.1 + board.capacity[at]);
+        }
+    }
+    let levels = sums.into_iter().filter(|sum| sum.1 > 0.0).map(|(used, capacity)| used / capacity);
+    levels.fold(0.0, f64::max)
 }
 
 /// A worker above the even level.

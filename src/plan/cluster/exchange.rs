@@ -80,8 +80,8 @@ impl Search<'_> {
         }
     }
 
-    /// A worker's turn, by what it adds to the unevenness; `None` if that is next to nothing, or if nothing was found for
-    /// it and it has not changed since.
+    /// A worker's turn, by what it adds to the unevenness; `None` if that is next to nothing, or if nothing was found
+    /// for it and it has not changed since.
     fn turn(&self, worker: usize) -> Option<Turn> {
         if self.tried[worker] == Some(self.board.changes[worker]) {
             return None;

@@ -1,9 +1,10 @@
 //! Which worker takes a task at the least rise of the unevenness? Found without asking them all.
 //!
 //! The workers of a pool are the leaves of a tree in which similar workers are neighbours. Every node knows the least
-//! load, the least 1 / capacity and the most room below it, column by column. The rise that a task causes grows with the
-//! load and with 1 / capacity, so these give a bound for all workers below the node, and whole branches are left out.
-//! A query reads some tens of nodes, whether there are a thousand workers or a hundred thousand.
+//! load, the least 1 / capacity and the most room below it, column by column. The rise that a task causes grows with
+//! the load and with 1 / capacity, so these give a bound for all workers below the node, and whole branches are left
+//! out. A search begins with the least loaded worker of each branch and looks at a bounded number of nodes, whether there
+//! are a thousand workers or a hundred thousand.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
@@ -15,8 +16,8 @@ use crate::model::rows::{Row, WorkerRow};
 /// So many workers share a leaf.
 const LEAF: usize = 4;
 
-/// Targets whose gains differ by less than this part are as good as each other: thousands of workers stand at nearly the
-/// same level.
+/// Targets whose gains differ by less than this part are as good as each other: thousands of workers stand at nearly
+/// the same level.
 const NEAR: f64 = 0.01;
 
 /// A quick estimate asks the least loaded worker of each of so many branches of the tree.
@@ -293,8 +294,8 @@ impl Index {
         best
     }
 
-    /// A worker with room at which a unit causes a rise below `most`, and the rise; workers that `is_out` names are left
-    /// out. It is the best of the most promising branches: another may be a little better.
+    /// A worker with room at which a unit causes a rise below `most`, and the rise; workers that `is_out` names are
+    /// left out. It is the best of the most promising branches: another may be a little better.
     pub(super) fn coldest(
         &self,
         needs: &[Need],

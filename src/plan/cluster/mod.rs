@@ -35,8 +35,8 @@ use crate::view::Ledger;
 const RETRIES: usize = 3;
 /// So often exchanges are tried; each time fewer are left.
 const ROUNDS: usize = 3;
-/// So many partners of a worker are asked for an exchange; fewer if the number of moves is limited, since an exchange of
-/// tasks that stay takes two.
+/// So many partners of a worker are asked for an exchange; fewer if the number of moves is limited, since an exchange
+/// of tasks that stay takes two.
 const PARTNERS: u32 = 16;
 const FEW_PARTNERS: u32 = 8;
 
@@ -67,8 +67,8 @@ pub(crate) fn plan(context: &Context<'_>, ledger: &Ledger, effort: Effort) -> Pl
         (scheduled.batches, scheduled.moves, scheduled.bytes) = (Vec::new(), 0, 0);
         after = before.clone();
     }
-    let (pools, even) = (&search.pools, search.even.as_slice());
-    let bounds = bounds::bounds(&round, (&begun, &search.units), (pools, even), scheduled.moves);
+    let state = (&begun, &search.units);
+    let bounds = bounds::bounds(&round, state, &search.pools, scheduled.moves);
     Plan {
         batches: scheduled.batches,
         before,

@@ -144,7 +144,8 @@ impl<'c> Search<'c> {
         found.map(|(rise, worker)| (if freed.is_finite() { freed - rise } else { -rise }, worker))
     }
 
-    /// About what the best move of a unit would gain, or less: a few workers are asked. `None` if none of them has room.
+    /// About what the best move of a unit would gain, or less: a few workers are asked. `None` if none of them has
+    /// room.
     pub(super) fn estimate(&mut self, unit: usize) -> Option<f64> {
         let here = self.board.at[unit]?;
         let index = &mut self.indexes[self.units.list[unit].kind as usize];

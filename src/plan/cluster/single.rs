@@ -189,8 +189,8 @@ impl Search<'_> {
     /// Takes the moves that gain the most, until none gains the price, with `extra` moves beyond the limit for the time
     /// being. If the limit ends it, the price is what the last moves have gained.
     ///
-    /// A unit waits with an estimate of what its move gains. When its turn comes and it still gains nearly that much, its
-    /// best target is looked for.
+    /// A unit waits with an estimate of what its move gains. When its turn comes and it still gains nearly that much,
+    /// its best target is looked for.
     pub(super) fn climb(&mut self, extra: u64) {
         let mut waiting = Vec::with_capacity(self.units.len());
         for unit in 0..self.units.len() {
