@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use evenkeel::config::Effort;
-use evenkeel::outcome::{Evenness, Plan};
+use evenkeel::outcome::Plan;
 use evenkeel::snapshot::Mobility;
 use evenkeel::{Config, Engine, ResourceId, Snapshot, Task, TaskId, Timestamp, Worker, WorkerId};
 use flate2::read::GzDecoder;
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     bar.finish_and_clear();
 
     write_plan(&options.output, &plan)?;
-    print!("{}", report(&problem, &plan, took));
+    print_report(&mut std::io::stdout().lock(), &problem, &plan, took)?;
     Ok(())
 }
 
@@ -182,28 +182,32 @@ fn write_plan(path: &Path, plan: &Plan) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The plan in a few lines; loads in parts of the real capacities.
-fn report(problem: &Problem, plan: &Plan, took: Duration) -> String {
+/// Prints the plan in a few lines; loads in parts of the real capacities.
+fn print_report(
+    to: &mut impl Write,
+    problem: &Problem,
+    plan: &Plan,
+    took: Duration,
+) -> std::io::Result<()> {
     let limit = |resource: ResourceId| {
         let dim = (0..problem.dims.len()).find(|dim| problem.resource(*dim) == resource);
         dim.map_or(1.0, |dim| problem.limit[dim])
     };
-    let side = |name: &str, of: &Evenness| {
-        let mut line = format!("{name:<8} unevenness {:.5}", of.unevenness);
+    for (name, of) in [("before", &plan.before), ("after", &plan.after)] {
+        write!(to, "{name:<8} unevenness {:.5}", of.unevenness)?;
         for it in &of.highest {
-            line += &format!("  {} at most {:.3}", it.resource, it.load * limit(it.resource));
+            write!(to, "  {} at most {:.3}", it.resource, it.load * limit(it.resource))?;
         }
-        line + &format!("  over the limit {}\n", of.above_ceiling)
-    };
-    let mut text = side("before", &plan.before) + &side("after", &plan.after);
-    text += "bounds ";
-    for bound in &plan.bounds.highest {
-        let (any, same) = (bound.any_plan, bound.as_many_moves);
-        let [any, same] = [any, same].map(|level| level * limit(bound.resource));
-        text += &format!("  {} at least {any:.3}, with as many moves {same:.3}", bound.resource);
+        writeln!(to, "  over the limit {}", of.above_ceiling)?;
     }
-    text += &format!("  moves until nobody is over {}\n", plan.bounds.relieving_moves);
-    text += &format!("moves    {} in {} batches; {}\n", plan.moves, plan.batches.len(), plan.stop);
+    write!(to, "bounds ")?;
+    for bound in &plan.bounds.highest {
+        let [any, same] =
+            [bound.any_plan, bound.as_many_moves].map(|level| level * limit(bound.resource));
+        write!(to, "  {} at least {any:.3}, with as many moves {same:.3}", bound.resource)?;
+    }
+    writeln!(to, "  moves until nobody is over {}", plan.bounds.relieving_moves)?;
+    writeln!(to, "moves    {} in {} batches; {}", plan.moves, plan.batches.len(), plan.stop)?;
     let millis = took.as_secs_f64() * 1e3;
-    text + &format!("planned  in {millis:.1} ms, {} evaluations\n", plan.evaluations)
+    writeln!(to, "planned  in {millis:.1} ms, {} evaluations", plan.evaluations)
 }

@@ -129,7 +129,8 @@ impl Search<'_> {
 
     /// The tasks of a worker that may be exchanged, and none.
     fn gather(&self, worker: usize, into: &mut Vec<Option<usize>>, loads: &mut Vec<f64>) {
-        (into.clear(), loads.clear());
+        into.clear();
+        loads.clear();
         into.push(None);
         loads.resize(self.board.width, 0.0);
         let all = &self.board.on[worker];

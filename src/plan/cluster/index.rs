@@ -107,7 +107,8 @@ fn rise(needs: &[Need], figures: &[Figures]) -> f64 {
     for (need, of) in needs.iter().zip(figures) {
         rise += need.by_load * of.load + need.by_per * of.per;
         // Not `&&`: two comparisons cost less than a branch.
-        fits &= (need.claim <= of.room) & (need.amount <= of.below);
+        fits &= need.claim <= of.room;
+        fits &= need.amount <= of.below;
     }
     if fits { rise } else { f64::INFINITY }
 }
@@ -209,10 +210,10 @@ impl Index {
                 continue;
             }
             self.read_leaf(board, leaf as usize);
-            let mut node = (self.leaves + leaf as usize) / 2;
-            while node >= 1 {
-                self.join(node);
+            let mut node = self.leaves + leaf as usize;
+            while node > 1 {
                 node /= 2;
+                self.join(node);
             }
         }
         self.seen = board.log.len();
