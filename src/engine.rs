@@ -2,6 +2,7 @@
 
 mod look;
 mod survey;
+mod whole;
 
 use alloc::borrow::Cow;
 use alloc::string::String;

@@ -58,8 +58,8 @@
 //!
 //! Three methods take input: [`Engine::tick`], [`Engine::report`] and [`Engine::reconfigure`]; the log is a
 //! sequence of [`Input`](engine::Input)s. All others take `&self`: [`Engine::look`] (why may a task move to
-//! a worker, or why not; where could a new task go), [`Engine::outstanding`] (commands to repeat after a
-//! restart), [`Engine::stats`], [`Engine::state`].
+//! a worker, or why not; where could a new task go), [`Engine::plan`] (moves that even out the whole cluster, in
+//! batches), [`Engine::outstanding`] (commands to repeat after a restart), [`Engine::stats`], [`Engine::state`].
 //!
 //! # What it promises
 //!

@@ -65,8 +65,17 @@ struct Question<'q> {
     filter: VariantFilter,
 }
 
-impl<'a> Look<'a> {
-    pub(super) fn new(config: &'a Config, state: &'a State, snapshot: &'a Snapshot) -> Self {
+/// A snapshot as the next round would see it when it plans.
+pub(super) struct Foreseen<'a> {
+    /// The state as it would be then.
+    pub(super) state: Cow<'a, State>,
+    pub(super) survey: Survey<'a>,
+    /// Whether nothing may begin.
+    pub(super) is_held: bool,
+}
+
+impl<'a> Foreseen<'a> {
+    pub(super) fn of(config: &Config, state: &'a State, snapshot: &'a Snapshot) -> Self {
         let trust::Trust { snapshot: read, held, missing, .. } =
             trust::trust(config, state, snapshot);
         let snapshot = read.map_or(Cow::Borrowed(snapshot), Cow::Owned);
@@ -78,6 +87,13 @@ impl<'a> Look<'a> {
             let _ = lifecycle.on_snapshot(&snapshot, held.is_some(), missing);
         }
         let survey = survey::survey(config, &state, snapshot, is_new);
+        Self { state, survey, is_held: held.is_some() }
+    }
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(config: &'a Config, state: &'a State, snapshot: &'a Snapshot) -> Self {
+        let Foreseen { state, survey, .. } = Foreseen::of(config, state, snapshot);
         let round = survey.context(config, &state).with(&survey.ledger);
         let found = sets(config, &round, &mut Tally::default());
         let mut set_of = BTreeMap::new();

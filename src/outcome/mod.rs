@@ -13,6 +13,7 @@ mod handover;
 mod late;
 mod load;
 mod missing;
+mod plan;
 mod purpose;
 mod refusal;
 mod remedy;
@@ -35,6 +36,7 @@ pub use handover::Handover;
 pub use late::Late;
 pub use load::{Direction, LoadBand, SystemLoad, Trend, WorkerLoad};
 pub use missing::Missing;
+pub use plan::{Batch, Bounds, Evenness, Highest, LevelBound, Plan, PlanMove, Stop};
 pub use purpose::Purpose;
 pub use refusal::{
     Admission, BudgetRefusal, FitRefusal, GroupRefusal, LoadRefusal, Reach, Rejection,

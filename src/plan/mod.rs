@@ -3,12 +3,16 @@
 //! Four steps: find the sets of tasks that may move, and their purposes ([`sets`]); find the workers that could take
 //! each set ([`candidate`]); score every pair ([`score`]); take the best pairs that the rules allow, each judged on a
 //! ledger that holds the moves taken before ([`select`]).
+//!
+//! A plan for the whole cluster is made by [`cluster`], which lowers one [`measure`] of unevenness by the same rules.
 
 mod candidate;
 mod closed;
+pub(crate) mod cluster;
 pub(crate) mod faster;
 mod fates;
 mod gang;
+mod measure;
 mod order;
 mod queue;
 pub(crate) mod score;

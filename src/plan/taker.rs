@@ -35,6 +35,17 @@ impl<'c> Taker<'c> {
         let variants = self.variants(ledger, set, pair);
         let moment = if alone { Moment::OnlyMove } else { Moment::AmongOthers };
         self.effect(ledger, set, pair, (&variants, moment))?;
+        self.enter(ledger, set, pair, (issued, variants))
+    }
+
+    /// Takes a candidate like [`Self::take`], whatever it does to the loads, with these alternatives for its tasks.
+    fn enter(
+        &mut self,
+        ledger: &mut Ledger,
+        set: &MoveSet,
+        pair: Candidate,
+        (issued, variants): (u64, Vec<Option<u16>>),
+    ) -> Result<Vec<PlannedMove>, Rejection> {
         let mark = (set.rows.len() > 1).then(|| ledger.mark());
         let mut moves = Vec::with_capacity(set.rows.len());
         for (row, variant) in set.rows.iter().zip(variants) {
@@ -65,6 +76,26 @@ impl<'c> Taker<'c> {
             ledger.commit(mark);
         }
         Ok(moves)
+    }
+
+    /// Takes a candidate of a plan for the whole cluster, whose effect on the loads is known, and which asks for no
+    /// more than the ceiling.
+    pub(crate) fn take_known(
+        &mut self,
+        ledger: &mut Ledger,
+        set: &MoveSet,
+        pair: Candidate,
+        issued: u64,
+    ) -> Result<Vec<PlannedMove>, Rejection> {
+        let variants = self.variants(ledger, set, pair);
+        if set.purpose.is_voluntary() {
+            let round = self.context.with(ledger);
+            let footprint = self.whole(&round, set, pair.to, &variants);
+            if let Some(no) = rules::is_above_ceiling(&round, pair.to, &footprint) {
+                return Err(no);
+            }
+        }
+        self.enter(ledger, set, pair, (issued, variants))
     }
 
     /// The alternative by which each task of a set would run; the first task runs by that of its candidate.

@@ -285,6 +285,33 @@ impl Ledger {
         self.relocate(view, task, place);
     }
 
+    /// Ends the move of a task: it has arrived, and its source keeps no room for it any more. Not to be undone.
+    pub(crate) fn land(&mut self, view: &View<'_>, arrival: &Arrival, scratch: &mut Footprint) {
+        let Arrival { task, from, to, interrupts, .. } = *arrival;
+        self.incoming[to] -= 1;
+        self.placements[to] -= u32::from(!interrupts);
+        if let Some(from) = from {
+            let record = view.task_here(task);
+            self.footprint_into(record, view.workers[from].kinds, scratch);
+            for (cell, claim) in self.row_mut(from).iter_mut().zip(&scratch.claim) {
+                cell.claimed = (cell.claimed - claim.unwrap_or(0.0)).max(0.0);
+            }
+            self.outgoing[from] -= u32::from(interrupts);
+            for group in view.groups_of(task) {
+                let away = &mut self.unavailable[*group as usize];
+                *away = away.saturating_sub(1);
+            }
+            // Where the host does not say which device a task uses, none is taken to be free of it.
+            let device = view.task(task).device.and_then(|device| self.device_mut(from, device));
+            if let (Some(cell), Some(bytes)) = (device, record.requirements.gpu_memory_bytes) {
+                cell.reserved_bytes = (cell.reserved_bytes - bytes as f64).max(0.0);
+                let used = cell.device.used_bytes;
+                cell.device.used_bytes = used.map(|used| used.saturating_sub(bytes));
+            }
+        }
+        self.relocate(view, task, Place::On(to));
+    }
+
     /// Counts a task that will leave its worker as unavailable.
     fn count_absence(&mut self, view: &View<'_>, task: TaskRow) {
         for group in view.groups_of(task) {

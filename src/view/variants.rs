@@ -35,6 +35,11 @@ impl Variants {
         &self.tasks[usize::from(now)]
     }
 
+    /// The alternative by which the task runs now.
+    pub(crate) const fn now(&self) -> u16 {
+        self.now
+    }
+
     /// The task under alternative `nth`; `None` if there is no such alternative.
     pub(crate) fn nth(&self, nth: Option<u16>) -> Option<&Task> {
         self.tasks.get(usize::from(nth?))
