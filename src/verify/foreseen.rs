@@ -113,7 +113,7 @@ fn of_worker(
         return None;
     }
     let (mut xx, mut xy, mut yy, mut mean) = (0.0, 0.0, 0.0, (0.0, 0.0));
-    let mut is_flat = true;
+    let mut rounding = 0.0;
     for part in &parts {
         let size = part.len() as f64;
         let sum = |of: fn(&(f64, f64)) -> f64| part.iter().map(of).sum::<f64>() / size;
@@ -121,16 +121,16 @@ fn of_worker(
         for (x, y) in part {
             let (x, y) = (x - mean.0, y - mean.1);
             (xx, xy, yy) = (xx + x * x, xy + x * y, yy + y * y);
-            is_flat &= y.abs() <= 1e-9 * mean.1.abs();
         }
+        // Less than one part in 10^9 of a mean is rounding.
+        rounding += size * (1e-9 * mean.1) * (1e-9 * mean.1);
     }
     let freedom = count as f64 - parts.len() as f64 - 1.0;
     if xx <= 0.0 || freedom < 1.0 {
         return None;
     }
     let slope = xy / xx;
-    // The squares of the smallest numbers are 0.
-    let fit = if is_flat || yy <= 0.0 { 1.0 } else { (slope * xy / yy).clamp(0.0, 1.0) };
+    let fit = if yy <= rounding { 1.0 } else { (slope * xy / yy).clamp(0.0, 1.0) };
     let away = section.window.as_secs_f64() - mean.0;
     let load = (mean.1 + slope * away).clamp(0.0, 1.0);
     let last = parts.last()?.len() as f64;
