@@ -13,12 +13,14 @@ impl Engine {
     ///
     /// A plan places tasks that have lost their worker, empties workers that drain, brings workers below the ceiling
     /// (the high threshold), and then evens out the loads by single moves and by exchanges, until nothing gains enough
-    /// or the effort is spent. The hard rules of rounds hold for every move, cooldowns among them; the budgets of rounds
-    /// ([`Config::migration`](crate::Config::migration)), thresholds and dead bands do not, since `effort` says how
-    /// much may move. Each task moves at most once. Tasks of a gang stay, and a plan sends nothing to a worker that departs.
+    /// or the effort is spent. The hard rules of rounds hold for every move, cooldowns among them; the budgets of
+    /// rounds ([`Config::migration`](crate::Config::migration)), thresholds and dead bands do not, since `effort` says
+    /// how much may move. Each task moves at most once. Tasks of a gang stay, and a plan sends nothing to a worker that
+    /// departs.
     ///
-    /// The result is the same for the same state, snapshot and effort. It is never more uneven than no plan; if nothing
-    /// can be gained, it has no moves. The time is near-linear in the number of tasks and in what is out of balance.
+    /// The result is the same for the same state, snapshot and effort. It leaves fewer tasks without a place than no
+    /// plan, or as many and no more uneven loads; if nothing can be gained, it has no moves. The time is near-linear
+    /// in the number of tasks and in what is out of balance.
     ///
     /// ```
     /// use evenkeel::config::Effort;
@@ -26,8 +28,8 @@ impl Engine {
     ///
     /// let worker = |id, cpu, memory| {
     ///     Worker::new(WorkerId::new(id))
-    ///         .with_capacity(ResourceId::CPU, 100.0)
-    ///         .with_capacity(ResourceId::MEMORY, 100.0)
+    ///         .with_capacity(ResourceId::CPU, 130.0)
+    ///         .with_capacity(ResourceId::MEMORY, 130.0)
     ///         .with_used(ResourceId::CPU, cpu)
     ///         .with_used(ResourceId::MEMORY, memory)
     /// };

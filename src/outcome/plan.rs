@@ -14,7 +14,7 @@ use crate::model::resource::ResourceId;
 #[must_use]
 #[non_exhaustive]
 pub struct Plan {
-    /// The moves. The moves of one batch may all be under way at once, begun in any order: every hard rule holds with
+    /// The moves. The moves of one batch may all be under way at once, begun in their order: every hard rule holds with
     /// any first part of the batch, each task counted on both of its workers. A batch may begin when every move of the
     /// one before has arrived.
     pub batches: Vec<Batch>,
@@ -41,7 +41,7 @@ impl Plan {
     }
 }
 
-/// Moves that may all be under way at once.
+/// Moves that may all be under way at once, begun in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Batch {

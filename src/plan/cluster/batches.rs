@@ -1,9 +1,9 @@
 //! In which order can the moves be made, so that every prefix is safe?
 //!
-//! A batch holds moves that may all be under way at once, begun in any order: each is judged by the rules on a ledger
-//! on which every task of the batch counts on both of its workers. When the batch has landed, the sources are free of what
-//! has left them, and the next one begins. Of an exchange for which neither worker has room for both tasks, the first
-//! task goes in one batch, if its target has room for it, and the other in the next.
+//! A batch holds moves that may all be under way at once, begun in their order: each is judged by the rules on a
+//! ledger on which every task of the batch before it counts on both of its workers. When the batch has landed, the
+//! sources are free of what has left them, and the next one begins. Of an exchange for which neither worker has room
+//! for both tasks, the first task goes in one batch, if its target has room for it, and the other in the next.
 
 use alloc::vec::Vec;
 

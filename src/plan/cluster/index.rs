@@ -3,8 +3,8 @@
 //! The workers of a pool are the leaves of a tree in which similar workers are neighbours. Every node knows the least
 //! load, the least 1 / capacity and the most room below it, column by column. The rise that a task causes grows with
 //! the load and with 1 / capacity, so these give a bound for all workers below the node, and whole branches are left
-//! out. A search begins with the least loaded worker of each branch and looks at a bounded number of nodes, whether there
-//! are a thousand workers or a hundred thousand.
+//! out. A search begins with the least loaded worker of each branch and looks at a bounded number of nodes, whether
+//! there are a thousand workers or a hundred thousand.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
