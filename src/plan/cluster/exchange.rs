@@ -11,6 +11,10 @@ use super::search::Search;
 use super::single::Turn;
 use crate::model::rows::Row;
 
+/// A worker is asked if it adds this part of the price of a move to the unevenness.
+const STANDS_OUT: f64 = 0.2;
+/// An exchange gains at least this part of the price, beyond the price of its moves.
+const LEAST: f64 = 0.05;
 /// So many tasks of a worker are tried at most.
 const TRIED: usize = 32;
 
@@ -88,7 +92,7 @@ impl Search<'_> {
         }
         let gain = self.pools.distance(&self.board, &self.even, worker);
         let changes = self.board.changes[worker];
-        (gain > 0.2 * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
+        (gain > STANDS_OUT * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
     }
 
     /// Whether a unit may return home, or the rules let it go to a worker.
@@ -107,7 +111,7 @@ impl Search<'_> {
         self.indexes[index].refresh(&self.board);
         self.gather(own, &mut sides.here, &mut sides.loads_here);
         let mut scratch = core::mem::take(&mut self.scratch);
-        let least = 0.05 * self.price;
+        let least = LEAST * self.price;
         let mut best = None;
         let mut asked = 0;
         let search = &*self;

@@ -88,17 +88,16 @@ fn run(search: &mut Search<'_>) {
     if search.limits.has_most() {
         // A few moves too many are taken, then those taken back that have become the least worth.
         let is_full = search.limits.is_full();
-        for part in [10, 30] {
+        for (round, part) in [10, 30].into_iter().enumerate() {
             let extra = if is_full { 0 } else { search.limits.most_moves() / part };
             search.climb(extra);
-            search.exchange(extra, FEW_PARTNERS);
+            if round == 0 {
+                search.exchange(extra, FEW_PARTNERS);
+            }
             search.substitute();
             search.send_elsewhere();
             search.prune();
         }
-        search.substitute();
-        search.exchange(0, FEW_PARTNERS);
-        search.send_elsewhere();
         search.substitute();
         return;
     }

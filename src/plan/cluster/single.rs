@@ -195,7 +195,7 @@ impl Search<'_> {
         let mut waiting = Vec::with_capacity(self.units.len());
         for unit in 0..self.units.len() {
             // What was worth much less than a move costs now is not worth more by a few other moves.
-            let is_near = self.worth[unit] > 0.5 * self.price;
+            let is_near = self.worth[unit] > 0.5 * self.price && !self.is_out_of_effort();
             if is_near && self.units.list[unit].purpose.is_voluntary() && self.is_home(unit) {
                 waiting.extend(self.wait(unit));
             }
