@@ -84,6 +84,14 @@ impl Lifecycle<'_> {
                     let unfit = closure(snapshot, migration.to());
                     (Event::SourceGone { on_target: false, unfit }, snapshot.at())
                 }
+                // Its copy runs, so a failure that rides in this snapshot is that of its source.
+                (_, Some(shown))
+                    if (shown.id, shown.phase) == (id, Phase::Releasing)
+                        && matches!(migration.course(), Course::Copying { .. })
+                        && !broken!("copy_is_shown_before_its_reports") =>
+                {
+                    (Event::ShownInPhase(shown.phase), shown.since)
+                }
                 (_, Some(shown)) if shown.id == id && shown.phase == Phase::Assigned => {
                     self.go_on_at(snapshot, id, shown.to, shown.since.min(snapshot.at()));
                     continue;
