@@ -84,6 +84,7 @@ const VERIFIED: &[&str] = &[
     "doubted_worker_is_ordered",
     "asked_after_all",
     "given_back_may_come_late",
+    "called off nowhere",
     // Thresholds.
     "high_load_step",
     "relax",

@@ -12,8 +12,8 @@ use crate::model::time::{Timestamp, readable, seconds};
 use crate::outcome::{Action, Cause, Command, Cost, Counts, Ended, Fate, Why};
 use crate::snapshot::Phase;
 use crate::state::{
-    AtRest, Cooldown, Course, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration,
-    RecentArrival, STAYS, State,
+    AtRest, Cooldown, EndedMigration, EvictionBackoff, MEMORY_PER_WORKER, Migration, RecentArrival,
+    STAYS, State, Transport,
 };
 
 use super::course::next;
@@ -334,7 +334,7 @@ fn remembered(migration: &Migration, fate: Fate, at: Timestamp) -> EndedMigratio
     let by_scheduler = migration.transport().is_by_scheduler();
     // A snapshot that shows it without a worker tells of its copy too.
     let is_lost = migration.is_shown_lost(at);
-    let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
+    let is_copied = migration.transport() == Transport::StartThenStop;
     // A source that stops a task whose copy runs does what it was told.
     let is_known = migration.copied().is_some() && !migration.is_copy_assumed();
     let has_finished = fate == Fate::Finished && is_known && !broken!("stopped_after_it_finished");

@@ -190,11 +190,11 @@ fn terms(snapshot: &Snapshot, task: &Task, shown: Shown) -> Terms {
     let now = view::alternative(task, home.map(Worker::kinds).unwrap_or_default());
     let as_there = view::by(task, alternative, now);
     let (claim, load) = (view::claims(&as_there, kinds), view::loads(&as_there, kinds));
-    let at_source = home.map(|home| {
+    let at_source = home.and_then(|home| {
         let (task, kinds) = (view::by(task, now, now), home.kinds());
-        AtSource { claim: view::claims(&task, kinds), load: view::loads(&task, kinds) }
+        let here = AtSource { claim: view::claims(&task, kinds), load: view::loads(&task, kinds) };
+        here.unless_same(&claim, &load)
     });
-    let at_source = at_source.filter(|here| here.claim != claim || here.load != load);
     Terms {
         id,
         task: task.id,

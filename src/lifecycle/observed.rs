@@ -360,7 +360,7 @@ pub(super) fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
 
 /// Whether a copy may run on a target that is missing and not gone yet: nothing is ordered there, or elsewhere.
 fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
-    let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
+    let is_copied = migration.transport() == Transport::StartThenStop;
     is_copied && snapshot.is_awaited(migration.to()) && !broken!("grace_waits_for_a_copy")
 }
 

@@ -193,11 +193,11 @@ fn migration(
         None => Course::Placing,
     };
     let (claim, load) = (view::claims(as_there, kinds), view::loads(as_there, kinds));
-    let at_source = planned.from.map(|source| {
+    let at_source = planned.from.and_then(|source| {
         let (task, kinds) = (view.task_here(planned.row), view.workers[source].kinds);
-        AtSource { claim: view::claims(task, kinds), load: view::loads(task, kinds) }
+        let here = AtSource { claim: view::claims(task, kinds), load: view::loads(task, kinds) };
+        here.unless_same(&claim, &load)
     });
-    let at_source = at_source.filter(|here| here.claim != claim || here.load != load);
     let untold = broken!("every_move_says_its_price") && planned.purpose <= Purpose::Evacuate;
     let handover = if untold { None } else { planned.handover };
     let terms = Terms {

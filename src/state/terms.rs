@@ -17,6 +17,13 @@ pub(crate) struct AtSource {
     pub(crate) load: Amounts,
 }
 
+impl AtSource {
+    /// What differs at the source; `None` if nothing does.
+    pub(crate) fn unless_same(self, claim: &Amounts, load: &Amounts) -> Option<Self> {
+        (self.claim != *claim || self.load != *load).then_some(self)
+    }
+}
+
 /// What was decided when a migration began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Terms {
@@ -73,10 +80,8 @@ impl Terms {
             claim: mem::replace(&mut self.claim, claim),
             load: mem::replace(&mut self.load, load),
         };
-        let differs = was.load != self.load || was.claim != self.claim;
-        let keeps = has_source && !broken!("other_target_frees_the_same");
-        if self.at_source.is_none() && differs && keeps {
-            self.at_source = Some(was);
+        if self.at_source.is_none() && has_source && !broken!("other_target_frees_the_same") {
+            self.at_source = was.unless_same(&self.claim, &self.load);
         }
         if !broken!("price_of_another_target") {
             (self.handover, self.scorecard) = (None, scorecard);

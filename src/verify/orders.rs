@@ -4,9 +4,11 @@ use alloc::format;
 
 use super::promise::Findings;
 use super::round::Round;
-use crate::model::ids::WorkerId;
+use crate::config::HostAbility;
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::outcome::{Action, Cause, Command};
 use crate::snapshot::{Coverage, Phase, Placement, Stance};
+use crate::state::Transport;
 
 /// The worker that a command asks to run a task; `None` if it asks for something else.
 fn asked(command: &Command) -> Option<WorkerId> {
@@ -33,6 +35,36 @@ pub(super) fn orders(round: &Round<'_>, findings: &mut Findings) {
         let is_open = stance.is_none_or(|stance| stance == Stance::Accept);
         findings.need(!starts || is_open, || format!("{command}: it has no copy there"));
         asked_already(round, command, placement, to, findings);
+    }
+}
+
+/// A task that its source has released is sent to no worker that the same snapshot shows closed to it, unless a copy of
+/// it may run there.
+pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
+    let snapshot = round.snapshot;
+    let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
+    let limits = round.config.migration.as_ref();
+    let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
+    let was_copied = |id: MigrationId| {
+        let before = round.before.in_flight.by_id(id);
+        before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
+    };
+    let may_have_copy = |it: &&Command| {
+        was_copied(it.migration)
+            || (copies && snapshot.task(it.task).is_none_or(|task| task.overlaps))
+    };
+    for command in sent.filter(|command| !may_have_copy(command)) {
+        let Action::Assign { to, .. } = command.action else { continue };
+        let Some(target) = snapshot.worker(to) else { continue };
+        let stance = target.stance;
+        // While the engine holds back, it does not believe that the worker is gone.
+        let believed = stance != Stance::Offline || round.outcome.held.is_none();
+        let open = stance == Stance::Accept || !believed;
+        findings.need(open, || format!("{command}: the target is {stance}"));
+        let class = snapshot.task(command.task).and_then(|task| task.class);
+        let class = class.and_then(|id| snapshot.classes().iter().find(|class| class.id == id));
+        let open = class.is_none_or(|class| class.workers.keys().any(|worker| *worker == to));
+        findings.need(open, || format!("{command}: the target is not in {class:?}"));
     }
 }
 

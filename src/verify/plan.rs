@@ -15,16 +15,19 @@ use super::facts::{Facts, Stay, Step};
 use super::footprint::{accelerated, added_use, asked, claim, run, suits};
 use super::groups;
 use super::handover::repays;
+use super::orders::sent_where_it_may;
 use super::promise::{Findings, Promise, Violation, about};
-use super::records::{capacity, is_sound_source, is_sound_task, is_sound_worker, load, used};
+use super::records::{
+    capacity, is_live, is_sound_source, is_sound_task, is_sound_worker, load, used,
+};
 use super::round::Round;
 use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
-use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Balance, Cause, Command, Purpose, Reason, Sight};
+use crate::outcome::{Action, Balance, Cause, Purpose, Reason, Sight};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
-use crate::state::{PLACEMENTS_PER_WORKER, Transport};
+use crate::state::PLACEMENTS_PER_WORKER;
 
 /// Walks through the plan: each step is judged after the steps before it, then entered.
 fn walk(
@@ -71,36 +74,6 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
     findings.list
 }
 
-/// A task that its source has released is sent to no worker that the same snapshot shows closed to it, unless a copy of
-/// it may run there.
-fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
-    let snapshot = round.snapshot;
-    let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
-    let limits = round.config.migration.as_ref();
-    let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
-    let was_copied = |id: MigrationId| {
-        let before = round.before.in_flight.by_id(id);
-        before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
-    };
-    let may_have_copy = |it: &&Command| {
-        was_copied(it.migration)
-            || (copies && snapshot.task(it.task).is_none_or(|task| task.overlaps))
-    };
-    for command in sent.filter(|command| !may_have_copy(command)) {
-        let Action::Assign { to, .. } = command.action else { continue };
-        let Some(target) = snapshot.worker(to) else { continue };
-        let stance = target.stance;
-        // While the engine holds back, it does not believe that the worker is gone.
-        let believed = stance != Stance::Offline || round.outcome.held.is_none();
-        let open = stance == Stance::Accept || !believed;
-        findings.need(open, || format!("{command}: the target is {stance}"));
-        let class = snapshot.task(command.task).and_then(|task| task.class);
-        let class = class.and_then(|id| snapshot.classes().iter().find(|class| class.id == id));
-        let open = class.is_none_or(|class| class.workers.keys().any(|worker| *worker == to));
-        findings.need(open, || format!("{command}: the target is not in {class:?}"));
-    }
-}
-
 /// The source's side: the task is on the worker and may move, and the worker gives tasks.
 pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) {
     let snapshot = account.facts.round.snapshot;
@@ -118,6 +91,16 @@ pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut F
     };
     findings
         .need(stay == Some(Stay::On(from)), || format!("{command}: it is not there ({stay:?})"));
+    // The worker that was told to forget it, or to stop it, may run it until a snapshot shows that it does not.
+    let told = account.facts.round.outcome.commands.iter().find(|told| match told.action {
+        Action::Abort { worker } | Action::Stop { from: worker } => {
+            told.task == task.id && worker != from && is_live(snapshot, worker)
+        }
+        _ => false,
+    });
+    if let Some(told) = told {
+        findings.add(format!("{command}: it may run elsewhere ({told})"));
+    }
     findings.need(task.mobility != Mobility::Pinned, || format!("{command}: it is pinned"));
     let early = task.not_before.filter(|until| *until > snapshot.at());
     findings.need(early.is_none(), || format!("{command}: not before {early:?}"));

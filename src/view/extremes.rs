@@ -4,39 +4,16 @@
 //! well, 0.1. Each change costs O(log n).
 
 use alloc::collections::BTreeSet;
-use core::cmp::Ordering;
 
+use crate::math::total::Total;
 use crate::model::rows::{Column, Row};
 
 /// A value per row, and their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Extremes<R> {
     values: Column<R, Option<f64>>,
-    sorted: BTreeSet<Entry<R>>,
+    sorted: BTreeSet<(Total, R)>,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct Entry<R>(f64, R);
-
-impl<R: Ord> Ord for Entry<R> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0).then_with(|| self.1.cmp(&other.1))
-    }
-}
-
-impl<R: Ord> PartialOrd for Entry<R> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<R: Ord> PartialEq for Entry<R> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<R: Ord> Eq for Entry<R> {}
 
 impl<R: Row + Ord> Extremes<R> {
     /// No values yet, in `count` rows.
@@ -50,27 +27,27 @@ impl<R: Row + Ord> Extremes<R> {
 
     pub(crate) fn set(&mut self, row: R, value: Option<f64>) {
         if let Some(before) = core::mem::replace(&mut self.values[row], value) {
-            self.sorted.remove(&Entry(before, row));
+            self.sorted.remove(&(Total(before), row));
         }
         if let Some(value) = value {
-            self.sorted.insert(Entry(value, row));
+            self.sorted.insert((Total(value), row));
         }
     }
 
     /// The highest less the lowest value; minus infinity if there are no values.
     pub(crate) fn spread(&self) -> f64 {
-        let highest = self.sorted.last().map_or(f64::NEG_INFINITY, |entry| entry.0);
-        let lowest = self.sorted.first().map_or(f64::INFINITY, |entry| entry.0);
+        let highest = self.sorted.last().map_or(f64::NEG_INFINITY, |(value, _)| value.0);
+        let lowest = self.sorted.first().map_or(f64::INFINITY, |(value, _)| value.0);
         highest - lowest
     }
 
     /// The same with the values of two rows replaced; `None` leaves a row as it is.
     pub(crate) fn spread_with(&self, replaced: [(R, Option<f64>); 2]) -> f64 {
-        let is_kept = |entry: &&Entry<R>| {
+        let is_kept = |entry: &&(Total, R)| {
             replaced.iter().all(|(row, value)| value.is_none() || *row != entry.1)
         };
-        let highest = self.sorted.iter().rev().find(is_kept).map(|entry| entry.0);
-        let lowest = self.sorted.iter().find(is_kept).map(|entry| entry.0);
+        let highest = self.sorted.iter().rev().find(is_kept).map(|(value, _)| value.0);
+        let lowest = self.sorted.iter().find(is_kept).map(|(value, _)| value.0);
         let (mut highest, mut lowest) =
             (highest.unwrap_or(f64::NEG_INFINITY), lowest.unwrap_or(f64::INFINITY));
         for value in replaced.into_iter().filter_map(|(_, value)| value) {

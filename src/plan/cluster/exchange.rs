@@ -6,9 +6,11 @@
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::search::Search;
 use super::single::Turn;
+use crate::math::total::Total;
 use crate::model::rows::Row;
 
 /// A worker is asked if it adds this part of the price of a move to the unevenness.
@@ -58,13 +60,13 @@ impl Search<'_> {
         }
         let mut sides = Sides::default();
         while let Some(turn) = turns.pop() {
-            if turn.changes != self.board.changes[turn.unit] {
+            if turn.changes != self.board.changes[turn.unit.0] {
                 continue;
             }
             if self.is_out_of_effort() {
                 return;
             }
-            let own = turn.unit;
+            let own = turn.unit.0;
             let Some(best) = self.best_exchange(own, (extra, partners), &mut sides) else {
                 self.tried[own] = Some(turn.changes);
                 continue;
@@ -92,7 +94,8 @@ impl Search<'_> {
         }
         let gain = self.pools.distance(&self.board, &self.even, worker);
         let changes = self.board.changes[worker];
-        (gain > STANDS_OUT * self.price).then_some(Turn { gain, unit: worker, to: None, changes })
+        let turn = Turn { gain: Total(gain), unit: Reverse(worker), to: None, changes };
+        (gain > STANDS_OUT * self.price).then_some(turn)
     }
 
     /// Whether a unit may return home, or the rules let it go to a worker.

@@ -8,9 +8,10 @@
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
+use core::cmp::Reverse;
 
 use super::board::Board;
+use crate::math::total::Total;
 use crate::model::rows::{Row, WorkerRow};
 
 /// So many workers share a leaf.
@@ -122,34 +123,19 @@ pub(super) struct Scratch {
     pub(super) evaluations: u64,
 }
 
-/// A node, or a worker, by how much can be gained there at most.
-#[derive(Clone, Copy, Debug)]
+/// A node, or a worker, by how much can be gained there at most; then the lowest number first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Bound {
-    most: f64,
-    node: u32,
-    worker: Option<u32>,
+    most: Total,
+    worker: Reverse<Option<u32>>,
+    node: Reverse<u32>,
 }
 
-impl Ord for Bound {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_id = (other.worker, other.node).cmp(&(self.worker, self.node));
-        self.most.total_cmp(&other.most).then(by_id)
+impl Bound {
+    const fn of(most: f64, worker: Option<u32>, node: u32) -> Self {
+        Self { most: Total(most), worker: Reverse(worker), node: Reverse(node) }
     }
 }
-
-impl PartialOrd for Bound {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Bound {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Bound {}
 
 impl Index {
     pub(super) fn new(board: &Board, workers: &[WorkerRow]) -> Self {
@@ -359,26 +345,26 @@ impl Index {
     ) {
         let mut heap = core::mem::take(&mut scratch.heap);
         heap.clear();
-        heap.push(Bound { most: self.most_gain(board, own, 1), node: 1, worker: None });
-        while let Some(Bound { most, node, worker }) = heap.pop() {
-            if let Some(worker) = worker {
+        heap.push(Bound::of(self.most_gain(board, own, 1), None, 1));
+        while let Some(Bound { most: Total(most), node, worker }) = heap.pop() {
+            if let Some(worker) = worker.0 {
                 if !take(most, worker as usize, &mut scratch.evaluations) {
                     break;
                 }
                 continue;
             }
-            let node = node as usize;
+            let node = node.0 as usize;
             if node < self.leaves {
                 for side in [2 * node, 2 * node + 1] {
                     let most = self.most_gain(board, own, side);
-                    heap.push(Bound { most, node: id(side), worker: None });
+                    heap.push(Bound::of(most, None, id(side)));
                 }
                 continue;
             }
             for worker in &self.order[self.members(node - self.leaves)] {
                 if *worker as usize != own {
                     let most = gain_at_best(board, own, *worker as usize);
-                    heap.push(Bound { most, node: 0, worker: Some(*worker) });
+                    heap.push(Bound::of(most, Some(*worker), 0));
                 }
             }
         }

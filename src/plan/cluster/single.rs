@@ -5,9 +5,10 @@
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
+use core::cmp::Reverse;
 
 use super::search::{Search, Wish};
+use crate::math::total::Total;
 use crate::model::rows::Row;
 
 /// So many tasks of a worker are compared that would all bring it below its ceiling.
@@ -19,62 +20,23 @@ const HOPE: f64 = 1.1;
 /// A worker below this part of its ceiling needs no relief; the tolerance is for rounding.
 const AT_CEILING: f64 = 1.0 + 1e-9;
 
-/// A unit that waits for its turn, with what its move gains, or could gain at most if no target is known yet.
-#[derive(Clone, Copy, Debug)]
+/// A unit that waits for its turn, with what its move gains. Those that gain the most come first, then those with the
+/// lowest number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
-    pub(super) gain: f64,
-    pub(super) unit: usize,
+    pub(super) gain: Total,
+    pub(super) unit: Reverse<usize>,
     pub(super) to: Option<usize>,
     /// How often both workers had changed when the gain was computed.
     pub(super) changes: u32,
 }
 
-impl Ord for Turn {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.gain.total_cmp(&other.gain).then(other.unit.cmp(&self.unit))
-    }
-}
-
-impl PartialOrd for Turn {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Turn {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Turn {}
-
 /// A unit that waits for its turn, with what its move is expected to gain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
-    gain: f64,
-    unit: u32,
+    gain: Total,
+    unit: Reverse<u32>,
 }
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.gain.total_cmp(&other.gain).then(other.unit.cmp(&self.unit))
-    }
-}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Waiting {}
 
 impl Search<'_> {
     /// How often a unit's worker and another one have changed.
@@ -107,19 +69,19 @@ impl Search<'_> {
     pub(super) fn relieve(&mut self) {
         let mut hot = BinaryHeap::new();
         let turn = |search: &Self, worker: usize| Turn {
-            gain: search.board.peak(worker),
-            unit: worker,
+            gain: Total(search.board.peak(worker)),
+            unit: Reverse(worker),
             to: None,
             changes: search.board.changes[worker],
         };
         for worker in (0..self.pools.of.len()).filter(|worker| self.pools.of[*worker].is_some()) {
             let next = turn(self, worker);
-            if next.gain > AT_CEILING {
+            if next.gain.0 > AT_CEILING {
                 hot.push(next);
             }
         }
         while let Some(next) = hot.pop() {
-            let worker = next.unit;
+            let worker = next.unit.0;
             if next.changes != self.board.changes[worker] {
                 continue;
             }
@@ -127,7 +89,7 @@ impl Search<'_> {
                 continue;
             }
             let next = turn(self, worker);
-            if next.gain > AT_CEILING {
+            if next.gain.0 > AT_CEILING {
                 hot.push(next);
             }
         }
@@ -202,8 +164,8 @@ impl Search<'_> {
         }
         let mut waiting = BinaryHeap::from(waiting);
         let mut last = 0.0;
-        while let Some(Waiting { gain: expected, unit: id }) = waiting.pop() {
-            let unit = id as usize;
+        while let Some(Waiting { gain: Total(expected), unit: id }) = waiting.pop() {
+            let unit = id.0 as usize;
             let own = &self.units.list[unit];
             let (count, bytes) = (own.count, own.bytes);
             // What cannot be taken back is not taken beyond the limit.
@@ -219,19 +181,19 @@ impl Search<'_> {
                 break;
             }
             let Some(now) = self.wait(unit) else { continue };
-            if now.gain < AS_EXPECTED * expected {
+            if now.gain.0 < AS_EXPECTED * expected {
                 waiting.push(now);
                 continue;
             }
             let Some((gain, to)) = self.best_permitted(unit, self.least, Wish::Best) else {
                 continue;
             };
-            let is_first = waiting.peek().is_none_or(|next| gain >= next.gain);
+            let is_first = waiting.peek().is_none_or(|next| gain >= next.gain.0);
             if is_first || gain >= AS_EXPECTED * expected {
                 self.put(unit, Some(to));
                 last = gain / f64::from(count);
             } else {
-                waiting.push(Waiting { gain, unit: id });
+                waiting.push(Waiting { gain: Total(gain), unit: id });
             }
         }
     }
@@ -246,7 +208,7 @@ impl Search<'_> {
         };
         self.worth[unit] = gain;
         let unit = u32::try_from(unit).unwrap_or(u32::MAX);
-        (gain > least).then_some(Waiting { gain, unit })
+        (gain > least).then_some(Waiting { gain: Total(gain), unit: Reverse(unit) })
     }
 
     /// Sends tasks that move anyway to better workers, as the plan stands now.
@@ -271,16 +233,17 @@ impl Search<'_> {
             turns.extend(self.return_of(unit));
         }
         while let Some(turn) = turns.pop() {
-            let loss = -turn.gain;
-            let least = self.least * f64::from(self.units.list[turn.unit].count);
+            let loss = -turn.gain.0;
+            let unit = turn.unit.0;
+            let least = self.least * f64::from(self.units.list[unit].count);
             if self.limits.moves <= self.limits.most_moves() && loss > least {
                 break;
             }
             let Some(home) = turn.to else { continue };
-            if turn.changes == self.changes(turn.unit, home) {
-                self.put(turn.unit, Some(home));
+            if turn.changes == self.changes(unit, home) {
+                self.put(unit, Some(home));
             } else {
-                turns.extend(self.return_of(turn.unit));
+                turns.extend(self.return_of(unit));
             }
         }
     }
@@ -298,6 +261,6 @@ impl Search<'_> {
         }
         let gain = self.board.departure(load, here) - self.board.arrival(load, home);
         let changes = self.changes(unit, home);
-        Some(Turn { gain, unit, to: Some(home), changes })
+        Some(Turn { gain: Total(gain), unit: Reverse(unit), to: Some(home), changes })
     }
 }
