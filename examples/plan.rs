@@ -12,9 +12,11 @@
 //! A limit of 0.9 is expressed as a worker of 0.9 times the capacity that may be full: then no reservation exceeds it.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -59,14 +61,24 @@ struct Problem {
     pinned: Vec<usize>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("plan: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let bar = progress();
     bar.set_message("reading the problem");
-    let problem = Problem::read(&options.problem)?;
+    let of = |path: &Path, error: &dyn Display| format!("{}: {error}", path.display());
+    let problem = Problem::read(&options.problem).map_err(|error| of(&options.problem, &error))?;
     let snapshot = problem.snapshot();
     if let Some(bad) = snapshot.bad_records().first() {
-        return Err(bad.to_string().into());
+        return Err(of(&options.problem, bad).into());
     }
     let mut config = Config::default();
     config.thresholds.high = 1.0;
@@ -81,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let took = began.elapsed();
     bar.finish_and_clear();
 
-    write_plan(&options.output, &plan)?;
+    write_plan(&options.output, &plan).map_err(|error| of(&options.output, &error))?;
     print_report(&mut std::io::stdout().lock(), &problem, &plan, took)?;
     Ok(())
 }
@@ -110,22 +122,37 @@ impl Problem {
     }
 
     fn check(&self) -> Result<(), String> {
-        let dims = self.dims.len();
-        let is_whole = |columns: &[Vec<u64>], length: usize| {
-            columns.len() == dims && columns.iter().all(|column| column.len() == length)
-        };
-        let is_listed = |worker: &usize| *worker < self.num_workers;
         if self.format != "lbproblem/1" {
-            return Err(format!("the format is {}, not lbproblem/1", self.format));
+            return Err(format!("format is {:?}; it must be \"lbproblem/1\"", self.format));
         }
-        let columns = is_whole(&self.capacity, self.num_workers) && self.limit.len() == dims;
-        if !columns || !is_whole(&self.demand, self.num_tasks) {
-            return Err("the columns are not as long as the problem says".into());
+        let dims = self.dims.len();
+        is_as_long("limit", self.limit.len(), dims, "dims")?;
+        let columns = [
+            ("capacity", &self.capacity, self.num_workers, "num_workers"),
+            ("demand", &self.demand, self.num_tasks, "num_tasks"),
+        ];
+        for (name, columns, length, said) in columns {
+            is_as_long(name, columns.len(), dims, "dims")?;
+            for (dim, column) in self.dims.iter().zip(columns) {
+                is_as_long(&format!("{name} of {dim}"), column.len(), length, said)?;
+            }
         }
-        if self.assignment.len() != self.num_tasks || !self.assignment.iter().all(is_listed) {
-            return Err("a task is on no worker of the problem".into());
+        is_as_long("assignment", self.assignment.len(), self.num_tasks, "num_tasks")?;
+        for (dim, limit) in self.dims.iter().zip(&self.limit) {
+            if !(*limit > 0.0 && *limit <= 1.0) {
+                return Err(format!("limit of {dim} is {limit}; it must be above 0, at most 1"));
+            }
         }
-        Ok(())
+        let (workers, tasks) = (self.num_workers, self.num_tasks);
+        let lost = self.assignment.iter().zip(0..).find(|(worker, _)| **worker >= workers);
+        if let Some((worker, task)) = lost {
+            let task: usize = task;
+            return Err(format!("task {task} is on worker {worker}; there are {workers} workers"));
+        }
+        match self.pinned.iter().find(|task| **task >= tasks) {
+            Some(task) => Err(format!("pinned has task {task}; there are {tasks} tasks")),
+            None => Ok(()),
+        }
     }
 
     /// The resource of a dimension: one with a name, or one of the host's own.
@@ -143,7 +170,8 @@ impl Problem {
         let mut used = vec![vec![0_u64; self.num_workers]; self.dims.len()];
         for dim in dims.clone() {
             for (demand, worker) in self.demand[dim].iter().zip(&self.assignment) {
-                used[dim][*worker] += demand;
+                let sum = &mut used[dim][*worker];
+                *sum = sum.saturating_add(*demand);
             }
         }
         let workers = (0..self.num_workers).map(|id| {
@@ -170,7 +198,14 @@ impl Problem {
     }
 }
 
-fn write_plan(path: &Path, plan: &Plan) -> Result<(), Box<dyn Error>> {
+fn is_as_long(name: &str, length: usize, must: usize, said: &str) -> Result<(), String> {
+    let holds = length == must;
+    holds
+        .then_some(())
+        .ok_or_else(|| format!("{name} has {length} entries; {said} asks for {must}"))
+}
+
+fn write_plan(path: &Path, plan: &Plan) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     writeln!(file, "task,from,to")?;
     for one in plan.moves() {
@@ -178,8 +213,7 @@ fn write_plan(path: &Path, plan: &Plan) -> Result<(), Box<dyn Error>> {
             writeln!(file, "{},{},{}", one.task.raw(), from.raw(), one.to.raw())?;
         }
     }
-    file.flush()?;
-    Ok(())
+    file.flush()
 }
 
 /// Prints the plan in a few lines; loads in parts of the real capacities.
