@@ -20,6 +20,8 @@ use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 pub(super) struct Account<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) stays: BTreeMap<TaskId, Stay>,
+    /// Where a report newer than the snapshot shows a task, if the snapshot does not show it there.
+    pub(super) told_since: BTreeMap<TaskId, WorkerId>,
     /// The workers that keep room for tasks which may have to go back there and which no worker has.
     pub(super) kept: BTreeMap<TaskId, WorkerId>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
@@ -39,6 +41,7 @@ impl<'a> Account<'a> {
         let mut account = Self {
             facts,
             stays: facts.stays(),
+            told_since: BTreeMap::new(),
             kept: facts.kept(),
             claimed: BTreeMap::new(),
             used: BTreeMap::new(),
@@ -48,6 +51,7 @@ impl<'a> Account<'a> {
             incoming: BTreeMap::new(),
             placed: BTreeMap::new(),
         };
+        account.note_told();
         account.count_moves();
         for worker in facts.round.snapshot.workers() {
             account.count_claims(worker);
@@ -55,6 +59,17 @@ impl<'a> Account<'a> {
         }
         account.count_use();
         account
+    }
+
+    fn note_told(&mut self) {
+        for task in self.facts.round.snapshot.tasks() {
+            let told = match (self.stays[&task.id], task.placement) {
+                (Stay::On(worker), shown) if shown != Placement::On(worker) => worker,
+                (Stay::Between(_, told), Placement::Moving { to, .. }) if told != to => told,
+                _ => continue,
+            };
+            self.told_since.insert(task.id, told);
+        }
     }
 
     /// Migrations whose task some worker has been asked to take.

@@ -30,7 +30,7 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
         };
         let moving = |task: &Task| matches!(task.placement, Placement::Moving { .. });
         let moves = !account.facts.flights.is_empty() || snapshot.tasks().iter().any(moving);
-        if moves || hides_devices(&facts, worker) {
+        if moves || hides_devices(&account, worker) {
             continue;
         }
         let devices = (0_u16..).zip(&worker.devices);
@@ -41,31 +41,37 @@ pub(super) fn told(round: &Round<'_>, findings: &mut Findings) {
         let near = |a: f64, b: f64| near(Some(a), Some(b), 1e-9);
         let holds = near(row.free_bytes, free) && near(row.widest_bytes, widest);
         findings.need(holds && near(row.share, share(free, widest)), || {
-            format!("{}: {free} bytes are free, {widest} in one piece", row.worker)
+            let told = format!("{} and {} are told", row.free_bytes, row.widest_bytes);
+            format!("{}: {free} bytes are free, {widest} in one piece; {told}", row.worker)
         });
     }
 }
 
 /// Whether it is unknown how much is free on a worker's devices: a task there uses the memory of an unstated device, or
-/// such a task is on its way from there, or on its way there by a migration of an earlier life.
-pub(super) fn hides_devices(facts: &Facts<'_>, worker: &Worker) -> bool {
+/// such a task is on its way from there, or on its way there by a migration of an earlier life, or a report newer than
+/// the snapshot shows it on another worker than the snapshot does.
+pub(super) fn hides_devices(account: &Account<'_>, worker: &Worker) -> bool {
+    let facts = account.facts;
     let snapshot = facts.round.snapshot;
     snapshot.tasks().iter().any(|task| {
-        if task.placement == Placement::On(worker.id) {
+        let told = account.told_since.get(&task.id);
+        if task.placement == Placement::On(worker.id) && told.is_none() {
             let now = run_now(snapshot, task);
             let takes = now.requirements.gpu_memory_bytes.is_some() && accelerated(&now, worker);
             return takes && task.device.is_none();
         }
         let left = match task.placement {
             Placement::Moving { from, .. } => from == Some(worker.id),
+            Placement::On(shown) => shown == worker.id,
             _ => false,
         };
+        let arrived = told == Some(&worker.id);
         let flown = facts.flights.get(&task.id).is_some_and(|flight| {
             let to = flight.to() == worker.id && flight.device().is_none();
             to || flight.from() == Some(worker.id)
         });
         let ways = task.alternatives.iter().map(|way| way.gpu_memory_bytes);
         let mut asked = ways.chain([task.requirements.gpu_memory_bytes]);
-        (left || flown) && asked.any(|bytes| bytes.is_some())
+        (left || flown || arrived) && asked.any(|bytes| bytes.is_some())
     })
 }

@@ -249,7 +249,7 @@ fn by_the_fastest(
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
         // Free device memory is unknown if a task there does not state its device.
         let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
-        if asks && hides_devices(account.facts, target) {
+        if asks && hides_devices(account, target) {
             continue;
         }
         let mut objections = Findings::new(Promise::HardConstraints);

@@ -394,7 +394,7 @@ impl<'s, 'a> Scorer<'s, 'a> {
 
     /// Whether free device memory counts, and is unknown.
     fn hides(&self, set: &Set<'_>) -> bool {
-        self.packs(set) && hides_devices(self.account.facts, set.to)
+        self.packs(set) && hides_devices(self.account, set.to)
     }
 
     /// Whether it counts which device the task would have.

@@ -37,7 +37,7 @@ pub(super) fn lacks(account: &Account<'_>, task: &Task, to: &Worker, no: FitRefu
             let most = free.clone().map(|(_, free)| free).reduce(f64::max);
             let here = free.clone().find(|(it, _)| Some(*it) == device).map(|(_, free)| free);
             // What is free on a device is less where it is unknown which one a task uses.
-            if hides_devices(account.facts, to) {
+            if hides_devices(account, to) {
                 return device.is_some() == most.is_some() && lacking_bytes > 0;
             }
             let told = near(Some(free_bytes as f64), Some(here.unwrap_or(0.0).max(0.0)), 1e-6);
