@@ -281,6 +281,13 @@ impl Budgets {
         self.open.retain(|id, open| !open.taken_over || is_shown(id));
         if epoch > self.epoch {
             self.open.retain(|id, _| is_shown(id));
+            // A later life need not have seen a worker that is gone: it cannot know that worker's zone.
+            for (id, _, ends) in &moving {
+                let unseen = ends.iter().any(|worker| snapshot.worker(*worker).is_none());
+                if let Some(open) = self.open.get_mut(id).filter(|_| unseen) {
+                    open.counts.retain(|(scope, _)| *scope != Scope::ZonePair);
+                }
+            }
             let now = snapshot.at();
             self.begun.iter_mut().for_each(|begun| begun.at = begun.at.min(now));
         }

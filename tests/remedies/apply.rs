@@ -333,7 +333,11 @@ fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
     // Among three workers it is known which of them makes the spread, and what the mean is made of.
     let onlooker = onlooker.filter(|_| matches!(case.door, Door::Tick(_)));
     let target = case.worker;
-    let mut load = |worker: WorkerId, by: f64| add_load(case.cluster.worker(worker)?, by * share);
+    let mut load = |worker: WorkerId, by: f64| {
+        case.cluster.measures_what_leaves(worker).then_some(())?;
+        add_load(case.cluster.worker(worker)?, by * share)?;
+        case.cluster.measures_what_leaves(worker).then_some(())
+    };
     match remedy {
         Remedy::WidenGap(by) => load(source?, by),
         Remedy::NarrowSpread(by) | Remedy::WidenSpread(by) => load(onlooker?, -by),
@@ -351,7 +355,7 @@ fn of_the_loads(case: &mut Case, remedy: Remedy, share: f64) -> Option<()> {
             let used = worker.used.get(resource).filter(|used| *used >= amount)?;
             is_possible(used, worker.capacity.get(resource)?).then_some(())?;
             worker.used.set(resource, used - amount);
-            Some(())
+            case.cluster.measures_what_leaves(target).then_some(())
         }
         Remedy::Enlarge(resource, times) => {
             let worker = case.cluster.worker(target)?;
@@ -394,6 +398,8 @@ trait Records {
     fn elsewhere(&self, than: WorkerId) -> Option<WorkerId>;
     /// Whether tasks on a worker need device memory, and nobody says on which device.
     fn has_unsettled(&self, worker: WorkerId) -> bool;
+    /// Whether a worker uses at least as much as the tasks on their way from it. What is less changes no load.
+    fn measures_what_leaves(&self, worker: WorkerId) -> bool;
 }
 
 impl Records for Cluster {
@@ -418,6 +424,26 @@ impl Records for Cluster {
         let here = self.tasks.iter().filter(|task| task.placement == Placement::On(worker));
         here.filter(|task| task.device.is_none())
             .any(|task| task.requirements.gpu_memory_bytes.is_some())
+    }
+
+    fn measures_what_leaves(&self, worker: WorkerId) -> bool {
+        let mut leaving = Amounts::default();
+        for task in &self.tasks {
+            if matches!(task.placement, Placement::Moving { from: Some(from), .. } if from == worker)
+            {
+                for (resource, asked) in task.demand.iter() {
+                    let uses = task.used.get(resource).unwrap_or(asked);
+                    leaving.set(resource, leaving.get(resource).unwrap_or(0.0) + uses);
+                }
+            }
+        }
+        let record = self.workers.iter().find(|it| it.id == worker);
+        record.is_none_or(|record| {
+            record
+                .used
+                .iter()
+                .all(|(resource, used)| leaving.get(resource).is_none_or(|it| it <= used))
+        })
     }
 }
 
