@@ -39,6 +39,19 @@ impl Host {
             let diverted: Vec<bool> = self.bill.begun.iter().map(other).collect();
             let begun = self.bill.begun.iter_mut().zip(diverted);
             begun.for_each(|(begun, diverted)| begun.diverted |= diverted);
+            // Nor can it know the zone of a worker that is gone.
+            let (tasks, shown) = (&self.tasks, &self.shown);
+            let unseen = |begun: &Begun| match tasks.get(&begun.task)?.task.placement {
+                Placement::Moving { from, to, .. } => {
+                    Some(from.into_iter().chain([to]).any(|end| shown.worker(end).is_none()))
+                }
+                _ => None,
+            };
+            for begun in &mut self.bill.begun {
+                if unseen(begun) == Some(true) {
+                    begun.what.counts.retain(|(scope, _)| *scope != Scope::ZonePair);
+                }
+            }
         }
     }
 
