@@ -76,6 +76,7 @@ fn released(course: Course, facts: &Facts) -> Step {
     let released = Some(facts.at);
     let noted = !broken!("step_of_the_source_is_no_trend");
     let is_assumed = facts.is_copy_assumed && !broken!("copy_that_no_target_was_asked_for");
+    let knows_no_target = facts.is_inherited && !broken!("target_that_an_old_state_took_for_gone");
     match (course, facts.target) {
         (Releasing { from }, Target::Open) | (Copying { from }, _) => {
             enter(Assigned { from, released }).and_if(noted, NoteMove(from)).and(Order)
@@ -86,6 +87,13 @@ fn released(course: Course, facts: &Facts) -> Step {
         }
         (Assigned { from, .. }, _) if broken!("released_once") => {
             enter(Assigned { from, released }).and(Order)
+        }
+        // What an old state says of a target is not what has become of it: its copy runs, or it will answer.
+        (Stopping { from }, Target::Gone) if knows_no_target && is_assumed => {
+            enter(Assigned { from, released }).and(NoteMove(from))
+        }
+        (Stopping { .. }, Target::Gone) if knows_no_target => {
+            end(Fate::Completed).and(Arrive(facts.to, facts.task))
         }
         (Releasing { from }, _) | (Stopping { from }, Target::Gone) => {
             turn_back(from, released, Fate::Failed, facts).after(NoteMove(from))

@@ -400,6 +400,8 @@ impl Watch {
                 findings.need(life.copy != Some(false) || diverted, || {
                     format!("{command}: its copy is not known to run")
                 });
+                // A copy that an earlier life has started.
+                life.copy = life.copy.or(shown.running.contains(&id).then_some(true));
                 return;
             }
             Action::Release { .. }
