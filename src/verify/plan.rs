@@ -25,7 +25,7 @@ use crate::config::HostAbility;
 use crate::model::hardware::Hardware;
 use crate::model::ids::WorkerId;
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Balance, Cause, Purpose, Reason, Sight};
+use crate::outcome::{Action, Balance, Cause, Fate, Purpose, Reason, Sight};
 use crate::snapshot::{Mobility, Stance, TargetClass, Task, Worker};
 use crate::state::PLACEMENTS_PER_WORKER;
 
@@ -91,10 +91,14 @@ pub(super) fn may_leave(account: &Account<'_>, step: &Step<'_>, findings: &mut F
     };
     findings
         .need(stay == Some(Stay::On(from)), || format!("{command}: it is not there ({stay:?})"));
-    // The worker that was told to forget it, or to stop it, may run it until a snapshot shows that it does not.
+    // The worker that was told to forget it, or to stop it, may run it until a snapshot shows that it does not. If a
+    // report of the same round says that it ran there, what the snapshot shows is what became of it.
+    let ended = &account.facts.round.outcome.ended;
+    let ran = |id| ended.iter().any(|it| (it.migration, it.fate) == (id, Fate::Completed));
     let told = account.facts.round.outcome.commands.iter().find(|told| match told.action {
         Action::Abort { worker } | Action::Stop { from: worker } => {
-            told.task == task.id && worker != from && is_live(snapshot, worker)
+            let may = worker != from && is_live(snapshot, worker) && !ran(told.migration);
+            told.task == task.id && may
         }
         _ => false,
     });
