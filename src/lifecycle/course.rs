@@ -293,6 +293,10 @@ fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts
             turn_back(from, released, Fate::Failed, facts)
         }
         CallingOff { .. } if just_assigned => turn_back_called_off(course, facts),
+        // If its source may run the task still, to ask it is right, and another worker must not.
+        Returning { from, released: Some(released), .. } if just_assigned => {
+            enter(Unassigned { from, released: Some(released) })
+        }
         _ => stay(),
     }
 }

@@ -17,6 +17,7 @@
 //! | [`inherited`] | what the engine finds under way after a restart |
 //! | [`groups`] | calls off the rest of a group of which one task stays |
 //! | [`room`] | whether the targets have room for what is promised to them |
+//! | [`home`] | whether the source still takes a task that is about to be sent home |
 //! | [`apart`] | who would meet a task from which it is kept apart |
 //!
 //! | step fails | then |
@@ -49,6 +50,7 @@ mod course;
 mod ended;
 mod event;
 mod groups;
+mod home;
 mod inherited;
 #[cfg(any(test, feature = "mutants"))]
 mod name;

@@ -89,6 +89,13 @@ impl Lifecycle<'_> {
             self.apply_all(snapshot, home);
             under_way(&self.state.in_flight, snapshot)
         };
+        let unfit = self.unfit_homes(snapshot, &all);
+        let all = if unfit.is_empty() {
+            all
+        } else {
+            self.apply_all(snapshot, unfit);
+            under_way(&self.state.in_flight, snapshot)
+        };
         let ordered: BTreeSet<MigrationId> =
             self.out.commands.iter().map(|command| command.migration).collect();
         let overdue = all.iter().filter_map(|own| {
@@ -328,7 +335,7 @@ impl Lifecycle<'_> {
 }
 
 /// An event of a migration, and when it happened.
-type Observation = (MigrationId, Event, Timestamp);
+pub(super) type Observation = (MigrationId, Event, Timestamp);
 
 /// What a snapshot shows of the source and the target of a migration.
 enum Ends {

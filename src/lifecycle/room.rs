@@ -51,6 +51,23 @@ fn lacks(
     free.is_some_and(|free| amount > free) && !broken!("target_full")
 }
 
+/// Takes room for one more task on its target.
+pub(super) fn take(rooms: &mut Rooms, own: &UnderWay<'_>) {
+    if let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) {
+        add(&mut room.taken, own.migration.claim());
+    }
+}
+
+/// The resource that the target has run out of for one more task; `None` if there is room.
+pub(super) fn lacking(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -> Option<Cause> {
+    let to = own.to?;
+    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
+    let mut claim = own.migration.claim().iter();
+    let (resource, _) =
+        claim.find(|(resource, amount)| lacks(target, room, (*resource, *amount), 0.0))?;
+    Some(Cause::TargetFull { worker: target.id, resource })
+}
+
 /// The resource that the target has run out of; `None` if there is room. Migrations whose order has left the engine
 /// have their room, then those that began earlier get theirs; a migration whose task is shown on the target counts
 /// among the tasks there.
@@ -107,6 +124,16 @@ pub(super) fn rooms(all: &[UnderWay<'_>], sent: &Sent, snapshot: &Snapshot) -> R
         let kinds = snapshot.workers()[row.position()].kinds();
         let now = view::alternative(task, kinds);
         add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
+    }
+    // A task that has yet to leave takes its room as before.
+    for own in all.iter().filter(|own| own.is_at_its_source && !broken!("room_of_the_leaving")) {
+        let Some(room) = own.from.and_then(|from| rooms[from].as_mut()) else { continue };
+        let record = own.task.map(|row| &snapshot.tasks()[row.position()]);
+        if let Some(Placement::Moving { .. }) = record.map(|task| task.placement)
+            && let Some(from) = own.migration.from()
+        {
+            add(&mut room.taken, own.migration.claim_of(from));
+        }
     }
     for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
         let Some(room) = room else { continue };

@@ -202,8 +202,15 @@ impl Ledger {
             let way = self.under_way.get(&command.migration);
             let was_promised = way.is_some_and(|way| way.to == Some(to) || way.from == Some(to))
                 || is_shown_bound(snapshot, command, to);
-            if !was_promised && command.cause() != Some(Cause::Return) {
+            let is_return = command.cause() == Some(Cause::Return);
+            let is_sent = is_return || command.cause() == Some(Cause::Released);
+            if !was_promised && !is_return {
                 is_open(snapshot, command, to)?;
+            }
+            let is_there =
+                snapshot.task(command.task).is_some_and(|it| it.placement == Placement::On(to));
+            // The host may have started another task where this one was, or was promised.
+            if !was_promised || (is_sent && !is_there) {
                 has_room(snapshot, &now, command, to)?;
                 is_apart(snapshot, &now, command, to)?;
             }
