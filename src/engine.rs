@@ -33,8 +33,9 @@ pub use look::Look;
 ///
 /// 1. Build a [`Snapshot`] of all workers and tasks, later than the last one, and call [`tick`](Self::tick) with it
 ///    before the next one is begun: only the first snapshot after an order may be older than the order.
-/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is repeated for the same
-///    worker asks for nothing new, even if it says `Assign` where it said `Place` before, or the other way round.
+/// 2. Carry out [`Outcome::commands`] in their order. Each names its migration; a command that is repeated for a
+///    worker that has not answered asks for nothing new, even if it says `Assign` where it said `Place` before, or the
+///    other way round.
 /// 3. Call [`report`](Self::report) as soon as something happens to a migration, and carry out the
 ///    commands of the [`Reply`]: a released task runs nowhere until its target is told. A snapshot is the truth of
 ///    its moment: a report of an earlier moment that it contradicts is ignored.

@@ -8,41 +8,45 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::room::Sent;
-use crate::model::ids::{TaskId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::snapshot::{GroupRule, Phase, Placement, Snapshot};
 use crate::state::{Course, Migration, State};
 use crate::view::UnderWay;
 
-/// For every task that has yet to be sent and would meet another one on its target: that other one.
-pub(super) fn meetings(
-    state: &State,
-    snapshot: &Snapshot,
-    (all, sent): (&[UnderWay<'_>], &Sent),
-) -> BTreeMap<TaskId, TaskId> {
-    let mut met = BTreeMap::new();
-    let mut groups =
-        snapshot.groups().iter().filter(|group| group.rule == GroupRule::AntiAffinity).peekable();
-    if groups.peek().is_none() || broken!("met_on_its_way") {
-        return met;
-    }
+/// The tasks that have yet to be sent, each with its migration and where it goes.
+pub(super) type Going = BTreeMap<TaskId, (MigrationId, WorkerId)>;
+
+/// The tasks on their way to targets to which no order has left the engine.
+pub(super) fn going(all: &[UnderWay<'_>], sent: &Sent) -> Going {
     let waits = |migration: &Migration| {
         let is_releasing = matches!(migration.course(), Course::Releasing { .. });
         is_releasing || sent.contains(&(migration.id(), migration.to()))
     };
     let waiting = all.iter().map(|own| own.migration).filter(|migration| waits(migration));
-    let waiting: BTreeMap<TaskId, &Migration> = waiting.map(|it| (it.task(), it)).collect();
-    if waiting.is_empty() {
+    waiting.map(|it| (it.task(), (it.id(), it.to()))).collect()
+}
+
+/// For every task that has yet to be sent and would meet another one where it goes: that other one.
+pub(super) fn meetings(
+    state: &State,
+    snapshot: &Snapshot,
+    waiting: &Going,
+) -> BTreeMap<TaskId, TaskId> {
+    let mut met = BTreeMap::new();
+    let mut groups =
+        snapshot.groups().iter().filter(|group| group.rule == GroupRule::AntiAffinity).peekable();
+    if groups.peek().is_none() || waiting.is_empty() || broken!("met_on_its_way") {
         return met;
     }
     let arrived = state.arrivals.iter().filter(|it| it.running > snapshot.at());
     let arrived: BTreeMap<TaskId, WorkerId> = arrived.map(|it| (it.task, it.to)).collect();
     for group in groups {
-        let mut going: Vec<&Migration> =
-            group.members.iter().filter_map(|member| waiting.get(member).copied()).collect();
+        let going = group.members.iter().filter_map(|&task| Some((*waiting.get(&task)?, task)));
+        let mut going: Vec<((MigrationId, WorkerId), TaskId)> = going.collect();
         if going.is_empty() {
             continue;
         }
-        going.sort_unstable_by_key(|migration| migration.id());
+        going.sort_unstable();
         let mut there: BTreeMap<WorkerId, TaskId> = BTreeMap::new();
         for member in &group.members {
             let [from, to] = match arrived.get(member) {
@@ -53,10 +57,10 @@ pub(super) fn meetings(
             let to = to.filter(|_| !waiting.contains_key(member));
             there.extend(from.into_iter().chain(to).map(|worker| (worker, *member)));
         }
-        for migration in going {
-            let other = *there.entry(migration.to()).or_insert(migration.task());
-            if other != migration.task() {
-                met.entry(migration.task()).or_insert(other);
+        for ((_, to), task) in going {
+            let other = *there.entry(to).or_insert(task);
+            if other != task {
+                met.entry(task).or_insert(other);
             }
         }
     }

@@ -57,6 +57,9 @@ impl<'a> Lifecycle<'a> {
         let before = migration.clone();
         let told = self.out.commands.len();
         let all = &mut self.state.in_flight;
+        if let Event::TargetUnfit { just_assigned: true, .. } = event {
+            all.update(before.task(), Migration::take_order_back);
+        }
         match next {
             Next::Stay => {}
             Next::Enter(course) => {

@@ -1,68 +1,109 @@
-//! Does the source of a task that is about to be sent home still take it?
+//! Does the source of a task that is to go home still take it?
 //!
 //! The engine keeps the room there while the task is away. What it cannot prevent: the host's scheduler has started
 //! another task on the source, or the source has reserved more for itself. Then the task goes to another worker.
+//! A task that goes home comes before those that have yet to leave for the same worker, since no worker has it.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::apart;
+use super::apart::{Going, meetings};
 use super::apply::Lifecycle;
 use super::event::Event;
-use super::observed::Observation;
-use super::room::{Sent, lacking, rooms, take};
-use crate::model::ids::MigrationId;
+use super::observed::{closure, outside};
+use super::room::{Rooms, lacking, rooms_on, take};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
-use crate::outcome::{Action, Cause};
-use crate::snapshot::{Placement, Snapshot};
+use crate::outcome::Cause;
+use crate::snapshot::{Phase, Placement, Snapshot};
+use crate::state::Track;
 use crate::view::UnderWay;
 
+/// What the sources of the tasks that may go home can take.
+#[derive(Debug)]
+pub(super) struct Homes {
+    /// What is claimed there: by the tasks there, by those that were told to come, and by those that go home.
+    rooms: Rooms,
+    /// Who would meet a task from which it is kept apart.
+    met: BTreeMap<TaskId, TaskId>,
+    /// The tasks that this input has sent home already, in the order in which they began to move.
+    pub(super) sent: Vec<TaskId>,
+}
+
 impl Lifecycle<'_> {
-    /// The orders of this input that would send a task home to a source that has no room for it, or that runs a task
-    /// from which it is kept apart.
-    pub(super) fn unfit_homes(
+    /// The homes of the tasks for which `may_return` says so, and of those that this input has sent home already.
+    pub(super) fn homes(
         &self,
         snapshot: &Snapshot,
         all: &[UnderWay<'_>],
-    ) -> Vec<Observation> {
-        let sent = self.just_sent_home();
-        if sent.is_empty() || broken!("home_is_not_asked") {
-            return Vec::new();
-        }
-        let is_sent = |own: &UnderWay<'_>| sent.contains(&(own.migration.id(), own.migration.to()));
-        let is_there = |own: &UnderWay<'_>| {
-            let record = own.task.map(|row| &snapshot.tasks()[row.position()]);
-            record.is_some_and(|task| task.placement == Placement::On(own.migration.to()))
+        may_return: impl Fn(MigrationId) -> bool,
+    ) -> Homes {
+        let ordered: BTreeSet<(MigrationId, WorkerId)> = self
+            .out
+            .commands
+            .iter()
+            .filter_map(|command| Some((command.migration, command.action.asks()?)))
+            .collect();
+        let is_sent = |own: &UnderWay<'_>| {
+            let order = (own.migration.id(), own.migration.to());
+            own.migration.is_returning() && ordered.contains(&order)
         };
-        let bound = all.iter().filter(|own| own.is_bound() && !is_there(own));
-        let (mut home, others): (Vec<&UnderWay<'_>>, Vec<_>) = bound.partition(|own| is_sent(own));
-        home.sort_unstable_by_key(|own| own.migration.id());
-        let mut rooms = rooms(all, &sent, snapshot);
-        others.into_iter().for_each(|own| take(&mut rooms, own));
-        let met = apart::meetings(self.state, snapshot, (all, &sent));
-        let unfit = home.into_iter().filter_map(|own| {
-            let (id, worker) = (own.migration.id(), own.migration.to());
-            let met = met.get(&own.migration.task());
-            let holds = met.map(|task| Cause::TargetHolds { worker, task: *task });
-            let unfit = holds.or_else(|| lacking(snapshot, &rooms, own));
-            if unfit.is_none() {
-                take(&mut rooms, own);
-            }
-            let event = Event::TargetUnfit { unfit: unfit?, just_assigned: true };
-            Some((id, event, snapshot.at()))
-        });
-        unfit.collect()
+        let may_go = |own: &&UnderWay<'_>| {
+            let is_away = own.from.is_some() && !own.is_at_its_source;
+            is_away && (is_sent(own) || may_return(own.migration.id()))
+        };
+        let away: Vec<&UnderWay<'_>> = all.iter().filter(may_go).collect();
+        // What has yet to leave its source is in nobody's way elsewhere: it can stay.
+        let at_home = all.iter().filter(|own| own.is_at_its_source);
+        let going = away.iter().copied().chain(at_home).map(|own| own.migration);
+        let going = going.filter_map(|it| Some((it.task(), (it.id(), it.from()?))));
+        let going: Going = going.collect();
+        let mut rooms = rooms_on(away.iter().filter_map(|own| own.from), all, snapshot);
+        let is_told = |own: &&UnderWay<'_>| {
+            own.phase == Phase::Assigned && !is_sent(own) && !is_there(snapshot, own)
+        };
+        all.iter().filter(is_told).for_each(|own| take(snapshot, &mut rooms, own));
+        let mut sent: Vec<&UnderWay<'_>> = away.into_iter().filter(|own| is_sent(own)).collect();
+        sent.sort_unstable_by_key(|own| own.migration.id());
+        let sent = sent.into_iter().map(|own| own.migration.task()).collect();
+        Homes { met: meetings(self.state, snapshot, &going), rooms, sent }
     }
 
-    /// The migrations that this input has sent home.
-    fn just_sent_home(&self) -> Sent {
-        let orders = self.out.commands.iter().filter_map(|command| match command.action {
-            Action::Assign { to, .. } => Some((command.migration, to)),
-            _ => None,
-        });
-        let is_homeward = |(id, to): &(MigrationId, _)| {
-            let migration = self.state.in_flight.by_id(*id);
-            migration.is_some_and(|it| it.is_returning() && it.to() == *to)
-        };
-        orders.filter(is_homeward).collect()
+    /// Takes room at home for a task that has just been sent there. A source that is closed to it, has no room, or
+    /// runs a task from which it is kept apart does not get it.
+    pub(super) fn ask_home(&mut self, snapshot: &Snapshot, homes: &mut Homes, task: TaskId) {
+        let Some(migration) = self.state.in_flight.get(&task) else { return };
+        let (id, worker) = (migration.id(), migration.to());
+        let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
+        if !migration.is_returning() || is_there(snapshot, &own) || broken!("home_is_not_asked") {
+            return;
+        }
+        let met = homes.met.get(&task);
+        let holds = || met.map(|task| Cause::TargetHolds { worker, task: *task });
+        let full = || lacking(snapshot, &homes.rooms, &own);
+        match self.closed_home(snapshot, &own).or_else(holds).or_else(full) {
+            Some(unfit) => {
+                let event = Event::TargetUnfit { unfit, just_assigned: true };
+                self.apply(id, event, snapshot.at());
+            }
+            None => take(snapshot, &mut homes.rooms, &own),
+        }
     }
+
+    /// Why a source does not take a task back, whatever else is there. A report that rides in the snapshot is answered
+    /// by what the last one showed.
+    fn closed_home(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
+        let worker = own.migration.to();
+        let takes_back = self.state.tracks.get(&worker).is_some_and(Track::takes_back);
+        if !takes_back && !broken!("home_that_closes_with_the_word") {
+            return Some(closure(snapshot, worker));
+        }
+        outside(snapshot, own)
+    }
+}
+
+/// Whether the snapshot shows the task on the worker that it is on its way to.
+fn is_there(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+    let record = own.task.map(|row| &snapshot.tasks()[row.position()]);
+    record.is_some_and(|task| task.placement == Placement::On(own.migration.to()))
 }

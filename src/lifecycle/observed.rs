@@ -16,11 +16,12 @@ use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Course, Migration, State, Track, Transport};
 use crate::view::{UnderWay, under_way};
 
-use super::apart;
+use super::apart::{going, meetings};
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
+use super::home::Homes;
 use super::news::at_rest;
-use super::room::{Rooms, Sent, full, has_room, promise, rooms};
+use super::room::{Sent, full, has_room, promise, rooms};
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -52,50 +53,15 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// Observes all migrations under way. The event of one migration changes no other one, except that it
-    /// may make room.
+    /// Observes all migrations under way. The event of one migration changes no other one, except that it may make
+    /// room, or take it.
     pub(super) fn observe(&mut self, snapshot: &Snapshot, holds_back: bool) {
         let all = under_way(&self.state.in_flight, snapshot);
-        let mut rooms = rooms(&all, &self.just_assigned(snapshot), snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
         let shown: Vec<Observation> = shown.collect();
-        let all = if shown.is_empty() {
-            all
-        } else {
-            self.apply_all(snapshot, shown);
-            under_way(&self.state.in_flight, snapshot)
-        };
-        promise(&all, &mut rooms);
-        let sent = self.just_assigned(snapshot);
-        let met = apart::meetings(self.state, snapshot, (&all, &sent));
-        let ends = all.iter().filter_map(|own| {
-            let ends = self.of_workers(snapshot, (&sent, &met), own)?;
-            let is_fine = matches!(ends, Ends::HasRoom { .. }) && has_room(snapshot, &rooms, own);
-            (!is_fine).then_some((own.migration.task(), ends))
-        });
-        let ends: BTreeMap<TaskId, Ends> = ends.collect();
-        let all = if ends.is_empty() {
-            all
-        } else {
-            self.observe_workers(snapshot, (ends, &sent, &met), &mut rooms);
-            let all = under_way(&self.state.in_flight, snapshot);
-            // Its target is gone, and its source would not take it back: it runs there all the same.
-            let home = all.iter().filter(|own| {
-                let waits = matches!(own.migration.course(), Course::Unassigned { .. });
-                waits && is_home(snapshot, own) && !broken!("home_though_its_target_is_gone")
-            });
-            let home: Vec<Observation> =
-                home.map(|own| (own.migration.id(), Event::ShownAtSource, snapshot.at())).collect();
-            self.apply_all(snapshot, home);
-            under_way(&self.state.in_flight, snapshot)
-        };
-        let unfit = self.unfit_homes(snapshot, &all);
-        let all = if unfit.is_empty() {
-            all
-        } else {
-            self.apply_all(snapshot, unfit);
-            under_way(&self.state.in_flight, snapshot)
-        };
+        self.apply_all(snapshot, shown);
+        self.observe_workers(snapshot);
+        let all = under_way(&self.state.in_flight, snapshot);
         let ordered: BTreeSet<MigrationId> =
             self.out.commands.iter().map(|command| command.migration).collect();
         let overdue = all.iter().filter_map(|own| {
@@ -162,56 +128,77 @@ impl Lifecycle<'_> {
         Some((id, event, at))
     }
 
-    /// Observes the source and the target of migrations, in the order of tasks. `ends` has the migrations for which
-    /// they matter, if all promised tasks have room. A migration that is called off makes room for those that are
-    /// asked after it.
-    fn observe_workers(
-        &mut self,
-        snapshot: &Snapshot,
-        (mut ends, sent, met): (BTreeMap<TaskId, Ends>, &Sent, &BTreeMap<TaskId, TaskId>),
-        rooms: &mut Rooms,
-    ) {
-        while let Some((task, shown)) = ends.pop_first() {
-            let Some(migration) = self.state.in_flight.get(&task) else { continue };
-            let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
-            let event = match shown {
-                Ends::Known(event) => event,
-                Ends::HasRoom { just_assigned } => {
-                    match full(self.state, snapshot, (rooms, sent), &own) {
-                        Some(unfit) => Event::TargetUnfit { unfit, just_assigned },
-                        None => continue,
-                    }
-                }
-            };
-            // The task may go back there, so how much the source has promised is no longer known.
-            let back = own.from.and_then(|from| rooms[from].as_mut());
-            if let Some(from) = migration.from()
-                && back.is_some_and(|room| room.most_promised.take().is_some())
-            {
-                let later =
-                    self.state.in_flight.bound_for(from).filter(|other| other.task() > task);
-                for other in later {
-                    let row = snapshot.task_row(other.task());
-                    let own = UnderWay::of(other, row, snapshot);
-                    if let Some(shown) = self.of_workers(snapshot, (sent, met), &own) {
-                        ends.entry(other.task()).or_insert(shown);
-                    }
-                }
-            }
-            let id = migration.id();
-            self.apply(id, event, snapshot.at());
+    /// Observes the sources and the targets: first what each shows by itself, then whether the targets have room. A task
+    /// that goes home comes before those that have yet to leave for the same worker, since no worker has it.
+    fn observe_workers(&mut self, snapshot: &Snapshot) {
+        let all = under_way(&self.state.in_flight, snapshot);
+        let sent = self.just_assigned(snapshot);
+        let lost = all.iter().filter_map(|own| {
+            let event = self.of_workers(snapshot, &sent, own)?;
+            Some((own.migration.id(), (own.migration.task(), event)))
+        });
+        let lost: BTreeMap<MigrationId, (TaskId, Event)> = lost.collect();
+        let ids: BTreeSet<MigrationId> = sent.iter().map(|(id, _)| *id).collect();
+        let mut homes =
+            self.homes(snapshot, &all, |id| lost.contains_key(&id) || ids.contains(&id));
+        for task in core::mem::take(&mut homes.sent) {
+            self.ask_home(snapshot, &mut homes, task);
         }
+        for (id, (task, event)) in lost {
+            if self.apply(id, event, snapshot.at()) {
+                self.ask_home(snapshot, &mut homes, task);
+            }
+        }
+        while self.ask_targets(snapshot, &mut homes) {}
+        let all = under_way(&self.state.in_flight, snapshot);
+        // Its target is gone, and its source would not take it back: it runs there all the same.
+        let home = all.iter().filter(|own| {
+            let waits = matches!(own.migration.course(), Course::Unassigned { .. });
+            waits && is_home(snapshot, own) && !broken!("home_though_its_target_is_gone")
+        });
+        let home: Vec<Observation> =
+            home.map(|own| (own.migration.id(), Event::ShownAtSource, snapshot.at())).collect();
+        self.apply_all(snapshot, home);
+    }
+
+    /// Calls off the migrations whose targets have no room for them any more, or hold a task from which theirs is kept
+    /// apart, in the order of tasks; says whether there are any. Each makes room for those after it, and may take room
+    /// at home: so the others are asked again.
+    fn ask_targets(&mut self, snapshot: &Snapshot, homes: &mut Homes) -> bool {
+        let all = under_way(&self.state.in_flight, snapshot);
+        let sent = self.just_assigned(snapshot);
+        let mut rooms = rooms(&all, &sent, snapshot);
+        promise(&all, &mut rooms);
+        let met = meetings(self.state, snapshot, &going(&all, &sent));
+        let is_unseen =
+            |own: &UnderWay<'_>| own.migration.is_unseen() && !broken!("unseen_loses_no_worker");
+        let may_stay = |own: &UnderWay<'_>| own.is_at_its_source || is_sent(&sent, own.migration);
+        let asked = all.iter().filter(|own| own.is_bound() && may_stay(own) && !is_unseen(own));
+        let asked = asked.filter(|own| {
+            met.contains_key(&own.migration.task()) || !has_room(snapshot, &rooms, own)
+        });
+        let asked: BTreeSet<TaskId> = asked.map(|own| own.migration.task()).collect();
+        let mut any = false;
+        for task in asked {
+            let Some(migration) = self.state.in_flight.get(&task) else { continue };
+            let (id, worker) = (migration.id(), migration.to());
+            let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
+            let holds = met.get(&task).map(|task| Cause::TargetHolds { worker, task: *task });
+            let full = || full(self.state, snapshot, (&rooms, &sent), &own);
+            let Some(unfit) = holds.or_else(full) else { continue };
+            let just_assigned = is_sent(&sent, migration);
+            let event = Event::TargetUnfit { unfit, just_assigned };
+            if self.apply(id, event, snapshot.at()) {
+                any = true;
+                self.ask_home(snapshot, homes, task);
+            }
+        }
+        any
     }
 
     /// What the snapshot shows of the source and the target of a migration; `None` if it no longer matters.
-    fn of_workers(
-        &self,
-        snapshot: &Snapshot,
-        (sent, met): (&Sent, &BTreeMap<TaskId, TaskId>),
-        own: &UnderWay<'_>,
-    ) -> Option<Ends> {
-        let migration = own.migration;
-        let (id, to) = (migration.id(), migration.to());
+    fn of_workers(&self, snapshot: &Snapshot, sent: &Sent, own: &UnderWay<'_>) -> Option<Event> {
+        let (migration, to) = (own.migration, own.migration.to());
         // Who has the task may have changed since the state was saved.
         if migration.is_unseen() && !broken!("unseen_loses_no_worker") {
             return None;
@@ -224,32 +211,26 @@ impl Lifecycle<'_> {
             }
             let moves = migration.from() != Some(to);
             let on_target = moves && task.is_some_and(|task| task.placement == Placement::On(to));
-            return Some(Ends::Known(Event::SourceGone {
-                on_target,
-                unfit: closure(snapshot, to),
-            }));
+            return Some(Event::SourceGone { on_target, unfit: closure(snapshot, to) });
         }
         if snapshot.is_gone(to) && !broken!("dead_target") {
             if self.may_be_older(snapshot, own) && !broken!("gone_before_it_was_asked") {
                 return None;
             }
             let unfit = Cause::TargetGone { worker: to };
-            return Some(Ends::Known(Event::TargetGone { unfit }));
+            return Some(Event::TargetGone { unfit });
         }
-        let just_assigned = sent.contains(&(id, to)) && !broken!("closes_with_the_release");
+        let just_assigned = is_sent(sent, migration);
         if !just_assigned && !own.is_at_its_source {
             return None;
         }
         if just_assigned && snapshot.is_awaited(to) && !broken!("grace_sends_nothing_there") {
             let unfit = Cause::TargetMissing { worker: to };
-            return Some(Ends::Known(Event::TargetUnfit { unfit, just_assigned }));
+            return Some(Event::TargetUnfit { unfit, just_assigned });
         }
         let soon = self.config.soon(snapshot.at());
-        let holds = || Some(Cause::TargetHolds { worker: to, task: *met.get(&migration.task())? });
-        Some(match unfit(snapshot, soon, own).or_else(holds) {
-            Some(unfit) => Ends::Known(Event::TargetUnfit { unfit, just_assigned }),
-            None => Ends::HasRoom { just_assigned },
-        })
+        let unfit = unfit(snapshot, soon, own)?;
+        Some(Event::TargetUnfit { unfit, just_assigned })
     }
 
     /// Whether the snapshot may have been made before the target was asked, by the answer to a report: then a target
@@ -261,11 +242,7 @@ impl Lifecycle<'_> {
             migration: shown, to, phase: Phase::Assigned, since, ..
         }) if (shown, to) == (migration.id(), migration.to()) && since >= migration.since());
         let shows_the_order = is_asked && !broken!("the_order_is_shown");
-        let mut commands = self.out.commands.iter();
-        let is_of_now = commands.any(|command| {
-            command.migration == migration.id() && command.action.asks() == Some(migration.to())
-        }) && !broken!("order_of_this_round");
-        migration.is_asked_since(self.state.last) && !shows_the_order && !is_of_now
+        migration.is_asked_since(self.state.last) && !shows_the_order
     }
 
     /// The migrations that this snapshot has assigned to a target, because it reported their release. A target that may
@@ -335,14 +312,11 @@ impl Lifecycle<'_> {
 }
 
 /// An event of a migration, and when it happened.
-pub(super) type Observation = (MigrationId, Event, Timestamp);
+type Observation = (MigrationId, Event, Timestamp);
 
-/// What a snapshot shows of the source and the target of a migration.
-enum Ends {
-    /// An event.
-    Known(Event),
-    /// The target may have the task if there is still room for it.
-    HasRoom { just_assigned: bool },
+/// Whether the order that sends the task to its target has not left the engine.
+fn is_sent(sent: &Sent, migration: &Migration) -> bool {
+    sent.contains(&(migration.id(), migration.to())) && !broken!("closes_with_the_release")
 }
 
 /// Whether the snapshot shows the task on its source, which is there.
@@ -460,11 +434,17 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
     {
         return Some(Cause::TargetLeaves { worker, at });
     }
+    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
+    outside(snapshot, own).filter(|_| !has_left)
+}
+
+/// Whether the worker that the task is on its way to is outside its class.
+pub(super) fn outside(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
     if snapshot.classes().is_empty() {
         return None;
     }
-    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?));
-    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
-    let is_outside = class?.cost(worker).is_none() && !broken!("class_changes_meanwhile");
-    (is_outside && !has_left).then_some(Cause::TargetOutside { worker, class: class?.id })
+    let worker = own.migration.to();
+    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?))?;
+    let is_outside = class.cost(worker).is_none() && !broken!("class_changes_meanwhile");
+    is_outside.then_some(Cause::TargetOutside { worker, class: class.id })
 }

@@ -1,13 +1,13 @@
 //! Is there still room on a target for the tasks that are promised to it?
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, Row, WorkerRow};
 use crate::outcome::Cause;
-use crate::snapshot::{Phase, Placement, Snapshot, Worker};
+use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
 use crate::state::{Migration, State};
 use crate::view::{self, UnderWay};
 
@@ -18,6 +18,8 @@ pub(super) struct Room {
     taken: Amounts,
     /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
     pub(super) most_promised: Option<Amounts>,
+    /// The free memory of each device, in bytes; `None` if unknown.
+    devices: Vec<Option<f64>>,
 }
 
 /// The room on each worker; `None` for a worker that is no target.
@@ -32,40 +34,78 @@ pub(super) fn has_room(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -
     let Some(to) = own.to else { return true };
     let Some(room) = &rooms[to] else { return false };
     let Some(most) = &room.most_promised else { return false };
-    let mut claim = own.migration.claim().iter();
-    claim.all(|(resource, amount)| {
-        let promised = most.get(resource).unwrap_or(0.0);
-        !lacks(&snapshot.workers()[to.position()], Some(room), (resource, amount), promised)
-    })
+    lacks(snapshot, room, own, |resource| most.get(resource).unwrap_or(0.0)).is_none()
 }
 
-/// Whether a target lacks an amount of a resource, with this much promised to other tasks.
+/// The first resource that the target lacks for a task, with this much promised to others.
 fn lacks(
-    target: &Worker,
-    room: Option<&Room>,
-    (resource, amount): (ResourceId, f64),
-    promised: f64,
-) -> bool {
-    let taken = room.and_then(|room| room.taken.known(resource)).unwrap_or(0.0);
-    let free = target.capacity.known(resource).map(|capacity| capacity - taken - promised);
-    free.is_some_and(|free| amount > free) && !broken!("target_full")
+    snapshot: &Snapshot,
+    room: &Room,
+    own: &UnderWay<'_>,
+    promised: impl Fn(ResourceId) -> f64,
+) -> Option<ResourceId> {
+    if broken!("target_full") {
+        return None;
+    }
+    let target = &snapshot.workers()[own.to?.position()];
+    let lacks = |resource: ResourceId, amount: f64| {
+        let taken = room.taken.known(resource).unwrap_or(0.0);
+        let capacity = target.capacity.known(resource);
+        let free = capacity.map(|capacity| {
+            // Of adding and subtracting the same amounts.
+            let rounding = 8.0 * f64::EPSILON * capacity;
+            capacity - taken - promised(resource) + rounding
+        });
+        free.is_some_and(|free| amount > free)
+    };
+    let mut claim = own.migration.claim().iter();
+    let lacking = claim.find(|(resource, amount)| lacks(*resource, *amount));
+    let in_bytes = || {
+        let bytes = device_bytes(own)? + promised(ResourceId::GPU_MEMORY);
+        let is_lacking = device_for(snapshot, room, own, bytes).is_none();
+        (is_lacking && !broken!("device_filled_meanwhile")).then_some(ResourceId::GPU_MEMORY)
+    };
+    lacking.map(|(resource, _)| resource).or_else(in_bytes)
+}
+
+/// The memory of a device that a task takes on its target; `None` if it runs on none.
+fn device_bytes(own: &UnderWay<'_>) -> Option<f64> {
+    own.migration.claim().known(ResourceId::GPU_MEMORY).filter(|bytes| *bytes > 0.0)
+}
+
+/// The device of the target that has room for so much: the one that was chosen, or else the fullest that suits the
+/// task. A device of which not everything is known counts as having room.
+fn device_for(snapshot: &Snapshot, room: &Room, own: &UnderWay<'_>, bytes: f64) -> Option<u16> {
+    let target = &snapshot.workers()[own.to?.position()];
+    let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
+    let needs = task.filter(|task| task.alternatives.is_empty()).map(|task| &task.requirements);
+    let chosen = own.migration.device();
+    let devices = (0..=u16::MAX).zip(target.devices.iter().zip(&room.devices));
+    let suitable = devices.filter(|(index, (device, _))| match chosen {
+        Some(chosen) => chosen == *index,
+        None => needs.is_none_or(|needs| view::suits(needs, device)),
+    });
+    let free = suitable.map(|(index, (_, free))| (free.unwrap_or(f64::MAX), index));
+    let fits = free.filter(|(free, _)| *free >= bytes);
+    let fullest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    fullest.map(|(_, index)| index)
 }
 
 /// Takes room for one more task on its target.
-pub(super) fn take(rooms: &mut Rooms, own: &UnderWay<'_>) {
-    if let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) {
-        add(&mut room.taken, own.migration.claim());
-    }
+pub(super) fn take(snapshot: &Snapshot, rooms: &mut Rooms, own: &UnderWay<'_>) {
+    let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) else { return };
+    add(&mut room.taken, own.migration.claim());
+    let Some(bytes) = device_bytes(own) else { return };
+    let device = device_for(snapshot, room, own, bytes).or(own.migration.device());
+    let free = device.and_then(|device| room.devices.get_mut(usize::from(device))?.as_mut());
+    free.into_iter().for_each(|free| *free -= bytes);
 }
 
 /// The resource that the target has run out of for one more task; `None` if there is room.
 pub(super) fn lacking(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -> Option<Cause> {
     let to = own.to?;
-    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
-    let mut claim = own.migration.claim().iter();
-    let (resource, _) =
-        claim.find(|(resource, amount)| lacks(target, room, (*resource, *amount), 0.0))?;
-    Some(Cause::TargetFull { worker: target.id, resource })
+    let resource = lacks(snapshot, rooms[to].as_ref()?, own, |_| 0.0)?;
+    Some(Cause::TargetFull { worker: snapshot.workers()[to.position()].id, resource })
 }
 
 /// The resource that the target has run out of; `None` if there is room. Migrations whose order has left the engine
@@ -81,7 +121,6 @@ pub(super) fn full(
     if has_room(snapshot, rooms, own) {
         return None;
     }
-    let (target, room) = (&snapshot.workers()[to.position()], rooms[to].as_ref());
     let is_there = |other: &Migration| {
         let task = snapshot.task(other.task());
         task.is_some_and(|task| task.placement == Placement::On(worker))
@@ -96,43 +135,66 @@ pub(super) fn full(
     let is_other = |other: &Migration| other.id() != migration.id();
     let earlier: Vec<&Migration> =
         bound.filter(|other| is_other(other) && comes_first(other) && !is_there(other)).collect();
-    let lacking = migration.claim().iter().find(|(resource, amount)| {
-        let promised = earlier.iter().filter_map(|other| other.claim().known(*resource));
-        lacks(target, room, (*resource, *amount), promised.sum())
-    });
-    lacking.map(|(resource, _)| Cause::TargetFull { worker, resource })
+    let promised = |resource: ResourceId| {
+        let is_device = resource == ResourceId::GPU_MEMORY;
+        let shares = |other: &&&Migration| !is_device || other.device() == migration.device();
+        let promised = earlier.iter().filter(shares);
+        promised.filter_map(|other| other.claim().known(resource)).sum()
+    };
+    let resource = lacks(snapshot, rooms[to].as_ref()?, own, promised)?;
+    Some(Cause::TargetFull { worker, resource })
 }
 
 /// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
 /// else the sum of the tasks' own.
 pub(super) fn rooms(all: &[UnderWay<'_>], sent: &Sent, snapshot: &Snapshot) -> Rooms {
-    let mut rooms = Column::filled(None, snapshot.workers().len());
     // Room matters only while the order to the target has not left the engine.
     let is_sent =
         |it: &Migration| sent.contains(&(it.id(), it.to())) && !broken!("full_when_let_go");
     let leaving = all.iter().filter(|own| own.is_at_its_source || is_sent(own.migration));
-    for to in leaving.filter_map(|own| own.to) {
-        rooms[to] = Some(Room { taken: Amounts::new(), most_promised: None });
+    rooms_on(leaving.filter_map(|own| own.to), all, snapshot)
+}
+
+/// The room on these workers.
+pub(super) fn rooms_on(
+    workers: impl Iterator<Item = WorkerRow>,
+    all: &[UnderWay<'_>],
+    snapshot: &Snapshot,
+) -> Rooms {
+    let mut rooms = Column::filled(None, snapshot.workers().len());
+    for worker in workers {
+        let devices = devices(&snapshot.workers()[worker.position()]);
+        rooms[worker] = Some(Room { taken: Amounts::new(), most_promised: None, devices });
     }
     if rooms.iter().all(Option::is_none) {
         return rooms;
     }
+    let own = all.iter().map(|own| (own.migration.task(), own.is_at_its_source));
+    let own: BTreeMap<TaskId, bool> = own.collect();
+    // A task whose copy starts is shown as assigned, and runs on its source.
+    let is_there = |task: &Task, phase: Phase| match own.get(&task.id) {
+        Some(is_at_its_source) => *is_at_its_source,
+        None => phase == Phase::Releasing,
+    };
     for task in snapshot.tasks() {
-        let Placement::On(worker) = task.placement else { continue };
+        let worker = match task.placement {
+            Placement::On(worker) => worker,
+            // A task that has yet to leave takes its room as before.
+            Placement::Moving { from: Some(from), phase, .. }
+                if is_there(task, phase) && !broken!("room_of_the_leaving") =>
+            {
+                from
+            }
+            _ => continue,
+        };
         let Some(row) = snapshot.worker_row(worker) else { continue };
         let Some(room) = &mut rooms[row] else { continue };
         let kinds = snapshot.workers()[row.position()].kinds();
         let now = view::alternative(task, kinds);
-        add(&mut room.taken, &view::claims(&view::by(task, now, now), kinds));
-    }
-    // A task that has yet to leave takes its room as before.
-    for own in all.iter().filter(|own| own.is_at_its_source && !broken!("room_of_the_leaving")) {
-        let Some(room) = own.from.and_then(|from| rooms[from].as_mut()) else { continue };
-        let record = own.task.map(|row| &snapshot.tasks()[row.position()]);
-        if let Some(Placement::Moving { .. }) = record.map(|task| task.placement)
-            && let Some(from) = own.migration.from()
-        {
-            add(&mut room.taken, own.migration.claim_of(from));
+        let claims = view::claims(&view::by(task, now, now), kinds);
+        add(&mut room.taken, &claims);
+        if let Some(bytes) = claims.known(ResourceId::GPU_MEMORY) {
+            on_device(room, task, &snapshot.workers()[row.position()], bytes);
         }
     }
     for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
@@ -156,6 +218,24 @@ pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Rooms) {
             promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
         }
     }
+}
+
+/// The memory of each device of a worker, in bytes; `None` if unknown.
+fn devices(worker: &Worker) -> Vec<Option<f64>> {
+    worker.devices.iter().map(|device| device.memory_bytes.map(|memory| memory as f64)).collect()
+}
+
+/// Takes memory for a task that is on a worker: of the device that the host names, or else of the fullest that has room.
+fn on_device(room: &mut Room, task: &Task, worker: &Worker, bytes: f64) {
+    let suitable =
+        worker.devices.iter().zip(&room.devices).enumerate().filter(|(_, (device, free))| {
+            view::suits(&task.requirements, device) && free.is_some_and(|free| free >= bytes)
+        });
+    let free = suitable.filter_map(|(index, (_, free))| Some((*free.as_ref()?, index)));
+    let fullest = || free.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let device = task.device.map(usize::from).or_else(|| Some(fullest()?.1));
+    let free = device.and_then(|device| room.devices.get_mut(device)?.as_mut());
+    free.into_iter().for_each(|free| *free -= bytes);
 }
 
 fn add(sum: &mut Amounts, more: &Amounts) {

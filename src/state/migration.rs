@@ -127,6 +127,13 @@ impl Migration {
         self.attempts = self.attempts.saturating_add(more);
     }
 
+    /// The order that asks for its course does not leave the engine.
+    pub(crate) fn take_order_back(&mut self) {
+        if !broken!("unsent_order_is_an_attempt") {
+            self.attempts = self.attempts.saturating_sub(1).max(1);
+        }
+    }
+
     /// How many releases and assignments are asked for when `next` begins. If a source releases the task while its
     /// target starts a copy, the target goes on with the task: that counts as the release.
     fn asked_by(&self, next: Course) -> u32 {

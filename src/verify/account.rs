@@ -160,9 +160,17 @@ impl<'a> Account<'a> {
                 let comes = flight.to() == worker.id && shown(flight) != Some(worker.id);
                 comes || may_return(flight)
             });
-            let coming = coming.chain(returning.iter().copied());
-            let coming: f64 =
-                coming.filter_map(|flight| flight.claim_of(worker.id).get(resource)).sum();
+            let stated_claim = |flight: &Migration| flight.claim_of(worker.id).get(resource);
+            let coming: f64 = coming.filter_map(stated_claim).sum();
+            // What is kept for a task is what it needs now.
+            let kept = returning.iter().filter_map(|flight| match snapshot.task(flight.task()) {
+                Some(task) => {
+                    let task = run(snapshot, task, self.way_there(task, worker));
+                    Some(claim(&task, worker, resource))
+                }
+                None => stated_claim(flight),
+            });
+            let coming = coming + kept.sum::<f64>();
             let unstated = self.unstated(worker, resource);
             sums.insert(resource, stated + coming + unstated);
         }

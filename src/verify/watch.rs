@@ -460,8 +460,10 @@ impl Watch {
                 .is_some_and(|(shown, phase, _)| *shown == id && *phase == Phase::Releasing);
         // How a migration of an earlier life is carried out is unknown.
         let evicted = life.as_ref().is_none_or(|life| life.evicted);
-        // If the task has arrived, its source has released it.
+        // If the task has arrived, its source has released it, or has yet to do as it was told.
         let arrived = matches!(ended.fate, Fate::Completed | Fate::Diverted);
+        let was_copied = life.as_ref().is_some_and(|life| life.copy == Some(true));
+        let arrived = arrived || (ended.fate == Fate::Finished && was_copied);
         let (task, fate) = (ended.task, ended.fate);
         self.over.insert(id, Past { task, released: released || arrived, evicted, fate });
         let overlaps = self

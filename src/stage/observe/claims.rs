@@ -13,8 +13,8 @@ use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
-    Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
-    runs_on_device,
+    self, Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative,
+    alternative_elsewhere, runs_on_device,
 };
 
 /// Enters what is reserved on every worker into the ledger.
@@ -253,10 +253,19 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         // If its target fails, the task goes home.
         let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
-        let returns = returns.or(own.place().kept());
-        for worker in comes.into_iter().chain(returns) {
+        let kept = own.place().kept();
+        for worker in comes.into_iter().chain(returns).chain(kept) {
             let row = worker.position() * width;
-            let claims = migration.claim_of(snapshot.workers()[worker.position()].id);
+            let there = &snapshot.workers()[worker.position()];
+            // What is kept for a task is what it needs now: its rules put that back.
+            let needs = record.filter(|_| kept.is_some() && !broken!("keeps_what_it_claimed"));
+            let claims = match needs {
+                Some(task) => {
+                    let now = alternative(task, there.kinds());
+                    &view::claims(&view::by(task, now, now), there.kinds())
+                }
+                None => migration.claim_of(there.id),
+            };
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
                 *sum += claims.known(*resource).unwrap_or(0.0);
             }

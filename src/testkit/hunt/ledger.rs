@@ -196,7 +196,7 @@ impl Ledger {
 
     /// Every command by itself, after those before it.
     fn prefixes(&self, snapshot: &Snapshot, commands: &[Command]) -> Result<(), Breach> {
-        let mut now = self.places(snapshot);
+        let (mut now, mut held) = (self.places(snapshot), self.held(snapshot));
         for command in commands {
             let Some((_, to)) = ends(command) else { continue };
             let way = self.under_way.get(&command.migration);
@@ -204,16 +204,18 @@ impl Ledger {
                 || is_shown_bound(snapshot, command, to);
             let is_return = command.cause() == Some(Cause::Return);
             let is_sent = is_return || command.cause() == Some(Cause::Released);
-            if !was_promised && !is_return {
-                is_open(snapshot, command, to)?;
-            }
             let is_there =
                 snapshot.task(command.task).is_some_and(|it| it.placement == Placement::On(to));
-            // The host may have started another task where this one was, or was promised.
-            if !was_promised || (is_sent && !is_there) {
+            if !was_promised && !is_return {
+                is_open(snapshot, command, to)?;
                 has_room(snapshot, &now, command, to)?;
                 is_apart(snapshot, &now, command, to)?;
+            } else if is_sent && !is_there {
+                // The host may have started another task where this one was, or was promised.
+                has_room(snapshot, &held, command, to)?;
+                is_apart(snapshot, &held, command, to)?;
             }
+            held.insert(command.task, Vec::from([to]));
             let at = now.entry(command.task).or_default();
             if let Some(way) = way {
                 at.retain(|&worker| Some(worker) != way.to || Some(worker) == way.from);
@@ -221,6 +223,28 @@ impl Ledger {
             at.push(to);
         }
         Ok(())
+    }
+
+    /// The workers that run each task, or have been told to.
+    fn held(&self, snapshot: &Snapshot) -> Places {
+        let mut held = Places::new();
+        for task in snapshot.tasks() {
+            let worker = match task.placement {
+                Placement::On(worker) => Some(worker),
+                Placement::Moving { from, phase: Phase::Releasing, .. } => from,
+                Placement::Moving { to, phase: Phase::Assigned, .. } => Some(to),
+                _ => None,
+            };
+            let arrived = self.arrived.get(&task.id).filter(|(since, _)| *since > snapshot.at());
+            let worker = arrived.map(|(_, worker)| *worker).or(worker);
+            held.insert(task.id, worker.into_iter().collect());
+        }
+        for way in self.under_way.values() {
+            let to = way.to.filter(|_| way.is_asked);
+            let from = way.from.filter(|_| !way.is_let_go);
+            held.entry(way.task).or_default().extend(from.into_iter().chain(to));
+        }
+        held
     }
 
     fn places(&self, snapshot: &Snapshot) -> Places {
