@@ -10,13 +10,13 @@ use alloc::vec::Vec;
 use super::apart::{Going, meetings};
 use super::apply::Lifecycle;
 use super::event::Event;
-use super::observed::{closure, outside};
 use super::room::{Rooms, lacking, rooms_on, take};
+use super::workers::{closure, outside};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
 use crate::outcome::Cause;
 use crate::snapshot::{Phase, Placement, Snapshot};
-use crate::state::Track;
+use crate::state::{Migration, Track};
 use crate::view::UnderWay;
 
 /// What the sources of the tasks that may go home can take.
@@ -36,7 +36,7 @@ impl Lifecycle<'_> {
         &self,
         snapshot: &Snapshot,
         all: &[UnderWay<'_>],
-        may_return: impl Fn(MigrationId) -> bool,
+        may_return: impl Fn(&Migration) -> bool,
     ) -> Homes {
         let ordered: BTreeSet<(MigrationId, WorkerId)> = self
             .out
@@ -50,9 +50,13 @@ impl Lifecycle<'_> {
         };
         let may_go = |own: &&UnderWay<'_>| {
             let is_away = own.from.is_some() && !own.is_at_its_source;
-            is_away && (is_sent(own) || may_return(own.migration.id()))
+            is_away && (is_sent(own) || may_return(own.migration))
         };
         let away: Vec<&UnderWay<'_>> = all.iter().filter(may_go).collect();
+        if away.is_empty() {
+            let rooms = rooms_on([].into_iter(), all, snapshot);
+            return Homes { rooms, met: BTreeMap::new(), sent: Vec::new() };
+        }
         // What has yet to leave its source is in nobody's way elsewhere: it can stay.
         let at_home = all.iter().filter(|own| own.is_at_its_source);
         let going = away.iter().copied().chain(at_home).map(|own| own.migration);

@@ -22,7 +22,8 @@ use crate::view::{self, UnderWay};
 use super::apply::Lifecycle;
 use super::event::Event;
 use super::event_of;
-use super::observed::{closure, has_lost_its_source, waits};
+use super::observed::{has_lost_its_source, waits};
+use super::workers::closure;
 
 /// A move that a host says it carries out.
 #[derive(Clone, Copy)]

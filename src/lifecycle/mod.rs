@@ -11,7 +11,8 @@
 //! | [`step`] | what follows: the next course or the end, and the effects |
 //! | [`apply`] | carries the effects out; the one place where a migration ends |
 //! | `name` | the names of the transitions, for the printed table and for tests |
-//! | [`observed`] | turns what a snapshot shows into events |
+//! | [`observed`] | turns what a snapshot shows of tasks into events |
+//! | [`workers`] | turns what a snapshot shows of sources and targets into events |
 //! | [`news`] | whether a report is news, or overtaken by what is known already |
 //! | [`ended`] | what is heard and seen of migrations that are over |
 //! | [`inherited`] | what the engine finds under way after a restart |
@@ -60,6 +61,7 @@ mod room;
 mod step;
 #[cfg(test)]
 mod table;
+mod workers;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 

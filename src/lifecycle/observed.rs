@@ -5,23 +5,21 @@
 //! that has arrived no longer counts as on its way when the second question is asked. The answers become
 //! events of the transition table.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause, Command, Reason};
+use crate::outcome::Cause;
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Course, Migration, State, Track, Transport};
 use crate::view::{UnderWay, under_way};
 
-use super::apart::{going, meetings};
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
-use super::home::Homes;
 use super::news::at_rest;
-use super::room::{Sent, full, has_room, promise, rooms};
+use super::workers::{Ends, closure};
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -59,9 +57,28 @@ impl Lifecycle<'_> {
         let all = under_way(&self.state.in_flight, snapshot);
         let shown = all.iter().filter_map(|own| self.of_task(snapshot, own));
         let shown: Vec<Observation> = shown.collect();
-        self.apply_all(snapshot, shown);
-        self.observe_workers(snapshot);
-        let all = under_way(&self.state.in_flight, snapshot);
+        let all = if shown.is_empty() {
+            all
+        } else {
+            self.apply_all(snapshot, shown);
+            under_way(&self.state.in_flight, snapshot)
+        };
+        let Ends { lost, mut homes } = self.ends(snapshot, &all);
+        let is_quiet = lost.is_empty() && homes.sent.is_empty();
+        let all = if is_quiet {
+            all
+        } else {
+            self.observe_workers(snapshot, lost, &mut homes);
+            under_way(&self.state.in_flight, snapshot)
+        };
+        let asked = self.asked(snapshot, &all);
+        let all = if is_quiet && asked.tasks.is_empty() {
+            all
+        } else {
+            self.ask_targets(snapshot, asked, &mut homes);
+            self.see_home(snapshot);
+            under_way(&self.state.in_flight, snapshot)
+        };
         let ordered: BTreeSet<MigrationId> =
             self.out.commands.iter().map(|command| command.migration).collect();
         let overdue = all.iter().filter_map(|own| {
@@ -76,7 +93,7 @@ impl Lifecycle<'_> {
         self.apply_all(snapshot, overdue);
     }
 
-    fn apply_all(&mut self, snapshot: &Snapshot, observations: Vec<Observation>) {
+    pub(super) fn apply_all(&mut self, snapshot: &Snapshot, observations: Vec<Observation>) {
         for (id, event, at) in observations {
             match event {
                 Event::AssignedTo { to } => self.go_on_at(snapshot, id, to, at),
@@ -128,149 +145,6 @@ impl Lifecycle<'_> {
         Some((id, event, at))
     }
 
-    /// Observes the sources and the targets: first what each shows by itself, then whether the targets have room. A task
-    /// that goes home comes before those that have yet to leave for the same worker, since no worker has it.
-    fn observe_workers(&mut self, snapshot: &Snapshot) {
-        let all = under_way(&self.state.in_flight, snapshot);
-        let sent = self.just_assigned(snapshot);
-        let lost = all.iter().filter_map(|own| {
-            let event = self.of_workers(snapshot, &sent, own)?;
-            Some((own.migration.id(), (own.migration.task(), event)))
-        });
-        let lost: BTreeMap<MigrationId, (TaskId, Event)> = lost.collect();
-        let ids: BTreeSet<MigrationId> = sent.iter().map(|(id, _)| *id).collect();
-        let mut homes =
-            self.homes(snapshot, &all, |id| lost.contains_key(&id) || ids.contains(&id));
-        for task in core::mem::take(&mut homes.sent) {
-            self.ask_home(snapshot, &mut homes, task);
-        }
-        for (id, (task, event)) in lost {
-            if self.apply(id, event, snapshot.at()) {
-                self.ask_home(snapshot, &mut homes, task);
-            }
-        }
-        while self.ask_targets(snapshot, &mut homes) {}
-        let all = under_way(&self.state.in_flight, snapshot);
-        // Its target is gone, and its source would not take it back: it runs there all the same.
-        let home = all.iter().filter(|own| {
-            let waits = matches!(own.migration.course(), Course::Unassigned { .. });
-            waits && is_home(snapshot, own) && !broken!("home_though_its_target_is_gone")
-        });
-        let home: Vec<Observation> =
-            home.map(|own| (own.migration.id(), Event::ShownAtSource, snapshot.at())).collect();
-        self.apply_all(snapshot, home);
-    }
-
-    /// Calls off the migrations whose targets have no room for them any more, or hold a task from which theirs is kept
-    /// apart, in the order of tasks; says whether there are any. Each makes room for those after it, and may take room
-    /// at home: so the others are asked again.
-    fn ask_targets(&mut self, snapshot: &Snapshot, homes: &mut Homes) -> bool {
-        let all = under_way(&self.state.in_flight, snapshot);
-        let sent = self.just_assigned(snapshot);
-        let mut rooms = rooms(&all, &sent, snapshot);
-        promise(&all, &mut rooms);
-        let met = meetings(self.state, snapshot, &going(&all, &sent));
-        let is_unseen =
-            |own: &UnderWay<'_>| own.migration.is_unseen() && !broken!("unseen_loses_no_worker");
-        let may_stay = |own: &UnderWay<'_>| own.is_at_its_source || is_sent(&sent, own.migration);
-        let asked = all.iter().filter(|own| own.is_bound() && may_stay(own) && !is_unseen(own));
-        let asked = asked.filter(|own| {
-            met.contains_key(&own.migration.task()) || !has_room(snapshot, &rooms, own)
-        });
-        let asked: BTreeSet<TaskId> = asked.map(|own| own.migration.task()).collect();
-        let mut any = false;
-        for task in asked {
-            let Some(migration) = self.state.in_flight.get(&task) else { continue };
-            let (id, worker) = (migration.id(), migration.to());
-            let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
-            let holds = met.get(&task).map(|task| Cause::TargetHolds { worker, task: *task });
-            let full = || full(self.state, snapshot, (&rooms, &sent), &own);
-            let Some(unfit) = holds.or_else(full) else { continue };
-            let just_assigned = is_sent(&sent, migration);
-            let event = Event::TargetUnfit { unfit, just_assigned };
-            if self.apply(id, event, snapshot.at()) {
-                any = true;
-                self.ask_home(snapshot, homes, task);
-            }
-        }
-        any
-    }
-
-    /// What the snapshot shows of the source and the target of a migration; `None` if it no longer matters.
-    fn of_workers(&self, snapshot: &Snapshot, sent: &Sent, own: &UnderWay<'_>) -> Option<Event> {
-        let (migration, to) = (own.migration, own.migration.to());
-        // Who has the task may have changed since the state was saved.
-        if migration.is_unseen() && !broken!("unseen_loses_no_worker") {
-            return None;
-        }
-        let source_gone = migration.from().is_some_and(|from| snapshot.is_gone(from));
-        if source_gone && own.is_at_its_source && !broken!("dead_source") {
-            let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
-            if has_copy_out_of_sight(snapshot, migration) {
-                return None;
-            }
-            let moves = migration.from() != Some(to);
-            let on_target = moves && task.is_some_and(|task| task.placement == Placement::On(to));
-            return Some(Event::SourceGone { on_target, unfit: closure(snapshot, to) });
-        }
-        if snapshot.is_gone(to) && !broken!("dead_target") {
-            if self.may_be_older(snapshot, own) && !broken!("gone_before_it_was_asked") {
-                return None;
-            }
-            let unfit = Cause::TargetGone { worker: to };
-            return Some(Event::TargetGone { unfit });
-        }
-        let just_assigned = is_sent(sent, migration);
-        if !just_assigned && !own.is_at_its_source {
-            return None;
-        }
-        if just_assigned && snapshot.is_awaited(to) && !broken!("grace_sends_nothing_there") {
-            let unfit = Cause::TargetMissing { worker: to };
-            return Some(Event::TargetUnfit { unfit, just_assigned });
-        }
-        let soon = self.config.soon(snapshot.at());
-        let unfit = unfit(snapshot, soon, own)?;
-        Some(Event::TargetUnfit { unfit, just_assigned })
-    }
-
-    /// Whether the snapshot may have been made before the target was asked, by the answer to a report: then a target
-    /// that is shown as gone may be back since. It was made later if it shows the order, or if it is not the first.
-    fn may_be_older(&self, snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
-        let migration = own.migration;
-        let shown = own.task.map(|row| snapshot.tasks()[row.position()].placement);
-        let is_asked = matches!(shown, Some(Placement::Moving {
-            migration: shown, to, phase: Phase::Assigned, since, ..
-        }) if (shown, to) == (migration.id(), migration.to()) && since >= migration.since());
-        let shows_the_order = is_asked && !broken!("the_order_is_shown");
-        migration.is_asked_since(self.state.last) && !shows_the_order
-    }
-
-    /// The migrations that this snapshot has assigned to a target, because it reported their release. A target that may
-    /// have a copy was asked before: its answer decides.
-    fn just_assigned(&self, snapshot: &Snapshot) -> Sent {
-        let may_have_a_copy = |command: &Command| {
-            let migration = self.state.in_flight.by_id(command.migration);
-            migration.is_some_and(|migration| {
-                let task = snapshot.task(command.task);
-                let overlaps = task.is_some_and(|task| {
-                    let transport = Transport::of(self.config.migration.as_ref(), task);
-                    transport == Transport::StartThenStop
-                });
-                let is_assumed = migration.reason() == Reason::TakenOver && overlaps;
-                migration.is_asked_after_its_copy() || is_assumed
-            }) && !broken!("copy_is_not_waited_for")
-        };
-        let commands = self.out.commands.iter();
-        let released = commands.filter(|command| {
-            command.cause() == Some(Cause::Released) && !may_have_a_copy(command)
-        });
-        let sent = released.filter_map(|command| match command.action {
-            Action::Assign { to, .. } => Some((command.migration, to)),
-            _ => None,
-        });
-        sent.collect()
-    }
-
     /// Whether the course has taken too long.
     fn of_time(&self, snapshot: &Snapshot, own: &UnderWay<'_>, holds_back: bool) -> Option<Event> {
         let UnderWay { migration, task, phase, since, .. } = *own;
@@ -312,15 +186,10 @@ impl Lifecycle<'_> {
 }
 
 /// An event of a migration, and when it happened.
-type Observation = (MigrationId, Event, Timestamp);
-
-/// Whether the order that sends the task to its target has not left the engine.
-fn is_sent(sent: &Sent, migration: &Migration) -> bool {
-    sent.contains(&(migration.id(), migration.to())) && !broken!("closes_with_the_release")
-}
+pub(super) type Observation = (MigrationId, Event, Timestamp);
 
 /// Whether the snapshot shows the task on its source, which is there.
-fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
+pub(super) fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
     let shown = own.task.and_then(|row| at_rest(snapshot, &snapshot.tasks()[row.position()]));
     shown.is_some_and(|shown| shown.on == own.migration.from())
 }
@@ -340,7 +209,7 @@ pub(super) fn waits(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
 }
 
 /// Whether a copy may run on a target that is missing and not gone yet: nothing is ordered there, or elsewhere.
-fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
+pub(super) fn has_copy_out_of_sight(snapshot: &Snapshot, migration: &Migration) -> bool {
     let is_copied = migration.transport() == Transport::StartThenStop;
     is_copied && snapshot.is_awaited(migration.to()) && !broken!("grace_waits_for_a_copy")
 }
@@ -402,49 +271,4 @@ pub(super) fn has_lost_its_source(snapshot: &Snapshot, task: &Task, migration: &
         && has_no_source
         && !has_copy_out_of_sight(snapshot, migration)
         && !broken!("source_that_the_host_has_lost")
-}
-
-/// Why a target does not take the task that is on its way there.
-pub(super) fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
-    match snapshot.worker(worker) {
-        None if snapshot.is_gone(worker) || broken!("out_of_sight_is_gone") => {
-            Cause::TargetGone { worker }
-        }
-        None => Cause::TargetMissing { worker },
-        Some(target) if target.stance != Stance::Accept => {
-            Cause::TargetClosed { worker, stance: target.stance }
-        }
-        Some(target) => {
-            let at = snapshot.at();
-            Cause::TargetLeaves { worker, at: target.leaves(at).unwrap_or(at) }
-        }
-    }
-}
-
-/// Why a target may no longer have the task, whatever else is on its way there; `None` if it may.
-fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cause> {
-    let worker = own.migration.to();
-    let target = &snapshot.workers()[own.to?.position()];
-    if target.stance != Stance::Accept && !broken!("target_closed") {
-        return Some(Cause::TargetClosed { worker, stance: target.stance });
-    }
-    if let Some(at) = target.leaves(snapshot.at())
-        && at < soon
-        && !broken!("target_leaves")
-    {
-        return Some(Cause::TargetLeaves { worker, at });
-    }
-    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
-    outside(snapshot, own).filter(|_| !has_left)
-}
-
-/// Whether the worker that the task is on its way to is outside its class.
-pub(super) fn outside(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
-    if snapshot.classes().is_empty() {
-        return None;
-    }
-    let worker = own.migration.to();
-    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?))?;
-    let is_outside = class.cost(worker).is_none() && !broken!("class_changes_meanwhile");
-    is_outside.then_some(Cause::TargetOutside { worker, class: class.id })
 }
