@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 use super::apart::{Going, meetings};
 use super::apply::Lifecycle;
 use super::event::Event;
-use super::room::{Rooms, lacking, rooms_on, take};
-use super::workers::{closure, outside};
+use super::room::{Rooms, Sent, is_told, lacking, rooms_on, take};
+use super::workers::{closure, outside, unsuited};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
 use crate::outcome::Cause;
-use crate::snapshot::{Phase, Placement, Snapshot};
+use crate::snapshot::{Placement, Snapshot};
 use crate::state::{Migration, Track};
 use crate::view::UnderWay;
 
@@ -35,7 +35,7 @@ impl Lifecycle<'_> {
     pub(super) fn homes(
         &self,
         snapshot: &Snapshot,
-        all: &[UnderWay<'_>],
+        (all, sent): (&[UnderWay<'_>], &Sent),
         may_return: impl Fn(&Migration) -> bool,
     ) -> Homes {
         let ordered: BTreeSet<(MigrationId, WorkerId)> = self
@@ -54,7 +54,7 @@ impl Lifecycle<'_> {
         };
         let away: Vec<&UnderWay<'_>> = all.iter().filter(may_go).collect();
         if away.is_empty() {
-            let rooms = rooms_on([].into_iter(), all, snapshot);
+            let rooms = rooms_on([].into_iter(), self.state, snapshot, all);
             return Homes { rooms, met: BTreeMap::new(), sent: Vec::new() };
         }
         // What has yet to leave its source is in nobody's way elsewhere: it can stay.
@@ -62,14 +62,17 @@ impl Lifecycle<'_> {
         let going = away.iter().copied().chain(at_home).map(|own| own.migration);
         let going = going.filter_map(|it| Some((it.task(), (it.id(), it.from()?))));
         let going: Going = going.collect();
-        let mut rooms = rooms_on(away.iter().filter_map(|own| own.from), all, snapshot);
+        let mut rooms = rooms_on(away.iter().filter_map(|own| own.from), self.state, snapshot, all);
+        // An order that has not left the engine is asked after what goes home.
         let is_told = |own: &&UnderWay<'_>| {
-            own.phase == Phase::Assigned && !is_sent(own) && !is_there(snapshot, own)
+            let order = (own.migration.id(), own.migration.to());
+            let has_left = !sent.contains(&order) || broken!("unsent_order_has_its_room");
+            is_told(own.migration) && has_left && !is_sent(own) && !is_there(snapshot, own)
         };
-        all.iter().filter(is_told).for_each(|own| take(snapshot, &mut rooms, own));
-        let mut sent: Vec<&UnderWay<'_>> = away.into_iter().filter(|own| is_sent(own)).collect();
-        sent.sort_unstable_by_key(|own| own.migration.id());
-        let sent = sent.into_iter().map(|own| own.migration.task()).collect();
+        all.iter().filter(is_told).for_each(|own| take(&mut rooms, own));
+        let mut home: Vec<&UnderWay<'_>> = away.into_iter().filter(|own| is_sent(own)).collect();
+        home.sort_unstable_by_key(|own| own.migration.id());
+        let sent = home.into_iter().map(|own| own.migration.task()).collect();
         Homes { met: meetings(self.state, snapshot, &going), rooms, sent }
     }
 
@@ -90,7 +93,7 @@ impl Lifecycle<'_> {
                 let event = Event::TargetUnfit { unfit, just_assigned: true };
                 self.apply(id, event, snapshot.at());
             }
-            None => take(snapshot, &mut homes.rooms, &own),
+            None => take(&mut homes.rooms, &own),
         }
     }
 
@@ -102,7 +105,7 @@ impl Lifecycle<'_> {
         if !takes_back && !broken!("home_that_closes_with_the_word") {
             return Some(closure(snapshot, worker));
         }
-        outside(snapshot, own)
+        outside(snapshot, own).or_else(|| unsuited(snapshot, own))
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`inherited`] | what the engine finds under way after a restart |
 //! | [`groups`] | calls off the rest of a group of which one task stays |
 //! | [`room`] | whether the targets have room for what is promised to them |
+//! | [`devices`] | how much of a worker's devices is left |
 //! | [`home`] | whether the source still takes a task that is about to be sent home |
 //! | [`apart`] | who would meet a task from which it is kept apart |
 //!
@@ -48,6 +49,7 @@
 mod apart;
 mod apply;
 mod course;
+mod devices;
 mod ended;
 mod event;
 mod groups;

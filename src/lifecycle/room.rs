@@ -3,12 +3,13 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::devices::Devices;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, Row, WorkerRow};
 use crate::outcome::Cause;
-use crate::snapshot::{Phase, Placement, Snapshot, Task, Worker};
-use crate::state::{Migration, State};
+use crate::snapshot::{Phase, Placement, Snapshot, Task};
+use crate::state::{Course, Migration, RecentArrival, State};
 use crate::view::{self, UnderWay};
 
 /// How much of a target's capacity is claimed.
@@ -18,8 +19,7 @@ pub(super) struct Room {
     taken: Amounts,
     /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
     pub(super) most_promised: Option<Amounts>,
-    /// The free memory of each device, in bytes; `None` if unknown.
-    devices: Vec<Option<f64>>,
+    devices: Devices,
 }
 
 /// The room on each worker; `None` for a worker that is no target.
@@ -50,8 +50,7 @@ fn lacks(
     let target = &snapshot.workers()[own.to?.position()];
     let lacks = |resource: ResourceId, amount: f64| {
         let taken = room.taken.known(resource).unwrap_or(0.0);
-        let capacity = target.capacity.known(resource);
-        let free = capacity.map(|capacity| {
+        let free = target.capacity.known(resource).map(|capacity| {
             // Of adding and subtracting the same amounts.
             let rounding = 8.0 * f64::EPSILON * capacity;
             capacity - taken - promised(resource) + rounding
@@ -60,12 +59,15 @@ fn lacks(
     };
     let mut claim = own.migration.claim().iter();
     let lacking = claim.find(|(resource, amount)| lacks(*resource, *amount));
-    let in_bytes = || {
+    let device = || {
         let bytes = device_bytes(own)? + promised(ResourceId::GPU_MEMORY);
-        let is_lacking = device_for(snapshot, room, own, bytes).is_none();
+        let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
+        let needs = task.filter(|task| task.alternatives.is_empty()).map(|task| &task.requirements);
+        let on = (own.migration.device(), needs);
+        let is_lacking = !room.devices.have_room(target, on, bytes);
         (is_lacking && !broken!("device_filled_meanwhile")).then_some(ResourceId::GPU_MEMORY)
     };
-    lacking.map(|(resource, _)| resource).or_else(in_bytes)
+    lacking.map(|(resource, _)| resource).or_else(device)
 }
 
 /// The memory of a device that a task takes on its target; `None` if it runs on none.
@@ -73,32 +75,13 @@ fn device_bytes(own: &UnderWay<'_>) -> Option<f64> {
     own.migration.claim().known(ResourceId::GPU_MEMORY).filter(|bytes| *bytes > 0.0)
 }
 
-/// The device of the target that has room for so much: the one that was chosen, or else the fullest that suits the
-/// task. A device of which not everything is known counts as having room.
-fn device_for(snapshot: &Snapshot, room: &Room, own: &UnderWay<'_>, bytes: f64) -> Option<u16> {
-    let target = &snapshot.workers()[own.to?.position()];
-    let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
-    let needs = task.filter(|task| task.alternatives.is_empty()).map(|task| &task.requirements);
-    let chosen = own.migration.device();
-    let devices = (0..=u16::MAX).zip(target.devices.iter().zip(&room.devices));
-    let suitable = devices.filter(|(index, (device, _))| match chosen {
-        Some(chosen) => chosen == *index,
-        None => needs.is_none_or(|needs| view::suits(needs, device)),
-    });
-    let free = suitable.map(|(index, (_, free))| (free.unwrap_or(f64::MAX), index));
-    let fits = free.filter(|(free, _)| *free >= bytes);
-    let fullest = fits.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    fullest.map(|(_, index)| index)
-}
-
 /// Takes room for one more task on its target.
-pub(super) fn take(snapshot: &Snapshot, rooms: &mut Rooms, own: &UnderWay<'_>) {
+pub(super) fn take(rooms: &mut Rooms, own: &UnderWay<'_>) {
     let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) else { return };
     add(&mut room.taken, own.migration.claim());
-    let Some(bytes) = device_bytes(own) else { return };
-    let device = device_for(snapshot, room, own, bytes).or(own.migration.device());
-    let free = device.and_then(|device| room.devices.get_mut(usize::from(device))?.as_mut());
-    free.into_iter().for_each(|free| *free -= bytes);
+    if let Some(bytes) = device_bytes(own) {
+        room.devices.take(own.migration.device(), bytes);
+    }
 }
 
 /// The resource that the target has run out of for one more task; `None` if there is room.
@@ -126,15 +109,14 @@ pub(super) fn full(
         task.is_some_and(|task| task.placement == Placement::On(worker))
             && !broken!("room_is_taken_twice")
     };
-    let bound = state.in_flight.bound_for(worker);
-    let is_told = |other: &Migration| {
-        let has_left = !sent.contains(&(other.id(), worker)) && !broken!("told_later_has_its_room");
-        other.phase() == Phase::Assigned && has_left
+    let is_told = |it: &Migration| {
+        let is_sent = sent.contains(&(it.id(), worker)) || broken!("told_later_has_its_room");
+        is_told(it) && !is_sent
     };
-    let comes_first = |other: &Migration| is_told(other) || other.id() < migration.id();
-    let is_other = |other: &Migration| other.id() != migration.id();
+    let rank = |it: &Migration| (!is_told(it), it.id());
+    let bound = state.in_flight.bound_for(worker);
     let earlier: Vec<&Migration> =
-        bound.filter(|other| is_other(other) && comes_first(other) && !is_there(other)).collect();
+        bound.filter(|other| rank(other) < rank(migration) && !is_there(other)).collect();
     let promised = |resource: ResourceId| {
         let is_device = resource == ResourceId::GPU_MEMORY;
         let shares = |other: &&&Migration| !is_device || other.device() == migration.device();
@@ -145,25 +127,36 @@ pub(super) fn full(
     Some(Cause::TargetFull { worker, resource })
 }
 
+/// Whether the target has been told to run the task, or to start a copy of it.
+pub(super) fn is_told(migration: &Migration) -> bool {
+    let is_copied = matches!(migration.course(), Course::Copying { .. } | Course::Stopping { .. });
+    migration.phase() == Phase::Assigned || is_copied && !broken!("copy_takes_its_room")
+}
+
 /// The room on the targets of migrations under way. The claims of the tasks there are as the worker states them, or
 /// else the sum of the tasks' own.
-pub(super) fn rooms(all: &[UnderWay<'_>], sent: &Sent, snapshot: &Snapshot) -> Rooms {
+pub(super) fn rooms(
+    state: &State,
+    snapshot: &Snapshot,
+    (all, sent): (&[UnderWay<'_>], &Sent),
+) -> Rooms {
     // Room matters only while the order to the target has not left the engine.
     let is_sent =
         |it: &Migration| sent.contains(&(it.id(), it.to())) && !broken!("full_when_let_go");
     let leaving = all.iter().filter(|own| own.is_at_its_source || is_sent(own.migration));
-    rooms_on(leaving.filter_map(|own| own.to), all, snapshot)
+    rooms_on(leaving.filter_map(|own| own.to), state, snapshot, all)
 }
 
 /// The room on these workers.
 pub(super) fn rooms_on(
     workers: impl Iterator<Item = WorkerRow>,
-    all: &[UnderWay<'_>],
+    state: &State,
     snapshot: &Snapshot,
+    all: &[UnderWay<'_>],
 ) -> Rooms {
     let mut rooms = Column::filled(None, snapshot.workers().len());
     for worker in workers {
-        let devices = devices(&snapshot.workers()[worker.position()]);
+        let devices = Devices::of(&snapshot.workers()[worker.position()]);
         rooms[worker] = Some(Room { taken: Amounts::new(), most_promised: None, devices });
     }
     if rooms.iter().all(Option::is_none) {
@@ -171,30 +164,21 @@ pub(super) fn rooms_on(
     }
     let own = all.iter().map(|own| (own.migration.task(), own.is_at_its_source));
     let own: BTreeMap<TaskId, bool> = own.collect();
-    // A task whose copy starts is shown as assigned, and runs on its source.
-    let is_there = |task: &Task, phase: Phase| match own.get(&task.id) {
-        Some(is_at_its_source) => *is_at_its_source,
-        None => phase == Phase::Releasing,
-    };
+    let arrivals: BTreeMap<TaskId, &RecentArrival> =
+        state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect();
     for task in snapshot.tasks() {
-        let worker = match task.placement {
-            Placement::On(worker) => worker,
-            // A task that has yet to leave takes its room as before.
-            Placement::Moving { from: Some(from), phase, .. }
-                if is_there(task, phase) && !broken!("room_of_the_leaving") =>
-            {
-                from
-            }
-            _ => continue,
+        let here = match own.get(&task.id) {
+            Some(is_at_its_source) => there(task, *is_at_its_source),
+            None => where_it_is(task, arrivals.get(&task.id).copied(), snapshot),
         };
-        let Some(row) = snapshot.worker_row(worker) else { continue };
+        let Some(row) = here.and_then(|worker| snapshot.worker_row(worker)) else { continue };
         let Some(room) = &mut rooms[row] else { continue };
         let kinds = snapshot.workers()[row.position()].kinds();
         let now = view::alternative(task, kinds);
         let claims = view::claims(&view::by(task, now, now), kinds);
         add(&mut room.taken, &claims);
         if let Some(bytes) = claims.known(ResourceId::GPU_MEMORY) {
-            on_device(room, task, &snapshot.workers()[row.position()], bytes);
+            room.devices.take(task.device, bytes);
         }
     }
     for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
@@ -202,6 +186,40 @@ pub(super) fn rooms_on(
         worker.reserved.iter().for_each(|(resource, amount)| room.taken.set(resource, amount));
     }
     rooms
+}
+
+/// The worker on which a task of a migration under way runs; `None` if it has left its source. One whose copy starts is
+/// shown as assigned, and runs on its source.
+fn there(task: &Task, is_at_its_source: bool) -> Option<WorkerId> {
+    match task.placement {
+        Placement::On(worker) => Some(worker),
+        Placement::Moving { from, .. } => {
+            from.filter(|_| is_at_its_source && !broken!("room_of_the_leaving"))
+        }
+        _ => None,
+    }
+}
+
+/// The worker on which a task of no migration under way runs: a record may be older than what is known of its arrival.
+fn where_it_is(
+    task: &Task,
+    arrival: Option<&RecentArrival>,
+    snapshot: &Snapshot,
+) -> Option<WorkerId> {
+    let is_newer = |it: &&RecentArrival| it.running > snapshot.at();
+    match task.placement {
+        Placement::On(worker) => Some(arrival.filter(is_newer).map_or(worker, |it| it.to)),
+        _ if broken!("room_of_the_leaving") => None,
+        Placement::Moving { from, to, phase, .. } => {
+            let shown = match phase {
+                Phase::Releasing => from,
+                Phase::Assigned => Some(to),
+                Phase::Released => None,
+            };
+            arrival.map(|it| it.to).filter(|_| !broken!("room_of_what_is_there_by_now")).or(shown)
+        }
+        _ => None,
+    }
 }
 
 /// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
@@ -218,24 +236,6 @@ pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Rooms) {
             promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
         }
     }
-}
-
-/// The memory of each device of a worker, in bytes; `None` if unknown.
-fn devices(worker: &Worker) -> Vec<Option<f64>> {
-    worker.devices.iter().map(|device| device.memory_bytes.map(|memory| memory as f64)).collect()
-}
-
-/// Takes memory for a task that is on a worker: of the device that the host names, or else of the fullest that has room.
-fn on_device(room: &mut Room, task: &Task, worker: &Worker, bytes: f64) {
-    let suitable =
-        worker.devices.iter().zip(&room.devices).enumerate().filter(|(_, (device, free))| {
-            view::suits(&task.requirements, device) && free.is_some_and(|free| free >= bytes)
-        });
-    let free = suitable.filter_map(|(index, (_, free))| Some((*free.as_ref()?, index)));
-    let fullest = || free.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let device = task.device.map(usize::from).or_else(|| Some(fullest()?.1));
-    let free = device.and_then(|device| room.devices.get_mut(device)?.as_mut());
-    free.into_iter().for_each(|free| *free -= bytes);
 }
 
 fn add(sum: &mut Amounts, more: &Amounts) {

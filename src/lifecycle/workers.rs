@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Reason};
 use crate::snapshot::{Phase, Placement, Snapshot, Stance};
 use crate::state::{Course, Migration, Transport};
-use crate::view::{UnderWay, under_way};
+use crate::view::{self, UnderWay, under_way};
 
 /// What a snapshot shows of the sources and the targets.
 pub(super) struct Ends {
@@ -38,6 +38,13 @@ pub(super) struct Asked {
     sent: Sent,
 }
 
+/// Whether it matters if the target has room.
+fn is_asked(sent: &Sent, own: &UnderWay<'_>) -> bool {
+    let is_unseen = own.migration.is_unseen() && !broken!("unseen_loses_no_worker");
+    let may_stay = own.is_at_its_source || is_sent(sent, own.migration);
+    own.is_bound() && may_stay && !is_unseen
+}
+
 /// Whether the order that sends the task to its target has not left the engine.
 fn is_sent(sent: &Sent, migration: &Migration) -> bool {
     sent.contains(&(migration.id(), migration.to())) && !broken!("closes_with_the_release")
@@ -52,7 +59,7 @@ impl Lifecycle<'_> {
             Some((own.migration.id(), (own.migration.task(), event)))
         });
         let lost: BTreeMap<MigrationId, (TaskId, Event)> = lost.collect();
-        let homes = self.homes(snapshot, all, |migration| {
+        let homes = self.homes(snapshot, (all, &sent), |migration| {
             lost.contains_key(&migration.id()) || is_sent(&sent, migration)
         });
         Ends { lost, homes }
@@ -79,18 +86,13 @@ impl Lifecycle<'_> {
     /// Which tasks their targets may have no room for, or may have to keep apart from another one.
     pub(super) fn asked(&self, snapshot: &Snapshot, all: &[UnderWay<'_>]) -> Asked {
         let sent = self.just_assigned(snapshot);
-        let mut rooms = rooms(all, &sent, snapshot);
+        let mut rooms = rooms(self.state, snapshot, (all, &sent));
         promise(all, &mut rooms);
         let met = meetings(self.state, snapshot, &going(all, &sent));
-        let matters = |own: &&UnderWay<'_>| {
-            let is_unseen = own.migration.is_unseen() && !broken!("unseen_loses_no_worker");
-            let may_stay = own.is_at_its_source || is_sent(&sent, own.migration);
-            own.is_bound() && may_stay && !is_unseen
-        };
         let is_in_doubt = |own: &&UnderWay<'_>| {
             met.contains_key(&own.migration.task()) || !has_room(snapshot, &rooms, own)
         };
-        let tasks = all.iter().filter(matters).filter(is_in_doubt);
+        let tasks = all.iter().filter(|own| is_asked(&sent, own)).filter(is_in_doubt);
         let tasks = tasks.map(|own| own.migration.task()).collect();
         Asked { tasks, rooms, met, sent }
     }
@@ -101,8 +103,8 @@ impl Lifecycle<'_> {
     pub(super) fn ask_targets(&mut self, snapshot: &Snapshot, mut asked: Asked, homes: &mut Homes) {
         loop {
             let mut any = false;
-            let Asked { tasks, rooms, met, sent } = asked;
-            for task in tasks {
+            let Asked { mut tasks, mut rooms, met, sent } = asked;
+            while let Some(task) = tasks.pop_first() {
                 let Some(migration) = self.state.in_flight.get(&task) else { continue };
                 let (id, worker) = (migration.id(), migration.to());
                 let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
@@ -110,9 +112,21 @@ impl Lifecycle<'_> {
                 let full = || full(self.state, snapshot, (&rooms, &sent), &own);
                 let Some(unfit) = holds.or_else(full) else { continue };
                 let just_assigned = is_sent(&sent, migration);
+                let home = own.from.filter(|_| just_assigned);
                 if self.apply(id, Event::TargetUnfit { unfit, just_assigned }, snapshot.at()) {
                     any = true;
                     self.ask_home(snapshot, homes, task);
+                }
+                // The task may be on its way home now, so how much its source has promised is no longer known.
+                let room = home.and_then(|home| rooms[home].as_mut());
+                if room.is_some_and(|room| room.most_promised.take().is_some()) {
+                    let there = home.map(|home| snapshot.workers()[home.position()].id);
+                    let bound = there.into_iter().flat_map(|it| self.state.in_flight.bound_for(it));
+                    let bound = bound.map(|other| {
+                        UnderWay::of(other, snapshot.task_row(other.task()), snapshot)
+                    });
+                    let bound = bound.filter(|own| is_asked(&sent, own));
+                    tasks.extend(bound.map(|own| own.migration.task()));
                 }
             }
             if !any {
@@ -241,7 +255,23 @@ fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cau
         return Some(Cause::TargetLeaves { worker, at });
     }
     let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
-    outside(snapshot, own).filter(|_| !has_left)
+    outside(snapshot, own).filter(|_| !has_left).or_else(|| unsuited(snapshot, own))
+}
+
+/// Whether the worker that the task is on its way to has lost hardware or labels that it needs.
+pub(super) fn unsuited(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
+    let task = &snapshot.tasks()[own.task?.position()];
+    let worker = &snapshot.workers()[own.to?.position()];
+    let kinds = worker.kinds();
+    let there = own.migration.alternative().or_else(|| view::alternative_elsewhere(task, kinds));
+    let as_there = view::by(task, there, view::alternative(task, kinds));
+    let needs = &as_there.requirements;
+    let has_kinds = needs.all_of.without(kinds).is_empty()
+        && (needs.any_of.is_empty() || needs.any_of.intersects(kinds));
+    let has_labels = needs.labels.iter().all(|label| worker.labels.contains(label))
+        && !needs.forbidden_labels.iter().any(|label| worker.labels.contains(label));
+    let is_suited = has_kinds && has_labels || broken!("target_unsuited");
+    (!is_suited).then_some(Cause::TargetUnsuited { worker: worker.id })
 }
 
 /// Whether the worker that the task is on its way to is outside its class.

@@ -388,6 +388,11 @@ pub enum Cause {
         /// The class that no longer names the target.
         class: ClassId,
     },
+    /// The target no longer has the hardware or the labels that the task needs, or has a label that it must not have.
+    TargetUnsuited {
+        /// The target.
+        worker: WorkerId,
+    },
     /// The target has filled up meanwhile.
     TargetFull {
         /// The target.
@@ -424,6 +429,9 @@ impl fmt::Display for Cause {
             Self::TargetLeaves { worker, at } => write!(f, "{worker} leaves at {at}"),
             Self::TargetOutside { worker, class } => {
                 write!(f, "{worker} is no longer in class {class}")
+            }
+            Self::TargetUnsuited { worker } => {
+                write!(f, "{worker} no longer has what the task needs")
             }
             Self::TargetFull { worker, resource } => {
                 write!(f, "{worker} has no room for it any more: too little {resource}")
