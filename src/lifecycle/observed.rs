@@ -72,7 +72,7 @@ impl Lifecycle<'_> {
             under_way(&self.state.in_flight, snapshot)
         };
         let asked = self.asked(snapshot, &all);
-        let all = if is_quiet && asked.tasks.is_empty() {
+        let all = if is_quiet && asked.migrations.is_empty() {
             all
         } else {
             self.ask_targets(snapshot, asked, &mut homes);

@@ -29,8 +29,8 @@ pub(super) struct Ends {
 
 /// What is asked of targets.
 pub(super) struct Asked {
-    /// The tasks for which it is asked.
-    pub(super) tasks: BTreeSet<TaskId>,
+    /// The migrations for which it is asked, those that began earlier first.
+    pub(super) migrations: BTreeSet<MigrationId>,
     rooms: Rooms,
     /// Who would meet a task from which it is kept apart.
     met: BTreeMap<TaskId, TaskId>,
@@ -92,21 +92,21 @@ impl Lifecycle<'_> {
         let is_in_doubt = |own: &&UnderWay<'_>| {
             met.contains_key(&own.migration.task()) || !has_room(snapshot, &rooms, own)
         };
-        let tasks = all.iter().filter(|own| is_asked(&sent, own)).filter(is_in_doubt);
-        let tasks = tasks.map(|own| own.migration.task()).collect();
-        Asked { tasks, rooms, met, sent }
+        let asked = all.iter().filter(|own| is_asked(&sent, own)).filter(is_in_doubt);
+        let migrations = asked.map(|own| own.migration.id()).collect();
+        Asked { migrations, rooms, met, sent }
     }
 
     /// Calls off the migrations whose targets have no room for them any more, or hold a task from which theirs is kept
-    /// apart, in the order of tasks. Each makes room for those after it, and may take room at home: so the others are
-    /// asked again.
+    /// apart, in the order in which they began. Each makes room for those after it, and may take room at home: so the
+    /// others are asked again.
     pub(super) fn ask_targets(&mut self, snapshot: &Snapshot, mut asked: Asked, homes: &mut Homes) {
         loop {
             let mut any = false;
-            let Asked { mut tasks, mut rooms, met, sent } = asked;
-            while let Some(task) = tasks.pop_first() {
-                let Some(migration) = self.state.in_flight.get(&task) else { continue };
-                let (id, worker) = (migration.id(), migration.to());
+            let Asked { mut migrations, mut rooms, met, sent } = asked;
+            while let Some(id) = migrations.pop_first() {
+                let Some(migration) = self.state.in_flight.by_id(id) else { continue };
+                let (task, worker) = (migration.task(), migration.to());
                 let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
                 let holds = met.get(&task).map(|task| Cause::TargetHolds { worker, task: *task });
                 let full = || full(self.state, snapshot, (&rooms, &sent), &own);
@@ -126,7 +126,7 @@ impl Lifecycle<'_> {
                         UnderWay::of(other, snapshot.task_row(other.task()), snapshot)
                     });
                     let bound = bound.filter(|own| is_asked(&sent, own));
-                    tasks.extend(bound.map(|own| own.migration.task()));
+                    migrations.extend(bound.map(|own| own.migration.id()));
                 }
             }
             if !any {
