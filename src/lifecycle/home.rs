@@ -11,7 +11,7 @@ use super::apart::{Going, meetings};
 use super::apply::Lifecycle;
 use super::event::Event;
 use super::room::{Rooms, Sent, is_told, lacking, rooms_on, take};
-use super::workers::{closure, outside, unsuited};
+use super::unfit::{closure, outside, unsuited};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
 use crate::outcome::Cause;

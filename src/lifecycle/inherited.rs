@@ -23,7 +23,7 @@ use super::apply::Lifecycle;
 use super::event::Event;
 use super::event_of;
 use super::observed::{has_lost_its_source, waits};
-use super::workers::closure;
+use super::unfit::closure;
 
 /// A move that a host says it carries out.
 #[derive(Clone, Copy)]

@@ -17,6 +17,7 @@
 //! | [`ended`] | what is heard and seen of migrations that are over |
 //! | [`inherited`] | what the engine finds under way after a restart |
 //! | [`groups`] | calls off the rest of a group of which one task stays |
+//! | [`unfit`] | why a worker may no longer have a task |
 //! | [`room`] | whether the targets have room for what is promised to them |
 //! | [`devices`] | how much of a worker's devices is left |
 //! | [`home`] | whether the source still takes a task that is about to be sent home |
@@ -63,6 +64,7 @@ mod room;
 mod step;
 #[cfg(test)]
 mod table;
+mod unfit;
 mod workers;
 
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -19,7 +19,7 @@ use crate::view::{UnderWay, under_way};
 use super::apply::Lifecycle;
 use super::event::{Event, Shown};
 use super::news::at_rest;
-use super::workers::{Ends, closure};
+use super::unfit::closure;
 
 impl Lifecycle<'_> {
     /// Notes what the snapshot says about workers, as far as it matters to migrations.
@@ -63,7 +63,8 @@ impl Lifecycle<'_> {
             self.apply_all(snapshot, shown);
             under_way(&self.state.in_flight, snapshot)
         };
-        let Ends { lost, mut homes } = self.ends(snapshot, &all);
+        let ends = self.ends(snapshot, &all);
+        let (lost, mut homes) = (ends.lost, ends.homes);
         let is_quiet = lost.is_empty() && homes.sent.is_empty();
         let all = if is_quiet {
             all

@@ -12,13 +12,13 @@ use super::event::Event;
 use super::home::Homes;
 use super::observed::{Observation, has_copy_out_of_sight, is_home};
 use super::room::{Rooms, Sent, full, has_room, promise, rooms};
-use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use super::unfit::{closure, unfit};
+use crate::model::ids::{MigrationId, TaskId};
 use crate::model::rows::Row;
-use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Reason};
-use crate::snapshot::{Phase, Placement, Snapshot, Stance};
+use crate::snapshot::{Phase, Placement, Snapshot};
 use crate::state::{Course, Migration, Transport};
-use crate::view::{self, UnderWay, under_way};
+use crate::view::{UnderWay, under_way};
 
 /// What a snapshot shows of the sources and the targets.
 pub(super) struct Ends {
@@ -222,65 +222,4 @@ impl Lifecycle<'_> {
         });
         sent.collect()
     }
-}
-
-/// Why a target does not take the task that is on its way there.
-pub(super) fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
-    match snapshot.worker(worker) {
-        None if snapshot.is_gone(worker) || broken!("out_of_sight_is_gone") => {
-            Cause::TargetGone { worker }
-        }
-        None => Cause::TargetMissing { worker },
-        Some(target) if target.stance != Stance::Accept => {
-            Cause::TargetClosed { worker, stance: target.stance }
-        }
-        Some(target) => {
-            let at = snapshot.at();
-            Cause::TargetLeaves { worker, at: target.leaves(at).unwrap_or(at) }
-        }
-    }
-}
-
-/// Why a target may no longer have the task, whatever else is on its way there; `None` if it may.
-fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) -> Option<Cause> {
-    let worker = own.migration.to();
-    let target = &snapshot.workers()[own.to?.position()];
-    if target.stance != Stance::Accept && !broken!("target_closed") {
-        return Some(Cause::TargetClosed { worker, stance: target.stance });
-    }
-    if let Some(at) = target.leaves(snapshot.at())
-        && at < soon
-        && !broken!("target_leaves")
-    {
-        return Some(Cause::TargetLeaves { worker, at });
-    }
-    let has_left = !own.is_at_its_source && broken!("class_closes_with_the_release");
-    outside(snapshot, own).filter(|_| !has_left).or_else(|| unsuited(snapshot, own))
-}
-
-/// Whether the worker that the task is on its way to has lost hardware or labels that it needs.
-pub(super) fn unsuited(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
-    let task = &snapshot.tasks()[own.task?.position()];
-    let worker = &snapshot.workers()[own.to?.position()];
-    let kinds = worker.kinds();
-    let there = own.migration.alternative().or_else(|| view::alternative_elsewhere(task, kinds));
-    let as_there = view::by(task, there, view::alternative(task, kinds));
-    let needs = &as_there.requirements;
-    let has_kinds = needs.all_of.without(kinds).is_empty()
-        && (needs.any_of.is_empty() || needs.any_of.intersects(kinds));
-    let has_labels = needs.labels.iter().all(|label| worker.labels.contains(label))
-        && !needs.forbidden_labels.iter().any(|label| worker.labels.contains(label));
-    let is_suited = has_kinds && has_labels || broken!("target_unsuited");
-    (!is_suited).then_some(Cause::TargetUnsuited { worker: worker.id })
-}
-
-/// Whether the worker that the task is on its way to is outside its class.
-pub(super) fn outside(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
-    if snapshot.classes().is_empty() {
-        return None;
-    }
-    let worker = own.migration.to();
-    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?))?;
-    let is_outside = class.cost(worker).is_none() && !broken!("class_changes_meanwhile");
-    is_outside.then_some(Cause::TargetOutside { worker, class: class.id })
 }

@@ -5,6 +5,7 @@
 
 mod advice;
 mod balance;
+mod cause;
 mod command;
 mod difference;
 mod forecast;
@@ -28,7 +29,8 @@ use serde::{Deserialize, Serialize};
 
 pub use advice::Advice;
 pub use balance::{Balance, Imbalance, Sight};
-pub use command::{Action, Cause, Command, Ended, Fate, Reason, Why};
+pub use cause::Cause;
+pub use command::{Action, Command, Ended, Fate, Reason, Why};
 pub use difference::{Difference, Differences};
 pub use forecast::{Forecast, WorkerForecast};
 pub use fragmentation::{Fragmentation, WorkerFragmentation};

@@ -225,3 +225,13 @@ impl Transport {
         }
     }
 }
+
+/// What the present life of the engine has seen of a migration that an earlier one began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Inherited {
+    /// No snapshot has told of its task: everything may have changed since the state was saved.
+    Unseen,
+    /// A snapshot of this moment was the first to tell of it.
+    Seen(Timestamp),
+}

@@ -5,23 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::course::{Course, Handoff, Transport};
+use super::course::{Course, Handoff, Inherited, Transport};
 use super::{AtRest, Charge, Target, Terms};
 use crate::model::ids::{KindId, MigrationId, TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause, Command, Fate, Reason, Why};
 use crate::snapshot::Phase;
-
-/// What the present life of the engine has seen of a migration that an earlier one began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Inherited {
-    /// No snapshot has told of its task: everything may have changed since the state was saved.
-    Unseen,
-    /// A snapshot of this moment was the first to tell of it.
-    Seen(Timestamp),
-}
 
 /// A migration under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
