@@ -30,12 +30,16 @@ pub(super) fn going(all: &[UnderWay<'_>], sent: &Sent) -> Going {
 pub(super) fn meetings(
     state: &State,
     snapshot: &Snapshot,
-    waiting: &Going,
+    waiting: impl FnOnce() -> Going,
 ) -> BTreeMap<TaskId, TaskId> {
     let mut met = BTreeMap::new();
     let mut groups =
         snapshot.groups().iter().filter(|group| group.rule == GroupRule::AntiAffinity).peekable();
-    if groups.peek().is_none() || waiting.is_empty() || broken!("met_on_its_way") {
+    if groups.peek().is_none() || broken!("met_on_its_way") {
+        return met;
+    }
+    let waiting = waiting();
+    if waiting.is_empty() {
         return met;
     }
     let arrived = state.arrivals.iter().filter(|it| it.running > snapshot.at());

@@ -57,9 +57,6 @@ impl<'a> Lifecycle<'a> {
         let before = migration.clone();
         let told = self.out.commands.len();
         let all = &mut self.state.in_flight;
-        if let Event::TargetUnfit { just_assigned: true, .. } = event {
-            all.update(before.task(), Migration::take_order_back);
-        }
         match next {
             Next::Stay => {}
             Next::Enter(course) => {
@@ -107,6 +104,9 @@ impl<'a> Lifecycle<'a> {
             Effect::Rename(is) => self.rename(task, is),
             Effect::BackOff(task) => self.back_off(task, at),
             Effect::ForgetBackOff(task) => _ = self.state.back_offs.remove(&task),
+            Effect::TakeOrderBack => {
+                self.state.in_flight.update(task, Migration::take_order_back);
+            }
             Effect::CoolDown(worker) => self.cool_down(task, Some(worker), at),
         }
     }

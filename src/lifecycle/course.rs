@@ -18,7 +18,7 @@ use crate::state::Course::{
 use super::event::{Event, Facts, Shown, Source, Target};
 use super::step::Effect::{
     Abort, Arrive, BackOff, CoolDown, ForgetBackOff, NoteMove, Order, RecordFailure, Rename,
-    Requeue, Stop,
+    Requeue, Stop, TakeOrderBack,
 };
 use super::step::{Next, Step, end, enter, stay};
 
@@ -290,12 +290,14 @@ fn target_unfit(course: Course, unfit: Cause, just_assigned: bool, facts: &Facts
         Releasing { from } | Leaving { from, .. } => end(Fate::Aborted).and(Abort(from, unfit)),
         Copying { from } if !broken!("overlap_is_called_off") => stop_copy(from, unfit, facts),
         Assigned { from, released } if just_assigned => {
-            turn_back(from, released, Fate::Failed, facts)
+            turn_back(from, released, Fate::Failed, facts).after(TakeOrderBack)
         }
-        CallingOff { .. } if just_assigned => turn_back_called_off(course, facts),
+        CallingOff { .. } if just_assigned => {
+            turn_back_called_off(course, facts).after(TakeOrderBack)
+        }
         // If its source may run the task still, to ask it is right, and another worker must not.
         Returning { from, released: Some(released), .. } if just_assigned => {
-            enter(Unassigned { from, released: Some(released) })
+            enter(Unassigned { from, released: Some(released) }).and(TakeOrderBack)
         }
         _ => stay(),
     }

@@ -9,6 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
+use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Cause};
 use crate::snapshot::{self, Phase, Placement, Report, Snapshot};
@@ -193,13 +194,13 @@ fn left_to_do(
     snapshot: &Snapshot,
     ended: &EndedMigration,
 ) -> LeftToDo {
-    let row = snapshot.task_row(ended.task);
-    if row.is_some_and(|row| !snapshot.is_place_known(row)) {
-        return LeftToDo::Unknown;
-    }
-    let Some(task) = snapshot.task(ended.task) else {
+    let Some(row) = snapshot.task_row(ended.task) else {
         return if snapshot.is_whole() { LeftToDo::Nothing(None) } else { LeftToDo::Unknown };
     };
+    if !snapshot.is_place_known(row) {
+        return LeftToDo::Unknown;
+    }
+    let task = &snapshot.tasks()[row.position()];
     if in_flight.contains_key(&ended.task) {
         return LeftToDo::Nothing(None);
     }
@@ -232,6 +233,6 @@ fn left_to_do(
         {
             LeftToDo::Wait
         }
-        _ => LeftToDo::Nothing(at_rest(snapshot, task)),
+        _ => LeftToDo::Nothing(at_rest(snapshot, row)),
     }
 }

@@ -58,10 +58,12 @@ impl Lifecycle<'_> {
             return Homes { rooms, met: BTreeMap::new(), sent: Vec::new() };
         }
         // What has yet to leave its source is in nobody's way elsewhere: it can stay.
-        let at_home = all.iter().filter(|own| own.is_at_its_source);
-        let going = away.iter().copied().chain(at_home).map(|own| own.migration);
-        let going = going.filter_map(|it| Some((it.task(), (it.id(), it.from()?))));
-        let going: Going = going.collect();
+        let going = || -> Going {
+            let at_home = all.iter().filter(|own| own.is_at_its_source);
+            let going = away.iter().copied().chain(at_home).map(|own| own.migration);
+            going.filter_map(|it| Some((it.task(), (it.id(), it.from()?)))).collect()
+        };
+        let met = meetings(self.state, snapshot, going);
         let mut rooms = rooms_on(away.iter().filter_map(|own| own.from), self.state, snapshot, all);
         // An order that has not left the engine is asked after what goes home.
         let is_told = |own: &&UnderWay<'_>| {
@@ -73,7 +75,7 @@ impl Lifecycle<'_> {
         let mut home: Vec<&UnderWay<'_>> = away.into_iter().filter(|own| is_sent(own)).collect();
         home.sort_unstable_by_key(|own| own.migration.id());
         let sent = home.into_iter().map(|own| own.migration.task()).collect();
-        Homes { met: meetings(self.state, snapshot, &going), rooms, sent }
+        Homes { rooms, met, sent }
     }
 
     /// Takes room at home for a task that has just been sent there. A source that is closed to it, has no room, or

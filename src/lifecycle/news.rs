@@ -5,9 +5,9 @@
 //! more. A snapshot of 60 s shows t1 on w1; that w2 refused t1 at 50 s is no reason to give it to w3.
 
 use crate::config::Config;
-use crate::model::rows::Row;
+use crate::model::rows::{Row, TaskRow};
 use crate::model::time::Timestamp;
-use crate::snapshot::{Event as Told, Phase, Placement, Report, Snapshot, Stance, Task};
+use crate::snapshot::{Event as Told, Phase, Placement, Report, Snapshot, Stance};
 use crate::state::{AtRest, Course, Migration, State, Transport};
 use crate::view::Walk;
 
@@ -21,7 +21,7 @@ impl Lifecycle<'_> {
         self.state.in_flight.update_all(|migration| {
             let Some(row) = walk.row(migration.task()) else { return };
             let task = &snapshot.tasks()[row.position()];
-            if let Some(shown) = at_rest(snapshot, task) {
+            if let Some(shown) = at_rest(snapshot, row) {
                 migration.set_shown_at_rest(shown);
             }
             if let Placement::Moving { migration: shown, to, phase: Phase::Assigned, since, .. } =
@@ -38,11 +38,10 @@ impl Lifecycle<'_> {
 }
 
 /// Where a snapshot shows a task at rest: on a living worker, or in a queue; `None` if it does not.
-pub(super) fn at_rest(snapshot: &Snapshot, task: &Task) -> Option<AtRest> {
-    let at = snapshot.at();
-    let is_known = snapshot.task_row(task.id).is_some_and(|row| snapshot.is_place_known(row));
+pub(super) fn at_rest(snapshot: &Snapshot, row: TaskRow) -> Option<AtRest> {
+    let (at, task) = (snapshot.at(), &snapshot.tasks()[row.position()]);
     match task.placement {
-        _ if !is_known => None,
+        _ if !snapshot.is_place_known(row) => None,
         Placement::On(id) => {
             let is_living = snapshot.worker(id)?.stance != Stance::Offline;
             is_living.then_some(AtRest { at, on: Some(id) })

@@ -191,7 +191,7 @@ pub(super) type Observation = (MigrationId, Event, Timestamp);
 
 /// Whether the snapshot shows the task on its source, which is there.
 pub(super) fn is_home(snapshot: &Snapshot, own: &UnderWay<'_>) -> bool {
-    let shown = own.task.and_then(|row| at_rest(snapshot, &snapshot.tasks()[row.position()]));
+    let shown = own.task.and_then(|row| at_rest(snapshot, row));
     shown.is_some_and(|shown| shown.on == own.migration.from())
 }
 

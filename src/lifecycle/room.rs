@@ -1,12 +1,13 @@
 //! Is there still room on a target for the tasks that are promised to it?
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::devices::Devices;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
-use crate::model::rows::{Column, Row, WorkerRow};
+use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::outcome::Cause;
 use crate::snapshot::{Phase, Placement, Snapshot, Task};
 use crate::state::{Course, Migration, RecentArrival, State};
@@ -23,7 +24,7 @@ pub(super) struct Room {
 }
 
 /// The room on each worker; `None` for a worker that is no target.
-pub(super) type Rooms = Column<WorkerRow, Option<Room>>;
+pub(super) type Rooms = Column<WorkerRow, Option<Box<Room>>>;
 
 /// The orders to run a task that have not left the engine.
 pub(super) type Sent = BTreeSet<(MigrationId, WorkerId)>;
@@ -34,7 +35,13 @@ pub(super) fn has_room(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -
     let Some(to) = own.to else { return true };
     let Some(room) = &rooms[to] else { return false };
     let Some(most) = &room.most_promised else { return false };
-    lacks(snapshot, room, own, |resource| most.get(resource).unwrap_or(0.0)).is_none()
+    // This one is among them.
+    let claim = own.migration.claim();
+    let others = |resource: ResourceId| {
+        let promised = most.get(resource).zip(claim.known(resource));
+        promised.map_or(0.0, |(all, own)| all - own)
+    };
+    lacks(snapshot, room, own, others).is_none()
 }
 
 /// The first resource that the target lacks for a task, with this much promised to others.
@@ -157,18 +164,19 @@ pub(super) fn rooms_on(
     let mut rooms = Column::filled(None, snapshot.workers().len());
     for worker in workers {
         let devices = Devices::of(&snapshot.workers()[worker.position()]);
-        rooms[worker] = Some(Room { taken: Amounts::new(), most_promised: None, devices });
+        rooms[worker] =
+            Some(Box::new(Room { taken: Amounts::new(), most_promised: None, devices }));
     }
     if rooms.iter().all(Option::is_none) {
         return rooms;
     }
-    let own = all.iter().map(|own| (own.migration.task(), own.is_at_its_source));
-    let own: BTreeMap<TaskId, bool> = own.collect();
+    let mut under_way = all.iter().filter(|own| own.task.is_some()).peekable();
     let arrivals: BTreeMap<TaskId, &RecentArrival> =
         state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect();
-    for task in snapshot.tasks() {
-        let here = match own.get(&task.id) {
-            Some(is_at_its_source) => there(task, *is_at_its_source),
+    for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
+        let own = under_way.next_if(|own| own.task == Some(row));
+        let here = match own {
+            Some(own) => there(task, own.is_at_its_source),
             None => where_it_is(task, arrivals.get(&task.id).copied(), snapshot),
         };
         let Some(row) = here.and_then(|worker| snapshot.worker_row(worker)) else { continue };

@@ -33,6 +33,8 @@ pub(super) enum Next {
 pub(super) enum Effect {
     /// The host is given the command of the course that has begun.
     Order,
+    /// The last order has not left the engine, and does not: it was no attempt.
+    TakeOrderBack,
     /// A worker is told to forget the migration.
     Abort(WorkerId, Cause),
     /// A source is told to stop the task.

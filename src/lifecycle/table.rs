@@ -247,6 +247,7 @@ the engine does not know whether the source has released the task; `called off`)
     fn also(effect: Effect) -> String {
         match effect {
             Effect::Order => "order it".into(),
+            Effect::TakeOrderBack => "the order is no attempt".into(),
             Effect::Abort(at, _) => format!("abort at the {}", worker(at)),
             Effect::Stop(at, _) => format!("stop at the {}", worker(at)),
             Effect::Requeue(_) => "requeue".into(),

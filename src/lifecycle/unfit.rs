@@ -4,7 +4,8 @@ use crate::model::ids::WorkerId;
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::outcome::Cause;
-use crate::snapshot::{Snapshot, Stance};
+use crate::rules;
+use crate::snapshot::{Requirements, Snapshot, Stance};
 use crate::view::{self, UnderWay};
 
 /// Why a target does not take the task that is on its way there.
@@ -44,17 +45,16 @@ pub(super) fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) ->
 /// Whether the worker that the task is on its way to has lost hardware or labels that it needs.
 pub(super) fn unsuited(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
     let task = &snapshot.tasks()[own.task?.position()];
+    if task.requirements == Requirements::default() && task.alternatives.is_empty() {
+        return None;
+    }
     let worker = &snapshot.workers()[own.to?.position()];
     let kinds = worker.kinds();
     let there = own.migration.alternative().or_else(|| view::alternative_elsewhere(task, kinds));
     let as_there = view::by(task, there, view::alternative(task, kinds));
-    let needs = &as_there.requirements;
-    let has_kinds = needs.all_of.without(kinds).is_empty()
-        && (needs.any_of.is_empty() || needs.any_of.intersects(kinds));
-    let has_labels = needs.labels.iter().all(|label| worker.labels.contains(label))
-        && !needs.forbidden_labels.iter().any(|label| worker.labels.contains(label));
-    let is_suited = has_kinds && has_labels || broken!("target_unsuited");
-    (!is_suited).then_some(Cause::TargetUnsuited { worker: worker.id })
+    let is_suited = rules::suits_worker(&as_there.requirements, kinds, &worker.labels).is_ok();
+    let is_unsuited = !is_suited && !broken!("target_unsuited");
+    is_unsuited.then_some(Cause::TargetUnsuited { worker: worker.id })
 }
 
 /// Whether the worker that the task is on its way to is outside its class.

@@ -88,7 +88,7 @@ impl Lifecycle<'_> {
         let sent = self.just_assigned(snapshot);
         let mut rooms = rooms(self.state, snapshot, (all, &sent));
         promise(all, &mut rooms);
-        let met = meetings(self.state, snapshot, &going(all, &sent));
+        let met = meetings(self.state, snapshot, || going(all, &sent));
         let is_in_doubt = |own: &&UnderWay<'_>| {
             met.contains_key(&own.migration.task()) || !has_room(snapshot, &rooms, own)
         };

@@ -38,7 +38,9 @@ pub(crate) use payback::{handover, leaving_time};
 pub(crate) use rule::{Effect, Pair};
 pub(crate) use target::is_frozen_somewhere;
 pub(crate) use task::source_is_certain;
-pub(crate) use variant::{could_hold, has_hardware, headroom_for, meets_requirements};
+pub(crate) use variant::{
+    could_hold, has_hardware, headroom_for, meets_requirements, suits_worker,
+};
 
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;

@@ -1,17 +1,41 @@
 //! Does the worker have what this variant of the task needs, and room for it?
 
 use super::rule::{Answer, AskVariant, Variant};
-use crate::model::hardware::Hardware;
+use crate::model::hardware::{Hardware, HardwareSet};
+use crate::model::ids::LabelId;
 use crate::model::resource::{ResourceId, whole};
 use crate::model::rows::WorkerRow;
 use crate::outcome::FitRefusal;
 use crate::round::Round;
-use crate::snapshot::{Placement, Stance, Task};
+use crate::snapshot::{Placement, Requirements, Stance, Task};
 use crate::view::{Footprint, runs_on_device, suits};
 
+/// Does a worker with this hardware and these labels suit a task, whatever is free?
+pub(crate) fn suits_worker(needs: &Requirements, kinds: HardwareSet, labels: &[LabelId]) -> Answer {
+    all_hardware(needs, kinds)?;
+    any_hardware(needs, kinds)?;
+    all_labels(needs, labels)?;
+    no_forbidden_label(needs, labels)
+}
+
 pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
-    let kinds = round.view.workers[on.to].kinds;
-    let needs = on.task.requirements.all_of.without(kinds);
+    all_hardware(&on.task.requirements, round.view.workers[on.to].kinds)
+}
+
+pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
+    any_hardware(&on.task.requirements, round.view.workers[on.to].kinds)
+}
+
+pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Answer {
+    all_labels(&on.task.requirements, &round.view.worker(on.to).labels)
+}
+
+pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Answer {
+    no_forbidden_label(&on.task.requirements, &round.view.worker(on.to).labels)
+}
+
+fn all_hardware(needs: &Requirements, kinds: HardwareSet) -> Answer {
+    let needs = needs.all_of.without(kinds);
     if needs.is_empty() {
         Ok(())
     } else {
@@ -19,8 +43,8 @@ pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     }
 }
 
-pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
-    let (needs, kinds) = (on.task.requirements.any_of, round.view.workers[on.to].kinds);
+fn any_hardware(needs: &Requirements, kinds: HardwareSet) -> Answer {
+    let needs = needs.any_of;
     let met = needs.is_empty()
         || if broken!("any_of_hardware") {
             needs.without(kinds).is_empty()
@@ -30,17 +54,15 @@ pub(super) fn has_any_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     if met { Ok(()) } else { Err(FitRefusal::MissingHardware { needs, all: false }.into()) }
 }
 
-pub(super) fn has_labels(round: &Round<'_>, on: &Variant<'_>) -> Answer {
-    let labels = &round.view.worker(on.to).labels;
-    match on.task.requirements.labels.iter().find(|label| !labels.contains(*label)) {
+fn all_labels(needs: &Requirements, labels: &[LabelId]) -> Answer {
+    match needs.labels.iter().find(|label| !labels.contains(*label)) {
         Some(label) => Err(FitRefusal::MissingLabel { label: *label }.into()),
         None => Ok(()),
     }
 }
 
-pub(super) fn has_no_forbidden_label(round: &Round<'_>, on: &Variant<'_>) -> Answer {
-    let labels = &round.view.worker(on.to).labels;
-    match on.task.requirements.forbidden_labels.iter().find(|label| labels.contains(*label)) {
+fn no_forbidden_label(needs: &Requirements, labels: &[LabelId]) -> Answer {
+    match needs.forbidden_labels.iter().find(|label| labels.contains(*label)) {
         Some(label) => Err(FitRefusal::ForbiddenLabel { label: *label }.into()),
         None => Ok(()),
     }
