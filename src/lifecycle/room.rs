@@ -18,8 +18,8 @@ use crate::view::{self, UnderWay};
 pub(super) struct Room {
     /// The claims of the tasks that are on the target.
     taken: Amounts,
-    /// An upper bound of the claims of the tasks on their way to the target; `None` if unknown.
-    pub(super) most_promised: Option<Amounts>,
+    /// The claims of the tasks on their way to the target.
+    promised: Amounts,
     devices: Devices,
 }
 
@@ -32,13 +32,11 @@ pub(super) type Sent = BTreeSet<(MigrationId, WorkerId)>;
 /// Whether the target has room for all tasks on their way to it: then it has room for this one, whichever were
 /// promised earlier.
 pub(super) fn has_room(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -> bool {
-    let Some(to) = own.to else { return true };
-    let Some(room) = &rooms[to] else { return false };
-    let Some(most) = &room.most_promised else { return false };
+    let Some(room) = own.to.and_then(|to| rooms[to].as_ref()) else { return true };
     // This one is among them.
     let claim = own.migration.claim();
     let others = |resource: ResourceId| {
-        let promised = most.get(resource).zip(claim.known(resource));
+        let promised = room.promised.get(resource).zip(claim.known(resource));
         promised.map_or(0.0, |(all, own)| all - own)
     };
     lacks(snapshot, room, own, others).is_none()
@@ -165,7 +163,7 @@ pub(super) fn rooms_on(
     for worker in workers {
         let devices = Devices::of(&snapshot.workers()[worker.position()]);
         rooms[worker] =
-            Some(Box::new(Room { taken: Amounts::new(), most_promised: None, devices }));
+            Some(Box::new(Room { taken: Amounts::new(), promised: Amounts::new(), devices }));
     }
     if rooms.iter().all(Option::is_none) {
         return rooms;
@@ -191,7 +189,11 @@ pub(super) fn rooms_on(
     }
     for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
         let Some(room) = room else { continue };
-        worker.reserved.iter().for_each(|(resource, amount)| room.taken.set(resource, amount));
+        for (resource, _) in worker.reserved.iter() {
+            if let Some(amount) = worker.reserved.known(resource) {
+                room.taken.set(resource, amount);
+            }
+        }
     }
     rooms
 }
@@ -232,17 +234,9 @@ fn where_it_is(
 
 /// Adds up the claims on their way to each target, by task, in the order in which [`full`] adds up a part of them.
 pub(super) fn promise(all: &[UnderWay<'_>], rooms: &mut Rooms) {
-    for room in rooms.iter_mut().flatten() {
-        room.most_promised = Some(Amounts::new());
-    }
     for own in all.iter().filter(|own| own.is_bound()) {
-        let room = own.to.and_then(|to| rooms[to].as_mut());
-        let Some(promised) = room.and_then(|room| room.most_promised.as_mut()) else { continue };
-        let claim = own.migration.claim();
-        for (resource, _) in claim.iter() {
-            let more = claim.known(resource).unwrap_or(0.0);
-            promised.set(resource, promised.get(resource).unwrap_or(0.0) + more);
-        }
+        let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) else { continue };
+        add(&mut room.promised, own.migration.claim());
     }
 }
 

@@ -103,8 +103,8 @@ impl Lifecycle<'_> {
     pub(super) fn ask_targets(&mut self, snapshot: &Snapshot, mut asked: Asked, homes: &mut Homes) {
         loop {
             let mut any = false;
-            let Asked { mut migrations, mut rooms, met, sent } = asked;
-            while let Some(id) = migrations.pop_first() {
+            let Asked { migrations, rooms, met, sent } = asked;
+            for id in migrations {
                 let Some(migration) = self.state.in_flight.by_id(id) else { continue };
                 let (task, worker) = (migration.task(), migration.to());
                 let own = UnderWay::of(migration, snapshot.task_row(task), snapshot);
@@ -112,21 +112,9 @@ impl Lifecycle<'_> {
                 let full = || full(self.state, snapshot, (&rooms, &sent), &own);
                 let Some(unfit) = holds.or_else(full) else { continue };
                 let just_assigned = is_sent(&sent, migration);
-                let home = own.from.filter(|_| just_assigned);
                 if self.apply(id, Event::TargetUnfit { unfit, just_assigned }, snapshot.at()) {
                     any = true;
                     self.ask_home(snapshot, homes, task);
-                }
-                // The task may be on its way home now, so how much its source has promised is no longer known.
-                let room = home.and_then(|home| rooms[home].as_mut());
-                if room.is_some_and(|room| room.most_promised.take().is_some()) {
-                    let there = home.map(|home| snapshot.workers()[home.position()].id);
-                    let bound = there.into_iter().flat_map(|it| self.state.in_flight.bound_for(it));
-                    let bound = bound.map(|other| {
-                        UnderWay::of(other, snapshot.task_row(other.task()), snapshot)
-                    });
-                    let bound = bound.filter(|own| is_asked(&sent, own));
-                    migrations.extend(bound.map(|own| own.migration.id()));
                 }
             }
             if !any {
