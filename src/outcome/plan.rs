@@ -6,6 +6,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
+use super::remedy::Gib;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 
@@ -150,6 +151,35 @@ impl fmt::Display for Stop {
             Self::Bytes => "no more bytes may be moved",
             Self::HeldBack => "too many workers are missing",
         })
+    }
+}
+
+/// What the plan achieves, its bounds, and its moves, batch by batch.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batches, before, after, bounds, moves, bytes, evaluations, stop } = self;
+        let (count, bytes) = (batches.len(), Gib(*bytes));
+        writeln!(f, "plan       {moves} moves in {count} batches, {bytes}: {stop}")?;
+        writeln!(f, "           {evaluations} pairs of a task and a worker were weighed")?;
+        writeln!(f, "before     {before}")?;
+        writeln!(f, "after      {after}")?;
+        write!(f, "bounds     {bounds}")?;
+        for (nth, batch) in (1..).zip(batches) {
+            write!(f, "\nbatch {nth}")?;
+            for one in &batch.moves {
+                write!(f, "\n           {one}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for LevelBound { resource, any_plan, as_many_moves } in &self.highest {
+            write!(f, "{resource} at least {any_plan:.3}, by as many moves {as_many_moves:.3}; ")?;
+        }
+        write!(f, "{} moves for the ceiling", self.relieving_moves)
     }
 }
 

@@ -62,6 +62,7 @@ impl World {
             "host" => Manner::read(words, self.now).map(|manner| self.carry_out(manner)),
             "consider" => self.consider(words),
             "rank" => self.rank(words),
+            "plan" => self.plan(words),
             "outstanding" => Ok(self.outstanding()),
             "stats" => Ok(self.stats()),
             "state" => self.state(words),

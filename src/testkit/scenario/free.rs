@@ -61,7 +61,7 @@ impl Sheet {
     }
 
     /// The same records in another order.
-    fn shuffled(&self, seed: u64) -> Self {
+    pub(super) fn shuffled(&self, seed: u64) -> Self {
         let mut sheet = self.clone();
         let mut dice = seed;
         shuffle(&mut sheet.workers, &mut dice);
@@ -194,7 +194,7 @@ impl Played<'_> {
 }
 
 /// An engine that went on from what this one would have saved.
-fn resumed(engine: &Engine) -> Result<Engine, String> {
+pub(super) fn resumed(engine: &Engine) -> Result<Engine, String> {
     let (config, state) = (through_text(engine.config())?, through_text(engine.state())?);
     let epoch = engine.state().epoch();
     Engine::resume(config, state, epoch).map_err(|error| error.to_string())
@@ -207,7 +207,7 @@ pub(super) fn through_text<T: Serialize + DeserializeOwned>(value: &T) -> Result
 }
 
 /// Notes the first place where two values differ, bit by bit.
-fn differ<T: Serialize>(what: &str, expected: &T, found: &T, lines: &mut Vec<String>) {
+pub(super) fn differ<T: Serialize>(what: &str, expected: &T, found: &T, lines: &mut Vec<String>) {
     let text = |value: &T| serde_json::to_string(value).unwrap_or_default();
     differ_as_text(what, &text(expected), &text(found), lines);
 }

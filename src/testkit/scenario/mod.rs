@@ -48,6 +48,7 @@
 //! | `host [at=45s] [until=released] [fail=assign] [refuse=release] [lands=w3:t9] [quiet] [only=t1]` | carries out what was asked for, in the records, and reports it; a second after the last round unless stated; what is evicted lands where it was best unless stated; `until=copied` leaves sources running whose copies run |
 //! | `report released m0.1 at=45s [riding]` | also `running`, `failed`, `refused`, `aborted`, `diverted m0.1 w3 t9`, `performance w2 cuda 5.0`; at once, or in the next snapshot |
 //! | `consider t1 w2`, `rank t1` | the engine's answers, as of the last round's moment |
+//! | `plan moves=5 evaluations=1000 bytes=1GiB` | the engine's plan for the whole cluster, likewise; each limit may be left out |
 //! | `outstanding`, `stats` | likewise |
 //! | `save`, `resume epoch=1 [blank] [newer]` | state as text; another life from it, or from nothing, or from one that a newer release has written |
 //! | `state arrivals cooldowns.1` | fields of what the engine remembers, as they are saved |
@@ -75,9 +76,9 @@
 //!
 //! | claim (each also with `not`) | holds if |
 //! |---|---|
-//! | `must move t1 w1 -> w2 because overload` | a release like this was commanded; every part may be left out |
+//! | `must move t1 w1 -> w2 because overload` | a release like this was commanded, or a move planned; every part may be left out; `move nothing` |
 //! | `must command assign t1 -> w2 device 1` | also `release`, `place`, `evict`, `start`, `stop`, `requeue`, `abort t1 at w1`; `command nothing` |
-//! | `must begin 2`, `at most 2`, `at least 2` | this many migrations began |
+//! | `must begin 2`, `at most 2`, `at least 2` | this many migrations began, or moves are planned |
 //! | `must propose t1 w1 -> w2 because overload` | a release or placement like this was proposed; `propose nothing` |
 //! | `must end t1 completed` | a migration ended like this |
 //! | `must call t1 late` | a round found that it will not be gone in time |
@@ -105,6 +106,7 @@ mod free;
 mod host;
 mod manner;
 mod must;
+mod planned;
 mod records;
 mod settings;
 mod story;

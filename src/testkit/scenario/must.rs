@@ -5,12 +5,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::words::{Parsed, plain, unknown};
 use crate::model::ids::{TaskId, WorkerId};
 use crate::outcome::{
-    Action, Balance, Command, Differences, Ended, Outcome, Refused, Sight, Verdict, Why,
+    Action, Balance, Command, Differences, Ended, Outcome, Plan, PlanMove, Refused, Sight, Verdict,
+    Why,
 };
 
 /// What a command of the story made the engine say.
@@ -24,6 +26,7 @@ pub(super) struct Heard {
     pub(super) commands: Vec<Command>,
     pub(super) ended: Vec<Ended>,
     pub(super) verdicts: Vec<(TaskId, Verdict)>,
+    pub(super) plan: Option<Plan>,
     /// Everything returned, in its serialised form.
     pub(super) values: Vec<Value>,
     pub(super) stale: bool,
@@ -66,7 +69,10 @@ fn holds(claim: &str, heard: &Heard) -> Parsed<bool> {
     let rest = rest.trim_start_matches(' ');
     let words: Vec<&str> = rest.split_whitespace().collect();
     match verb {
-        "move" => commanded(&[&["release"], words.as_slice()].concat(), heard),
+        "move" => match &heard.plan {
+            Some(plan) => planned(&words, plan),
+            None => commanded(&[&["release"], words.as_slice()].concat(), heard),
+        },
         "command" => commanded(&words, heard),
         "propose" => proposed(&words, heard),
         "begin" => begun(&words, heard),
@@ -145,17 +151,24 @@ impl Pattern {
             && self.to.is_none_or(|it| Some(it) == to)
             && self.device.is_none_or(|it| Some(it) == device)
             && self.alternative.is_none_or(|it| Some(it) == command.alternative)
-            && self.because.as_ref().is_none_or(|it| *it == name(&command.why))
+            && self.because.as_ref().is_none_or(|it| match &command.why {
+                Why::Begun(reason) => *it == name(reason),
+                Why::Follows(cause) => *it == name(cause),
+            })
+    }
+
+    fn fits_planned(&self, one: &PlanMove) -> bool {
+        self.task.is_none_or(|it| it == one.task)
+            && self.at.is_none_or(|it| Some(it) == one.from)
+            && self.to.is_none_or(|it| it == one.to)
+            && self.alternative.is_none_or(|it| Some(it) == one.alternative)
+            && self.because.as_ref().is_none_or(|it| *it == name(&one.purpose))
     }
 }
 
-/// The name of a reason or a cause, as files have it.
-fn name(why: &Why) -> String {
-    let value = match why {
-        Why::Begun(reason) => serde_json::to_value(reason),
-        Why::Follows(cause) => serde_json::to_value(cause),
-    };
-    match value {
+/// The name of a reason, a cause, or a purpose, as files have it.
+fn name(why: &impl Serialize) -> String {
+    match serde_json::to_value(why) {
         Ok(Value::String(name)) => name,
         Ok(Value::Object(fields)) => fields.keys().next().cloned().unwrap_or_default(),
         _ => String::new(),
@@ -165,6 +178,13 @@ fn name(why: &Why) -> String {
 fn commanded(words: &[&str], heard: &Heard) -> Parsed<bool> {
     let pattern = Pattern::read(words)?;
     let found = heard.commands.iter().any(|command| pattern.fits(command));
+    Ok(found != words.contains(&"nothing"))
+}
+
+/// `move t1 w1 -> w2 because evacuate`, of a plan; the order of its batches does not matter.
+fn planned(words: &[&str], plan: &Plan) -> Parsed<bool> {
+    let pattern = Pattern::read(words)?;
+    let found = plan.moves().any(|one| pattern.fits_planned(one));
     Ok(found != words.contains(&"nothing"))
 }
 
@@ -187,9 +207,10 @@ fn differs(words: &[&str], heard: &Heard) -> Parsed<bool> {
     }
 }
 
-/// `begin 2`, `begin at most 2`, `begin at least 2`: migrations, over all rounds of the command.
+/// `begin 2`, `begin at most 2`, `begin at least 2`: migrations, over all rounds of the command; moves of a plan.
 fn begun(words: &[&str], heard: &Heard) -> Parsed<bool> {
     let count: usize = heard.outcomes.iter().map(|outcome| outcome.begun().count()).sum();
+    let count = count + heard.plan.iter().flat_map(Plan::moves).count();
     let number = |word: &str| plain::<usize>(word);
     match words {
         ["at", "most", most] => Ok(count <= number(most)?),
