@@ -48,6 +48,7 @@ mod given_back;
 mod groups;
 mod handover;
 mod held;
+mod homes;
 mod in_flight;
 mod life;
 mod missing;

@@ -45,12 +45,8 @@ pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
     let limits = round.config.migration.as_ref();
     let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
-    let was_copied = |id: MigrationId| {
-        let before = round.before.in_flight.by_id(id);
-        before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
-    };
     let may_have_copy = |it: &&Command| {
-        was_copied(it.migration)
+        was_copied(round, it.migration)
             || (copies && snapshot.task(it.task).is_none_or(|task| task.overlaps))
     };
     for command in sent.filter(|command| !may_have_copy(command)) {
@@ -66,6 +62,12 @@ pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
         let open = class.is_none_or(|class| class.workers.keys().any(|worker| *worker == to));
         findings.need(open, || format!("{command}: the target is not in {class:?}"));
     }
+}
+
+/// Whether a copy of the task was to start before its source stops it: either of them may run it.
+pub(super) fn was_copied(round: &Round<'_>, id: MigrationId) -> bool {
+    let before = round.before.in_flight.by_id(id);
+    before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
 }
 
 /// If the host shows that it has asked a worker since the engine last knew of the migration, that worker may be

@@ -15,6 +15,7 @@ use super::facts::{Facts, Stay, Step};
 use super::footprint::{accelerated, added_use, asked, claim, run, suits};
 use super::groups;
 use super::handover::repays;
+use super::homes::sent_home_where_it_may;
 use super::orders::sent_where_it_may;
 use super::promise::{Findings, Promise, Violation, about};
 use super::records::{
@@ -70,6 +71,7 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
         findings.add(format!("{stray}: no such task in the snapshot"));
     }
     sent_where_it_may(round, &mut findings);
+    sent_home_where_it_may(round, &mut findings);
     groups::plan(round, &mut findings);
     findings.list
 }
