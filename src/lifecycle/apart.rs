@@ -7,10 +7,10 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::room::Sent;
+use super::room::{Sent, where_it_is};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
-use crate::snapshot::{GroupRule, Phase, Placement, Snapshot};
-use crate::state::{Course, Migration, State};
+use crate::snapshot::{GroupRule, Phase, Snapshot};
+use crate::state::{Course, Migration, RecentArrival, State};
 use crate::view::UnderWay;
 
 /// The tasks that have yet to be sent, each with its migration and where it goes.
@@ -42,8 +42,8 @@ pub(super) fn meetings(
     if waiting.is_empty() {
         return met;
     }
-    let arrived = state.arrivals.iter().filter(|it| it.running > snapshot.at());
-    let arrived: BTreeMap<TaskId, WorkerId> = arrived.map(|it| (it.task, it.to)).collect();
+    let arrivals: BTreeMap<TaskId, &RecentArrival> =
+        state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect();
     for group in groups {
         let going = group.members.iter().filter_map(|&task| Some((*waiting.get(&task)?, task)));
         let mut going: Vec<((MigrationId, WorkerId), TaskId)> = going.collect();
@@ -53,10 +53,9 @@ pub(super) fn meetings(
         going.sort_unstable();
         let mut there: BTreeMap<WorkerId, TaskId> = BTreeMap::new();
         for member in &group.members {
-            let [from, to] = match arrived.get(member) {
-                Some(there) if !broken!("met_where_it_has_arrived") => [Some(*there), None],
-                _ => places(state, snapshot, *member),
-            };
+            let arrival = arrivals.get(member).copied();
+            let arrival = arrival.filter(|_| !broken!("met_where_it_has_arrived"));
+            let [from, to] = places(state, snapshot, arrival, *member);
             // One that waits itself is on its source only.
             let to = to.filter(|_| !waiting.contains_key(member));
             there.extend(from.into_iter().chain(to).map(|worker| (worker, *member)));
@@ -72,15 +71,17 @@ pub(super) fn meetings(
 }
 
 /// The worker that a task runs on or leaves, and the one that it is on its way to.
-fn places(state: &State, snapshot: &Snapshot, task: TaskId) -> [Option<WorkerId>; 2] {
+fn places(
+    state: &State,
+    snapshot: &Snapshot,
+    arrival: Option<&RecentArrival>,
+    task: TaskId,
+) -> [Option<WorkerId>; 2] {
     if let Some(migration) = state.in_flight.get(&task) {
         let has_left = migration.phase() == Phase::Released || migration.released().is_some();
         let to = Some(migration.to()).filter(|_| migration.phase() != Phase::Released);
         return [migration.from().filter(|_| !has_left), to];
     }
-    match snapshot.task(task).map(|task| task.placement) {
-        Some(Placement::On(worker)) => [Some(worker).filter(|it| !snapshot.is_gone(*it)), None],
-        Some(Placement::Moving { from, to, .. }) => [from, Some(to)],
-        _ => [None, None],
-    }
+    let here = snapshot.task(task).and_then(|task| where_it_is(task, arrival, snapshot));
+    [here.filter(|worker| !snapshot.is_gone(*worker)), None]
 }

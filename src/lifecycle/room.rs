@@ -39,7 +39,10 @@ pub(super) fn has_room(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -
         let promised = room.promised.get(resource).zip(claim.known(resource));
         promised.map_or(0.0, |(all, own)| all - own)
     };
+    // All others may be on the same device.
+    let bytes = device_bytes(own.migration).map(|bytes| bytes + others(ResourceId::GPU_MEMORY));
     lacks(snapshot, room, own, others).is_none()
+        && !lacks_device(snapshot, &room.devices, own, bytes)
 }
 
 /// The first resource that the target lacks for a task, with this much promised to others.
@@ -63,37 +66,45 @@ fn lacks(
         free.is_some_and(|free| amount > free)
     };
     let mut claim = own.migration.claim().iter();
-    let lacking = claim.find(|(resource, amount)| lacks(*resource, *amount));
-    let device = || {
-        let bytes = device_bytes(own)? + promised(ResourceId::GPU_MEMORY);
-        let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
-        let needs = task.filter(|task| task.alternatives.is_empty()).map(|task| &task.requirements);
-        let on = (own.migration.device(), needs);
-        let is_lacking = !room.devices.have_room(target, on, bytes);
-        (is_lacking && !broken!("device_filled_meanwhile")).then_some(ResourceId::GPU_MEMORY)
-    };
-    lacking.map(|(resource, _)| resource).or_else(device)
+    claim.find(|(resource, amount)| lacks(*resource, *amount)).map(|(resource, _)| resource)
+}
+
+/// Whether no device of the target has these bytes for a task; `None` for a task that runs on none.
+fn lacks_device(
+    snapshot: &Snapshot,
+    devices: &Devices,
+    own: &UnderWay<'_>,
+    bytes: Option<f64>,
+) -> bool {
+    let (Some(bytes), Some(to)) = (bytes, own.to) else { return false };
+    let target = &snapshot.workers()[to.position()];
+    let task = own.task.map(|row| &snapshot.tasks()[row.position()]);
+    let needs = task.filter(|task| task.alternatives.is_empty()).map(|task| &task.requirements);
+    let on = (own.migration.device(), needs);
+    !devices.have_room(target, on, bytes) && !broken!("device_filled_meanwhile")
 }
 
 /// The memory of a device that a task takes on its target; `None` if it runs on none.
-fn device_bytes(own: &UnderWay<'_>) -> Option<f64> {
-    own.migration.claim().known(ResourceId::GPU_MEMORY).filter(|bytes| *bytes > 0.0)
+fn device_bytes(migration: &Migration) -> Option<f64> {
+    migration.claim().known(ResourceId::GPU_MEMORY).filter(|bytes| *bytes > 0.0)
 }
 
 /// Takes room for one more task on its target.
 pub(super) fn take(rooms: &mut Rooms, own: &UnderWay<'_>) {
     let Some(room) = own.to.and_then(|to| rooms[to].as_mut()) else { return };
     add(&mut room.taken, own.migration.claim());
-    if let Some(bytes) = device_bytes(own) {
+    if let Some(bytes) = device_bytes(own.migration) {
         room.devices.take(own.migration.device(), bytes);
     }
 }
 
 /// The resource that the target has run out of for one more task; `None` if there is room.
 pub(super) fn lacking(snapshot: &Snapshot, rooms: &Rooms, own: &UnderWay<'_>) -> Option<Cause> {
-    let to = own.to?;
-    let resource = lacks(snapshot, rooms[to].as_ref()?, own, |_| 0.0)?;
-    Some(Cause::TargetFull { worker: snapshot.workers()[to.position()].id, resource })
+    let room = rooms[own.to?].as_ref()?;
+    let is_device = lacks_device(snapshot, &room.devices, own, device_bytes(own.migration));
+    let resource = lacks(snapshot, room, own, |_| 0.0)
+        .or_else(|| is_device.then_some(ResourceId::GPU_MEMORY))?;
+    Some(Cause::TargetFull { worker: own.migration.to(), resource })
 }
 
 /// The resource that the target has run out of; `None` if there is room. Migrations whose order has left the engine
@@ -105,7 +116,7 @@ pub(super) fn full(
     (rooms, sent): (&Rooms, &Sent),
     own: &UnderWay<'_>,
 ) -> Option<Cause> {
-    let (migration, worker, to) = (own.migration, own.migration.to(), own.to?);
+    let (migration, worker, room) = (own.migration, own.migration.to(), rooms[own.to?].as_ref()?);
     if has_room(snapshot, rooms, own) {
         return None;
     }
@@ -123,12 +134,15 @@ pub(super) fn full(
     let earlier: Vec<&Migration> =
         bound.filter(|other| rank(other) < rank(migration) && !is_there(other)).collect();
     let promised = |resource: ResourceId| {
-        let is_device = resource == ResourceId::GPU_MEMORY;
-        let shares = |other: &&&Migration| !is_device || other.device() == migration.device();
-        let promised = earlier.iter().filter(shares);
-        promised.filter_map(|other| other.claim().known(resource)).sum()
+        earlier.iter().filter_map(|other| other.claim().known(resource)).sum()
     };
-    let resource = lacks(snapshot, rooms[to].as_ref()?, own, promised)?;
+    let mut devices = room.devices.clone();
+    for other in &earlier {
+        devices.take(other.device(), device_bytes(other).unwrap_or(0.0));
+    }
+    let is_device = lacks_device(snapshot, &devices, own, device_bytes(own.migration));
+    let resource = lacks(snapshot, room, own, promised)
+        .or_else(|| is_device.then_some(ResourceId::GPU_MEMORY))?;
     Some(Cause::TargetFull { worker, resource })
 }
 
@@ -211,7 +225,7 @@ fn there(task: &Task, is_at_its_source: bool) -> Option<WorkerId> {
 }
 
 /// The worker on which a task of no migration under way runs: a record may be older than what is known of its arrival.
-fn where_it_is(
+pub(super) fn where_it_is(
     task: &Task,
     arrival: Option<&RecentArrival>,
     snapshot: &Snapshot,

@@ -290,7 +290,10 @@ impl<'a> Account<'a> {
             let stops = flight.transport() == Transport::StartThenStop
                 && flight.phase() == Phase::Releasing;
             let shown = stops && seen(flight.to(), flight.since());
-            if !adrift && !shown && (!returns || left.is_none()) {
+            // What is shown at home is measured there like any task.
+            let record = snapshot.task(flight.task());
+            let is_home = record.is_some_and(|it| it.placement == Placement::On(flight.to()));
+            if !adrift && !shown && (!returns || left.is_none() && !is_home) {
                 self.change_all(flight.to(), flight.load(), 1.0);
             }
         }

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::footprint::claim;
-use super::orders::was_copied;
+use super::orders::may_have_copy;
 use super::promise::{Findings, about};
 use super::records::{capacity, possible};
 use super::round::Round;
@@ -26,8 +26,8 @@ pub(super) fn sent_home_where_it_may(round: &Round<'_>, findings: &mut Findings)
     }
     let snapshot = round.snapshot;
     let orders = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Return));
-    // The source of a copy may run the task still, and then it is asked in any case.
-    let orders = orders.filter(|it| !was_copied(round, it.migration));
+    // The source of a copy may run the task still: then it is asked in any case.
+    let orders = orders.filter(|it| !may_have_copy(round, it));
     let mut home: BTreeMap<WorkerId, Vec<&Task>> = BTreeMap::new();
     for command in orders {
         let Action::Assign { to, .. } = command.action else { continue };

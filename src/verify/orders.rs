@@ -5,7 +5,7 @@ use alloc::format;
 use super::promise::Findings;
 use super::round::Round;
 use crate::config::HostAbility;
-use crate::model::ids::{MigrationId, WorkerId};
+use crate::model::ids::WorkerId;
 use crate::outcome::{Action, Cause, Command};
 use crate::snapshot::{Coverage, Phase, Placement, Stance};
 use crate::state::Transport;
@@ -43,13 +43,7 @@ pub(super) fn orders(round: &Round<'_>, findings: &mut Findings) {
 pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     let snapshot = round.snapshot;
     let sent = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Released));
-    let limits = round.config.migration.as_ref();
-    let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
-    let may_have_copy = |it: &&Command| {
-        was_copied(round, it.migration)
-            || (copies && snapshot.task(it.task).is_none_or(|task| task.overlaps))
-    };
-    for command in sent.filter(|command| !may_have_copy(command)) {
+    for command in sent.filter(|command| !may_have_copy(round, command)) {
         let Action::Assign { to, .. } = command.action else { continue };
         let Some(target) = snapshot.worker(to) else { continue };
         let stance = target.stance;
@@ -64,10 +58,14 @@ pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a copy of the task was to start before its source stops it: either of them may run it.
-pub(super) fn was_copied(round: &Round<'_>, id: MigrationId) -> bool {
-    let before = round.before.in_flight.by_id(id);
-    before.is_some_and(|flight| flight.transport() == Transport::StartThenStop)
+/// Whether a copy of the task may run beside it: which of the two workers has it is not certain then.
+pub(super) fn may_have_copy(round: &Round<'_>, command: &Command) -> bool {
+    let before = round.before.in_flight.by_id(command.migration);
+    let was_copied = before.is_some_and(|it| it.transport() == Transport::StartThenStop);
+    let limits = round.config.migration.as_ref();
+    let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
+    let overlaps = || round.snapshot.task(command.task).is_none_or(|task| task.overlaps);
+    was_copied || copies && overlaps()
 }
 
 /// If the host shows that it has asked a worker since the engine last knew of the migration, that worker may be

@@ -11,7 +11,7 @@ use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::Amounts;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::model::time::Timestamp;
-use crate::snapshot::{Phase, Snapshot, Task};
+use crate::snapshot::{Phase, Placement, Snapshot, Task};
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, UnderWay, Variants, WorkerView};
 
@@ -26,8 +26,13 @@ pub(super) fn project(
     let seen = |row: WorkerRow, event: Option<Timestamp>| {
         event.is_some_and(|event| measured(row) >= event.after(lag) || broken!("metric_age"))
     };
-    for UnderWay { migration, from, to, .. } in under_way {
+    for UnderWay { migration, task, from, to, .. } in under_way {
         let returns = migration.is_returning();
+        let shown = task.map(|row| snapshot.tasks()[row.position()].placement);
+        // What has gone home is measured there like any task.
+        let is_home = returns
+            && shown == Some(Placement::On(migration.to()))
+            && !broken!("home_again_counts_once");
         let has_left = |from: WorkerRow| returns || seen(from, migration.released());
         if let Some(from) = from.filter(|from| !has_left(*from)) {
             add_use(ledger, from, migration.freed_at_source().unwrap_or(migration.load()), -1.0);
@@ -39,7 +44,7 @@ pub(super) fn project(
         };
         let is_back = |to: WorkerRow| !returns || seen(to, migration.released());
         let is_missing = |to: &WorkerRow| {
-            migration.phase() != Phase::Released && !is_measured(*to) && is_back(*to)
+            migration.phase() != Phase::Released && !is_measured(*to) && is_back(*to) && !is_home
         };
         if let Some(to) = to.filter(is_missing) {
             add_use(ledger, to, migration.load(), 1.0);
