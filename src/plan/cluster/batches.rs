@@ -6,9 +6,11 @@
 //! for both tasks, the first task goes in one batch, if its target has room for it, and the other in the next.
 
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::board::Board;
 use super::search::{Search, filter};
+use crate::math::total::Total;
 use crate::model::rows::{Row, WorkerRow};
 use crate::outcome::{Batch, PlanMove, Purpose};
 use crate::plan::taker::Taker;
@@ -39,7 +41,8 @@ struct Scheduler<'s, 'c> {
     /// Which tasks of the set the move interrupts.
     interrupts: Vec<bool>,
     issued: u64,
-    bytes: u64,
+    /// The units that have been moved so far, in order.
+    landed: Vec<usize>,
 }
 
 /// Orders the moves of a search. `begun` is the board, and `ledger` the ledger, as the plan begins.
@@ -68,9 +71,17 @@ pub(super) fn schedule(search: &Search<'_>, begun: &Board, ledger: &Ledger) -> S
         arrivals: Vec::new(),
         interrupts: Vec::new(),
         issued: 0,
-        bytes: 0,
+        landed: Vec::new(),
     };
     let mut batches = Vec::new();
+    let standing = |scheduler: &Scheduler<'_, '_>| {
+        let must =
+            scheduler.landed.iter().filter(|it| !search.units.list[**it].purpose.is_voluntary());
+        let placed = Reverse(must.count());
+        (placed, Total(search.pools.unevenness(&scheduler.board, &search.even)))
+    };
+    // The units that have landed, and the batches, when the cluster stood best.
+    let mut best = (standing(&scheduler), 0, 0);
     while !pending.is_empty() {
         let mut moves = Vec::new();
         pending.retain(|unit| !scheduler.take(*unit, &mut moves));
@@ -79,9 +90,22 @@ pub(super) fn schedule(search: &Search<'_>, begun: &Board, ledger: &Ledger) -> S
         }
         scheduler.land();
         batches.push(Batch { moves });
+        let now = standing(&scheduler);
+        if now <= best.0 {
+            best = (now, scheduler.landed.len(), batches.len());
+        }
     }
-    let Scheduler { board, issued, bytes, .. } = scheduler;
-    Scheduled { batches, board, left: pending, moves: issued, bytes }
+    let mut board = scheduler.board;
+    let (_, landed, count) = best;
+    for unit in scheduler.landed.drain(landed..) {
+        board.put(&search.units, unit, search.units.list[unit].from);
+    }
+    batches.truncate(count);
+    let of = |unit: &usize| &search.units.list[*unit];
+    let moves = scheduler.landed.iter().map(|unit| u64::from(of(unit).count)).sum();
+    let bytes = scheduler.landed.iter().map(|unit| of(unit).bytes.unwrap_or(0));
+    let bytes = bytes.fold(0, u64::saturating_add);
+    Scheduled { batches, board, left: pending, moves, bytes }
 }
 
 impl Scheduler<'_, '_> {
@@ -108,7 +132,7 @@ impl Scheduler<'_, '_> {
         let freed = own.from.map_or(0.0, |from| self.board.departure(load, from.position()));
         let gain = freed - self.board.arrival(load, to.position());
         self.board.put(&search.units, unit, Some(to));
-        self.bytes = self.bytes.saturating_add(own.bytes.unwrap_or(0));
+        self.landed.push(unit);
         let view = search.context.view;
         let share = gain / planned.len() as f64;
         for (one, interrupts) in planned.into_iter().zip(self.interrupts.iter().copied()) {

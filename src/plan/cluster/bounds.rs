@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::board::Board;
 use super::pools::Pools;
+use super::single::AT_CEILING;
 use super::units::Units;
 use crate::outcome::{Bounds, LevelBound};
 use crate::round::Round;
@@ -37,7 +38,7 @@ pub(super) fn bounds(
         for own in &hot {
             let ceiling = board.most[own.worker * board.width + column];
             let least: &mut u64 = &mut relieving[own.worker];
-            *least = (*least).max(own.departures(ceiling));
+            *least = (*least).max(own.departures(ceiling * AT_CEILING));
         }
         let as_many_moves = lowest(&hot, any_plan, moves);
         let resource = round.ledger.columns[units.columns[column]];

@@ -12,6 +12,7 @@ use super::search::Search;
 use super::single::Turn;
 use crate::math::total::Total;
 use crate::model::rows::Row;
+use crate::outcome::Stop;
 
 /// A worker is asked if it adds this part of the price of a move to the unevenness.
 const STANDS_OUT: f64 = 0.2;
@@ -67,8 +68,10 @@ impl Search<'_> {
                 return;
             }
             let own = turn.unit.0;
-            let Some(best) = self.best_exchange(own, (extra, partners), &mut sides) else {
+            let (best, lack) = self.best_exchange(own, (extra, partners), &mut sides);
+            let Some(best) = best else {
                 self.tried[own] = Some(turn.changes);
+                lack.into_iter().for_each(|lack| self.limits.note_lack(lack));
                 continue;
             };
             if let Some(unit) = best.out.filter(|unit| !self.may_go(*unit, best.there)) {
@@ -104,18 +107,20 @@ impl Search<'_> {
         is_home || self.permits(unit, to)
     }
 
+    /// The best exchange, and the limit that forbids another one.
     fn best_exchange(
         &mut self,
         own: usize,
         (extra, partners): (u64, u32),
         sides: &mut Sides,
-    ) -> Option<Best> {
-        let index = self.index_of[self.pools.of[own]? as usize];
+    ) -> (Option<Best>, Option<Stop>) {
+        let Some(pool) = self.pools.of[own] else { return (None, None) };
+        let index = self.index_of[pool as usize];
         self.indexes[index].refresh(&self.board);
         self.gather(own, &mut sides.here, &mut sides.loads_here);
         let mut scratch = core::mem::take(&mut self.scratch);
         let least = LEAST * self.price;
-        let mut best = None;
+        let (mut best, mut lack) = (None, None);
         let mut asked = 0;
         let search = &*self;
         search.indexes[index].partners(&search.board, own, &mut scratch, |most, there, count| {
@@ -127,11 +132,11 @@ impl Search<'_> {
             asked += 1;
             search.gather(there, &mut sides.there, &mut sides.loads_there);
             *count += (sides.here.len() * sides.there.len()) as u64;
-            search.compare((own, there), extra, sides, bar, &mut best);
+            search.compare((own, there), extra, sides, bar, (&mut best, &mut lack));
             true
         });
         self.scratch = scratch;
-        best
+        (best, lack)
     }
 
     /// The tasks of a worker that may be exchanged, and none.
@@ -161,7 +166,7 @@ impl Search<'_> {
         extra: u64,
         sides: &mut Sides,
         least: f64,
-        best: &mut Option<Best>,
+        (best, lack): (&mut Option<Best>, &mut Option<Stop>),
     ) {
         self.weigh(own, there, sides);
         let mut bar = least;
@@ -176,9 +181,15 @@ impl Search<'_> {
                     let amount = sent - got;
                     net += amount * (slope - amount * bend);
                 }
-                if net > bar && self.admits(own, there, (*out, *back), extra, sides) {
-                    bar = net;
-                    *best = Some(Best { net, there, out: *out, back: *back });
+                if net <= bar || !self.has_room(own, there, (*out, *back), sides) {
+                    continue;
+                }
+                match self.forbids((own, there), (*out, *back), extra) {
+                    None => {
+                        bar = net;
+                        *best = Some(Best { net, there, out: *out, back: *back });
+                    }
+                    forbidden => *lack = forbidden,
                 }
             }
         }
@@ -219,13 +230,28 @@ impl Search<'_> {
         (sign * i64::from(own.count), if sign == 0 { Some(0) } else { bytes.map(|it| it * sign) })
     }
 
-    /// Whether both workers would have room, both kinds may go there, and the limits hold.
-    fn admits(
+    /// The limit that forbids an exchange; `None` if it is allowed.
+    fn forbids(
+        &self,
+        (own, there): (usize, usize),
+        (out, back): (Option<usize>, Option<usize>),
+        extra: u64,
+    ) -> Option<Stop> {
+        let none = (0, Some(0));
+        let (sent, got) = (
+            out.map_or(none, |unit| self.change(unit, own, there)),
+            back.map_or(none, |unit| self.change(unit, there, own)),
+        );
+        let bytes = sent.1.zip(got.1).map(|(a, b)| a.saturating_add(b));
+        self.limits.forbids(sent.0 + got.0, bytes, extra)
+    }
+
+    /// Whether both workers would have room, and both kinds may go there.
+    fn has_room(
         &self,
         own: usize,
         there: usize,
         (out, back): (Option<usize>, Option<usize>),
-        extra: u64,
         sides: &Sides,
     ) -> bool {
         let may_go = |unit: Option<usize>, to: usize| {
@@ -246,18 +272,11 @@ impl Search<'_> {
         let fits = |net: f64, there: f64, here: f64| {
             if net > 0.0 { net <= there } else { net == 0.0 || -net <= here }
         };
-        let has_room = (0..self.board.width).all(|column| {
+        (0..self.board.width).all(|column| {
             let load = of(out, column, false) - of(back, column, false);
             let claim = of(out, column, true) - of(back, column, true);
             fits(load, sides.used_there[column], sides.used_here[column])
                 && fits(claim, sides.room_there[column], sides.room_here[column])
-        });
-        let none = (0, Some(0));
-        let (sent, got) = (
-            out.map_or(none, |unit| self.change(unit, own, there)),
-            back.map_or(none, |unit| self.change(unit, there, own)),
-        );
-        let bytes = sent.1.zip(got.1).map(|(a, b)| a.saturating_add(b));
-        has_room && self.limits.admits_change(sent.0 + got.0, bytes, extra)
+        })
     }
 }

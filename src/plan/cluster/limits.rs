@@ -35,9 +35,16 @@ impl Limits {
         self.effort.bytes.is_some()
     }
 
-    /// Whether as many tasks move as may.
-    pub(super) fn is_full(&self) -> bool {
-        self.moves >= self.most_moves()
+    /// Whether as many tasks move as may, with `extra` moves beyond the limit for the time being.
+    pub(super) fn is_full_beyond(&self, extra: u64) -> bool {
+        self.moves >= self.most_moves().saturating_add(extra)
+    }
+
+    /// Notes what the search had to do without.
+    pub(super) fn note_lack(&mut self, lack: Stop) {
+        if self.lacks != Some(Stop::Evaluations) {
+            self.lacks = Some(lack);
+        }
     }
 
     /// Whether there are as many evaluations as allowed.
@@ -59,20 +66,24 @@ impl Limits {
             .effort
             .bytes
             .is_none_or(|most| bytes.is_some_and(|bytes| self.bytes.saturating_add(bytes) <= most));
-        if self.lacks != Some(Stop::Evaluations) && !(is_within && fits) {
-            self.lacks = Some(if is_within { Stop::Bytes } else { Stop::Moves });
+        if !(is_within && fits) {
+            self.note_lack(if is_within { Stop::Bytes } else { Stop::Moves });
         }
         is_within && fits
     }
 
-    /// Whether the plan may change by so many moves and bytes.
-    pub(super) fn admits_change(&self, moves: i64, bytes: Option<i64>, extra: u64) -> bool {
+    /// The limit that forbids the plan to change by so many moves and bytes; `None` if it may.
+    pub(super) fn forbids(&self, moves: i64, bytes: Option<i64>, extra: u64) -> Option<Stop> {
         let most = self.most_moves().saturating_add(extra);
         let is_within = moves <= 0 || self.moves.saturating_add_signed(moves) <= most;
         let fits = self.effort.bytes.is_none_or(|most| {
             bytes.is_some_and(|bytes| bytes <= 0 || self.bytes.saturating_add_signed(bytes) <= most)
         });
-        is_within && fits
+        match (is_within, fits) {
+            (true, true) => None,
+            (true, false) => Some(Stop::Bytes),
+            (false, _) => Some(Stop::Moves),
+        }
     }
 
     pub(super) fn add(&mut self, count: u32, bytes: Option<u64>) {

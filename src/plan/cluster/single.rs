@@ -10,6 +10,7 @@ use core::cmp::Reverse;
 use super::search::{Search, Wish};
 use crate::math::total::Total;
 use crate::model::rows::Row;
+use crate::outcome::Stop;
 
 /// So many tasks of a worker are compared that would all bring it below its ceiling.
 const COMPARED: usize = 20;
@@ -18,7 +19,7 @@ const AS_EXPECTED: f64 = 0.95;
 /// The best target gains up to so much more than an estimate.
 const HOPE: f64 = 1.1;
 /// A worker below this part of its ceiling needs no relief; the tolerance is for rounding.
-const AT_CEILING: f64 = 1.0 + 1e-9;
+pub(super) const AT_CEILING: f64 = 1.0 + 1e-9;
 
 /// A unit that waits for its turn, with what its move gains. Those that gain the most come first, then those with the
 /// lowest number.
@@ -45,12 +46,15 @@ impl Search<'_> {
         here.wrapping_add(self.board.changes[to])
     }
 
-    /// Places the units that have no worker or must leave theirs, in their order, each where it is best. If no target
-    /// stays below its ceiling, one above it will do.
+    /// Places the units that have no worker, then those that must leave theirs, each where it is best. If no target stays
+    /// below its ceiling, one above it will do.
     pub(super) fn place(&mut self) {
-        for unit in 0..self.units.len() {
+        let must = |unit: &usize| !self.units.list[*unit].purpose.is_voluntary();
+        let mut all: Vec<usize> = (0..self.units.len()).filter(must).collect();
+        all.sort_by_key(|unit| self.units.list[*unit].purpose);
+        for unit in all {
             let own = self.units.list[unit].clone();
-            if own.purpose.is_voluntary() || !self.is_home(unit) {
+            if !self.is_home(unit) {
                 continue;
             }
             if self.is_out_of_effort() || !self.limits.admits(own.count, own.bytes, 0) {
@@ -169,10 +173,11 @@ impl Search<'_> {
             let own = &self.units.list[unit];
             let (count, bytes) = (own.count, own.bytes);
             // What cannot be taken back is not taken beyond the limit.
-            let extra = if own.is_tied { 0 } else { extra };
-            if !self.limits.admits(count, bytes, extra) {
-                self.price = self.price.max(last);
-                if count == 1 && !self.limits.is_about_bytes() {
+            let own_extra = if own.is_tied { 0 } else { extra };
+            if !self.limits.admits(count, bytes, own_extra) {
+                // One that is too large, or of unknown size, says nothing of those after it.
+                if self.limits.is_full_beyond(extra) {
+                    self.price = self.price.max(last);
                     break;
                 }
                 continue;
@@ -236,12 +241,16 @@ impl Search<'_> {
             let loss = -turn.gain.0;
             let unit = turn.unit.0;
             let least = self.least * f64::from(self.units.list[unit].count);
-            if self.limits.moves <= self.limits.most_moves() && loss > least {
+            let is_worth_it = loss > least;
+            if is_worth_it && self.limits.moves <= self.limits.most_moves() {
                 break;
             }
             let Some(home) = turn.to else { continue };
             if turn.changes == self.changes(unit, home) {
                 self.put(unit, Some(home));
+                if is_worth_it {
+                    self.limits.note_lack(Stop::Moves);
+                }
             } else {
                 turns.extend(self.return_of(unit));
             }
