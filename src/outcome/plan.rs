@@ -190,7 +190,9 @@ impl fmt::Display for PlanMove {
         if let Some(from) = from {
             write!(f, "{from} ")?;
         }
-        write!(f, "-> {to}: {purpose}, unevenness {:+.6}", -gain)
+        // What rounds to nothing has no sign.
+        let change = if gain.abs() < 5e-7 { 0.0 } else { -gain };
+        write!(f, "-> {to}: {purpose}, unevenness {change:+.6}")
     }
 }
 
@@ -199,7 +201,7 @@ impl fmt::Display for Evenness {
         let Self { unevenness, highest, above_ceiling, pending } = self;
         write!(f, "unevenness {unevenness:.6}")?;
         for Highest { resource, worker, load } in highest {
-            write!(f, ", {resource} at most {load:.3} ({worker})")?;
+            write!(f, ", {resource} at most {:.3} ({worker})", load.max(0.0))?;
         }
         write!(f, ", {above_ceiling} above the ceiling, {pending} pending")
     }

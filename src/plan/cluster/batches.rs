@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::board::Board;
-use super::search::{Search, filter};
+use super::search::Search;
 use crate::math::total::Total;
 use crate::model::rows::{Row, WorkerRow};
 use crate::outcome::{Batch, PlanMove, Purpose};
@@ -117,9 +117,8 @@ impl Scheduler<'_, '_> {
         self.set.rows.clear();
         self.set.rows.extend_from_slice(search.units.rows(unit));
         (self.set.from, self.set.purpose) = (own.from, own.purpose);
-        let alternative = match filter(&search.context, own.purpose.is_voluntary(), &self.set.rows)
-        {
-            VariantFilter::Only(now) => now,
+        let alternative = match search.filter(unit) {
+            VariantFilter::Only(way) => way,
             VariantFilter::Any | VariantFilter::AtLeast(_) => self.variant(to),
         };
         let candidate = Candidate::new(0, to, Fit { alternative, device: None });
@@ -128,9 +127,9 @@ impl Scheduler<'_, '_> {
         self.interrupts.extend(self.set.rows.iter().map(|row| round.is_interrupted(*row)));
         let taken = self.taker.take_known(&mut self.ledger, &self.set, candidate, self.issued);
         let Ok(planned) = taken else { return false };
-        let load = search.units.load(unit);
-        let freed = own.from.map_or(0.0, |from| self.board.departure(load, from.position()));
-        let gain = freed - self.board.arrival(load, to.position());
+        let load = |at: WorkerRow| search.units.amounts(unit, at).0;
+        let freed = |from: WorkerRow| self.board.departure(load(from), from.position());
+        let gain = own.from.map_or(0.0, freed) - self.board.arrival(load(to), to.position());
         self.board.put(&search.units, unit, Some(to));
         self.landed.push(unit);
         let view = search.context.view;

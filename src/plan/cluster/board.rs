@@ -196,8 +196,8 @@ impl Board {
 
     fn change(&mut self, units: &Units, unit: usize, worker: WorkerRow, sign: f64) {
         let first = worker.position() * self.width;
-        let amounts = units.load(unit).iter().zip(units.claim(unit));
-        for (column, (load, claim)) in amounts.enumerate() {
+        let (loads, claims) = units.amounts(unit, worker);
+        for (column, (load, claim)) in loads.iter().zip(claims).enumerate() {
             let at = first + column;
             self.used[at] = (self.used[at] + sign * load).max(0.0);
             self.room[at] -= sign * claim;

@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use super::board::Board;
 use super::units::{Kind, Units};
-use crate::model::rows::{Row, TaskRow, WorkerRow};
+use crate::model::rows::{Row, WorkerRow};
 use crate::plan::measure;
 use crate::round::Round;
 use crate::rules;
+use crate::snapshot::Task;
 use crate::view::runs_on_device;
 
 /// The workers of each kind of task, and the pools that they form.
@@ -31,8 +32,8 @@ impl Pools {
         let open: Vec<WorkerRow> = open.filter(|to| rules::target(round, *to).is_ok()).collect();
         let mut accepts = alloc::vec![Vec::new(); workers];
         let mut targets = Vec::with_capacity(units.kinds.len());
-        for (index, (kind, row)) in (0_u32..).zip(&units.kinds) {
-            let own = targets_of(round, &open, kind, *row);
+        for (index, (kind, row, alternative)) in (0_u32..).zip(&units.kinds) {
+            let own = targets_of(round, &open, kind, round.view.task_by(*row, *alternative));
             own.iter().for_each(|to| accepts[to.position()].push(index));
             targets.push(own);
         }
@@ -63,7 +64,10 @@ impl Pools {
     fn join(&mut self, units: &Units) {
         let mut heads: Vec<u32> = (0..).take(self.of.len()).collect();
         let mut counts: Vec<bool> = self.accepts.iter().map(|kinds| !kinds.is_empty()).collect();
-        for targets in &self.targets {
+        // How a task could run as well, if it must move, ties no loads together.
+        let as_they_run =
+            self.targets.iter().zip(&units.kinds).filter(|(_, kind)| kind.2.is_none());
+        for (targets, _) in as_they_run {
             for pair in targets.windows(2) {
                 unite(&mut heads, pair[0].position(), pair[1].position());
             }
@@ -133,9 +137,8 @@ impl Pools {
 }
 
 /// The workers that a kind of task may go to, whatever they carry, in order.
-fn targets_of(round: &Round<'_>, open: &[WorkerRow], kind: &Kind, row: TaskRow) -> Vec<WorkerRow> {
+fn targets_of(round: &Round<'_>, open: &[WorkerRow], kind: &Kind, task: &Task) -> Vec<WorkerRow> {
     let view = round.view;
-    let task = view.task_here(row);
     let suits = |to: &WorkerRow| {
         let is_alike =
             runs_on_device(&task.requirements, view.workers[*to].kinds) == kind.on_device;

@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::pools::Pools;
 use super::units::Units;
 use crate::model::resource::ResourceId;
-use crate::model::rows::{Row, TaskRow, WorkerRow};
+use crate::model::rows::{Row, WorkerRow};
 use crate::outcome::{FitRefusal, Rejection};
 use crate::plan::set_judge::SetJudge;
 use crate::round::{Context, Fit, MoveSet, VariantFilter};
@@ -128,18 +128,17 @@ impl<'c> Search<'c> {
 
     /// The best worker for a unit, other than its own, and what the move gains; `None` if it gains at most `least`.
     pub(super) fn best(&mut self, unit: usize, least: f64, wish: Wish) -> Option<(f64, usize)> {
-        let kind = self.units.list[unit].kind as usize;
-        let index = &mut self.indexes[kind];
+        let (load, claim, kind) = self.units.there(unit);
+        let index = &mut self.indexes[kind as usize];
         index.refresh(&self.board);
         let here = self.board.at[unit].map(Row::position);
-        let load = self.units.load(unit);
         let freed = here.map_or(f64::INFINITY, |here| self.board.departure(load, here));
         let barred = self.barred.get(&unit).map_or(&[][..], Vec::as_slice);
         let is_out = |worker: usize| {
             Some(worker) == here || barred.iter().any(|other| *other as usize == worker)
         };
         let may_exceed = matches!(wish, Wish::AboveTheCeiling);
-        Need::of(&self.board, (load, self.units.claim(unit)), may_exceed, &mut self.needs);
+        Need::of(&self.board, (load, claim), may_exceed, &mut self.needs);
         let found = index.coldest(&self.needs, freed - least, &mut self.scratch, is_out);
         found.map(|(rise, worker)| (if freed.is_finite() { freed - rise } else { -rise }, worker))
     }
@@ -164,7 +163,7 @@ impl<'c> Search<'c> {
     fn fit(&mut self, unit: usize, to: WorkerRow) -> Result<Fit, Rejection> {
         let round = self.context.with(&self.ledger);
         let (own, rows) = (&self.units.list[unit], self.units.rows(unit));
-        let filter = filter(&self.context, own.purpose.is_voluntary(), rows);
+        let filter = self.filter(unit);
         let from = self.board.at[unit];
         if let [row] = rows {
             let pair = Pair { row: *row, from, to, purpose: own.purpose };
@@ -180,6 +179,23 @@ impl<'c> Search<'c> {
         let set = MoveSet { rows: rows.to_vec(), from, purpose, gang: None };
         self.judge.forget();
         self.judge.fit(&round, &set, to, filter)
+    }
+
+    /// Which variants a unit may take: a plan that evens out loads leaves each task the one by which it runs.
+    pub(super) fn filter(&self, unit: usize) -> VariantFilter {
+        if let Some(way) = self.units.way(unit) {
+            return VariantFilter::Only(Some(way.alternative));
+        }
+        if !self.units.list[unit].purpose.is_voluntary() {
+            return VariantFilter::Any;
+        }
+        let now = self.units.rows(unit).first().and_then(|row| self.context.view.variants(*row));
+        VariantFilter::Only(now.map(Variants::now))
+    }
+
+    /// Forgets where the rules refuse a unit: it would run by another way now.
+    pub(super) fn unbar(&mut self, unit: usize) {
+        self.barred.remove(&unit);
     }
 
     /// Leaves a worker out when targets of a unit are looked for.
@@ -238,13 +254,4 @@ impl<'c> Search<'c> {
             self.ledger.land(view, &arrival, &mut self.footprint);
         }
     }
-}
-
-/// Which variants a unit may take: a plan that evens out loads leaves each task the one by which it runs.
-pub(super) fn filter(context: &Context<'_>, is_voluntary: bool, rows: &[TaskRow]) -> VariantFilter {
-    if !is_voluntary {
-        return VariantFilter::Any;
-    }
-    let now = rows.first().and_then(|row| context.view.variants(*row));
-    VariantFilter::Only(now.map(Variants::now))
 }

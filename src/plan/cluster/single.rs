@@ -46,27 +46,39 @@ impl Search<'_> {
         here.wrapping_add(self.board.changes[to])
     }
 
-    /// Places the units that have no worker, then those that must leave theirs, each where it is best. If no target stays
-    /// below its ceiling, one above it will do.
+    /// Places the units that have no worker, then those that must leave theirs, each where it is best. If no target
+    /// stays below its ceiling, one above it will do.
     pub(super) fn place(&mut self) {
         let must = |unit: &usize| !self.units.list[*unit].purpose.is_voluntary();
         let mut all: Vec<usize> = (0..self.units.len()).filter(must).collect();
         all.sort_by_key(|unit| self.units.list[*unit].purpose);
         for unit in all {
             let own = self.units.list[unit].clone();
-            if !self.is_home(unit) {
-                continue;
-            }
             if self.is_out_of_effort() || !self.limits.admits(own.count, own.bytes, 0) {
                 continue;
             }
-            let below = self.best_permitted(unit, f64::NEG_INFINITY, Wish::Best);
-            let above = below
-                .or_else(|| self.best_permitted(unit, f64::NEG_INFINITY, Wish::AboveTheCeiling));
-            if let Some((_, to)) = above {
+            let below = self.best_by_any_way(unit, Wish::Best);
+            let above = below.or_else(|| self.best_by_any_way(unit, Wish::AboveTheCeiling));
+            if let Some(to) = above {
                 self.put(unit, Some(to));
             }
         }
+    }
+
+    /// The best worker for a unit that must move, by the fastest way for which there is one.
+    fn best_by_any_way(&mut self, unit: usize, wish: Wish) -> Option<usize> {
+        let count = self.units.ways(unit).len();
+        for way in (0..count).map(Some).chain((count == 0).then_some(None)) {
+            self.units.list[unit].way = way;
+            if count > 1 {
+                self.unbar(unit);
+            }
+            if let Some((_, to)) = self.best_permitted(unit, f64::NEG_INFINITY, wish) {
+                return Some(to);
+            }
+        }
+        self.units.list[unit].way = None;
+        None
     }
 
     /// Relieves the workers above their ceilings, the hottest first, as far as the limits go.
@@ -86,10 +98,9 @@ impl Search<'_> {
         }
         while let Some(next) = hot.pop() {
             let worker = next.unit.0;
-            if next.changes != self.board.changes[worker] {
-                continue;
-            }
-            if self.is_out_of_effort() || !self.relieve_one(worker) {
+            // A worker that has taken a task meanwhile, of what it has enough of, has another turn.
+            let is_old = next.changes != self.board.changes[worker];
+            if !is_old && (self.is_out_of_effort() || !self.relieve_one(worker)) {
                 continue;
             }
             let next = turn(self, worker);

@@ -32,6 +32,17 @@ pub(super) struct Unit {
     pub(super) is_tied: bool,
     /// The size of its state in bytes; `None` if a size is unknown.
     pub(super) bytes: Option<u64>,
+    /// The way by which it would run on the worker that it goes to, as an index into its ways; `None` as it is.
+    pub(super) way: Option<usize>,
+}
+
+/// How a task that must move would run by one of its alternatives.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) alternative: u16,
+    kind: u32,
+    load: Vec<f64>,
+    claim: Vec<f64>,
 }
 
 /// What decides which workers a task may use, whatever they carry.
@@ -57,8 +68,10 @@ pub(super) struct Units {
     pub(super) columns: Vec<usize>,
     load: Vec<f64>,
     claim: Vec<f64>,
-    /// The kinds, each with the first task of it.
-    pub(super) kinds: Vec<(Kind, TaskRow)>,
+    /// The kinds, each with a task of it; if there are only tasks that could run by another alternative, with that.
+    pub(super) kinds: Vec<(Kind, TaskRow, Option<u16>)>,
+    /// The ways of single tasks with alternatives that must move, fastest first.
+    ways: BTreeMap<usize, Vec<Way>>,
 }
 
 impl Units {
@@ -103,6 +116,33 @@ impl Units {
         &self.rows[first as usize..(first + count) as usize]
     }
 
+    /// The ways of a unit, fastest first; none if it runs as it is wherever it goes.
+    pub(super) fn ways(&self, unit: usize) -> &[Way] {
+        self.ways.get(&unit).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// The way by which a unit would run on the worker that it goes to; `None` if it runs as it is.
+    pub(super) fn way(&self, unit: usize) -> Option<&Way> {
+        self.ways(unit).get(self.list[unit].way?)
+    }
+
+    /// What a unit uses and claims, and its kind, as it would run on the worker that it goes to.
+    pub(super) fn there(&self, unit: usize) -> (&[f64], &[f64], u32) {
+        match self.way(unit) {
+            Some(way) => (&way.load, &way.claim, way.kind),
+            None => (self.load(unit), self.claim(unit), self.list[unit].kind),
+        }
+    }
+
+    /// What a unit uses and claims on a worker: its own, or one that it goes to.
+    pub(super) fn amounts(&self, unit: usize, worker: WorkerRow) -> (&[f64], &[f64]) {
+        if self.list[unit].from == Some(worker) {
+            return (self.load(unit), self.claim(unit));
+        }
+        let (load, claim, _) = self.there(unit);
+        (load, claim)
+    }
+
     /// What a unit uses, column by column.
     pub(super) fn load(&self, unit: usize) -> &[f64] {
         let width = self.columns.len();
@@ -137,6 +177,7 @@ impl<'r> Finder<'r> {
             load: Vec::with_capacity(tasks * width),
             claim: Vec::with_capacity(tasks * width),
             kinds: Vec::new(),
+            ways: BTreeMap::new(),
         };
         let (footprint, sum) = (Footprint::default(), Footprint::default());
         Self { round, units, kind_of: BTreeMap::new(), last: None, footprint, sum }
@@ -170,10 +211,31 @@ impl<'r> Finder<'r> {
         let is_tied = set.from.is_none() || count > 1 || set.rows.iter().any(is_tied);
         let kind = self.kind(lead, task, runs_on_device(&task.requirements, here));
         let (from, purpose) = (set.from, set.purpose);
-        self.units.list.push(Unit { first, count, from, purpose, kind, is_tied, bytes });
+        let unit = Unit { first, count, from, purpose, kind, is_tied, bytes, way: None };
+        self.units.list.push(unit);
         self.units.rows.extend_from_slice(&set.rows);
         self.units.load.extend_from_slice(&self.sum.load);
         self.units.claim.extend(self.sum.claim.iter().map(|claim| claim.unwrap_or(0.0)));
+        if !purpose.is_voluntary() && count == 1 {
+            self.add_ways(lead);
+        }
+    }
+
+    /// Adds the ways of the task of the last unit, if it has alternatives.
+    fn add_ways(&mut self, row: TaskRow) {
+        let Round { context, ledger } = *self.round;
+        let Some(variants) = context.view.variants(row) else { return };
+        let mut ways = Vec::new();
+        for (alternative, task) in variants.fastest_first() {
+            let there = task.requirements.hardware();
+            ledger.footprint_into(task, there, &mut self.footprint);
+            let kind = kind_of(task, runs_on_device(&task.requirements, there));
+            let kind = self.number(kind, row, Some(alternative));
+            let load = self.footprint.load.clone();
+            let claim = self.footprint.claim.iter().map(|claim| claim.unwrap_or(0.0)).collect();
+            ways.push(Way { alternative, kind, load, claim });
+        }
+        self.units.ways.insert(self.units.list.len() - 1, ways);
     }
 
     /// The kind of a task. Neighbours are often alike, and need no look into the table.
@@ -185,23 +247,21 @@ impl<'r> Finder<'r> {
                 return kind;
             }
         }
-        let needs = &task.requirements;
-        let kind = Kind {
-            class: task.class,
-            all_of: needs.all_of,
-            any_of: needs.any_of,
-            least_memory: needs.min_memory_bytes,
-            least_compute: needs.min_cuda_compute,
-            labels: needs.labels.clone(),
-            forbidden: needs.forbidden_labels.clone(),
-            on_device,
-        };
+        let found = self.number(kind_of(task, on_device), row, None);
+        self.last = Some((row, found));
+        found
+    }
+
+    /// The number of a kind; `row` by this alternative is of it.
+    fn number(&mut self, kind: Kind, row: TaskRow, alternative: Option<u16>) -> u32 {
         let next = u32::try_from(self.units.kinds.len()).unwrap_or(u32::MAX);
         let found = *self.kind_of.entry(kind.clone()).or_insert(next);
+        let first = (kind, row, alternative);
         if found == next {
-            self.units.kinds.push((kind, row));
+            self.units.kinds.push(first);
+        } else if alternative.is_none() {
+            self.units.kinds[found as usize] = first;
         }
-        self.last = Some((row, found));
         found
     }
 
@@ -210,7 +270,9 @@ impl<'r> Finder<'r> {
         let mut units = self.units;
         let width = units.columns.len();
         let mut counts = alloc::vec![false; width];
-        for row in units.load.chunks(width.max(1)).chain(units.claim.chunks(width.max(1))) {
+        let flat = units.load.chunks(width.max(1)).chain(units.claim.chunks(width.max(1)));
+        let ways = units.ways.values().flatten();
+        for row in flat.chain(ways.flat_map(|way| [way.load.as_slice(), way.claim.as_slice()])) {
             for (counts, amount) in counts.iter_mut().zip(row) {
                 *counts |= *amount > 0.0;
             }
@@ -228,7 +290,25 @@ impl<'r> Finder<'r> {
         };
         keep(&mut units.load);
         keep(&mut units.claim);
+        for way in units.ways.values_mut().flatten() {
+            keep(&mut way.load);
+            keep(&mut way.claim);
+        }
         units.columns.retain(|column| counts[*column]);
         units
+    }
+}
+
+fn kind_of(task: &Task, on_device: bool) -> Kind {
+    let needs = &task.requirements;
+    Kind {
+        class: task.class,
+        all_of: needs.all_of,
+        any_of: needs.any_of,
+        least_memory: needs.min_memory_bytes,
+        least_compute: needs.min_cuda_compute,
+        labels: needs.labels.clone(),
+        forbidden: needs.forbidden_labels.clone(),
+        on_device,
     }
 }
