@@ -172,9 +172,9 @@ impl<'a> Facts<'a> {
         };
         let releasing = releasing.or(shown.map(|shown| shown.0)).unwrap_or(false);
         let first = answered.insert(command.task);
-        let chosen = shown.map(|shown| shown.1).or(before.map(Migration::to));
+        let chosen = [shown.map(|shown| shown.1), before.map(Migration::to)];
         let same = matches!(command.action, Action::Assign { to, .. } | Action::Place { to, .. }
-            if chosen == Some(to));
+            if chosen.contains(&Some(to)));
         // Its target and its source may have failed since, in the same snapshot.
         let after = self.round.after.in_flight.by_id(command.migration);
         let asked =

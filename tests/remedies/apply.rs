@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel::hardware::{Hardware, HardwareSet};
 use evenkeel::id::GroupId;
-use evenkeel::outcome::{BudgetRefusal, FitRefusal, Rejection, Remedy};
+use evenkeel::outcome::{BudgetRefusal, FitRefusal, Rejection, Remedy, WorthRefusal};
 use evenkeel::ratio::Ratio;
 use evenkeel::resource::Amounts;
 use evenkeel::snapshot::{Group, GroupRule, Mobility, Placement, Record, Requirements, Stance};
@@ -41,7 +41,17 @@ pub fn apply(case: &Case, no: &Rejection, share: f64) -> Option<Case> {
             Some(())
         }
         Remedy::RunLonger(more) => {
-            let task = case.cluster.task(case.task)?;
+            // Of tasks that move together, any may be the one that ends too early.
+            let ends = |task: &Task| match no {
+                Rejection::Worth(WorthRefusal::NotRepaid { left, .. }) => {
+                    task.expected_remaining() == Some(*left)
+                }
+                _ => false,
+            };
+            let with = case.with();
+            let mut others = case.cluster.tasks.iter().filter(|task| with.contains(&task.id));
+            let id = others.find(|task| ends(task)).map_or(case.task, |task| task.id);
+            let task = case.cluster.task(id)?;
             let rest = task.expected_remaining()?;
             task.remaining = Some(rest + more.mul_f64(share));
             Some(())
