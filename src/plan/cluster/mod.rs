@@ -47,7 +47,7 @@ const FEW_PARTNERS: u32 = 8;
 
 /// A plan falls short if it misses this part of what the search had found.
 const SHORT: f64 = 0.1;
-/// So often a plan that falls short is tried again with a fifth less moves.
+/// So often a plan that falls short is tried again, with fewer moves by a fifth each time.
 const TRIALS: usize = 8;
 
 /// Plans the whole cluster from this ledger.
