@@ -70,7 +70,7 @@ pub(super) fn meetings(
     met
 }
 
-/// The worker that a task runs on or leaves, and the one that it is on its way to.
+/// The worker that a task runs on or leaves, and the one that it is on its way to, or where its copy may run.
 fn places(
     state: &State,
     snapshot: &Snapshot,
@@ -82,6 +82,7 @@ fn places(
         let to = Some(migration.to()).filter(|_| migration.phase() != Phase::Released);
         return [migration.from().filter(|_| !has_left), to];
     }
-    let here = snapshot.task(task).and_then(|task| where_it_is(task, arrival, snapshot));
-    [here.filter(|worker| !snapshot.is_gone(*worker)), None]
+    let here = snapshot.task(task).map(|task| where_it_is(task, arrival, snapshot));
+    let is_there = |worker: &WorkerId| !snapshot.is_gone(*worker);
+    here.unwrap_or_default().map(|worker| worker.filter(is_there))
 }

@@ -322,13 +322,14 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
         Stopping { from } if matches!(shown, Shown::AtSource | Shown::LeavingSource) => {
             keep(fate, from, late, facts)
         }
-        // Nothing shows where it is, and perhaps no copy runs: its target is asked, and its answer decides.
+        // Nothing shows where it is, and perhaps no copy runs: its source is told again, and its answer decides. To ask
+        // the target now could start the task while its source runs it.
         Stopping { from }
             if facts.is_copy_assumed
                 && shown == Shown::Nowhere
                 && !broken!("copy_assumed_for_ever") =>
         {
-            enter(Assigned { from, released: None }).and(Stop(from, late)).and(Order)
+            enter(Stopping { from }).and(Stop(from, late))
         }
         // The copy runs, and nothing says that the source still runs the task; to stop it twice does no harm.
         Stopping { from } => end(Fate::Completed).and(Stop(from, late)).and(Arrive(to, facts.task)),

@@ -188,17 +188,18 @@ pub(super) fn rooms_on(
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let own = under_way.next_if(|own| own.task == Some(row));
         let here = match own {
-            Some(own) => there(task, own.is_at_its_source),
+            Some(own) => [there(task, own.is_at_its_source), None],
             None => where_it_is(task, arrivals.get(&task.id).copied(), snapshot),
         };
-        let Some(row) = here.and_then(|worker| snapshot.worker_row(worker)) else { continue };
-        let Some(room) = &mut rooms[row] else { continue };
-        let kinds = snapshot.workers()[row.position()].kinds();
-        let now = view::alternative(task, kinds);
-        let claims = view::claims(&view::by(task, now, now), kinds);
-        add(&mut room.taken, &claims);
-        if let Some(bytes) = claims.known(ResourceId::GPU_MEMORY) {
-            room.devices.take(task.device, bytes);
+        for row in here.into_iter().flatten().filter_map(|worker| snapshot.worker_row(worker)) {
+            let Some(room) = &mut rooms[row] else { continue };
+            let kinds = snapshot.workers()[row.position()].kinds();
+            let now = view::alternative(task, kinds);
+            let claims = view::claims(&view::by(task, now, now), kinds);
+            add(&mut room.taken, &claims);
+            if let Some(bytes) = claims.known(ResourceId::GPU_MEMORY) {
+                room.devices.take(task.device, bytes);
+            }
         }
     }
     for (room, worker) in rooms.iter_mut().zip(snapshot.workers()) {
@@ -224,25 +225,29 @@ fn there(task: &Task, is_at_its_source: bool) -> Option<WorkerId> {
     }
 }
 
-/// The worker on which a task of no migration under way runs: a record may be older than what is known of its arrival.
+/// The workers on which a task of no migration under way runs, or may run: a record may be older than what is known of
+/// its arrival. A copy that was called off may run yet, beside the task on its source.
 pub(super) fn where_it_is(
     task: &Task,
     arrival: Option<&RecentArrival>,
     snapshot: &Snapshot,
-) -> Option<WorkerId> {
+) -> [Option<WorkerId>; 2] {
     let is_newer = |it: &&RecentArrival| it.running > snapshot.at();
     match task.placement {
-        Placement::On(worker) => Some(arrival.filter(is_newer).map_or(worker, |it| it.to)),
-        _ if broken!("room_of_the_leaving") => None,
+        Placement::On(worker) => [Some(arrival.filter(is_newer).map_or(worker, |it| it.to)), None],
+        _ if broken!("room_of_the_leaving") => [None; 2],
         Placement::Moving { from, to, phase, .. } => {
+            let is_copied = task.overlaps && !broken!("copied_and_called_off_is_at_both");
             let shown = match phase {
-                Phase::Releasing => from,
-                Phase::Assigned => Some(to),
-                Phase::Released => None,
+                Phase::Releasing | Phase::Assigned if is_copied => [from, Some(to)],
+                Phase::Releasing => [from, None],
+                Phase::Assigned => [Some(to), None],
+                Phase::Released => [None; 2],
             };
-            arrival.map(|it| it.to).filter(|_| !broken!("room_of_what_is_there_by_now")).or(shown)
+            let arrived = arrival.filter(|_| !broken!("room_of_what_is_there_by_now"));
+            arrived.map_or(shown, |it| [Some(it.to), None])
         }
-        _ => None,
+        _ => [None; 2],
     }
 }
 

@@ -54,8 +54,9 @@ pub struct Watch {
     /// When a snapshot last showed each task on a worker that is there, or in a queue.
     at_rest: BTreeMap<TaskId, Timestamp>,
     given_back: GivenBack,
-    /// Migrations that a record has shown as let go by their source.
-    let_go: BTreeSet<MigrationId>,
+    /// Whether records or reports have shown the source of each migration to let go; `false` if they have only shown
+    /// that it is to.
+    let_go: BTreeMap<MigrationId, bool>,
     returns: Returns,
     quiet: Quiet,
     budgets: Budgets,
@@ -71,7 +72,7 @@ impl Watch {
             over: BTreeMap::new(),
             at_rest: BTreeMap::new(),
             given_back: GivenBack::default(),
-            let_go: BTreeSet::new(),
+            let_go: BTreeMap::new(),
             returns: Returns::default(),
             quiet: Quiet::default(),
             budgets: Budgets::new(config),
@@ -181,6 +182,7 @@ impl Watch {
                 Event::Released { .. } => {
                     let at_rest = |task: TaskId| self.at_rest.get(&task).copied();
                     let is_news = |task: TaskId| at_rest(task) <= Some(report.at);
+                    self.let_go.entry(id).and_modify(|let_go| *let_go = true);
                     match (self.open.get_mut(&id), self.over.get(&id)) {
                         (Some(life), _) => life.released |= is_news(life.task),
                         (None, Some(past)) if !past.released && is_news(past.task) => {
@@ -246,9 +248,7 @@ impl Watch {
                 }
                 Placement::Moving { migration, phase, from, .. } => {
                     shown.moving.insert(task.id, (migration, phase, from));
-                    if phase != Phase::Releasing {
-                        self.let_go.insert(migration);
-                    }
+                    *self.let_go.entry(migration).or_default() |= phase != Phase::Releasing;
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
                     // A release that an earlier migration asked for is one all the same.
                     let later = moving.get(&task.id).filter(|later| **later > migration);
@@ -312,11 +312,8 @@ impl Watch {
     }
 
     /// Whether all that is known of a migration of an earlier life is that its source has yet to let go.
-    fn is_leaving(&self, shown: &Shown, task: TaskId, id: MigrationId) -> bool {
-        let moving = shown.moving.get(&task);
-        let releases =
-            moving.is_some_and(|(shown, phase, _)| (*shown, *phase) == (id, Phase::Releasing));
-        releases && !self.let_go.contains(&id)
+    fn is_leaving(&self, id: MigrationId) -> bool {
+        self.let_go.get(&id) == Some(&false)
     }
 
     fn is_moving(&self, task: TaskId) -> bool {
@@ -383,7 +380,9 @@ impl Watch {
             });
             return;
         }
-        let released = !self.is_leaving(shown, command.task, id);
+        // A source that is told to stop has yet to let go.
+        let is_stopped = matches!(command.action, Action::Stop { .. });
+        let released = !is_stopped && !self.is_leaving(id);
         let from = shown.moving.get(&command.task).filter(|(shown, ..)| *shown == id);
         let adopted = Life::adopted(command.task, from.and_then(|(.., from)| *from), released);
         let life = self.open.entry(id).or_insert(adopted);
@@ -446,8 +445,8 @@ impl Watch {
         }
         // If the copy runs on the target, a late stop at the source loses nothing.
         let stays = |life: &Life| life.copy == Some(true) && ended.fate == Fate::Completed;
-        let is_leaving = self.is_leaving(shown, ended.task, id);
-        let released = life.as_ref().map_or(!is_leaving, |life| life.released || stays(life));
+        let released =
+            life.as_ref().map_or(!self.is_leaving(id), |life| life.released || stays(life));
         let home = shown.running.contains(&id) || shown.held.contains_key(&ended.task);
         // A task that is an orphan, or was one when its placement began, is known to have no worker: rounds place it
         // again.
