@@ -17,7 +17,7 @@ mod target;
 mod terms;
 mod track;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -73,7 +73,7 @@ pub(crate) const ENDED: usize = 100;
 /// | missing workers | the workers, and both ends of every migration under way |
 /// | samples | 64 and the last 5 per worker |
 /// | forecasts waiting for their outcome | 16, each a load and a margin per worker |
-/// | migrations under way | the limit on migrations, 16 placements per worker, and 64 taken over per worker |
+/// | migrations under way, and those among them whose sources are closed to them | the limit on migrations, 16 placements per worker, and 64 taken over per worker |
 /// | recent arrivals; cooldowns; tasks that have moved; tasks that came back | 64 per worker each |
 /// | ended migrations remembered for late reports | 100 |
 /// | what was learned | success: workers x kinds; cost: kinds; speed: workers x kinds of hardware |
@@ -114,6 +114,9 @@ pub struct State {
     /// The factor of the margins of forecasts; `None` until a forecast was judged.
     pub(crate) factor: Option<f64>,
     pub(crate) in_flight: InFlight,
+    /// The migrations under way whose sources would not take the task back, as the last round saw them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) closed_homes: BTreeSet<MigrationId>,
     pub(crate) concurrency: Option<Concurrency>,
     pub(crate) spending: Spending,
     pub(crate) arrivals: Vec<RecentArrival>,
@@ -155,6 +158,7 @@ impl State {
             accuracy: None,
             factor: None,
             in_flight: InFlight::default(),
+            closed_homes: BTreeSet::new(),
             concurrency: None,
             spending: Spending::default(),
             arrivals: Vec::new(),
@@ -196,7 +200,7 @@ impl State {
     }
 
     /// How many of each thing the state holds, by name, so that the bounds can be checked.
-    pub fn sizes(&self) -> [(&'static str, usize); 14] {
+    pub fn sizes(&self) -> [(&'static str, usize); 15] {
         let samples = self.tracks.values().map(|track| track.samples.len());
         [
             ("system records", self.system.len()),
@@ -205,6 +209,7 @@ impl State {
             ("samples of one worker", samples.max().unwrap_or(0)),
             ("forecasts", self.forecasts.len()),
             ("migrations", self.in_flight.len()),
+            ("closed homes", self.closed_homes.len()),
             ("landed", self.arrivals.len()),
             ("cooldowns", self.cooldowns.len()),
             ("moved", self.moved.len()),

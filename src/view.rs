@@ -166,11 +166,13 @@ pub(crate) enum Place {
         from: Option<WorkerRow>,
         to: Option<WorkerRow>,
     },
-    /// Released by its source, and no target has it: the migration needs another one. It may have to go back, so that
-    /// its source, if that is listed, keeps its room.
+    /// Released by its source, and no target has it: the migration needs another one. It may have to go back to its
+    /// source, if that is listed, which keeps its room and its place on a device as long as it has so much.
     Stranded {
         migration: MigrationId,
         from: Option<WorkerRow>,
+        has_room: bool,
+        has_device: bool,
     },
     Orphaned,
     Unplaced,
@@ -188,10 +190,26 @@ impl Place {
         }
     }
 
+    /// The worker that a task which no worker has may have to go back to.
+    pub(crate) fn home(self) -> Option<WorkerRow> {
+        match self {
+            Self::Stranded { from, .. } if !broken!("room_to_return_without_a_target") => from,
+            _ => None,
+        }
+    }
+
     /// The worker that keeps room for a task that no worker has.
     pub(crate) fn kept(self) -> Option<WorkerRow> {
         match self {
-            Self::Stranded { from, .. } if !broken!("room_to_return_without_a_target") => from,
+            Self::Stranded { has_room: true, .. } => self.home(),
+            _ => None,
+        }
+    }
+
+    /// The worker that keeps room on a device for a task that no worker has, if it needs any.
+    pub(crate) fn kept_on_a_device(self) -> Option<WorkerRow> {
+        match self {
+            Self::Stranded { has_room: true, has_device: true, .. } => self.home(),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A plan keeps them apart. By the time the source releases the task, though, the host's scheduler may have started the
 //! other one on the target; and an engine that has lost its state may not know that the other one goes there. Between
-//! snapshots, the answer to a report does not ask.
+//! snapshots, the answer to a report knows only what the last round noted of the source.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -165,6 +165,7 @@ impl Facts {
         };
         let source = migration.from().filter(|from| !missing(*from));
         let source = source.and_then(|from| state.tracks.get(&from));
+        let is_closed = state.closed_homes.contains(&migration.id());
         // A missing target that may run a copy already is waited for.
         let runs_nothing = matches!(migration.course(), Course::Releasing { .. });
         let target = match state.tracks.get(&migration.to()) {
@@ -179,7 +180,7 @@ impl Facts {
             to: migration.to(),
             target,
             source: match source {
-                Some(track) if track.takes_back() => Source::TakesBack,
+                Some(track) if track.takes_back() && !is_closed => Source::TakesBack,
                 Some(track) if track.is_gone() && !broken!("gone_source_is_not_asked") => {
                     Source::Gone
                 }

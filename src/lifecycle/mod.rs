@@ -111,6 +111,8 @@ impl Lifecycle<'_> {
         }
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         self.state.missing = missing;
+        // This snapshot shows what the sources take back.
+        self.state.closed_homes.clear();
         let known = self.state.arrivals.len();
         self.catch_up(snapshot);
         self.note_shown(snapshot);

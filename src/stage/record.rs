@@ -3,6 +3,7 @@
 //! This is the last stage, and the second one that writes State: before it, only the [`lifecycle`](crate::lifecycle)
 //! has changed migrations.
 
+mod homes;
 mod late;
 
 use alloc::collections::BTreeSet;
@@ -61,6 +62,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         }
     }
     spend(config, state, &view);
+    state.closed_homes = homes::closed(state, &view, &ledger);
     // Proposed moves count as begun when the late tasks are computed.
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();

@@ -8,7 +8,9 @@ use super::facts::{Facts, Stay, Step};
 use super::footprint::{
     accelerated, added_use, asked, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
-use super::records::{has_seen, is_sound_worker, load, resources, used};
+use super::homes::is_suited;
+use super::promise::about;
+use super::records::{capacity, has_seen, is_sound_worker, load, resources, used};
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
@@ -22,7 +24,9 @@ pub(super) struct Account<'a> {
     pub(super) stays: BTreeMap<TaskId, Stay>,
     /// Where a report newer than the snapshot shows a task, if the snapshot does not show it there.
     pub(super) told_since: BTreeMap<TaskId, WorkerId>,
-    /// The workers that keep room for tasks which may have to go back there and which no worker has.
+    /// Where the tasks that no worker has may have to go back to.
+    pub(super) homes: BTreeMap<TaskId, WorkerId>,
+    /// Those of these workers that have as much room as the task needs, and keep it.
     pub(super) kept: BTreeMap<TaskId, WorkerId>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
     used: BTreeMap<(WorkerId, ResourceId), f64>,
@@ -42,7 +46,8 @@ impl<'a> Account<'a> {
             facts,
             stays: facts.stays(),
             told_since: BTreeMap::new(),
-            kept: facts.kept(),
+            homes: facts.homes(),
+            kept: BTreeMap::new(),
             claimed: BTreeMap::new(),
             used: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -56,6 +61,7 @@ impl<'a> Account<'a> {
         for worker in facts.round.snapshot.workers() {
             account.count_claims(worker);
             account.count_devices(worker);
+            account.keep_rooms(worker);
         }
         account.count_use();
         account
@@ -119,8 +125,7 @@ impl<'a> Account<'a> {
             // A report may say that it is elsewhere by now.
             let is_elsewhere = matches!(stay, Stay::On(other) if other != worker.id);
             let here = task.placement == Placement::On(worker.id) && !is_elsewhere;
-            let kept = self.kept.get(&task.id) == Some(&worker.id);
-            if !(here || kept || stay.ends().any(|end| end == worker.id)) {
+            if !(here || stay.ends().any(|end| end == worker.id)) {
                 continue;
             }
             let way = self.way_there(task, worker);
@@ -138,14 +143,6 @@ impl<'a> Account<'a> {
                 }
             }
         }
-        // A task that the snapshot does not list, and that no worker has.
-        let kept = |flight: &&&Migration| self.kept.get(&flight.task()) == Some(&worker.id);
-        let returning: Vec<&Migration> =
-            self.facts.flights.values().filter(kept).copied().collect();
-        let unlisted = returning.iter().filter(|it| snapshot.task(it.task()).is_none());
-        for (resource, amount) in unlisted.flat_map(|flight| flight.claim_of(worker.id).iter()) {
-            *sums.entry(resource).or_default() += amount;
-        }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
             let shown = |flight: &Migration| match snapshot.task(flight.task())?.placement {
                 Placement::On(worker) => Some(worker),
@@ -162,20 +159,42 @@ impl<'a> Account<'a> {
             });
             let stated_claim = |flight: &Migration| flight.claim_of(worker.id).get(resource);
             let coming: f64 = coming.filter_map(stated_claim).sum();
-            // What is kept for a task is what it needs now.
-            let kept = returning.iter().filter_map(|flight| match snapshot.task(flight.task()) {
-                Some(task) => {
-                    let task = run(snapshot, task, self.way_there(task, worker));
-                    Some(claim(&task, worker, resource))
-                }
-                None => stated_claim(flight),
-            });
-            let coming = coming + kept.sum::<f64>();
             let unstated = self.unstated(worker, resource);
             sums.insert(resource, stated + coming + unstated);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);
+    }
+
+    /// A worker keeps what it has for the tasks that may have to go back to it, those first that began to move earlier.
+    fn keep_rooms(&mut self, worker: &Worker) {
+        let snapshot = self.facts.round.snapshot;
+        let may_return = |flight: &&&Migration| self.homes.get(&flight.task()) == Some(&worker.id);
+        let mut flights: Vec<&Migration> =
+            self.facts.flights.values().filter(may_return).copied().collect();
+        flights.sort_by_key(|flight| flight.id());
+        for flight in flights {
+            let record = snapshot.task(flight.task());
+            let task = record.map(|task| run(snapshot, task, self.way_there(task, worker)));
+            let needs: Vec<(ResourceId, f64)> = match &task {
+                Some(task) => {
+                    asked(task).into_iter().map(|it| (it, claim(task, worker, it))).collect()
+                }
+                None => flight.claim_of(worker.id).iter().collect(),
+            };
+            let room = |(resource, needed): &(ResourceId, f64)| {
+                let free = capacity(worker, *resource).unwrap_or(0.0);
+                *needed <= 0.0 || *needed <= about(free - self.claimed(worker.id, *resource))
+            };
+            let suits = task.as_deref().is_none_or(|task| is_suited(task, worker));
+            if !suits || !needs.iter().all(room) {
+                continue;
+            }
+            for (resource, needed) in needs {
+                *self.claimed.entry((worker.id, resource)).or_default() += needed;
+            }
+            self.kept.insert(flight.task(), worker.id);
+        }
     }
 
     /// What tasks claim of a worker that are there by a report, or on their way there by no migration under way: its
@@ -408,7 +427,7 @@ impl<'a> Account<'a> {
         let there = step.there(snapshot);
         let is_kept = self.kept.get(&task.id) == Some(&step.to);
         let needs = there.requirements.gpu_memory_bytes;
-        let needs = needs.filter(|_| accelerated(&there, target) && !is_kept);
+        let needs = needs.filter(|_| accelerated(&there, target));
         if let (Some(device), Some(bytes)) = (step.device, needs)
             && let Some(free) = self.devices.get_mut(&(step.to, device))
         {

@@ -219,7 +219,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The listed sources of tasks that no worker has, which may have to go back there.
-    pub(super) fn kept(&self) -> BTreeMap<TaskId, WorkerId> {
+    pub(super) fn homes(&self) -> BTreeMap<TaskId, WorkerId> {
         let adrift = self.flights.values().filter(|flight| {
             flight.phase() == Phase::Released || self.retargeted.contains(&flight.id())
         });

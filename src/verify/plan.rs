@@ -217,8 +217,9 @@ pub(super) fn has_room(
             format!("{command}: needs {needed} of {resource}, {free} are free")
         });
     }
-    let Some(bytes) = task.requirements.gpu_memory_bytes.filter(|_| !is_kept) else { return };
-    if !accelerated(task, target) {
+    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
+    // Its device may have been filled meanwhile: then it is given another one.
+    if !accelerated(task, target) || (is_kept && step.device.is_none()) {
         return;
     }
     let Some(device) = step.device else {

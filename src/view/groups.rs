@@ -41,7 +41,7 @@ struct Whereabouts {
 
 impl Whereabouts {
     fn of(place: Place) -> Self {
-        Self { ends: place.ends(), kept: place.kept(), hidden: None }
+        Self { ends: place.ends(), kept: place.home(), hidden: None }
     }
 
     /// Where a member is when the round begins, whether or not a partial snapshot lists it.
@@ -54,7 +54,7 @@ impl Whereabouts {
         let place = view.snapshot.task_row(member).map(|row| places[row]);
         let own = state.in_flight.get(&member);
         let under_way = || own.map(|migration| UnderWay::of(migration, None, &view.snapshot));
-        let kept = place.or_else(|| under_way().map(|own| own.place())).and_then(Place::kept);
+        let kept = place.or_else(|| under_way().map(|own| own.place())).and_then(Place::home);
         let migration = own.filter(|migration| migration.is_bound());
         let row = |worker: WorkerId| view.snapshot.worker_row(worker);
         let ends = match (place, migration) {

@@ -47,6 +47,7 @@ impl Ledger {
         } else {
             self.footprint_into(view.task_by(row, alternative), kinds, out);
             out.is_kept = self.places[row].kept() == Some(to);
+            out.is_device_kept = self.places[row].kept_on_a_device() == Some(to);
         }
     }
 }

@@ -10,11 +10,12 @@ use alloc::vec::Vec;
 use crate::model::hardware::HardwareSet;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
+use crate::rules::suits_worker;
 use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
-    self, Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative,
-    alternative_elsewhere, runs_on_device,
+    Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
+    runs_on_device,
 };
 
 /// Enters what is reserved on every worker into the ledger.
@@ -81,9 +82,68 @@ pub(super) fn claims(
         claim_of_unlisted(ledger, snapshot, own);
     }
     stated_claims(ledger, snapshot, under_way, &unstated);
+    // Those that began earlier come first.
+    let mut waiting: Vec<&UnderWay<'_>> =
+        under_way.iter().filter(|own| own.place().kept().is_some()).collect();
+    waiting.sort_unstable_by_key(|own| own.migration.id());
+    for own in waiting {
+        keep_room(ledger, snapshot, own, (workers, variants));
+    }
 }
 
-/// The workers on which a task needs room.
+/// Keeps room at home for a task that no worker has, if there is so much: otherwise two that cannot both go home would
+/// keep each other away.
+fn keep_room(
+    ledger: &mut Ledger,
+    snapshot: &Snapshot,
+    own: &UnderWay<'_>,
+    (workers, variants): (&Column<WorkerRow, WorkerView>, &BTreeMap<TaskRow, Variants>),
+) {
+    let place = own.task.map_or_else(|| own.place(), |row| ledger.places[row]);
+    let Some(home) = place.kept() else { return };
+    let (worker, kinds) = (&snapshot.workers()[home.position()], workers[home].kinds);
+    let record = own.task.map(|row| {
+        let task = &snapshot.tasks()[row.position()];
+        variants.get(&row).map_or(task, Variants::current)
+    });
+    let mut footprint = Footprint::default();
+    match record.filter(|_| !broken!("keeps_what_it_claimed")) {
+        // What is kept for a task is what it needs now: its rules put that back.
+        Some(task) => ledger.footprint_into(task, kinds, &mut footprint),
+        None => {
+            let claims = own.migration.claim_of(worker.id);
+            footprint.claim.extend(ledger.columns.iter().map(|column| claims.known(*column)));
+        }
+    }
+    let suits = record
+        .is_none_or(|task| suits_worker(&task.requirements, kinds, &worker.labels).is_ok())
+        || broken!("home_that_does_not_suit_keeps_room");
+    let room = suits && has_room(ledger, &footprint, home) || broken!("home_keeps_what_it_lacks");
+    let bytes = record.and_then(|task| device_bytes(task, kinds));
+    let device = record.and_then(|task| device_for(ledger, task, (home, kinds)));
+    if room {
+        add_claims(ledger, &footprint, home);
+        ledger.keep(bytes, home, device);
+    }
+    if let (Some(row), Place::Stranded { migration, from, .. }) = (own.task, place) {
+        let has_device =
+            bytes.is_none() || device.is_some() || broken!("home_whose_device_is_full");
+        ledger.places[row] = Place::Stranded { migration, from, has_room: room, has_device };
+    }
+}
+
+/// Whether a worker has this much left of every resource.
+fn has_room(ledger: &Ledger, footprint: &Footprint, worker: WorkerRow) -> bool {
+    ledger.row(worker).iter().zip(&footprint.claim).all(|(cell, claim)| {
+        let capacity = cell.capacity.unwrap_or(0.0);
+        // Of adding and subtracting the same amounts.
+        let rounding = 8.0 * f64::EPSILON * capacity;
+        claim.is_none_or(|claim| claim <= 0.0 || claim <= capacity - cell.claimed + rounding)
+            || broken!("home_is_full")
+    })
+}
+
+/// The workers on which a task needs room, beside the one that may keep room for it.
 struct Rooms {
     /// The source that has not stopped the task yet, while its copy runs on the target.
     stopping: Option<WorkerRow>,
@@ -101,7 +161,7 @@ impl Rooms {
         };
         if let Some(kept) = place.kept() {
             let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
-            return Self { stopping: elsewhere, here: Some(kept), arriving: None };
+            return Self { stopping: elsewhere, here: None, arriving: None };
         }
         let [from, to] = place.ends();
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
@@ -215,8 +275,8 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     }
 }
 
-/// Reserves room for a migration whose task the snapshot does not list. For a task that no worker has, only its source
-/// keeps room, and only if the snapshot is partial.
+/// Reserves room for a migration whose task the snapshot does not list, and which some worker has or will be asked to
+/// run.
 fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
     let mut add = |worker: WorkerRow| {
@@ -227,7 +287,6 @@ fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, own: &UnderWay<'_
         }
     };
     if !own.is_bound() {
-        own.place().kept().into_iter().for_each(add);
         return;
     }
     from.into_iter().chain(to.filter(|to| Some(*to) != from)).for_each(&mut add);
@@ -253,19 +312,9 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         // If its target fails, the task goes home.
         let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
-        let kept = own.place().kept();
-        for worker in comes.into_iter().chain(returns).chain(kept) {
+        for worker in comes.into_iter().chain(returns) {
             let row = worker.position() * width;
-            let there = &snapshot.workers()[worker.position()];
-            // What is kept for a task is what it needs now: its rules put that back.
-            let needs = record.filter(|_| kept.is_some() && !broken!("keeps_what_it_claimed"));
-            let claims = match needs {
-                Some(task) => {
-                    let now = alternative(task, there.kinds());
-                    &view::claims(&view::by(task, now, now), there.kinds())
-                }
-                None => migration.claim_of(there.id),
-            };
+            let claims = migration.claim_of(snapshot.workers()[worker.position()].id);
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
                 *sum += claims.known(*resource).unwrap_or(0.0);
             }
@@ -287,6 +336,21 @@ fn reserve(
     if let Some(cell) = device.and_then(|device| ledger.device_mut(worker, device)) {
         cell.reserved_bytes += bytes as f64;
     }
+}
+
+/// The device that can hold a task which may have to go back to a worker: the one that the host names for it, or else
+/// the one that it fits most tightly; `None` if it fits none.
+fn device_for(
+    ledger: &mut Ledger,
+    task: &Task,
+    (worker, kinds): (WorkerRow, HardwareSet),
+) -> Option<u16> {
+    let bytes = device_bytes(task, kinds)? as f64;
+    let has_room = |device: &u16| {
+        let cell = ledger.device_mut(worker, *device);
+        cell.and_then(|cell| cell.free_bytes()).is_some_and(|free| bytes <= free)
+    };
+    task.device.filter(has_room).or_else(|| likely(ledger, task, (worker, kinds)))
 }
 
 /// The device of a worker that a task fits most tightly; `None` if the task fits none, or runs on no device there.

@@ -1,0 +1,90 @@
+//! Which tasks that are under way could not go home now?
+//!
+//! Between two rounds a target may fail, and its task is then sent home at once, unless the last snapshot showed that its
+//! source would not take it. Then the next round decides.
+
+use alloc::collections::BTreeSet;
+
+use crate::model::ids::MigrationId;
+use crate::model::resource::ResourceId;
+use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::rules::suits_worker;
+use crate::snapshot::{GroupRule, Requirements, Task};
+use crate::state::{Migration, State};
+use crate::view::{self, Ledger, View, under_way};
+
+/// The migrations whose sources would not take the task back.
+pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSet<MigrationId> {
+    if broken!("home_is_not_asked_between_rounds") {
+        return BTreeSet::new();
+    }
+    let snapshot = &view.snapshot;
+    let full = WorkerRow::first(snapshot.workers().len()).map(|worker| is_full(ledger, worker));
+    let full: Column<WorkerRow, bool> = full.collect();
+    let closed = under_way(&state.in_flight, snapshot).into_iter().filter(|own| {
+        let away = own.from.filter(|from| own.is_bound() && Some(*from) != own.to);
+        let Some((home, row)) = away.zip(own.task) else { return false };
+        let task = view.task(row);
+        (full[home] && lacks(ledger, own.migration, task, home))
+            || is_unsuited(view, task, home)
+            || is_outside(view, task, home)
+            || meets_another(view, ledger, row, home)
+    });
+    closed.map(|own| own.migration.id()).collect()
+}
+
+/// Whether a worker has promised more of something than it has, with all that may come back to it.
+fn is_full(ledger: &Ledger, worker: WorkerRow) -> bool {
+    let is_over = |column: usize| lacks_column(ledger, worker, column);
+    let mut devices = ledger.devices_of(worker).iter();
+    (0..ledger.columns.len()).any(is_over)
+        || devices.any(|cell| cell.free_bytes().is_some_and(|free| free < 0.0))
+}
+
+fn lacks_column(ledger: &Ledger, worker: WorkerRow, column: usize) -> bool {
+    let cell = &ledger.row(worker)[column];
+    let of = |capacity: f64| cell.claimed > capacity + 8.0 * f64::EPSILON * capacity;
+    cell.capacity.is_some_and(of)
+}
+
+/// Whether something that a task needs is promised beyond what its home has.
+fn lacks(ledger: &Ledger, migration: &Migration, task: &Task, home: WorkerRow) -> bool {
+    let claim = migration.claim();
+    let needs = |resource: ResourceId| claim.known(resource).is_some_and(|amount| amount > 0.0);
+    let mut columns = ledger.columns.iter().enumerate();
+    if columns.any(|(column, it)| needs(*it) && lacks_column(ledger, home, column)) {
+        return true;
+    }
+    let mut devices = (0_u16..).zip(ledger.devices_of(home));
+    needs(ResourceId::GPU_MEMORY)
+        && devices.any(|(index, cell)| {
+            let may_be_its = task.device.is_none_or(|device| device == index);
+            may_be_its && cell.free_bytes().is_some_and(|free| free < 0.0)
+        })
+}
+
+/// Whether its home has lost hardware or labels that a task needs.
+fn is_unsuited(view: &View<'_>, task: &Task, home: WorkerRow) -> bool {
+    if task.requirements == Requirements::NONE && task.alternatives.is_empty() {
+        return false;
+    }
+    let kinds = view.workers[home].kinds;
+    let nth = view::alternative(task, kinds);
+    let as_there = view::by(task, nth, nth);
+    suits_worker(&as_there.requirements, kinds, &view.worker(home).labels).is_err()
+}
+
+fn is_outside(view: &View<'_>, task: &Task, home: WorkerRow) -> bool {
+    let class = task.class.and_then(|class| view.snapshot.class(class));
+    class.is_some_and(|class| class.cost(view.worker(home).id).is_none())
+}
+
+/// Whether another task from which it is kept apart counts there.
+fn meets_another(view: &View<'_>, ledger: &Ledger, row: TaskRow, home: WorkerRow) -> bool {
+    view.groups_of(row).iter().any(|index| {
+        let group = &view.snapshot.groups()[*index as usize];
+        let task = view.task(row).id;
+        group.rule == GroupRule::AntiAffinity
+            && ledger.groups.occupant(*index, task, home).is_some()
+    })
+}
