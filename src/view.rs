@@ -167,12 +167,11 @@ pub(crate) enum Place {
         to: Option<WorkerRow>,
     },
     /// Released by its source, and no target has it: the migration needs another one. It may have to go back to its
-    /// source, if that is listed, which keeps its room and its place on a device as long as it has so much.
+    /// source, if that is listed, which keeps room for it as long as it would take it back.
     Stranded {
         migration: MigrationId,
         from: Option<WorkerRow>,
-        has_room: bool,
-        has_device: bool,
+        is_kept: bool,
     },
     Orphaned,
     Unplaced,
@@ -201,15 +200,7 @@ impl Place {
     /// The worker that keeps room for a task that no worker has.
     pub(crate) fn kept(self) -> Option<WorkerRow> {
         match self {
-            Self::Stranded { has_room: true, .. } => self.home(),
-            _ => None,
-        }
-    }
-
-    /// The worker that keeps room on a device for a task that no worker has, if it needs any.
-    pub(crate) fn kept_on_a_device(self) -> Option<WorkerRow> {
-        match self {
-            Self::Stranded { has_room: true, has_device: true, .. } => self.home(),
+            Self::Stranded { is_kept: true, .. } => self.home(),
             _ => None,
         }
     }

@@ -7,10 +7,10 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::room::{Sent, where_it_is};
+use super::room::{Known, Sent};
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::snapshot::{GroupRule, Phase, Snapshot};
-use crate::state::{Course, Migration, RecentArrival, State};
+use crate::state::{Course, Migration, State};
 use crate::view::UnderWay;
 
 /// The tasks that have yet to be sent, each with its migration and where it goes.
@@ -42,8 +42,7 @@ pub(super) fn meetings(
     if waiting.is_empty() {
         return met;
     }
-    let arrivals: BTreeMap<TaskId, &RecentArrival> =
-        state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect();
+    let known = Known::of(state).without_arrivals(broken!("met_where_it_has_arrived"));
     for group in groups {
         let going = group.members.iter().filter_map(|&task| Some((*waiting.get(&task)?, task)));
         let mut going: Vec<((MigrationId, WorkerId), TaskId)> = going.collect();
@@ -53,9 +52,7 @@ pub(super) fn meetings(
         going.sort_unstable();
         let mut there: BTreeMap<WorkerId, TaskId> = BTreeMap::new();
         for member in &group.members {
-            let arrival = arrivals.get(member).copied();
-            let arrival = arrival.filter(|_| !broken!("met_where_it_has_arrived"));
-            let [from, to] = places(state, snapshot, arrival, *member);
+            let [from, to] = places(state, snapshot, &known, *member);
             // One that waits itself is on its source only.
             let to = to.filter(|_| !waiting.contains_key(member));
             there.extend(from.into_iter().chain(to).map(|worker| (worker, *member)));
@@ -74,7 +71,7 @@ pub(super) fn meetings(
 fn places(
     state: &State,
     snapshot: &Snapshot,
-    arrival: Option<&RecentArrival>,
+    known: &Known<'_>,
     task: TaskId,
 ) -> [Option<WorkerId>; 2] {
     if let Some(migration) = state.in_flight.get(&task) {
@@ -82,7 +79,7 @@ fn places(
         let to = Some(migration.to()).filter(|_| migration.phase() != Phase::Released);
         return [migration.from().filter(|_| !has_left), to];
     }
-    let here = snapshot.task(task).map(|task| where_it_is(task, arrival, snapshot));
+    let here = snapshot.task(task).map(|task| known.where_it_is(task, snapshot));
     let is_there = |worker: &WorkerId| !snapshot.is_gone(*worker);
     here.unwrap_or_default().map(|worker| worker.filter(is_there))
 }

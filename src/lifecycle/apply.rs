@@ -35,11 +35,13 @@ pub(crate) struct Lifecycle<'a> {
     pub(super) config: &'a Config,
     pub(super) state: &'a mut State,
     pub(super) out: Settled,
+    /// Whether no snapshot shows what the sources take back: then the last round's word counts.
+    pub(super) is_between_rounds: bool,
 }
 
 impl<'a> Lifecycle<'a> {
     pub(crate) fn new(config: &'a Config, state: &'a mut State) -> Self {
-        Self { config, state, out: Settled::default() }
+        Self { config, state, out: Settled::default(), is_between_rounds: false }
     }
 
     /// Applies an event to a migration, and says whether that changed its course.
@@ -50,6 +52,8 @@ impl<'a> Lifecycle<'a> {
             return false;
         }
         let facts = Facts::of(self.state, migration, at).as_shown_by(event);
+        let is_closed = self.is_between_rounds && self.state.closed_homes.contains(&id);
+        let facts = if is_closed { facts.with_closed_source() } else { facts };
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {
             return false;
@@ -144,6 +148,7 @@ impl<'a> Lifecycle<'a> {
         at: Timestamp,
     ) {
         self.state.in_flight.remove(migration.task());
+        self.state.closed_homes.remove(&migration.id());
         self.state.ended.push(remembered(migration, fate, at));
         let completed = u64::from(well);
         let counts = Counts { completed, failed: 1 - completed, ..Counts::default() };

@@ -323,13 +323,17 @@ fn overdue(course: Course, shown: Shown, late: Cause, facts: &Facts) -> Step {
             keep(fate, from, late, facts)
         }
         // Nothing shows where it is, and perhaps no copy runs: its source is told again, and its answer decides. To ask
-        // the target now could start the task while its source runs it.
+        // the target now could start the task while its source runs it. If no answer comes, the source keeps it.
         Stopping { from }
             if facts.is_copy_assumed
                 && shown == Shown::Nowhere
                 && !broken!("copy_assumed_for_ever") =>
         {
-            enter(Stopping { from }).and(Stop(from, late))
+            if facts.is_exhausted && !broken!("stop_is_repeated_for_ever") {
+                keep(fate, from, late, facts)
+            } else {
+                enter(Stopping { from }).and(Stop(from, late))
+            }
         }
         // The copy runs, and nothing says that the source still runs the task; to stop it twice does no harm.
         Stopping { from } => end(Fate::Completed).and(Stop(from, late)).and(Arrive(to, facts.task)),

@@ -6,7 +6,8 @@ use crate::outcome::{Cause, Fate};
 use crate::snapshot::Phase;
 use crate::state::{Course, Migration, State};
 
-/// How many releases and assignments are tried before the task goes back to the scheduler.
+/// How many releases and assignments are tried before the task goes back to the scheduler, and how often a source is
+/// told to stop before it keeps the task.
 const ATTEMPTS: u32 = 4;
 
 /// Something that happened to a migration, or was found out about it.
@@ -165,7 +166,6 @@ impl Facts {
         };
         let source = migration.from().filter(|from| !missing(*from));
         let source = source.and_then(|from| state.tracks.get(&from));
-        let is_closed = state.closed_homes.contains(&migration.id());
         // A missing target that may run a copy already is waited for.
         let runs_nothing = matches!(migration.course(), Course::Releasing { .. });
         let target = match state.tracks.get(&migration.to()) {
@@ -180,16 +180,23 @@ impl Facts {
             to: migration.to(),
             target,
             source: match source {
-                Some(track) if track.takes_back() && !is_closed => Source::TakesBack,
+                Some(track) if track.takes_back() => Source::TakesBack,
                 Some(track) if track.is_gone() && !broken!("gone_source_is_not_asked") => {
                     Source::Gone
                 }
                 _ => Source::Closed,
             },
-            is_exhausted: migration.attempts() >= ATTEMPTS,
+            is_exhausted: migration.attempts().max(migration.stops_repeated().saturating_add(1))
+                >= ATTEMPTS,
             is_inherited: migration.id().epoch() != state.epoch(),
             is_copy_assumed: migration.is_copy_assumed(),
         }
+    }
+
+    /// The same facts, if the source takes nothing back.
+    pub(super) fn with_closed_source(self) -> Self {
+        let takes_back = self.source == Source::TakesBack;
+        Self { source: if takes_back { Source::Closed } else { self.source }, ..self }
     }
 
     /// The same facts, as a snapshot tells of the target: a later life may never have seen it.

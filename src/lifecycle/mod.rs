@@ -39,7 +39,7 @@
 //! | the source has stopped the task | the migration is complete |
 //! | the source has stopped it, and nobody has told of the copy (after a restart) | the target is asked |
 //! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
-//! | nothing for too long, and nobody has told of the copy | the source is told to stop, the target is asked |
+//! | nothing for too long, and nobody has told of the copy | the source is told to stop once more |
 //! | the source is gone | the move becomes a placement on the target |
 //!
 //! If the host's own scheduler chooses the target (by eviction, or by queuing again), a migration ends
@@ -87,6 +87,7 @@ impl Lifecycle<'_> {
             return Reply { bad: Some(bad), ..Reply::default() };
         }
         let latest = news::latest(self.config, self.state, None);
+        self.is_between_rounds = true;
         self.read(report, latest);
         let State { in_flight, last, .. } = &mut *self.state;
         for command in self.out.commands.iter().filter(|command| command.action.asks().is_some()) {
@@ -111,8 +112,6 @@ impl Lifecycle<'_> {
         }
         let latest = news::latest(self.config, self.state, Some(snapshot.at()));
         self.state.missing = missing;
-        // This snapshot shows what the sources take back.
-        self.state.closed_homes.clear();
         let known = self.state.arrivals.len();
         self.catch_up(snapshot);
         self.note_shown(snapshot);

@@ -183,13 +183,12 @@ pub(super) fn rooms_on(
         return rooms;
     }
     let mut under_way = all.iter().filter(|own| own.task.is_some()).peekable();
-    let arrivals: BTreeMap<TaskId, &RecentArrival> =
-        state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect();
+    let known = Known::of(state);
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let own = under_way.next_if(|own| own.task == Some(row));
         let here = match own {
             Some(own) => [there(task, own.is_at_its_source), None],
-            None => where_it_is(task, arrivals.get(&task.id).copied(), snapshot),
+            None => known.where_it_is(task, snapshot),
         };
         for row in here.into_iter().flatten().filter_map(|worker| snapshot.worker_row(worker)) {
             let Some(room) = &mut rooms[row] else { continue };
@@ -225,29 +224,52 @@ fn there(task: &Task, is_at_its_source: bool) -> Option<WorkerId> {
     }
 }
 
-/// The workers on which a task of no migration under way runs, or may run: a record may be older than what is known of
-/// its arrival. A copy that was called off may run yet, beside the task on its source.
-pub(super) fn where_it_is(
-    task: &Task,
-    arrival: Option<&RecentArrival>,
-    snapshot: &Snapshot,
-) -> [Option<WorkerId>; 2] {
-    let is_newer = |it: &&RecentArrival| it.running > snapshot.at();
-    match task.placement {
-        Placement::On(worker) => [Some(arrival.filter(is_newer).map_or(worker, |it| it.to)), None],
-        _ if broken!("room_of_the_leaving") => [None; 2],
-        Placement::Moving { from, to, phase, .. } => {
-            let is_copied = task.overlaps && !broken!("copied_and_called_off_is_at_both");
-            let shown = match phase {
-                Phase::Releasing | Phase::Assigned if is_copied => [from, Some(to)],
-                Phase::Releasing => [from, None],
-                Phase::Assigned => [Some(to), None],
-                Phase::Released => [None; 2],
-            };
-            let arrived = arrival.filter(|_| !broken!("room_of_what_is_there_by_now"));
-            arrived.map_or(shown, |it| [Some(it.to), None])
+/// What is known of tasks of no migration under way, beside their records.
+pub(super) struct Known<'a> {
+    arrivals: BTreeMap<TaskId, &'a RecentArrival>,
+    /// The tasks whose copies were called off.
+    copied: BTreeSet<TaskId>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(state: &'a State) -> Self {
+        let copied = state.ended.iter().filter(|ended| ended.copy_on.is_some());
+        let is_told = |_: &TaskId| !broken!("copied_and_called_off_is_at_both");
+        Self {
+            arrivals: state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect(),
+            copied: copied.map(|ended| ended.task).filter(is_told).collect(),
         }
-        _ => [None; 2],
+    }
+
+    /// The same, if nothing were known of arrivals.
+    pub(super) fn without_arrivals(self, is_so: bool) -> Self {
+        if is_so { Self { arrivals: BTreeMap::new(), ..self } } else { self }
+    }
+
+    /// The workers on which a task runs, or may run: a record may be older than what is known of its arrival. A copy
+    /// that was called off may run yet, beside the task on its source.
+    pub(super) fn where_it_is(&self, task: &Task, snapshot: &Snapshot) -> [Option<WorkerId>; 2] {
+        let arrival = self.arrivals.get(&task.id).copied();
+        let is_newer = |it: &&RecentArrival| it.running > snapshot.at();
+        match task.placement {
+            Placement::On(worker) => {
+                [Some(arrival.filter(is_newer).map_or(worker, |it| it.to)), None]
+            }
+            _ if broken!("room_of_the_leaving") => [None; 2],
+            Placement::Moving { from, to, phase, .. } => {
+                let shown = match phase {
+                    Phase::Releasing | Phase::Assigned if self.copied.contains(&task.id) => {
+                        [from, Some(to).filter(|to| from != Some(*to))]
+                    }
+                    Phase::Releasing => [from, None],
+                    Phase::Assigned => [Some(to), None],
+                    Phase::Released => [None; 2],
+                };
+                let arrived = arrival.filter(|_| !broken!("room_of_what_is_there_by_now"));
+                arrived.map_or(shown, |it| [Some(it.to), None])
+            }
+            _ => [None; 2],
+        }
     }
 }
 

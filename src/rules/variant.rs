@@ -96,7 +96,7 @@ pub(super) fn compute_capability(round: &Round<'_>, on: &Variant<'_>) -> Answer 
 /// Some suitable device has room, if the task needs one.
 pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
     let Some(needs_bytes) = device_bytes(round, on.task, on.to) else { return Ok(()) };
-    if on.footprint.is_device_kept {
+    if on.footprint.is_kept {
         return Ok(());
     }
     let tightest = round.ledger.tightest(on.to, &on.task.requirements, needs_bytes as f64);
@@ -114,7 +114,7 @@ pub(super) fn room_on_a_device(round: &Round<'_>, on: &Variant<'_>) -> Answer {
 /// for the task.
 pub(super) fn device(round: &Round<'_>, on: &Variant<'_>) -> Option<u16> {
     let Variant { task, to, footprint } = *on;
-    let bytes = device_bytes(round, task, to).filter(|_| !footprint.is_device_kept)?;
+    let bytes = device_bytes(round, task, to).filter(|_| !footprint.is_kept)?;
     round.ledger.tightest(to, &task.requirements, bytes as f64).ok()
 }
 

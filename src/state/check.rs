@@ -31,7 +31,7 @@ const LOADS: RangeInclusive<f64> = 0.0..=MOST_LOAD;
 pub(crate) fn check(state: &mut State) -> Vec<BadEntry> {
     let mut check = Check::default();
     check.in_flight(state);
-    // What was set aside has no home either.
+    // Only migrations under way have homes.
     state.closed_homes.retain(|id| state.in_flight.by_id(*id).is_some());
     check.ended(state);
     check.issued(state);

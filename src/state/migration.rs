@@ -44,6 +44,9 @@ pub(crate) struct Migration {
     order_shown: Option<Timestamp>,
     /// How many releases and assignments were asked for.
     attempts: u32,
+    /// How often its source was told to stop, beyond the first time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stops_repeated: u32,
     /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
@@ -66,6 +69,7 @@ impl Migration {
             asked_after_its_copy: false,
             order_shown: None,
             attempts: 1,
+            stops_repeated: 0,
             charge: None,
         }
     }
@@ -102,6 +106,9 @@ impl Migration {
             // Its target is asked once more: the order begins nothing.
             self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
+        let stops = |course: Course| matches!(course, Course::Stopping { .. });
+        let is_repeated = stops(self.course) && stops(course);
+        self.stops_repeated = if is_repeated { self.stops_repeated.saturating_add(1) } else { 0 };
         let is_after_its_copy = matches!(self.course, Course::Copying { .. });
         let is_asked = matches!(course, Course::Assigned { .. });
         self.asked_after_its_copy = copied && is_after_its_copy && is_asked;
@@ -398,6 +405,11 @@ impl Migration {
         self.attempts
     }
 
+    /// How often its source was told to stop, beyond the first time.
+    pub(crate) const fn stops_repeated(&self) -> u32 {
+        self.stops_repeated
+    }
+
     /// The number of the attempt that is the first assignment: the release of a move comes before it.
     const fn first_assignment(&self) -> u32 {
         if self.is_placement() { 1 } else { 2 }
@@ -491,4 +503,8 @@ impl Migration {
         let Terms { id: migration, task, scorecard, .. } = self.terms;
         Command { migration, task, action, why, scorecard, alternative: None, handover: None }
     }
+}
+
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

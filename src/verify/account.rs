@@ -15,7 +15,7 @@ use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};
-use crate::snapshot::{Phase, Placement, Task, Worker};
+use crate::snapshot::{GroupRule, Phase, Placement, Task, Worker};
 use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
 /// What every worker carries, after each step of the plan.
@@ -26,8 +26,10 @@ pub(super) struct Account<'a> {
     pub(super) told_since: BTreeMap<TaskId, WorkerId>,
     /// Where the tasks that no worker has may have to go back to.
     pub(super) homes: BTreeMap<TaskId, WorkerId>,
-    /// Those of these workers that have as much room as the task needs, and keep it.
+    /// Those of these workers that would take the task back, and keep room for it.
     pub(super) kept: BTreeMap<TaskId, WorkerId>,
+    /// The workers of which it is not known for certain whether they keep room for a task.
+    pub(super) doubtful: BTreeMap<TaskId, WorkerId>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
     used: BTreeMap<(WorkerId, ResourceId), f64>,
     devices: BTreeMap<(WorkerId, u16), f64>,
@@ -48,6 +50,7 @@ impl<'a> Account<'a> {
             told_since: BTreeMap::new(),
             homes: facts.homes(),
             kept: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             claimed: BTreeMap::new(),
             used: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -61,8 +64,8 @@ impl<'a> Account<'a> {
         for worker in facts.round.snapshot.workers() {
             account.count_claims(worker);
             account.count_devices(worker);
-            account.keep_rooms(worker);
         }
+        account.keep_rooms();
         account.count_use();
         account
     }
@@ -166,35 +169,63 @@ impl<'a> Account<'a> {
         self.claimed.extend(sums);
     }
 
-    /// A worker keeps what it has for the tasks that may have to go back to it, those first that began to move earlier.
-    fn keep_rooms(&mut self, worker: &Worker) {
+    /// A worker keeps room for the tasks that it would take back, for those first that began to move earlier.
+    fn keep_rooms(&mut self) {
         let snapshot = self.facts.round.snapshot;
-        let may_return = |flight: &&&Migration| self.homes.get(&flight.task()) == Some(&worker.id);
+        let flights = self.facts.flights.values();
         let mut flights: Vec<&Migration> =
-            self.facts.flights.values().filter(may_return).copied().collect();
+            flights.filter(|flight| self.homes.contains_key(&flight.task())).copied().collect();
         flights.sort_by_key(|flight| flight.id());
         for flight in flights {
-            let record = snapshot.task(flight.task());
-            let task = record.map(|task| run(snapshot, task, self.way_there(task, worker)));
-            let needs: Vec<(ResourceId, f64)> = match &task {
-                Some(task) => {
-                    asked(task).into_iter().map(|it| (it, claim(task, worker, it))).collect()
-                }
-                None => flight.claim_of(worker.id).iter().collect(),
+            let home = self.homes[&flight.task()];
+            let Some(worker) = snapshot.worker(home) else { continue };
+            let Some(record) = snapshot.task(flight.task()) else {
+                self.keep(flight.task(), home, flight.claim_of(home).iter().collect());
+                continue;
             };
+            let task = run(snapshot, record, self.way_there(record, worker));
+            let needs: Vec<(ResourceId, f64)> =
+                asked(&task).into_iter().map(|it| (it, claim(&task, worker, it))).collect();
             let room = |(resource, needed): &(ResourceId, f64)| {
                 let free = capacity(worker, *resource).unwrap_or(0.0);
-                *needed <= 0.0 || *needed <= about(free - self.claimed(worker.id, *resource))
+                *needed <= 0.0 || *needed <= about(free - self.claimed(home, *resource))
             };
-            let suits = task.as_deref().is_none_or(|task| is_suited(task, worker));
-            if !suits || !needs.iter().all(room) {
+            let class = record.class.and_then(|class| snapshot.class(class));
+            let open = class.is_none_or(|class| class.workers.contains_key(&home));
+            if !needs.iter().all(room) || !open || !is_suited(&task, worker) {
                 continue;
             }
-            for (resource, needed) in needs {
-                *self.claimed.entry((worker.id, resource)).or_default() += needed;
+            if self.meets_another(record.id, home) {
+                continue;
             }
-            self.kept.insert(flight.task(), worker.id);
+            if task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, worker) {
+                // Whether a device has room is not known for certain.
+                self.doubtful.insert(record.id, home);
+                continue;
+            }
+            self.keep(flight.task(), home, needs);
         }
+    }
+
+    fn keep(&mut self, task: TaskId, home: WorkerId, needs: Vec<(ResourceId, f64)>) {
+        for (resource, needed) in needs {
+            *self.claimed.entry((home, resource)).or_default() += needed;
+        }
+        self.kept.insert(task, home);
+    }
+
+    /// Whether a worker has, or keeps room for, a task from which this one is kept apart.
+    fn meets_another(&self, task: TaskId, on: WorkerId) -> bool {
+        let groups = self.facts.round.snapshot.groups().iter();
+        let mut groups = groups
+            .filter(|group| group.rule == GroupRule::AntiAffinity && group.members.contains(&task));
+        groups.any(|group| {
+            let mut others = group.members.iter().filter(|other| **other != task);
+            others.any(|other| {
+                let stay = self.stays.get(other).copied().unwrap_or(Stay::Nowhere);
+                self.kept.get(other) == Some(&on) || stay.ends().any(|end| end == on)
+            })
+        })
     }
 
     /// What tasks claim of a worker that are there by a report, or on their way there by no migration under way: its
@@ -406,6 +437,13 @@ impl<'a> Account<'a> {
         self.claimed.get(&(worker, resource)).copied().unwrap_or(0.0)
     }
 
+    /// Whether a worker keeps room for a task by this alternative: the one by which it ran there.
+    pub(super) fn keeps(&self, task: &Task, way: Option<usize>, worker: WorkerId) -> bool {
+        let is_kept = self.kept.get(&task.id) == Some(&worker);
+        is_kept
+            && (task.alternatives.is_empty() || runs_now(self.facts.round.snapshot, task) == way)
+    }
+
     /// The free memory of a device; `None` if it does not state its memory.
     pub(super) fn device_free(&self, worker: WorkerId, device: u16) -> Option<f64> {
         self.devices.get(&(worker, device)).copied()
@@ -425,7 +463,7 @@ impl<'a> Account<'a> {
         }
         let Some(target) = snapshot.worker(step.to) else { return };
         let there = step.there(snapshot);
-        let is_kept = self.kept.get(&task.id) == Some(&step.to);
+        let is_kept = self.keeps(task, step.way(), step.to);
         let needs = there.requirements.gpu_memory_bytes;
         let needs = needs.filter(|_| accelerated(&there, target));
         if let (Some(device), Some(bytes)) = (step.device, needs)

@@ -56,6 +56,11 @@ impl Step<'_> {
         matches!(self.purpose, Purpose::Rebalance | Purpose::Upgrade)
     }
 
+    /// The alternative by which the task will run.
+    pub(super) fn way(&self) -> Option<usize> {
+        self.command.alternative.map(usize::from)
+    }
+
     /// Whether the step takes a task from a worker.
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })

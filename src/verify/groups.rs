@@ -49,7 +49,7 @@ pub(super) fn refuses(account: &Account<'_>, case: Case<'_>, no: GroupRefusal) -
         GroupRefusal::AntiAffinity { group, task } => {
             find(group).zip(to).is_some_and(|(group, to)| {
                 let ends = whereabouts(account, task).ends().any(|end| end == to.id);
-                let there = ends || account.homes.get(&task) == Some(&to.id);
+                let there = ends || account.kept.get(&task) == Some(&to.id);
                 let other = task != *own && group.members.contains(&task);
                 group.rule == GroupRule::AntiAffinity && other && there
             })
@@ -96,7 +96,7 @@ fn keeps_apart(account: &Account<'_>, step: &Step<'_>, findings: &mut Findings) 
         }
         for other in group.members.iter().filter(|other| **other != step.task.id) {
             let stay = account.stays.get(other).copied().unwrap_or(Stay::Nowhere);
-            let kept = account.homes.get(other) == Some(&step.to);
+            let kept = account.kept.get(other) == Some(&step.to);
             let there = kept || stay.ends().any(|end| end == step.to);
             findings.need(!there, || format!("{}: {other} of {} is there", step.command, group.id));
         }

@@ -208,7 +208,8 @@ pub(super) fn has_room(
         format!("{command}: nothing sensible is known of the target's load")
     });
     // The source of a task that no worker has keeps its room for it.
-    let is_kept = account.kept.get(&task.id) == Some(&target.id);
+    let is_kept = account.keeps(step.task, step.way(), target.id);
+    let may_be_kept = is_kept || account.doubtful.get(&task.id) == Some(&target.id);
     for resource in asked(task) {
         let needed = claim(task, target, resource);
         let claimed = account.claimed(target.id, resource) - if is_kept { needed } else { 0.0 };
@@ -219,7 +220,7 @@ pub(super) fn has_room(
     }
     let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
     // Its device may have been filled meanwhile: then it is given another one.
-    if !accelerated(task, target) || (is_kept && step.device.is_none()) {
+    if !accelerated(task, target) || (may_be_kept && step.device.is_none()) {
         return;
     }
     let Some(device) = step.device else {
@@ -256,7 +257,8 @@ fn by_the_fastest(
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
         // Free device memory is unknown if a task there does not state its device.
         let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
-        if asks && hides_devices(account, target) {
+        let is_home = account.homes.get(&step.task.id) == Some(&target.id);
+        if (asks && hides_devices(account, target)) || is_home {
             continue;
         }
         let mut objections = Findings::new(Promise::HardConstraints);

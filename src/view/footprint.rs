@@ -21,8 +21,6 @@ pub(crate) struct Footprint {
     pub(super) freed_at_source: Vec<f64>,
     /// Whether the worker has kept room for the task, which may have to go back to it: nothing more is reserved there.
     pub(crate) is_kept: bool,
-    /// Whether the worker has kept room on a device too, or the task needs none.
-    pub(crate) is_device_kept: bool,
 }
 
 impl Footprint {
@@ -32,7 +30,6 @@ impl Footprint {
         self.load.clear();
         self.freed_at_source.clear();
         self.is_kept = false;
-        self.is_device_kept = false;
     }
 
     /// Use of one column that the source is relieved of.

@@ -41,7 +41,7 @@ struct Whereabouts {
 
 impl Whereabouts {
     fn of(place: Place) -> Self {
-        Self { ends: place.ends(), kept: place.home(), hidden: None }
+        Self { ends: place.ends(), kept: place.kept(), hidden: None }
     }
 
     /// Where a member is when the round begins, whether or not a partial snapshot lists it.
@@ -54,7 +54,9 @@ impl Whereabouts {
         let place = view.snapshot.task_row(member).map(|row| places[row]);
         let own = state.in_flight.get(&member);
         let under_way = || own.map(|migration| UnderWay::of(migration, None, &view.snapshot));
-        let kept = place.or_else(|| under_way().map(|own| own.place())).and_then(Place::home);
+        // For a member that is not listed, room is kept in any case.
+        let unlisted = || under_way().and_then(|own| own.place().home());
+        let kept = place.map_or_else(unlisted, Place::kept);
         let migration = own.filter(|migration| migration.is_bound());
         let row = |worker: WorkerId| view.snapshot.worker_row(worker);
         let ends = match (place, migration) {

@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use crate::model::hardware::HardwareSet;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
-use crate::rules::suits_worker;
 use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
@@ -82,65 +81,6 @@ pub(super) fn claims(
         claim_of_unlisted(ledger, snapshot, own);
     }
     stated_claims(ledger, snapshot, under_way, &unstated);
-    // Those that began earlier come first.
-    let mut waiting: Vec<&UnderWay<'_>> =
-        under_way.iter().filter(|own| own.place().kept().is_some()).collect();
-    waiting.sort_unstable_by_key(|own| own.migration.id());
-    for own in waiting {
-        keep_room(ledger, snapshot, own, (workers, variants));
-    }
-}
-
-/// Keeps room at home for a task that no worker has, if there is so much: otherwise two that cannot both go home would
-/// keep each other away.
-fn keep_room(
-    ledger: &mut Ledger,
-    snapshot: &Snapshot,
-    own: &UnderWay<'_>,
-    (workers, variants): (&Column<WorkerRow, WorkerView>, &BTreeMap<TaskRow, Variants>),
-) {
-    let place = own.task.map_or_else(|| own.place(), |row| ledger.places[row]);
-    let Some(home) = place.kept() else { return };
-    let (worker, kinds) = (&snapshot.workers()[home.position()], workers[home].kinds);
-    let record = own.task.map(|row| {
-        let task = &snapshot.tasks()[row.position()];
-        variants.get(&row).map_or(task, Variants::current)
-    });
-    let mut footprint = Footprint::default();
-    match record.filter(|_| !broken!("keeps_what_it_claimed")) {
-        // What is kept for a task is what it needs now: its rules put that back.
-        Some(task) => ledger.footprint_into(task, kinds, &mut footprint),
-        None => {
-            let claims = own.migration.claim_of(worker.id);
-            footprint.claim.extend(ledger.columns.iter().map(|column| claims.known(*column)));
-        }
-    }
-    let suits = record
-        .is_none_or(|task| suits_worker(&task.requirements, kinds, &worker.labels).is_ok())
-        || broken!("home_that_does_not_suit_keeps_room");
-    let room = suits && has_room(ledger, &footprint, home) || broken!("home_keeps_what_it_lacks");
-    let bytes = record.and_then(|task| device_bytes(task, kinds));
-    let device = record.and_then(|task| device_for(ledger, task, (home, kinds)));
-    if room {
-        add_claims(ledger, &footprint, home);
-        ledger.keep(bytes, home, device);
-    }
-    if let (Some(row), Place::Stranded { migration, from, .. }) = (own.task, place) {
-        let has_device =
-            bytes.is_none() || device.is_some() || broken!("home_whose_device_is_full");
-        ledger.places[row] = Place::Stranded { migration, from, has_room: room, has_device };
-    }
-}
-
-/// Whether a worker has this much left of every resource.
-fn has_room(ledger: &Ledger, footprint: &Footprint, worker: WorkerRow) -> bool {
-    ledger.row(worker).iter().zip(&footprint.claim).all(|(cell, claim)| {
-        let capacity = cell.capacity.unwrap_or(0.0);
-        // Of adding and subtracting the same amounts.
-        let rounding = 8.0 * f64::EPSILON * capacity;
-        claim.is_none_or(|claim| claim <= 0.0 || claim <= capacity - cell.claimed + rounding)
-            || broken!("home_is_full")
-    })
 }
 
 /// The workers on which a task needs room, beside the one that may keep room for it.
@@ -159,8 +99,8 @@ impl Rooms {
             Placement::On(worker) => Some(snapshot.worker_row(worker)),
             _ => None,
         };
-        if let Some(kept) = place.kept() {
-            let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
+        if let Some(home) = place.home() {
+            let elsewhere = shown_on.flatten().filter(|worker| *worker != home);
             return Self { stopping: elsewhere, here: None, arriving: None };
         }
         let [from, to] = place.ends();
@@ -255,7 +195,7 @@ fn stated_claims(
 }
 
 /// Adds what a task claims of a worker's capacity.
-fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
+pub(super) fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
     for (cell, claim) in ledger.row_mut(worker).iter_mut().zip(&footprint.claim) {
         cell.claimed += claim.unwrap_or(0.0);
     }
@@ -324,7 +264,7 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
 }
 
 /// Reserves memory for a task on a worker: on the device that the host names for it, or else on the one that it fits
-/// most tightly.
+/// most tightly, or else on the one with the most free memory.
 fn reserve(
     ledger: &mut Ledger,
     task: &Task,
@@ -332,35 +272,28 @@ fn reserve(
     (worker, kinds): (WorkerRow, HardwareSet),
 ) {
     let Some(bytes) = device_bytes(task, kinds) else { return };
-    let device = device.or_else(|| likely(ledger, task, (worker, kinds)));
+    let tightest = || match ledger.tightest(worker, &task.requirements, bytes as f64) {
+        Err(widest) if !broken!("what_fits_no_device_takes_none") => Some(widest?.1),
+        fits => fits.ok(),
+    };
+    let device = device.or_else(tightest);
     if let Some(cell) = device.and_then(|device| ledger.device_mut(worker, device)) {
         cell.reserved_bytes += bytes as f64;
     }
 }
 
-/// The device that can hold a task which may have to go back to a worker: the one that the host names for it, or else
-/// the one that it fits most tightly; `None` if it fits none.
-fn device_for(
-    ledger: &mut Ledger,
+/// The device of a worker that a task fits most tightly; `None` if the task fits none, or runs on no device there.
+pub(super) fn likely(
+    ledger: &Ledger,
     task: &Task,
     (worker, kinds): (WorkerRow, HardwareSet),
 ) -> Option<u16> {
-    let bytes = device_bytes(task, kinds)? as f64;
-    let has_room = |device: &u16| {
-        let cell = ledger.device_mut(worker, *device);
-        cell.and_then(|cell| cell.free_bytes()).is_some_and(|free| bytes <= free)
-    };
-    task.device.filter(has_room).or_else(|| likely(ledger, task, (worker, kinds)))
-}
-
-/// The device of a worker that a task fits most tightly; `None` if the task fits none, or runs on no device there.
-fn likely(ledger: &Ledger, task: &Task, (worker, kinds): (WorkerRow, HardwareSet)) -> Option<u16> {
     let bytes = device_bytes(task, kinds)?;
     ledger.tightest(worker, &task.requirements, bytes as f64).ok()
 }
 
 /// The device memory that a task needs on a worker with such hardware; `None` if it runs on no device there.
-fn device_bytes(task: &Task, kinds: HardwareSet) -> Option<u64> {
+pub(super) fn device_bytes(task: &Task, kinds: HardwareSet) -> Option<u64> {
     let needs = &task.requirements;
     if runs_on_device(needs, kinds) { needs.gpu_memory_bytes } else { None }
 }

@@ -6,14 +6,14 @@
 use alloc::collections::BTreeSet;
 
 use crate::model::ids::MigrationId;
-use crate::model::resource::ResourceId;
+use crate::model::resource::{Amounts, ResourceId};
 use crate::model::rows::{Column, TaskRow, WorkerRow};
 use crate::rules::suits_worker;
 use crate::snapshot::{GroupRule, Requirements, Task};
-use crate::state::{Migration, State};
+use crate::state::State;
 use crate::view::{self, Ledger, View, under_way};
 
-/// The migrations whose sources would not take the task back.
+/// The migrations whose sources would not take the task back. Of what this snapshot does not list, the last word counts.
 pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSet<MigrationId> {
     if broken!("home_is_not_asked_between_rounds") {
         return BTreeSet::new();
@@ -22,13 +22,29 @@ pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSe
     let full = WorkerRow::first(snapshot.workers().len()).map(|worker| is_full(ledger, worker));
     let full: Column<WorkerRow, bool> = full.collect();
     let closed = under_way(&state.in_flight, snapshot).into_iter().filter(|own| {
-        let away = own.from.filter(|from| own.is_bound() && Some(*from) != own.to);
-        let Some((home, row)) = away.zip(own.task) else { return false };
-        let task = view.task(row);
-        (full[home] && lacks(ledger, own.migration, task, home))
-            || is_unsuited(view, task, home)
-            || is_outside(view, task, home)
-            || meets_another(view, ledger, row, home)
+        let (migration, id) = (own.migration, own.migration.id());
+        if !own.is_bound() || migration.from().is_none() || migration.is_returning() {
+            return false;
+        }
+        let was_closed =
+            || state.closed_homes.contains(&id) && !broken!("home_out_of_sight_is_open");
+        let Some(home) = own.from else { return was_closed() };
+        let is_kept = !ledger.not_kept.contains(&id) || broken!("not_kept_is_open");
+        let has_room = || {
+            let claim = migration.claim_of(view.worker(home).id);
+            !full[home]
+                || !lacks(ledger, claim, own.task.and_then(|row| view.task(row).device), home)
+        };
+        let is_open = || match own.task {
+            Some(row) => {
+                let task = view.task(row);
+                !is_unsuited(view, task, home)
+                    && !is_outside(view, task, home)
+                    && !meets_another(view, ledger, row, home)
+            }
+            None => !was_closed(),
+        };
+        !(is_kept && has_room() && is_open())
     });
     closed.map(|own| own.migration.id()).collect()
 }
@@ -47,9 +63,8 @@ fn lacks_column(ledger: &Ledger, worker: WorkerRow, column: usize) -> bool {
     cell.capacity.is_some_and(of)
 }
 
-/// Whether something that a task needs is promised beyond what its home has.
-fn lacks(ledger: &Ledger, migration: &Migration, task: &Task, home: WorkerRow) -> bool {
-    let claim = migration.claim();
+/// Whether something that a task claims, and perhaps on this device, is promised beyond what its home has.
+fn lacks(ledger: &Ledger, claim: &Amounts, device: Option<u16>, home: WorkerRow) -> bool {
     let needs = |resource: ResourceId| claim.known(resource).is_some_and(|amount| amount > 0.0);
     let mut columns = ledger.columns.iter().enumerate();
     if columns.any(|(column, it)| needs(*it) && lacks_column(ledger, home, column)) {
@@ -58,7 +73,7 @@ fn lacks(ledger: &Ledger, migration: &Migration, task: &Task, home: WorkerRow) -
     let mut devices = (0_u16..).zip(ledger.devices_of(home));
     needs(ResourceId::GPU_MEMORY)
         && devices.any(|(index, cell)| {
-            let may_be_its = task.device.is_none_or(|device| device == index);
+            let may_be_its = device.is_none_or(|device| device == index);
             may_be_its && cell.free_bytes().is_some_and(|free| free < 0.0)
         })
 }
