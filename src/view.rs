@@ -166,12 +166,11 @@ pub(crate) enum Place {
         from: Option<WorkerRow>,
         to: Option<WorkerRow>,
     },
-    /// Released by its source, and no target has it: the migration needs another one. It may have to go back to its
-    /// source, if that is listed, which keeps room for it as long as it would take it back.
+    /// Released by its source, and no target has it: the migration needs another one. It may have to go back, so that
+    /// its source, if that is listed, keeps its room.
     Stranded {
         migration: MigrationId,
         from: Option<WorkerRow>,
-        is_kept: bool,
     },
     Orphaned,
     Unplaced,
@@ -189,18 +188,10 @@ impl Place {
         }
     }
 
-    /// The worker that a task which no worker has may have to go back to.
-    pub(crate) fn home(self) -> Option<WorkerRow> {
-        match self {
-            Self::Stranded { from, .. } if !broken!("room_to_return_without_a_target") => from,
-            _ => None,
-        }
-    }
-
     /// The worker that keeps room for a task that no worker has.
     pub(crate) fn kept(self) -> Option<WorkerRow> {
         match self {
-            Self::Stranded { is_kept: true, .. } => self.home(),
+            Self::Stranded { from, .. } if !broken!("room_to_return_without_a_target") => from,
             _ => None,
         }
     }

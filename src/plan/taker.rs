@@ -204,7 +204,7 @@ impl<'c> Taker<'c> {
             _ => self.context.state.migration(nth),
         };
         // A task that may have to go back counts at its source too.
-        let counts_from = from.or(ledger.places[row].home());
+        let counts_from = from.or(ledger.places[row].kept());
         let arrival = Arrival {
             task: row,
             from,

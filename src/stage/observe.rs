@@ -8,7 +8,6 @@
 
 mod claims;
 mod current_use;
-mod kept;
 
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -78,7 +77,6 @@ pub(crate) fn observe<'a>(
         snapshot: cow,
     };
     ledger.groups = GroupIndexes::new(state, &view, &ledger.places);
-    kept::keep_rooms(&mut ledger, &view, &under_way);
     (view, ledger)
 }
 

@@ -8,14 +8,12 @@ use super::facts::{Facts, Stay, Step};
 use super::footprint::{
     accelerated, added_use, asked, claim, could_run_by, run, run_now, runs_by, runs_now,
 };
-use super::homes::is_suited;
-use super::promise::about;
-use super::records::{capacity, has_seen, is_sound_worker, load, resources, used};
+use super::records::{has_seen, is_sound_worker, load, resources, used};
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::{Amounts, ResourceId};
 use crate::outcome::{Ended, Fate};
-use crate::snapshot::{GroupRule, Phase, Placement, Task, Worker};
+use crate::snapshot::{Phase, Placement, Task, Worker};
 use crate::state::{MEMORY_PER_WORKER, Migration, Transport};
 
 /// What every worker carries, after each step of the plan.
@@ -24,12 +22,8 @@ pub(super) struct Account<'a> {
     pub(super) stays: BTreeMap<TaskId, Stay>,
     /// Where a report newer than the snapshot shows a task, if the snapshot does not show it there.
     pub(super) told_since: BTreeMap<TaskId, WorkerId>,
-    /// Where the tasks that no worker has may have to go back to.
-    pub(super) homes: BTreeMap<TaskId, WorkerId>,
-    /// Those of these workers that would take the task back, and keep room for it.
+    /// The workers that keep room for tasks which may have to go back there and which no worker has.
     pub(super) kept: BTreeMap<TaskId, WorkerId>,
-    /// The workers of which it is not known for certain whether they keep room for a task.
-    pub(super) doubtful: BTreeMap<TaskId, WorkerId>,
     claimed: BTreeMap<(WorkerId, ResourceId), f64>,
     used: BTreeMap<(WorkerId, ResourceId), f64>,
     devices: BTreeMap<(WorkerId, u16), f64>,
@@ -48,9 +42,7 @@ impl<'a> Account<'a> {
             facts,
             stays: facts.stays(),
             told_since: BTreeMap::new(),
-            homes: facts.homes(),
-            kept: BTreeMap::new(),
-            doubtful: BTreeMap::new(),
+            kept: facts.kept(),
             claimed: BTreeMap::new(),
             used: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -65,7 +57,6 @@ impl<'a> Account<'a> {
             account.count_claims(worker);
             account.count_devices(worker);
         }
-        account.keep_rooms();
         account.count_use();
         account
     }
@@ -128,7 +119,8 @@ impl<'a> Account<'a> {
             // A report may say that it is elsewhere by now.
             let is_elsewhere = matches!(stay, Stay::On(other) if other != worker.id);
             let here = task.placement == Placement::On(worker.id) && !is_elsewhere;
-            if !(here || stay.ends().any(|end| end == worker.id)) {
+            let kept = self.kept.get(&task.id) == Some(&worker.id);
+            if !(here || kept || stay.ends().any(|end| end == worker.id)) {
                 continue;
             }
             let way = self.way_there(task, worker);
@@ -146,6 +138,14 @@ impl<'a> Account<'a> {
                 }
             }
         }
+        // A task that the snapshot does not list, and that no worker has.
+        let kept = |flight: &&&Migration| self.kept.get(&flight.task()) == Some(&worker.id);
+        let returning: Vec<&Migration> =
+            self.facts.flights.values().filter(kept).copied().collect();
+        let unlisted = returning.iter().filter(|it| snapshot.task(it.task()).is_none());
+        for (resource, amount) in unlisted.flat_map(|flight| flight.claim_of(worker.id).iter()) {
+            *sums.entry(resource).or_default() += amount;
+        }
         for (resource, stated) in worker.reserved.iter().filter(|(_, amount)| *amount >= 0.0) {
             let shown = |flight: &Migration| match snapshot.task(flight.task())?.placement {
                 Placement::On(worker) => Some(worker),
@@ -162,70 +162,20 @@ impl<'a> Account<'a> {
             });
             let stated_claim = |flight: &Migration| flight.claim_of(worker.id).get(resource);
             let coming: f64 = coming.filter_map(stated_claim).sum();
+            // What is kept for a task is what it needs now.
+            let kept = returning.iter().filter_map(|flight| match snapshot.task(flight.task()) {
+                Some(task) => {
+                    let task = run(snapshot, task, self.way_there(task, worker));
+                    Some(claim(&task, worker, resource))
+                }
+                None => stated_claim(flight),
+            });
+            let coming = coming + kept.sum::<f64>();
             let unstated = self.unstated(worker, resource);
             sums.insert(resource, stated + coming + unstated);
         }
         let sums = sums.into_iter().map(|(resource, sum)| ((worker.id, resource), sum));
         self.claimed.extend(sums);
-    }
-
-    /// A worker keeps room for the tasks that it would take back, for those first that began to move earlier.
-    fn keep_rooms(&mut self) {
-        let snapshot = self.facts.round.snapshot;
-        let flights = self.facts.flights.values();
-        let mut flights: Vec<&Migration> =
-            flights.filter(|flight| self.homes.contains_key(&flight.task())).copied().collect();
-        flights.sort_by_key(|flight| flight.id());
-        for flight in flights {
-            let home = self.homes[&flight.task()];
-            let Some(worker) = snapshot.worker(home) else { continue };
-            let Some(record) = snapshot.task(flight.task()) else {
-                self.keep(flight.task(), home, flight.claim_of(home).iter().collect());
-                continue;
-            };
-            let task = run(snapshot, record, self.way_there(record, worker));
-            let needs: Vec<(ResourceId, f64)> =
-                asked(&task).into_iter().map(|it| (it, claim(&task, worker, it))).collect();
-            let room = |(resource, needed): &(ResourceId, f64)| {
-                let free = capacity(worker, *resource).unwrap_or(0.0);
-                *needed <= 0.0 || *needed <= about(free - self.claimed(home, *resource))
-            };
-            let class = record.class.and_then(|class| snapshot.class(class));
-            let open = class.is_none_or(|class| class.workers.contains_key(&home));
-            if !needs.iter().all(room) || !open || !is_suited(&task, worker) {
-                continue;
-            }
-            if self.meets_another(record.id, home) {
-                continue;
-            }
-            if task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, worker) {
-                // Whether a device has room is not known for certain.
-                self.doubtful.insert(record.id, home);
-                continue;
-            }
-            self.keep(flight.task(), home, needs);
-        }
-    }
-
-    fn keep(&mut self, task: TaskId, home: WorkerId, needs: Vec<(ResourceId, f64)>) {
-        for (resource, needed) in needs {
-            *self.claimed.entry((home, resource)).or_default() += needed;
-        }
-        self.kept.insert(task, home);
-    }
-
-    /// Whether a worker has, or keeps room for, a task from which this one is kept apart.
-    fn meets_another(&self, task: TaskId, on: WorkerId) -> bool {
-        let groups = self.facts.round.snapshot.groups().iter();
-        let mut groups = groups
-            .filter(|group| group.rule == GroupRule::AntiAffinity && group.members.contains(&task));
-        groups.any(|group| {
-            let mut others = group.members.iter().filter(|other| **other != task);
-            others.any(|other| {
-                let stay = self.stays.get(other).copied().unwrap_or(Stay::Nowhere);
-                self.kept.get(other) == Some(&on) || stay.ends().any(|end| end == on)
-            })
-        })
     }
 
     /// What tasks claim of a worker that are there by a report, or on their way there by no migration under way: its
@@ -437,13 +387,6 @@ impl<'a> Account<'a> {
         self.claimed.get(&(worker, resource)).copied().unwrap_or(0.0)
     }
 
-    /// Whether a worker keeps room for a task by this alternative: the one by which it ran there.
-    pub(super) fn keeps(&self, task: &Task, way: Option<usize>, worker: WorkerId) -> bool {
-        let is_kept = self.kept.get(&task.id) == Some(&worker);
-        is_kept
-            && (task.alternatives.is_empty() || runs_now(self.facts.round.snapshot, task) == way)
-    }
-
     /// The free memory of a device; `None` if it does not state its memory.
     pub(super) fn device_free(&self, worker: WorkerId, device: u16) -> Option<f64> {
         self.devices.get(&(worker, device)).copied()
@@ -463,9 +406,9 @@ impl<'a> Account<'a> {
         }
         let Some(target) = snapshot.worker(step.to) else { return };
         let there = step.there(snapshot);
-        let is_kept = self.keeps(task, step.way(), step.to);
+        let is_kept = self.kept.get(&task.id) == Some(&step.to);
         let needs = there.requirements.gpu_memory_bytes;
-        let needs = needs.filter(|_| accelerated(&there, target));
+        let needs = needs.filter(|_| accelerated(&there, target) && !is_kept);
         if let (Some(device), Some(bytes)) = (step.device, needs)
             && let Some(free) = self.devices.get_mut(&(step.to, device))
         {

@@ -56,11 +56,6 @@ impl Step<'_> {
         matches!(self.purpose, Purpose::Rebalance | Purpose::Upgrade)
     }
 
-    /// The alternative by which the task will run.
-    pub(super) fn way(&self) -> Option<usize> {
-        self.command.alternative.map(usize::from)
-    }
-
     /// Whether the step takes a task from a worker.
     pub(super) fn interrupts(&self) -> bool {
         self.from.is_some() && !matches!(self.command.action, Action::RequeueFor { .. })
@@ -224,7 +219,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The listed sources of tasks that no worker has, which may have to go back there.
-    pub(super) fn homes(&self) -> BTreeMap<TaskId, WorkerId> {
+    pub(super) fn kept(&self) -> BTreeMap<TaskId, WorkerId> {
         let adrift = self.flights.values().filter(|flight| {
             flight.phase() == Phase::Released || self.retargeted.contains(&flight.id())
         });

@@ -48,7 +48,7 @@ pub(super) fn sent_home_where_it_may(round: &Round<'_>, findings: &mut Findings)
     }
 }
 
-pub(super) fn is_suited(task: &Task, worker: &Worker) -> bool {
+fn is_suited(task: &Task, worker: &Worker) -> bool {
     let (needs, kinds) = (&task.requirements, worker.kinds());
     needs.all_of.iter().all(|kind| kinds.contains(kind))
         && (needs.any_of.is_empty() || needs.any_of.iter().any(|kind| kinds.contains(kind)))

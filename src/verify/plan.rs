@@ -208,8 +208,7 @@ pub(super) fn has_room(
         format!("{command}: nothing sensible is known of the target's load")
     });
     // The source of a task that no worker has keeps its room for it.
-    let is_kept = account.keeps(step.task, step.way(), target.id);
-    let may_be_kept = is_kept || account.doubtful.get(&task.id) == Some(&target.id);
+    let is_kept = account.kept.get(&task.id) == Some(&target.id);
     for resource in asked(task) {
         let needed = claim(task, target, resource);
         let claimed = account.claimed(target.id, resource) - if is_kept { needed } else { 0.0 };
@@ -218,9 +217,8 @@ pub(super) fn has_room(
             format!("{command}: needs {needed} of {resource}, {free} are free")
         });
     }
-    let Some(bytes) = task.requirements.gpu_memory_bytes else { return };
-    // Its device may have been filled meanwhile: then it is given another one.
-    if !accelerated(task, target) || (may_be_kept && step.device.is_none()) {
+    let Some(bytes) = task.requirements.gpu_memory_bytes.filter(|_| !is_kept) else { return };
+    if !accelerated(task, target) {
         return;
     }
     let Some(device) = step.device else {
@@ -257,8 +255,7 @@ fn by_the_fastest(
         let task = run(account.facts.round.snapshot, step.task, Some(nth));
         // Free device memory is unknown if a task there does not state its device.
         let asks = task.requirements.gpu_memory_bytes.is_some() && accelerated(&task, target);
-        let is_home = account.homes.get(&step.task.id) == Some(&target.id);
-        if (asks && hides_devices(account, target)) || is_home {
+        if asks && hides_devices(account, target) {
             continue;
         }
         let mut objections = Findings::new(Promise::HardConstraints);

@@ -387,7 +387,7 @@ impl<'s, 'a> Scorer<'s, 'a> {
     /// How much memory the task that leads would take on one device of the target; `None` if it needs none there.
     fn device_bytes(&self, set: &Set<'_>) -> Option<f64> {
         let lead = run(self.round().snapshot, set.tasks[0], set.way);
-        let kept = self.account.keeps(set.tasks[0], set.way, set.to.id);
+        let kept = self.account.kept.get(&lead.id) == Some(&set.to.id);
         let bytes = lead.requirements.gpu_memory_bytes.filter(|_| !kept)?;
         accelerated(&lead, set.to).then_some(bytes as f64)
     }

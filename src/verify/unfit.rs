@@ -66,10 +66,7 @@ pub(super) fn lacks(account: &Account<'_>, task: &Task, to: &Worker, no: FitRefu
             // A task that found no room with the others may have been given the same target again by the plan.
             let again = assigned(account, to, resource);
             let is_left = |left: f64| (free - left).abs() <= tolerance && about(asked) > left;
-            // What is kept there is not known for certain.
-            let by_another_way = kept && !task.alternatives.is_empty();
-            let is_doubtful = by_another_way || account.doubtful.values().any(|it| *it == to.id);
-            told && (is_doubtful || is_left(left) || is_left(left + again))
+            told && (is_left(left) || is_left(left + again))
         }
     }
 }

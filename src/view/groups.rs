@@ -54,9 +54,7 @@ impl Whereabouts {
         let place = view.snapshot.task_row(member).map(|row| places[row]);
         let own = state.in_flight.get(&member);
         let under_way = || own.map(|migration| UnderWay::of(migration, None, &view.snapshot));
-        // For a member that is not listed, room is kept in any case.
-        let unlisted = || under_way().and_then(|own| own.place().home());
-        let kept = place.map_or_else(unlisted, Place::kept);
+        let kept = place.or_else(|| under_way().map(|own| own.place())).and_then(Place::kept);
         let migration = own.filter(|migration| migration.is_bound());
         let row = |worker: WorkerId| view.snapshot.worker_row(worker);
         let ends = match (place, migration) {
@@ -320,7 +318,9 @@ impl SpreadIndex {
     fn count(&mut self, at: Whereabouts, arrives: bool) {
         let [here, there] = at.ends;
         let mut both = self.counted(at.ends).to_vec();
-        let mut landed = alloc::vec![self.domain(there.or(here))];
+        // What is on its way to a worker out of sight does not land where it comes from.
+        let is_hidden = at.hidden.is_some() && !broken!("lands_where_it_comes_from");
+        let mut landed = alloc::vec![self.domain(there.or(here)).filter(|_| !is_hidden)];
         match at.hidden {
             Some(worker) if self.over == Topology::Worker => {
                 both.push(Some(worker.raw()));

@@ -6,7 +6,6 @@
 //!
 //! Changes that are only tried out are journalled, and [`rollback`](Ledger::rollback) undoes them bit for bit.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::cells::{Cell, DeviceCell, cell, columns};
@@ -15,7 +14,7 @@ use super::groups::GroupIndexes;
 use super::{Footprint, Place, View, suits};
 use crate::config::LoadRule;
 use crate::model::bounds::MOST_LOAD;
-use crate::model::ids::{MigrationId, TaskId};
+use crate::model::ids::TaskId;
 use crate::model::resource::ResourceId;
 use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::snapshot::{Requirements, Snapshot};
@@ -43,8 +42,6 @@ pub(crate) struct Ledger {
     /// Unavailable members of each group that has a disruption budget.
     pub(crate) unavailable: Vec<u32>,
     pub(crate) groups: GroupIndexes,
-    /// The migrations whose tasks no worker has, and for which their sources keep no room.
-    pub(crate) not_kept: BTreeSet<MigrationId>,
     /// The levels of the balanced workers, once the bands are known.
     levels: Option<Levels>,
     journal: Vec<Change>,
@@ -124,7 +121,6 @@ impl Ledger {
             placements: Column::filled(0, workers.len()),
             unavailable: alloc::vec![0; snapshot.groups().len()],
             groups: GroupIndexes::default(),
-            not_kept: BTreeSet::new(),
             levels: None,
             journal: Vec::new(),
             marks: 0,

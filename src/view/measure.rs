@@ -1,7 +1,7 @@
 //! How large is the footprint of a task in the columns of the ledger?
 
 use super::footprint::{claim, skips};
-use super::{Footprint, Ledger, Place, Variants, View};
+use super::{Footprint, Ledger, Place, View};
 use crate::model::hardware::HardwareSet;
 use crate::model::rows::{TaskRow, WorkerRow};
 use crate::snapshot::Task;
@@ -46,12 +46,7 @@ impl Ledger {
             out.freed_at_source = freed_at_source;
         } else {
             self.footprint_into(view.task_by(row, alternative), kinds, out);
-            // What is kept is what the task needs by the alternative by which it ran there.
-            let as_before = |it: &Variants| {
-                Some(it.now()) == alternative || broken!("kept_for_every_alternative")
-            };
-            out.is_kept =
-                self.places[row].kept() == Some(to) && view.variants(row).is_none_or(as_before);
+            out.is_kept = self.places[row].kept() == Some(to);
         }
     }
 }

@@ -53,7 +53,7 @@ impl<'a> UnderWay<'a> {
         let migration = self.migration.id();
         if self.phase == Phase::Released {
             let from = self.from.filter(|_| self.may_be_there);
-            return Place::Stranded { migration, from, is_kept: false };
+            return Place::Stranded { migration, from };
         }
         Place::Moving { migration, from: self.from, to: self.to }
     }

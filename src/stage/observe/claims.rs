@@ -13,8 +13,8 @@ use crate::model::rows::{Column, Row, TaskRow, WorkerRow};
 use crate::snapshot::{Placement, Snapshot, Task};
 use crate::state::Migration;
 use crate::view::{
-    Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative, alternative_elsewhere,
-    runs_on_device,
+    self, Footprint, Ledger, Place, UnderWay, Variants, WorkerView, alternative,
+    alternative_elsewhere, runs_on_device,
 };
 
 /// Enters what is reserved on every worker into the ledger.
@@ -83,7 +83,7 @@ pub(super) fn claims(
     stated_claims(ledger, snapshot, under_way, &unstated);
 }
 
-/// The workers on which a task needs room, beside the one that may keep room for it.
+/// The workers on which a task needs room.
 struct Rooms {
     /// The source that has not stopped the task yet, while its copy runs on the target.
     stopping: Option<WorkerRow>,
@@ -99,9 +99,9 @@ impl Rooms {
             Placement::On(worker) => Some(snapshot.worker_row(worker)),
             _ => None,
         };
-        if let Some(home) = place.home() {
-            let elsewhere = shown_on.flatten().filter(|worker| *worker != home);
-            return Self { stopping: elsewhere, here: None, arriving: None };
+        if let Some(kept) = place.kept() {
+            let elsewhere = shown_on.flatten().filter(|worker| *worker != kept);
+            return Self { stopping: elsewhere, here: Some(kept), arriving: None };
         }
         let [from, to] = place.ends();
         // A record may show a task under way on a worker that was lost before: the task is still at its source or
@@ -195,7 +195,7 @@ fn stated_claims(
 }
 
 /// Adds what a task claims of a worker's capacity.
-pub(super) fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
+fn add_claims(ledger: &mut Ledger, footprint: &Footprint, worker: WorkerRow) {
     for (cell, claim) in ledger.row_mut(worker).iter_mut().zip(&footprint.claim) {
         cell.claimed += claim.unwrap_or(0.0);
     }
@@ -215,8 +215,8 @@ fn count(ledger: &mut Ledger, from: Option<WorkerRow>, to: Option<WorkerRow>) {
     }
 }
 
-/// Reserves room for a migration whose task the snapshot does not list, and which some worker has or will be asked to
-/// run.
+/// Reserves room for a migration whose task the snapshot does not list. For a task that no worker has, only its source
+/// keeps room, and only if the snapshot is partial.
 fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, own: &UnderWay<'_>) {
     let UnderWay { migration, from, to, .. } = *own;
     let mut add = |worker: WorkerRow| {
@@ -227,6 +227,7 @@ fn claim_of_unlisted(ledger: &mut Ledger, snapshot: &Snapshot, own: &UnderWay<'_
         }
     };
     if !own.is_bound() {
+        own.place().kept().into_iter().for_each(add);
         return;
     }
     from.into_iter().chain(to.filter(|to| Some(*to) != from)).for_each(&mut add);
@@ -252,9 +253,19 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
         // If its target fails, the task goes home.
         let has_left = own.is_bound() && !is_at_its_source && !is_there && from != to;
         let returns = from.filter(|_| has_left && !broken!("room_to_return"));
-        for worker in comes.into_iter().chain(returns) {
+        let kept = own.place().kept();
+        for worker in comes.into_iter().chain(returns).chain(kept) {
             let row = worker.position() * width;
-            let claims = migration.claim_of(snapshot.workers()[worker.position()].id);
+            let there = &snapshot.workers()[worker.position()];
+            // What is kept for a task is what it needs now: its rules put that back.
+            let needs = record.filter(|_| kept.is_some() && !broken!("keeps_what_it_claimed"));
+            let claims = match needs {
+                Some(task) => {
+                    let now = alternative(task, there.kinds());
+                    &view::claims(&view::by(task, now, now), there.kinds())
+                }
+                None => migration.claim_of(there.id),
+            };
             for (sum, resource) in sums[row..row + width].iter_mut().zip(&ledger.columns) {
                 *sum += claims.known(*resource).unwrap_or(0.0);
             }
@@ -264,7 +275,7 @@ fn arriving(ledger: &Ledger, snapshot: &Snapshot, under_way: &[UnderWay<'_>]) ->
 }
 
 /// Reserves memory for a task on a worker: on the device that the host names for it, or else on the one that it fits
-/// most tightly, or else on the one with the most free memory.
+/// most tightly.
 fn reserve(
     ledger: &mut Ledger,
     task: &Task,
@@ -272,28 +283,20 @@ fn reserve(
     (worker, kinds): (WorkerRow, HardwareSet),
 ) {
     let Some(bytes) = device_bytes(task, kinds) else { return };
-    let tightest = || match ledger.tightest(worker, &task.requirements, bytes as f64) {
-        Err(widest) if !broken!("what_fits_no_device_takes_none") => Some(widest?.1),
-        fits => fits.ok(),
-    };
-    let device = device.or_else(tightest);
+    let device = device.or_else(|| likely(ledger, task, (worker, kinds)));
     if let Some(cell) = device.and_then(|device| ledger.device_mut(worker, device)) {
         cell.reserved_bytes += bytes as f64;
     }
 }
 
 /// The device of a worker that a task fits most tightly; `None` if the task fits none, or runs on no device there.
-pub(super) fn likely(
-    ledger: &Ledger,
-    task: &Task,
-    (worker, kinds): (WorkerRow, HardwareSet),
-) -> Option<u16> {
+fn likely(ledger: &Ledger, task: &Task, (worker, kinds): (WorkerRow, HardwareSet)) -> Option<u16> {
     let bytes = device_bytes(task, kinds)?;
     ledger.tightest(worker, &task.requirements, bytes as f64).ok()
 }
 
 /// The device memory that a task needs on a worker with such hardware; `None` if it runs on no device there.
-pub(super) fn device_bytes(task: &Task, kinds: HardwareSet) -> Option<u64> {
+fn device_bytes(task: &Task, kinds: HardwareSet) -> Option<u64> {
     let needs = &task.requirements;
     if runs_on_device(needs, kinds) { needs.gpu_memory_bytes } else { None }
 }

@@ -29,7 +29,6 @@ pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSe
         let was_closed =
             || state.closed_homes.contains(&id) && !broken!("home_out_of_sight_is_open");
         let Some(home) = own.from else { return was_closed() };
-        let is_kept = !ledger.not_kept.contains(&id) || broken!("not_kept_is_open");
         let has_room = || {
             let claim = migration.claim_of(view.worker(home).id);
             !full[home]
@@ -44,7 +43,7 @@ pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSe
             }
             None => !was_closed(),
         };
-        !(is_kept && has_room() && is_open())
+        !(has_room() && is_open())
     });
     closed.map(|own| own.migration.id()).collect()
 }
