@@ -136,6 +136,10 @@ pub struct State {
     pub(crate) counters: Counters,
 }
 
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl State {
     /// The version of the format that this release writes.
     pub const SCHEMA: u32 = 1;

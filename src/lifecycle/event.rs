@@ -186,7 +186,7 @@ impl Facts {
                 }
                 _ => Source::Closed,
             },
-            is_exhausted: migration.attempts().max(migration.stops_repeated().saturating_add(1))
+            is_exhausted: migration.attempts().max(migration.stops_repeated.saturating_add(1))
                 >= ATTEMPTS,
             is_inherited: migration.id().epoch() != state.epoch(),
             is_copy_assumed: migration.is_copy_assumed(),

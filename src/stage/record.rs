@@ -77,7 +77,6 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     history(config, state, &view, &adapted, forecast.as_ref());
     (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
-    let evens = |planned: &PlannedMove| planned.purpose == Purpose::Rebalance;
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
     forget(config, state, &view.snapshot, &commands);
     (state.last, state.doubted_since) = (Some(at), pass.doubted_since);
@@ -110,6 +109,11 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         proposed,
         fragmentation,
     }
+}
+
+/// Whether a move is to even out the loads.
+fn evens(planned: &PlannedMove) -> bool {
+    planned.purpose == Purpose::Rebalance
 }
 
 fn loads(view: &View<'_>) -> Vec<WorkerLoad> {

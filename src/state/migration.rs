@@ -45,8 +45,8 @@ pub(crate) struct Migration {
     /// How many releases and assignments were asked for.
     attempts: u32,
     /// How often its source was told to stop, beyond the first time.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    stops_repeated: u32,
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub(crate) stops_repeated: u32,
     /// Which budgets the migration counts to, recorded when it began; `None` if no budget was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
@@ -106,12 +106,11 @@ impl Migration {
             // Its target is asked once more: the order begins nothing.
             self.count_attempts(u32::from(!broken!("overlap_begins_once")));
         }
-        let stops = |course: Course| matches!(course, Course::Stopping { .. });
-        let is_repeated = stops(self.course) && stops(course);
-        self.stops_repeated = if is_repeated { self.stops_repeated.saturating_add(1) } else { 0 };
-        let is_after_its_copy = matches!(self.course, Course::Copying { .. });
-        let is_asked = matches!(course, Course::Assigned { .. });
-        self.asked_after_its_copy = copied && is_after_its_copy && is_asked;
+        let is_stopping = |course| matches!(course, Course::Stopping { .. });
+        let again = is_stopping(self.course) && is_stopping(course);
+        self.stops_repeated = if again { self.stops_repeated.saturating_add(1) } else { 0 };
+        self.asked_after_its_copy = copied
+            && matches!((self.course, course), (Course::Copying { .. }, Course::Assigned { .. }));
         self.order_shown = None;
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
@@ -405,11 +404,6 @@ impl Migration {
         self.attempts
     }
 
-    /// How often its source was told to stop, beyond the first time.
-    pub(crate) const fn stops_repeated(&self) -> u32 {
-        self.stops_repeated
-    }
-
     /// The number of the attempt that is the first assignment: the release of a move comes before it.
     const fn first_assignment(&self) -> u32 {
         if self.is_placement() { 1 } else { 2 }
@@ -503,8 +497,4 @@ impl Migration {
         let Terms { id: migration, task, scorecard, .. } = self.terms;
         Command { migration, task, action, why, scorecard, alternative: None, handover: None }
     }
-}
-
-const fn is_zero(count: &u32) -> bool {
-    *count == 0
 }

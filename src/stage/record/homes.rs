@@ -1,7 +1,7 @@
 //! Which tasks that are under way could not go home now?
 //!
-//! Between two rounds a target may fail, and its task is then sent home at once, unless the last snapshot showed that its
-//! source would not take it. Then the next round decides.
+//! Between two rounds a target may fail, and its task is then sent home at once, unless the last snapshot showed that
+//! its source would not take it. Then the next round decides.
 
 use alloc::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use crate::snapshot::{GroupRule, Requirements, Task};
 use crate::state::State;
 use crate::view::{self, Ledger, View, under_way};
 
-/// The migrations whose sources would not take the task back. Of what this snapshot does not list, the last word counts.
+/// The migrations whose sources would not take the task back. Of what this snapshot does not list, the last word
+/// counts.
 pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSet<MigrationId> {
     if broken!("home_is_not_asked_between_rounds") {
         return BTreeSet::new();
