@@ -373,7 +373,8 @@ fn a_move_fails_as_often_as_it_is_said_to() {
         };
         let (never, always) = (with("0.0"), with("1.0"));
         assert!(never.migrations > 0 && never.migrations_failed == 0, "{never:?}");
-        assert!(always.migrations == 0 && always.migrations_failed > 0, "{always:?}");
+        // What its target fails goes home, or elsewhere if the scheduler has filled its home meanwhile: that succeeds.
+        assert!(always.migrations * 10 < always.migrations_failed, "{always:?}");
     }
 }
 
