@@ -35,13 +35,13 @@ pub(crate) struct Lifecycle<'a> {
     pub(super) config: &'a Config,
     pub(super) state: &'a mut State,
     pub(super) out: Settled,
-    /// Whether no snapshot shows what the sources take back: then the last round's word counts.
-    pub(super) is_between_rounds: bool,
+    /// The moment of the snapshot that is settled; `None` between rounds.
+    pub(super) now: Option<Timestamp>,
 }
 
 impl<'a> Lifecycle<'a> {
     pub(crate) fn new(config: &'a Config, state: &'a mut State) -> Self {
-        Self { config, state, out: Settled::default(), is_between_rounds: false }
+        Self { config, state, out: Settled::default(), now: None }
     }
 
     /// Applies an event to a migration, and says whether that changed its course.
@@ -52,7 +52,8 @@ impl<'a> Lifecycle<'a> {
             return false;
         }
         let facts = Facts::of(self.state, migration, at).as_shown_by(event);
-        let is_closed = self.is_between_rounds && self.state.closed_homes.contains(&id);
+        // Between rounds no snapshot shows what the sources take back: the last round's word counts.
+        let is_closed = self.now.is_none() && self.state.closed_homes.contains(&id);
         let facts = if is_closed { facts.with_closed_source() } else { facts };
         let Step { next, effects } = next(migration.course(), event, &facts);
         if next == Next::Stay && effects.is_empty() {
@@ -129,7 +130,12 @@ impl<'a> Lifecycle<'a> {
         let orders: Vec<(Action, Cause)> =
             told.filter_map(|command| Some((command.action, command.cause()?))).collect();
         if !orders.is_empty() && !broken!("last_orders") {
-            let remember = |ended: &mut EndedMigration| ended.last_orders.clone_from(&orders);
+            // What a report tells may have happened long before the host is told this.
+            let now = self.now.or(self.state.last).filter(|_| !broken!("given_when_it_happened"));
+            let remember = |ended: &mut EndedMigration| {
+                ended.last_orders.clone_from(&orders);
+                ended.given = ended.given.max(now.unwrap_or_default());
+            };
             self.state.ended.replace_where(|ended| ended.id == id, remember);
         }
     }

@@ -39,7 +39,7 @@
 //! | the source has stopped the task | the migration is complete |
 //! | the source has stopped it, and nobody has told of the copy (after a restart) | the target is asked |
 //! | the source does not stop it, or the target is gone | the copy stops, the source keeps the task |
-//! | nothing for too long, and nobody has told of the copy | the source is told to stop once more |
+//! | nothing for too long, and nobody has told of the copy | the source is told to stop again, at most four times in all; then it keeps the task |
 //! | the source is gone | the move becomes a placement on the target |
 //!
 //! If the host's own scheduler chooses the target (by eviction, or by queuing again), a migration ends
@@ -87,7 +87,6 @@ impl Lifecycle<'_> {
             return Reply { bad: Some(bad), ..Reply::default() };
         }
         let latest = news::latest(self.config, self.state, None);
-        self.is_between_rounds = true;
         self.read(report, latest);
         let State { in_flight, last, .. } = &mut *self.state;
         for command in self.out.commands.iter().filter(|command| command.action.asks().is_some()) {
@@ -110,7 +109,8 @@ impl Lifecycle<'_> {
             let cooldown = stability.map(|stability| stability.cooldown).unwrap_or_default();
             self.state.set_clock_back(snapshot.at(), cooldown);
         }
-        let latest = news::latest(self.config, self.state, Some(snapshot.at()));
+        self.now = Some(snapshot.at());
+        let latest = news::latest(self.config, self.state, self.now);
         self.state.missing = missing;
         let known = self.state.arrivals.len();
         self.catch_up(snapshot);

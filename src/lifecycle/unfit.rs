@@ -5,8 +5,8 @@ use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::outcome::Cause;
 use crate::rules;
-use crate::snapshot::{Requirements, Snapshot, Stance};
-use crate::view::{self, UnderWay};
+use crate::snapshot::{Snapshot, Stance};
+use crate::view::UnderWay;
 
 /// Why a target does not take the task that is on its way there.
 pub(super) fn closure(snapshot: &Snapshot, worker: WorkerId) -> Cause {
@@ -45,14 +45,8 @@ pub(super) fn unfit(snapshot: &Snapshot, soon: Timestamp, own: &UnderWay<'_>) ->
 /// Whether the worker that the task is on its way to has lost hardware or labels that it needs.
 pub(super) fn unsuited(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> {
     let task = &snapshot.tasks()[own.task?.position()];
-    if task.requirements == Requirements::default() && task.alternatives.is_empty() {
-        return None;
-    }
     let worker = &snapshot.workers()[own.to?.position()];
-    let kinds = worker.kinds();
-    let there = own.migration.alternative().or_else(|| view::alternative_elsewhere(task, kinds));
-    let as_there = view::by(task, there, view::alternative(task, kinds));
-    let is_suited = rules::suits_worker(&as_there.requirements, kinds, &worker.labels).is_ok();
+    let is_suited = rules::suits_there(task, own.migration.alternative(), worker);
     let is_unsuited = !is_suited && !broken!("target_unsuited");
     is_unsuited.then_some(Cause::TargetUnsuited { worker: worker.id })
 }
@@ -62,8 +56,7 @@ pub(super) fn outside(snapshot: &Snapshot, own: &UnderWay<'_>) -> Option<Cause> 
     if snapshot.classes().is_empty() {
         return None;
     }
-    let worker = own.migration.to();
-    let class = own.task.and_then(|row| snapshot.class(snapshot.tasks()[row.position()].class?))?;
-    let is_outside = class.cost(worker).is_none() && !broken!("class_changes_meanwhile");
-    is_outside.then_some(Cause::TargetOutside { worker, class: class.id })
+    let (worker, task) = (own.migration.to(), &snapshot.tasks()[own.task?.position()]);
+    let class = rules::class_without(snapshot, task, worker)?;
+    (!broken!("class_changes_meanwhile")).then_some(Cause::TargetOutside { worker, class })
 }

@@ -1,11 +1,12 @@
 //! Do the groups of the task allow the move: affinity, anti-affinity, spread, gang and disruption budget?
 
 use super::rule::{Answer, Pair};
-use crate::model::rows::TaskRow;
+use crate::model::ids::{GroupId, TaskId};
+use crate::model::rows::{TaskRow, WorkerRow};
 use crate::outcome::{GroupRefusal, Purpose};
 use crate::round::{Fit, Round};
 use crate::snapshot::{Group, GroupRule};
-use crate::view::{Elsewhere, Place};
+use crate::view::{Elsewhere, Ledger, Place, View};
 
 /// The groups that a task is in, each with its index.
 fn groups_of<'a>(
@@ -89,16 +90,26 @@ pub(super) fn affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
 
 /// No other member is on the worker, on its way there, or on its way from there.
 pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
-    let own = round.task_id(pair.row);
-    for (index, group) in groups_of(round, pair.row) {
-        if group.rule != GroupRule::AntiAffinity {
-            continue;
-        }
-        if let Some(task) = round.ledger.groups.occupant(index, own, pair.to) {
-            return Err(GroupRefusal::AntiAffinity { group: group.id, task }.into());
-        }
+    match kept_apart(round.view, round.ledger, pair.row, pair.to) {
+        Some((group, task)) => Err(GroupRefusal::AntiAffinity { group, task }.into()),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The first group that keeps a task apart from another one that counts on this worker, and that other one.
+pub(super) fn kept_apart(
+    view: &View<'_>,
+    ledger: &Ledger,
+    row: TaskRow,
+    to: WorkerRow,
+) -> Option<(GroupId, TaskId)> {
+    let own = view.task(row).id;
+    view.groups_of(row).iter().find_map(|index| {
+        let group = &view.snapshot.groups()[*index as usize];
+        let keeps_apart = group.rule == GroupRule::AntiAffinity;
+        let other = ledger.groups.occupant(*index, own, to).filter(|_| keeps_apart)?;
+        Some((group.id, other))
+    })
 }
 
 /// The group is spread at most as unevenly as it may be. A group that is too uneven already may be repaired, never

@@ -15,6 +15,7 @@
 mod budget;
 mod fair;
 mod group;
+mod home;
 mod load;
 mod payback;
 mod rule;
@@ -33,14 +34,13 @@ use crate::round::{Fit, MoveSet, Round, VariantFilter};
 use crate::view::Footprint;
 
 pub(crate) use budget::{Accounts, Bill};
+pub(crate) use home::closed_homes;
 pub(crate) use load::is_above_ceiling;
 pub(crate) use payback::{handover, leaving_time};
 pub(crate) use rule::{Effect, Pair};
-pub(crate) use target::is_frozen_somewhere;
+pub(crate) use target::{class_without, is_frozen_somewhere};
 pub(crate) use task::source_is_certain;
-pub(crate) use variant::{
-    could_hold, has_hardware, headroom_for, meets_requirements, suits_worker,
-};
+pub(crate) use variant::{could_hold, has_hardware, headroom_for, meets_requirements, suits_there};
 
 #[cfg(feature = "testkit")]
 pub(crate) use table::table;

@@ -3,10 +3,11 @@
 use super::rule::{Answer, Pair};
 use super::task::{frozen_until, scopes_of};
 use super::{payback, speed};
+use crate::model::ids::{ClassId, WorkerId};
 use crate::model::rows::WorkerRow;
 use crate::outcome::TargetRefusal;
 use crate::round::{Fit, Round};
-use crate::snapshot::Stance;
+use crate::snapshot::{Snapshot, Stance, Task};
 use crate::view::Place;
 
 pub(super) fn accepts(round: &Round<'_>, to: WorkerRow) -> Answer {
@@ -47,6 +48,12 @@ pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Answer {
     let class = round.view.snapshot.class(id);
     let cost = class.and_then(|class| class.cost(round.worker_id(pair.to)));
     if cost.is_some() { Ok(()) } else { Err(TargetRefusal::OutsideClass { class: id }.into()) }
+}
+
+/// The class of a task that does not hold this worker; `None` if it does, or if the class is not described.
+pub(crate) fn class_without(snapshot: &Snapshot, task: &Task, worker: WorkerId) -> Option<ClassId> {
+    let class = snapshot.class(task.class?)?;
+    class.cost(worker).is_none().then_some(class.id)
 }
 
 /// The worker stays until the task, after its downtime, is done there or has saved its state; and the worker itself is

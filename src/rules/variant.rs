@@ -7,15 +7,23 @@ use crate::model::resource::{ResourceId, whole};
 use crate::model::rows::WorkerRow;
 use crate::outcome::FitRefusal;
 use crate::round::Round;
-use crate::snapshot::{Placement, Requirements, Stance, Task};
-use crate::view::{Footprint, runs_on_device, suits};
+use crate::snapshot::{Placement, Requirements, Stance, Task, Worker};
+use crate::view::{self, Footprint, runs_on_device, suits};
 
-/// Does a worker with this hardware and these labels suit a task, whatever is free?
-pub(crate) fn suits_worker(needs: &Requirements, kinds: HardwareSet, labels: &[LabelId]) -> Answer {
-    all_hardware(needs, kinds)?;
-    any_hardware(needs, kinds)?;
-    all_labels(needs, labels)?;
-    no_forbidden_label(needs, labels)
+/// Whether a worker has the hardware and the labels that a task needs there, whatever is free: by this alternative, or
+/// by the one that it would take.
+pub(crate) fn suits_there(task: &Task, alternative: Option<u16>, worker: &Worker) -> bool {
+    if task.requirements == Requirements::NONE && task.alternatives.is_empty() {
+        return true;
+    }
+    let kinds = worker.kinds();
+    let there = alternative.or_else(|| view::alternative_elsewhere(task, kinds));
+    let as_there = view::by(task, there, view::alternative(task, kinds));
+    let needs = &as_there.requirements;
+    all_hardware(needs, kinds).is_ok()
+        && any_hardware(needs, kinds).is_ok()
+        && all_labels(needs, &worker.labels).is_ok()
+        && no_forbidden_label(needs, &worker.labels).is_ok()
 }
 
 pub(super) fn has_all_hardware(round: &Round<'_>, on: &Variant<'_>) -> Answer {

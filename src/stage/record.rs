@@ -3,7 +3,6 @@
 //! This is the last stage, and the second one that writes State: before it, only the [`lifecycle`](crate::lifecycle)
 //! has changed migrations.
 
-mod homes;
 mod late;
 
 use alloc::collections::BTreeSet;
@@ -19,6 +18,7 @@ use crate::outcome::{
     Sight, WorkerLoad,
 };
 use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
+use crate::rules;
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
 use crate::state::{
     AtSource, Course, EndedMigration, FORECASTS, Migration, Pending, SAMPLES, Sample, Spending,
@@ -62,7 +62,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
         }
     }
     spend(config, state, &view);
-    state.closed_homes = homes::closed(state, &view, &ledger);
+    state.closed_homes = rules::closed_homes(state, &view, &ledger);
     // Proposed moves count as begun when the late tasks are computed.
     let imagined = (config.mode == Mode::Advise && late::is_asked(&view)).then(|| {
         let mut imagined = state.clone();

@@ -5,17 +5,22 @@
 
 use alloc::collections::BTreeSet;
 
+use super::group::kept_apart;
+use super::target::class_without;
+use super::variant::suits_there;
 use crate::model::ids::MigrationId;
 use crate::model::resource::{Amounts, ResourceId};
-use crate::model::rows::{Column, TaskRow, WorkerRow};
-use crate::rules::suits_worker;
-use crate::snapshot::{GroupRule, Requirements, Task};
+use crate::model::rows::{Column, WorkerRow};
 use crate::state::State;
-use crate::view::{self, Ledger, View, under_way};
+use crate::view::{Ledger, View, under_way};
 
 /// The migrations whose sources would not take the task back. Of what this snapshot does not list, the last word
 /// counts.
-pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSet<MigrationId> {
+pub(crate) fn closed_homes(
+    state: &State,
+    view: &View<'_>,
+    ledger: &Ledger,
+) -> BTreeSet<MigrationId> {
     if broken!("home_is_not_asked_between_rounds") {
         return BTreeSet::new();
     }
@@ -38,9 +43,10 @@ pub(super) fn closed(state: &State, view: &View<'_>, ledger: &Ledger) -> BTreeSe
         let is_open = || match own.task {
             Some(row) => {
                 let task = view.task(row);
-                !is_unsuited(view, task, home)
-                    && !is_outside(view, task, home)
-                    && !meets_another(view, ledger, row, home)
+                let worker = view.worker(home);
+                suits_there(task, None, worker)
+                    && class_without(snapshot, task, worker.id).is_none()
+                    && kept_apart(view, ledger, row, home).is_none()
             }
             None => !was_closed(),
         };
@@ -76,30 +82,4 @@ fn lacks(ledger: &Ledger, claim: &Amounts, device: Option<u16>, home: WorkerRow)
             let may_be_its = device.is_none_or(|device| device == index);
             may_be_its && cell.free_bytes().is_some_and(|free| free < 0.0)
         })
-}
-
-/// Whether its home has lost hardware or labels that a task needs.
-fn is_unsuited(view: &View<'_>, task: &Task, home: WorkerRow) -> bool {
-    if task.requirements == Requirements::NONE && task.alternatives.is_empty() {
-        return false;
-    }
-    let kinds = view.workers[home].kinds;
-    let nth = view::alternative(task, kinds);
-    let as_there = view::by(task, nth, nth);
-    suits_worker(&as_there.requirements, kinds, &view.worker(home).labels).is_err()
-}
-
-fn is_outside(view: &View<'_>, task: &Task, home: WorkerRow) -> bool {
-    let class = task.class.and_then(|class| view.snapshot.class(class));
-    class.is_some_and(|class| class.cost(view.worker(home).id).is_none())
-}
-
-/// Whether another task from which it is kept apart counts there.
-fn meets_another(view: &View<'_>, ledger: &Ledger, row: TaskRow, home: WorkerRow) -> bool {
-    view.groups_of(row).iter().any(|index| {
-        let group = &view.snapshot.groups()[*index as usize];
-        let task = view.task(row).id;
-        group.rule == GroupRule::AntiAffinity
-            && ledger.groups.occupant(*index, task, home).is_some()
-    })
 }
