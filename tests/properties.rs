@@ -187,6 +187,70 @@ proptest! {
     }
 }
 
+/// What a round shows, kept until the next one, and what reports have led to since.
+struct Kept {
+    before: State,
+    snapshot: Snapshot,
+    outcome: Outcome,
+    after: State,
+    since: Vec<Command>,
+}
+
+/// Plays a history and judges what the answers to reports send home between rounds; how many that was.
+fn judge_answers(history: &History) -> (Vec<Violation>, usize) {
+    let mut engine = Engine::new(history.config.clone()).unwrap();
+    let (mut violations, mut last, mut sent) = (Vec::new(), None::<Kept>, 0);
+    history.play(&mut |input| {
+        let before = engine.state().clone();
+        let output = engine.apply(&input);
+        match (input, &output) {
+            (Input::Tick(snapshot), Output::Outcome(outcome)) => {
+                let (outcome, after) = ((**outcome).clone(), engine.state().clone());
+                last = Some(Kept { before, snapshot, outcome, after, since: Vec::new() });
+            }
+            (Input::Report(_), Output::Reply(reply)) => {
+                if let Some(kept) = &mut last {
+                    let home = |it: &&Command| it.cause() == Some(evenkeel::outcome::Cause::Return);
+                    sent += reply.commands.iter().filter(home).count();
+                    kept.since.extend(&reply.commands);
+                    let Kept { before, snapshot, outcome, after, since } = kept;
+                    let round = Round::new(engine.config(), before, snapshot, outcome, after);
+                    violations.extend(verify::between_rounds(&round, since));
+                }
+            }
+            _ => {}
+        }
+        output
+    });
+    (violations, sent)
+}
+
+// Few histories have such an answer.
+proptest! {
+    #![proptest_config(cases(10_000))]
+
+    #[test]
+    fn what_fails_between_rounds_goes_home_only_where_it_may(history in strategies::histories()) {
+        prop_assert_eq!(judge_answers(&history).0, vec![]);
+    }
+
+    #[test]
+    fn members_that_fail_between_rounds_go_home_only_where_they_may(
+        history in strategies::bound_histories()
+    ) {
+        prop_assert_eq!(judge_answers(&history).0, vec![]);
+    }
+}
+
+#[test]
+fn tasks_do_go_home_between_rounds() {
+    let mut runner = TestRunner::deterministic();
+    let histories = (0..4_000).map(|_| strategies::histories().new_tree(&mut runner).unwrap());
+    let sent: usize = histories.map(|tree| judge_answers(&tree.current()).1).sum();
+    println!("{sent} orders judged");
+    assert!(sent >= 20, "{sent} only");
+}
+
 /// In how many rounds of 400 random histories each promise was judged, had nothing to judge, and was switched off; and
 /// how often each refusal was judged. What is never met proves nothing.
 #[test]

@@ -14,18 +14,22 @@ use super::records::{capacity, possible};
 use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
-use crate::outcome::{Action, Cause};
+use crate::outcome::{Action, Cause, Command};
 use crate::snapshot::{GroupRule, Placement, Stance, Task, Worker};
 
 /// A task is sent home only if the snapshot shows that worker open to it, with what it needs, with room, and without a
 /// task from which it is kept apart. One that is shown there already is there.
-pub(super) fn sent_home_where_it_may(round: &Round<'_>, findings: &mut Findings) {
+pub(super) fn sent_home_where_it_may(
+    round: &Round<'_>,
+    commands: &[Command],
+    findings: &mut Findings,
+) {
     // While the engine holds back, it does not believe what the snapshot shows of workers.
     if round.outcome.held.is_some() {
         return;
     }
     let snapshot = round.snapshot;
-    let orders = round.outcome.commands.iter().filter(|it| it.cause() == Some(Cause::Return));
+    let orders = commands.iter().filter(|it| it.cause() == Some(Cause::Return));
     // The source of a copy may run the task still: then it is asked in any case.
     let orders = orders.filter(|it| !may_have_copy(round, it));
     let mut home: BTreeMap<WorkerId, Vec<&Task>> = BTreeMap::new();

@@ -72,7 +72,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::engine::{Engine, Stale};
-use crate::outcome::Outcome;
+use crate::outcome::{Command, Outcome};
 use crate::snapshot::Snapshot;
 
 pub use answers::{answers, ranking};
@@ -89,6 +89,14 @@ use promise::Findings;
 pub fn check(round: &Round<'_>) -> Vec<Violation> {
     let kept = |promise: &Promise| promise.is_kept_by(round.config);
     Promise::ALL.into_iter().filter(kept).flat_map(|promise| promise.judge(round)).collect()
+}
+
+/// Judges the commands that follow from reports between this round and the next one, all of them since the round
+/// together: a task is sent home only where the snapshot of the round shows that it may go.
+pub fn between_rounds(round: &Round<'_>, commands: &[Command]) -> Vec<Violation> {
+    let mut findings = Findings::new(Promise::HardConstraints);
+    homes::sent_home_where_it_may(round, commands, &mut findings);
+    findings.list
 }
 
 impl Promise {

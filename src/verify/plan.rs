@@ -71,7 +71,7 @@ pub(super) fn hard_constraints(round: &Round<'_>) -> Vec<Violation> {
         findings.add(format!("{stray}: no such task in the snapshot"));
     }
     sent_where_it_may(round, &mut findings);
-    sent_home_where_it_may(round, &mut findings);
+    sent_home_where_it_may(round, &round.outcome.commands, &mut findings);
     groups::plan(round, &mut findings);
     findings.list
 }
