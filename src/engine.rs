@@ -58,6 +58,9 @@ pub use look::Look;
 /// 10. List a worker that is known to be gone as [`Offline`](crate::snapshot::Stance::Offline): one that is only left
 ///     out is waited for ([`Config::grace`]). One that comes back is gone until a snapshot lists it: start nothing
 ///     there before.
+/// 11. Tell what a worker has lost that came back under its name before a snapshot could miss it: it looks as if it had
+///     never been away. Its tasks are [orphaned](crate::snapshot::Placement::Orphaned), and what it was told to run has
+///     [failed](crate::Event::Failed).
 ///
 /// Three methods take input: `tick`, `report`, and [`reconfigure`](Self::reconfigure), which changes
 /// settings. Their sequence is the whole log ([`Input`]); replaying it gives the same outputs, bit by

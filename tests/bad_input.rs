@@ -543,6 +543,7 @@ fn no_span_of_a_setting_is_longer_than_32_years() {
             "safeguard.believed_after",
             spoilt(|it| it.safeguard.get_or_insert_default().believed_after = TOO_LONG),
         ),
+        ("grace.span", spoilt(|it| it.grace.get_or_insert_default().span = TOO_LONG)),
         ("calendar.lead", spoilt(|it| it.calendar.get_or_insert_default().lead = TOO_LONG)),
         ("advice.patience", spoilt(|it| it.advice.get_or_insert_default().patience = TOO_LONG)),
         (
@@ -582,6 +583,10 @@ fn no_figure_of_a_setting_is_out_of_all_proportion() {
         (
             spoilt(|it| it.hardware.as_mut().unwrap().upgrade = Some(1e7)),
             "hardware.upgrade is 10000000; it must be at most 1000000",
+        ),
+        (
+            spoilt(|it| it.grace.get_or_insert_default().rounds = u32::MAX),
+            "grace.rounds is 4294967295; it must be at most 1000000",
         ),
         (
             spoilt(|it| it.efficiency.as_mut().unwrap().hot_celsius = 1e300),

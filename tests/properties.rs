@@ -1,6 +1,6 @@
 //! The promises, as properties over random clusters, settings and histories.
 //!
-//! Each runs 2,000 cases. A failure prints the smallest case it could find and the seed (the line that begins with
+//! Each runs 2,000 cases unless it says otherwise. A failure prints the smallest case it could find and the seed (the line that begins with
 //! `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,7 @@ use evenkeel::snapshot::{
 };
 use evenkeel::state::State;
 use evenkeel::testkit::strategies::{self, Cluster, History};
-use evenkeel::verify::{self, Promise, Round, Violation, Watch};
+use evenkeel::verify::{self, Doubt, Promise, Round, Violation, Watch};
 use evenkeel::{
     Action, Command, Config, Engine, Event, Outcome, Report, ResourceId, Snapshot, SnapshotBuilder,
     Task, TaskId, Timestamp, Worker, WorkerId,
@@ -218,6 +218,12 @@ fn judge_answers(history: &History) -> (Vec<Violation>, usize) {
                     violations.extend(verify::between_rounds(&round, since));
                 }
             }
+            // The reports of a snapshot that is too old are answered too.
+            (Input::Tick(_), Output::Stale(stale)) => {
+                if let Some(kept) = &mut last {
+                    kept.since.extend(&stale.commands);
+                }
+            }
             _ => {}
         }
         output
@@ -251,13 +257,16 @@ fn tasks_do_go_home_between_rounds() {
     assert!(sent >= 20, "{sent} only");
 }
 
-/// In how many rounds of 400 random histories each promise was judged, had nothing to judge, and was switched off; and
-/// how often each refusal was judged. What is never met proves nothing.
+/// In how many rounds of 400 random histories each promise was judged, had nothing to judge, and was switched off; in
+/// how many a fact was in doubt, so that the rules that need it were not judged; and how often each refusal was judged.
+/// What is never met proves nothing.
 #[test]
 fn every_promise_has_something_to_judge() {
     let mut runner = TestRunner::deterministic();
     let mut met: BTreeMap<&str, [u32; 3]> = BTreeMap::new();
     let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut doubted = [0_u32; Doubt::ALL.len()];
+    let mut begun = 0_u32;
     for nth in 0..400 {
         let history = match nth % 2 {
             0 => strategies::histories().new_tree(&mut runner).unwrap().current(),
@@ -277,6 +286,12 @@ fn every_promise_has_something_to_judge() {
                     };
                     met.entry(promise.name()).or_default()[column] += 1;
                 }
+                if !outcome.commands.is_empty() {
+                    begun += 1;
+                    for (count, doubt) in doubted.iter_mut().zip(Doubt::ALL) {
+                        *count += u32::from(doubt.is_in(&round));
+                    }
+                }
                 for row in &outcome.tally.refusals {
                     *refused.entry(row.name()).or_default() += row.examples.len();
                 }
@@ -288,6 +303,10 @@ fn every_promise_has_something_to_judge() {
         println!("{judged:6} judged, {nothing:6} with nothing to judge, {off:6} off: {promise}");
         let is_open = *promise != Promise::Calibration.name();
         assert!(!is_open || *judged >= 20, "{promise} was judged {judged} times");
+    }
+    for (count, doubt) in doubted.iter().zip(Doubt::ALL) {
+        println!("{count:6} of {begun} rounds with commands in doubt: {doubt:?}");
+        assert!(count * 4 <= begun, "{doubt:?} was in doubt in {count} of {begun} rounds");
     }
     refused.iter().for_each(|(name, count)| println!("{count:6} refusals judged: {name}"));
     assert!(refused.len() >= 20, "only {} refusals were given", refused.len());

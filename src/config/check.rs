@@ -61,6 +61,8 @@ const SPAN: &str = "longer than 0s";
 const UPGRADE: &str = "a finite number from 1 up";
 const ABOVE_ZERO: &str = "a finite number above 0";
 const MILLION: &str = "at most 1000000";
+/// The most rounds that a setting may wait for.
+const MOST_ROUNDS: u32 = 1_000_000;
 /// The longest span of a setting, for a fault.
 const LONGEST: &str = "at most 1000000000 seconds, about 32 years";
 
@@ -385,6 +387,11 @@ fn other_sections(config: &Config, faults: &mut Faults) {
         let must = alloc::format!("at most stability.cooldown ({})", Span(cooldown));
         faults.need(lag <= cooldown, "stability.telemetry_lag", &Span(lag), &must);
         faults.at_most("stability.cooldown", cooldown);
+    }
+    if let Some(section) = &config.grace {
+        faults.at_most("grace.span", section.span);
+        let holds = section.rounds <= MOST_ROUNDS;
+        faults.need(holds, "grace.rounds", &section.rounds, MILLION);
     }
     if let Some(section) = &config.safeguard {
         faults.share("safeguard.missing_share", section.missing_share);

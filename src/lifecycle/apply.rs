@@ -4,6 +4,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::{Config, CostWeights};
 use crate::math::average::learn;
@@ -130,14 +131,21 @@ impl<'a> Lifecycle<'a> {
         let orders: Vec<(Action, Cause)> =
             told.filter_map(|command| Some((command.action, command.cause()?))).collect();
         if !orders.is_empty() && !broken!("last_orders") {
-            // What a report tells may have happened long before the host is told this.
-            let now = self.now.or(self.state.last).filter(|_| !broken!("given_when_it_happened"));
+            let now = self.order_moment();
             let remember = |ended: &mut EndedMigration| {
                 ended.last_orders.clone_from(&orders);
-                ended.given = ended.given.max(now.unwrap_or_default());
+                ended.given = ended.given.max(now);
             };
             self.state.ended.replace_where(|ended| ended.id == id, remember);
         }
+    }
+
+    /// The earliest moment at which the host is given an order of this input, however long ago happened what a report
+    /// tells: that of the snapshot, or just after the last one.
+    pub(super) fn order_moment(&self) -> Timestamp {
+        let just_after = |last: Timestamp| last.after(Duration::from_millis(1));
+        let moment = self.now.or(self.state.last.map(just_after));
+        moment.filter(|_| !broken!("given_when_it_happened")).unwrap_or_default()
     }
 
     fn tell(&mut self, migration: &Migration, action: Action, cause: Cause) {

@@ -35,9 +35,8 @@ impl Lifecycle<'_> {
                     && is_later(report.at, ended.shown_at_rest)
                     && !broken!("late_release_is_not_lost") =>
             {
-                // The order is given now, however old the release is: after it, and before the next snapshot.
                 let is_old = broken!("late_release_is_ordered_back_now");
-                let now = latest.before(self.config.timeout());
+                let now = self.order_moment();
                 self.give_back_late(ended.id, if is_old { report.at } else { report.at.max(now) });
             }
             snapshot::Event::Diverted { worker, task, .. }
@@ -84,18 +83,26 @@ impl Lifecycle<'_> {
             self.out.commands.iter().map(|command| command.migration).collect()
         };
         let config = self.config;
-        let (State { ended, in_flight, epoch, issued, .. }, commands) =
+        let (State { ended, in_flight, epoch, issued, last, .. }, commands) =
             (&mut *self.state, &mut self.out.commands);
         // Hosts ignore commands of all but the last migration of a task.
-        let mut last: BTreeMap<TaskId, MigrationId> = BTreeMap::new();
+        let mut newest: BTreeMap<TaskId, MigrationId> = BTreeMap::new();
         for ended in ended.iter() {
-            let id = last.entry(ended.task).or_insert(ended.id);
+            let id = newest.entry(ended.task).or_insert(ended.id);
             *id = ended.id.max(*id);
         }
-        let is_last = |ended: &EndedMigration| last.get(&ended.task) == Some(&ended.id);
+        let is_last = |ended: &EndedMigration| newest.get(&ended.task) == Some(&ended.id);
         let is_due = |ended: &EndedMigration| {
             ended.at < snapshot.at() && !told.contains(&ended.id) && is_last(ended)
         };
+        // An answer to a report gave an order at some moment since the last snapshot. The host may carry it out as late
+        // as if it had been given now.
+        let is_answer = |ended: &EndedMigration| {
+            ended.is_given_back()
+                && Some(ended.given) > *last
+                && !broken!("given_since_the_last_round")
+        };
+        ended.replace_where(is_answer, |ended| ended.given = snapshot.at());
         // By a clock that is ahead, an order may have been given later than this.
         let not_later = |ended: &mut EndedMigration| ended.given = ended.given.min(snapshot.at());
         if !broken!("given_back_by_a_clock_that_is_ahead") {

@@ -96,7 +96,7 @@ pub(super) fn anti_affinity(round: &Round<'_>, pair: &Pair, _: Fit) -> Answer {
     }
 }
 
-/// The first group that keeps a task apart from another one that counts on this worker, and that other one.
+/// The first group that keeps a task apart from a task that counts on this worker, and that task.
 pub(super) fn kept_apart(
     view: &View<'_>,
     ledger: &Ledger,

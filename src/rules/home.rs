@@ -10,12 +10,13 @@ use super::target::class_without;
 use super::variant::suits_there;
 use crate::model::ids::MigrationId;
 use crate::model::resource::{Amounts, ResourceId};
-use crate::model::rows::{Column, WorkerRow};
+use crate::model::rows::{Column, TaskRow, WorkerRow};
+use crate::snapshot::{Coverage, Task};
 use crate::state::State;
-use crate::view::{Ledger, View, under_way};
+use crate::view::{Ledger, View, suits, under_way};
 
-/// The migrations whose sources would not take the task back. Of what this snapshot does not list, the last word
-/// counts.
+/// The migrations whose sources would not take the task back. Of a source or a task that this snapshot does not list, it
+/// counts what the last round noted; and what a round has noted stays noted as long as snapshots are partial.
 pub(crate) fn closed_homes(
     state: &State,
     view: &View<'_>,
@@ -34,25 +35,38 @@ pub(crate) fn closed_homes(
         }
         let was_closed =
             || state.closed_homes.contains(&id) && !broken!("home_out_of_sight_is_open");
+        // What closed it may be what a partial snapshot does not list.
+        let sees_all = snapshot.coverage() == Coverage::Complete || broken!("home_opens_unseen");
         let Some(home) = own.from else { return was_closed() };
-        let has_room = || {
-            let claim = migration.claim_of(view.worker(home).id);
-            !full[home]
-                || !lacks(ledger, claim, own.task.and_then(|row| view.task(row).device), home)
+        let worker = view.worker(home);
+        let claim = migration.claim_of(worker.id);
+        let device = own.task.and_then(|row| view.task(row).device);
+        let is_full = full[home] && lacks(ledger, claim, device, home);
+        let takes_it = |row: TaskRow| {
+            let task = view.task(row);
+            has_device(ledger, claim, task, home)
+                && suits_there(task, None, worker)
+                && class_without(snapshot, task, worker.id).is_none()
+                && kept_apart(view, ledger, row, home).is_none()
         };
-        let is_open = || match own.task {
-            Some(row) => {
-                let task = view.task(row);
-                let worker = view.worker(home);
-                suits_there(task, None, worker)
-                    && class_without(snapshot, task, worker.id).is_none()
-                    && kept_apart(view, ledger, row, home).is_none()
-            }
-            None => !was_closed(),
-        };
-        !(has_room() && is_open())
+        let is_open = !is_full && own.task.map_or_else(|| !was_closed(), takes_it);
+        !is_open || !sees_all && was_closed()
     });
     closed.map(|own| own.migration.id()).collect()
+}
+
+/// Whether a worker has a device that could hold what a task claims there, if the task runs on one.
+fn has_device(ledger: &Ledger, claim: &Amounts, task: &Task, home: WorkerRow) -> bool {
+    let Some(bytes) = claim.known(ResourceId::GPU_MEMORY).filter(|bytes| *bytes > 0.0) else {
+        return true;
+    };
+    // A task with alternatives says by each of them what it needs.
+    let needs = Some(&task.requirements).filter(|_| task.alternatives.is_empty());
+    let mut devices = ledger.devices_of(home).iter().map(|cell| &cell.device);
+    devices.any(|device| {
+        let is_large_enough = device.memory_bytes.is_none_or(|memory| memory as f64 >= bytes);
+        is_large_enough && needs.is_none_or(|needs| suits(needs, device))
+    }) || broken!("device_at_home_is_gone")
 }
 
 /// Whether a worker has promised more of something than it has, with all that may come back to it.

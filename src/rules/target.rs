@@ -50,7 +50,7 @@ pub(super) fn within_class(round: &Round<'_>, pair: &Pair) -> Answer {
     if cost.is_some() { Ok(()) } else { Err(TargetRefusal::OutsideClass { class: id }.into()) }
 }
 
-/// The class of a task that does not hold this worker; `None` if it does, or if the class is not described.
+/// The class of a task, if the worker is not in it; `None` if it is, or if the task has no class that is described.
 pub(crate) fn class_without(snapshot: &Snapshot, task: &Task, worker: WorkerId) -> Option<ClassId> {
     let class = snapshot.class(task.class?)?;
     class.cost(worker).is_none().then_some(class.id)

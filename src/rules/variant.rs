@@ -10,15 +10,15 @@ use crate::round::Round;
 use crate::snapshot::{Placement, Requirements, Stance, Task, Worker};
 use crate::view::{self, Footprint, runs_on_device, suits};
 
-/// Whether a worker has the hardware and the labels that a task needs there, whatever is free: by this alternative, or
-/// by the one that it would take.
+/// Whether a worker has the hardware and the labels that a task needs there, whatever is free: by this alternative, or,
+/// if it is `None`, by the one by which the task ran there before.
 pub(crate) fn suits_there(task: &Task, alternative: Option<u16>, worker: &Worker) -> bool {
     if task.requirements == Requirements::NONE && task.alternatives.is_empty() {
         return true;
     }
     let kinds = worker.kinds();
-    let there = alternative.or_else(|| view::alternative_elsewhere(task, kinds));
-    let as_there = view::by(task, there, view::alternative(task, kinds));
+    let before = view::alternative(task, kinds);
+    let as_there = view::by(task, alternative.or(before), before);
     let needs = &as_there.requirements;
     all_hardware(needs, kinds).is_ok()
         && any_hardware(needs, kinds).is_ok()

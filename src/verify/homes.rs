@@ -1,7 +1,7 @@
 //! Is a task sent back to its source only where it can stay?
 //!
-//! Only what one round shows for certain is judged: not what the tasks on their way to that worker need, and not the
-//! devices.
+//! Only what one round shows for certain is judged: not what the tasks on their way to that worker need, and neither
+//! devices nor tasks with alternatives.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,7 +15,7 @@ use super::round::Round;
 use crate::model::ids::{TaskId, WorkerId};
 use crate::model::resource::ResourceId;
 use crate::outcome::{Action, Cause, Command};
-use crate::snapshot::{GroupRule, Placement, Stance, Task, Worker};
+use crate::snapshot::{GroupRule, Phase, Placement, Stance, Task, Worker};
 
 /// A task is sent home only if the snapshot shows that worker open to it, with what it needs, with room, and without a
 /// task from which it is kept apart. One that is shown there already is there.
@@ -72,6 +72,14 @@ fn resting<'a>(round: &'a Round<'_>, on: WorkerId) -> impl Iterator<Item = &'a T
     round.snapshot.tasks().iter().filter(is_certain)
 }
 
+/// Whether a task is shown as one that its source has not released.
+fn has_yet_to_leave(task: &Task, source: WorkerId) -> bool {
+    match task.placement {
+        Placement::Moving { from, phase, .. } => from == Some(source) && phase != Phase::Released,
+        _ => false,
+    }
+}
+
 fn has_room(round: &Round<'_>, to: WorkerId, tasks: &[&Task], findings: &mut Findings) {
     let Some(worker) = round.snapshot.worker(to) else { return };
     let plain = |task: &&Task| task.alternatives.is_empty();
@@ -81,7 +89,10 @@ fn has_room(round: &Round<'_>, to: WorkerId, tasks: &[&Task], findings: &mut Fin
         let reserved = possible(worker.reserved.get(resource));
         let there = || resting(round, to).filter(plain).map(claims).sum();
         let taken = reserved.unwrap_or_else(there);
-        let back: f64 = tasks.iter().copied().filter(plain).map(claims).sum();
+        // What is shown on its way from there is in the statement already.
+        let is_stated = |task: &&Task| reserved.is_some() && has_yet_to_leave(task, to);
+        let back = tasks.iter().copied().filter(plain).filter(|task| !is_stated(task));
+        let back: f64 = back.map(claims).sum();
         findings.need(back <= 0.0 || taken + back <= about(capacity), || {
             let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
             format!("{ids:?} are sent home to {to}: {taken} + {back} of {capacity} {resource}")

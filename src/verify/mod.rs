@@ -16,8 +16,9 @@
 //! | [`Bounded`](Promise::Bounded) | sizes of state and outcome | – |
 //! | [`BadInput`](Promise::BadInput) | bad records change no decision | – |
 //!
-//! [`answers`](answers()) and [`ranking`] judge what a [`Look`](crate::engine::Look) says. A promise that found nothing
-//! to judge has shown nothing: [`Promise::subjects`] says how much it judged.
+//! [`between_rounds`] judges what answers to reports send home. [`answers`](answers()) and [`ranking`] judge what a
+//! [`Look`](crate::engine::Look) says. A promise that found nothing to judge has shown nothing: [`Promise::subjects`]
+//! says how much it judged, and [`Doubt`] why a rule was not judged.
 //!
 //! ```
 //! use evenkeel::{verify, Config, Engine, ResourceId, Snapshot, Timestamp, Worker, WorkerId};
@@ -40,6 +41,7 @@ mod budgets;
 mod calendar;
 mod concurrency;
 mod devices;
+mod doubt;
 mod evidence;
 mod facts;
 mod footprint;
@@ -79,6 +81,7 @@ pub use answers::{answers, ranking};
 pub use budgets::Budgets;
 #[cfg(feature = "testkit")]
 pub(crate) use budgets::{Interruption, limit};
+pub use doubt::Doubt;
 pub use promise::{Promise, Violation};
 pub use round::Round;
 pub use watch::Watch;
@@ -92,7 +95,9 @@ pub fn check(round: &Round<'_>) -> Vec<Violation> {
 }
 
 /// Judges the commands that follow from reports between this round and the next one, all of them since the round
-/// together: a task is sent home only where the snapshot of the round shows that it may go.
+/// together: a task is sent home only to a source that the snapshot of the round shows open, in its class, with the
+/// hardware, labels, cores and memory that it needs, and without a task from which it is kept apart. Tasks with
+/// alternatives, devices, and rounds in which the engine [holds back](crate::outcome::Outcome::held) are not judged.
 pub fn between_rounds(round: &Round<'_>, commands: &[Command]) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     homes::sent_home_where_it_may(round, commands, &mut findings);

@@ -132,6 +132,7 @@ impl Watch {
         shown.at = snapshot.at();
         self.records(snapshot, outcome, &mut shown);
         let mut violations = self.answer(&shown, &outcome.commands, &outcome.ended);
+        self.given_back.end_round();
         violations.extend(self.budgets.round(snapshot, outcome));
         let mut findings = Findings::new(Promise::OneMove);
         let acts = self.config.mode.is_act();
