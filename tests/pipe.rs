@@ -206,3 +206,38 @@ fn only_a_snapshot_without_a_moment_is_refused() {
         assert!(read_json::<Snapshot>(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_name_that_breaks_the_line_or_has_no_end_is_shown_in_part() {
+    let long = "n".repeat(100_000);
+    for (name, shown) in
+        [("a\\nb", String::from("a\\nb")), (&*long, format!("{}...", "n".repeat(60)))]
+    {
+        let w2 = format!(r#"{{"id": 2, "used": {{"{name}": 1}}}}"#);
+        let said = said(&second(&[W1, &w2], &[T1])).remove(0);
+        assert!(said.starts_with(&format!("worker w2: used.{shown} is ")), "{said}");
+        assert!(said.len() < 400, "{said}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_named_in_plain_words() {
+    for (settings, says) in [
+        (
+            r#"{"detection": {"devices": 1}}"#,
+            "reconfigure.detection.devices is unknown; it must be one of the fields basis, trigger",
+        ),
+        (
+            r#"{"adaptation": {"low_bounds": [0.4]}}"#,
+            "reconfigure.adaptation.low_bounds is [0.4]; it must be a list of 2 values",
+        ),
+        (
+            r#"{"migration": {"overlap": true}}"#,
+            "`migration.overlap = true` is now `migration.host",
+        ),
+    ] {
+        let line = format!(r#"{{"reconfigure": {settings}}}"#);
+        let error = read_json::<Input>(&line).expect_err("it cannot be read").to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -20,8 +20,9 @@ where
 {
     T::deserialize(from).map_err(|error| {
         let text = error.to_string();
-        // The words that serde gives to every format.
-        let is_old = |name: &str| text.contains(&format!("unknown field `{name}`"));
+        // The words that serde gives to every format, and those of our own reader.
+        let words = |name: &str| [format!("unknown field `{name}`"), format!("{name} is unknown;")];
+        let is_old = |name: &str| words(name).iter().any(|words| text.contains(words));
         match RENAMED.iter().find(|(name, ..)| is_old(name)) {
             // What the format says stands last, since it may end in a line and a column.
             Some((_, old, new)) => D::Error::custom(format!("`{old}` is now `{new}`: {text}")),

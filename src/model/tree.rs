@@ -167,6 +167,7 @@ impl<'de> Visitor<'de> for Any {
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
+        values.shrink_to_fit();
         Ok(Tree::List(values))
     }
 
@@ -180,6 +181,7 @@ impl<'de> Visitor<'de> for Any {
             };
             fields.push((name, map.next_value()?));
         }
+        fields.shrink_to_fit();
         Ok(Tree::Record(fields))
     }
 }

@@ -65,7 +65,7 @@ pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
         return Err(parser.wrong("the end"));
     }
     T::deserialize(Reader(&tree)).map_err(|fault| JsonError::Value {
-        field: fault.path().join("."),
+        field: fault.field(),
         value: fault.value().to_string(),
         must: fault.must,
     })
@@ -145,6 +145,8 @@ impl Parser<'_> {
             values.push(self.value(depth + 1)?);
             self.space();
             if self.word("]") {
+                // A list in a list in a list would take room for four of each.
+                values.shrink_to_fit();
                 return Ok(Tree::List(values));
             }
             if !self.word(",") {
@@ -173,6 +175,7 @@ impl Parser<'_> {
             fields.push((name, self.value(depth + 1)?));
             self.space();
             if self.word("}") {
+                fields.shrink_to_fit();
                 return Ok(Tree::Record(fields));
             }
             if !self.word(",") {

@@ -5,7 +5,7 @@
 //! the snapshot is partial: what it does not list is unknown, not gone.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -74,9 +74,12 @@ struct Reading<'t> {
 
 impl<'t> Reading<'t> {
     fn note(&mut self, record: Record, within: &str, fault: &Fault) {
-        let field = if within.is_empty() { Vec::new() } else { Vec::from([within.to_string()]) };
-        let field: Vec<String> = field.into_iter().chain(fault.path()).collect();
-        self.bad.push(BadRecord::new(record, &field.join("."), fault.value(), &fault.must));
+        let (inner, mut field) = (fault.field(), within.to_string());
+        if !field.is_empty() && !inner.is_empty() {
+            field.push('.');
+        }
+        field.push_str(&inner);
+        self.bad.push(BadRecord::new(record, &field, fault.value(), &fault.must));
     }
 
     /// Notes that something is listed that nobody can name.

@@ -11,7 +11,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::Tree;
+use super::{SHOWN, Tree};
 
 /// What cannot be read: where, its value, and what it must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,12 @@ impl Fault {
     /// The fields that lead to the fault, the outermost first.
     pub(crate) fn path(&self) -> Vec<String> {
         self.inside_out.iter().rev().cloned().collect()
+    }
+
+    /// The same as a sentence shows it: of a long name its beginning, and no character that would break the line.
+    pub(crate) fn field(&self) -> String {
+        let names: Vec<String> = self.inside_out.iter().rev().map(|name| shown(name)).collect();
+        names.join(".")
     }
 
     /// The value, as printed.
@@ -51,8 +57,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path().join(".");
-        write!(f, "{path} is {}; it must be {}", self.value(), self.must)
+        write!(f, "{} is {}; it must be {}", self.field(), self.value(), self.must)
     }
 }
 
@@ -75,6 +80,15 @@ impl Error for Fault {
         Self::new(in_english(&expected.to_string()))
     }
 
+    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
+        Self::new(in_english(&expected.to_string()))
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        let must = format!("one of the fields {}", expected.join(", "));
+        Self { inside_out: Vec::new(), value: Some("unknown".to_string()), must }
+    }
+
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("one of {}", expected.join(", ")))
     }
@@ -90,9 +104,30 @@ impl Error for Fault {
     }
 }
 
+/// The beginning of a name, in one line.
+fn shown(name: &str) -> String {
+    let mut text = String::new();
+    for (nth, letter) in name.chars().enumerate() {
+        if nth == SHOWN {
+            text.push_str("...");
+            break;
+        }
+        if letter.is_control() {
+            text.extend(letter.escape_default());
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
 /// What serde expects, as somebody would say it who does not know Rust.
 fn in_english(expected: &str) -> String {
     let whole = |most: u64| format!("a whole number from 0 to {most}");
+    let many = ["an array of length ", "a tuple of size "];
+    if let Some(many) = many.iter().find_map(|words| expected.strip_prefix(words)) {
+        return format!("a list of {many} values");
+    }
     match expected {
         "u8" => whole(u8::MAX.into()),
         "u16" => whole(u16::MAX.into()),
