@@ -36,6 +36,8 @@ pub(super) struct World {
     /// What `save` wrote down: the state, the twin's, and what the watch had seen by then.
     pub(super) saved: Option<(String, String, Watch)>,
     pub(super) now: Timestamp,
+    /// How many rounds and reports the engine was given.
+    pub(super) inputs: usize,
     pub(super) told_worker_defaults: bool,
     pub(super) told_task_defaults: bool,
 }
@@ -64,6 +66,7 @@ impl World {
             mail: Mail::new(),
             saved: None,
             now: Timestamp::default(),
+            inputs: 0,
             told_worker_defaults: false,
             told_task_defaults: false,
         })
@@ -78,6 +81,7 @@ impl World {
     ) -> Option<Result<Outcome, Stale>> {
         let sheet = self.records.sheet(at, partial, self.mail.reports_due(0).collect());
         let (before, snapshot) = (self.engine.clone(), sheet.snapshot());
+        self.inputs += 1;
         let engine = &mut self.engine;
         let result = match guarded(|| engine.tick(&snapshot)) {
             Ok(result) => result,
@@ -119,6 +123,7 @@ impl World {
     /// Tells the engine, and its twin, what happened.
     pub(super) fn send(&mut self, report: &Report, heard: &mut Heard) {
         heard.said.push(format!("{} {}", report.at, report.event));
+        self.inputs += 1;
         let engine = &mut self.engine;
         let reply = guarded(|| engine.report(report));
         if let Some(shadow) = &mut self.shadow {
