@@ -10,14 +10,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
-use crate::target::{Target, execute};
+use crate::target::{Ran, Target, execute};
 
 /// An execution that takes longer ends the program: nothing can stop it.
 const LONGEST: Duration = Duration::from_secs(20);
 /// Shorter inputs take their time for other reasons than their length.
 const MEASURED: usize = 1_024;
-/// An input that takes more than this many times the median per byte is saved.
+/// An input that takes more than this many times the median per byte is a finding.
 const SLOW: f64 = 10.0;
+/// So many of the slowest inputs run again.
+const AGAIN: usize = 20;
+/// So often each.
+const TIMES_AGAIN: usize = 5;
+/// A run ends when this many times as many inputs were tried as should count.
+const MOST_UNREAD: u64 = 20;
 /// Mutated inputs that did nothing wrong and are mutated further.
 const KEPT: usize = 64;
 
@@ -26,7 +32,7 @@ const KEPT: usize = 64;
 pub struct Drive {
     /// What is fuzzed.
     pub target: Target,
-    /// How often an input is mutated and given.
+    /// How many executions count: those in which the engine was given at least ten inputs.
     pub executions: u64,
     /// Where chance begins.
     pub seed: u64,
@@ -50,20 +56,32 @@ pub struct Finding {
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Inputs of all executions: rounds, reports, settings, restarts.
+    /// Executions in which the engine was given at least ten inputs.
+    pub executions: u64,
+    /// The inputs of these executions: rounds, reports, settings.
     pub inputs: usize,
-    /// Executions with fewer than ten inputs, because the input could not be read.
+    /// Further executions, which do not count: too much could not be read.
     pub unread: u64,
+    /// How long these executions took.
+    pub took: Duration,
     /// By the first line of their sentences.
     pub findings: Vec<Finding>,
-    /// The median of the times per byte, in nanoseconds, of inputs of at least 1 KiB.
+    /// The median of the times per byte, in nanoseconds, of the executions that count, of inputs of at least 1 KiB.
     pub median: f64,
-    /// The longest of these times.
+    /// The longest time per byte. The twenty slowest inputs run again, and the best of six times of each counts: a
+    /// single time says more of the machine than of the input.
     pub slowest: f64,
     /// The input that took it.
     pub slowest_input: Vec<u8>,
     /// Where that input was saved, if it took more than ten times the median.
     pub slowest_file: Option<PathBuf>,
+}
+
+impl Found {
+    /// Whether an input takes more than ten times the median per byte.
+    pub fn is_slow(&self) -> bool {
+        self.slowest > SLOW * self.median
+    }
 }
 
 /// The committed inputs of a target, by name.
@@ -94,37 +112,48 @@ pub fn drive(run: &Drive) -> io::Result<Found> {
     let mut dice = Dice::new(run.seed);
     let mut kept: Vec<Vec<u8>> = Vec::new();
     let mut found = Found::default();
-    let mut times: Vec<(f64, Vec<u8>)> = Vec::new();
+    let mut times = Times::default();
     let mut kinds: BTreeMap<String, Finding> = BTreeMap::new();
     let watch = Watch::start(run);
-    for nth in 0..run.executions {
-        let number = usize::try_from(nth).unwrap_or(usize::MAX);
+    let began = Instant::now();
+    let most = run.executions.saturating_mul(MOST_UNREAD);
+    let tried = |found: &Found| found.executions + found.unread;
+    while found.executions < run.executions && tried(&found) < most {
+        let number = usize::try_from(tried(&found)).unwrap_or(usize::MAX);
         let input = match seeds.get(number) {
             Some(seed) => seed.clone(),
             None => mutated(run.target, &seeds, &kept, &mut dice),
         };
         watch.begin(&input);
-        let began = Instant::now();
+        let start = Instant::now();
         let result = execute(run.target, &input);
-        let took = began.elapsed();
+        let took = start.elapsed();
         watch.end();
         match result {
-            Ok(ran) => {
+            Ok(ran) if ran.counts() => {
+                found.executions += 1;
                 found.inputs += ran.inputs;
-                found.unread += u64::from(ran.inputs < 10);
-                measure(&mut times, &input, (took, ran.bytes));
-                if ran.inputs >= 10 && dice.chance(10) {
+                times.add(&input, took, ran);
+                if dice.chance(10) {
                     keep(&mut kept, input, &mut dice);
                 }
             }
-            Err(says) => note(&mut kinds, says, input),
+            Ok(ran) => {
+                found.unread += 1;
+                times.add(&input, took, ran);
+            }
+            Err(says) => {
+                found.executions += 1;
+                note(&mut kinds, says, input);
+            }
         }
     }
-    slowest(run.target, times, &mut found);
+    found.took = began.elapsed();
+    times.slowest(run.target, &mut found);
     found.findings = kinds.into_values().collect();
     if let Some(folder) = &run.findings {
         save(run.target, folder, &mut found.findings)?;
-        if found.slowest > SLOW * found.median {
+        if found.is_slow() {
             let file = folder.join(format!("{}-slowest", run.target));
             fs::write(&file, &found.slowest_input)?;
             found.slowest_file = Some(file);
@@ -166,33 +195,50 @@ fn note(kinds: &mut BTreeMap<String, Finding>, says: String, input: Vec<u8>) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of one execution")]
-fn per_byte((took, bytes): (Duration, usize)) -> f64 {
+fn per_byte(took: Duration, bytes: usize) -> f64 {
     took.as_nanos() as f64 / bytes.max(1) as f64
 }
 
-fn measure(times: &mut Vec<(f64, Vec<u8>)>, input: &[u8], took: (Duration, usize)) {
-    if took.1 >= MEASURED {
-        let time = per_byte(took);
-        // Only the slowest inputs are kept beside their times.
-        let is_slow = times.iter().rev().take(64).all(|(other, _)| time > *other);
-        times.push((time, if is_slow { input.to_vec() } else { Vec::new() }));
-    }
+/// The times per byte of a run.
+#[derive(Default)]
+struct Times {
+    /// Of the executions that count.
+    all: Vec<f64>,
+    /// The slowest inputs of all, the slowest first.
+    slow: Vec<(f64, Vec<u8>)>,
 }
 
-/// The machine may have been busy with something else: the slowest inputs run again, and their best time counts.
-fn slowest(target: Target, mut times: Vec<(f64, Vec<u8>)>, found: &mut Found) {
-    times.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found.median = times.get(times.len() / 2).map_or(0.0, |(time, _)| *time);
-    let slow = times.into_iter().rev().filter(|(_, input)| !input.is_empty()).take(20);
-    for (time, input) in slow {
-        let again = (0..3).map(|_| {
-            let began = Instant::now();
-            let bytes = execute(target, &input).map_or(input.len(), |ran| ran.bytes);
-            per_byte((began.elapsed(), bytes))
-        });
-        let best = again.fold(time, f64::min);
-        if best > found.slowest {
-            (found.slowest, found.slowest_input) = (best, input);
+impl Times {
+    fn add(&mut self, input: &[u8], took: Duration, ran: Ran) {
+        if ran.bytes < MEASURED {
+            return;
+        }
+        let time = per_byte(took, ran.bytes);
+        if ran.counts() {
+            self.all.push(time);
+        }
+        let place = self.slow.partition_point(|(other, _)| *other >= time);
+        if place < AGAIN {
+            self.slow.insert(place, (time, input.to_vec()));
+            self.slow.truncate(AGAIN);
+        }
+    }
+
+    /// The machine may have been busy with something else: the slowest inputs run again, and the best time of each
+    /// counts.
+    fn slowest(mut self, target: Target, found: &mut Found) {
+        self.all.sort_by(f64::total_cmp);
+        found.median = self.all.get(self.all.len() / 2).copied().unwrap_or_default();
+        for (time, input) in self.slow {
+            let again = (0..TIMES_AGAIN).map(|_| {
+                let began = Instant::now();
+                let bytes = execute(target, &input).map_or(input.len(), |ran| ran.bytes);
+                per_byte(began.elapsed(), bytes)
+            });
+            let best = again.fold(time, f64::min);
+            if best > found.slowest {
+                (found.slowest, found.slowest_input) = (best, input);
+            }
         }
     }
 }

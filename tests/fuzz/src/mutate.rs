@@ -48,6 +48,69 @@ pub(crate) fn document(value: &mut Value, dice: &mut Dice) {
     }
 }
 
+/// Changes a document in a few places where every value keeps its type, so that its reader may take it.
+pub(crate) fn figures(value: &mut Value, dice: &mut Dice) {
+    let times = dice.pick(&[1, 1, 2, 3, 5]).unwrap_or(1);
+    for _ in 0..times {
+        // Of each part equally often: a part of many values would be changed nearly every time.
+        let parts = children(value).count();
+        let from = dice.below(parts);
+        let part = match value {
+            Value::Object(fields) => fields.values_mut().nth(from),
+            Value::Array(values) => values.get_mut(from),
+            _ => None,
+        };
+        let Some(part) = part else { return };
+        let mut at = dice.below(count(part));
+        if let Some(node) = nth_mut(part, &mut at) {
+            figure(node, dice);
+        }
+    }
+}
+
+/// Another value of the same type.
+fn figure(node: &mut Value, dice: &mut Dice) {
+    match node {
+        Value::Number(number) => *node = same_type(number, dice),
+        Value::Bool(value) => *value = !*value,
+        Value::Null | Value::String(_) => (),
+        Value::Array(values) => {
+            if let Some(value) = dice.pick(values) {
+                list(values, value, dice);
+            }
+        }
+        Value::Object(fields) => {
+            let names: Vec<String> = fields.keys().cloned().collect();
+            let Some(name) = dice.pick(&names) else { return };
+            if name.bytes().all(|letter| letter.is_ascii_digit()) {
+                let value = fields.get(&name).cloned().unwrap_or_default();
+                if dice.chance(50) {
+                    fields.remove(&name);
+                }
+                let key = dice.pick(&["0", "1", "2", "3", "7", "9", "18446744073709551615"]);
+                fields.insert(key.unwrap_or_default().to_owned(), value);
+            } else if let Some(value) = fields.get_mut(&name) {
+                figure(value, dice);
+            }
+        }
+    }
+}
+
+fn same_type(before: &Number, dice: &mut Dice) -> Value {
+    if let Some(whole) = before.as_u64() {
+        let near =
+            [whole.wrapping_add(1), whole.wrapping_sub(1), whole / 2, whole.saturating_mul(1_000)];
+        let far = [0, 1, 2, 60, u64::from(u32::MAX), 1 << 62, 1 << 63, u64::MAX - 1, u64::MAX];
+        let from: &[u64] = if dice.chance(50) { &near } else { &far };
+        return json!(dice.pick(from).unwrap_or_default());
+    }
+    let float = before.as_f64().unwrap_or_default();
+    let near = [-float, float + 1.0, float * 1e12, float * 1e-12, float / 2.0];
+    let far = [0.0, -0.0, 1.0, -1.0, 5e-324, 1e-308, 1e16, 1e308, -1e308];
+    let from: &[f64] = if dice.chance(50) { &near } else { &far };
+    json!(dice.pick(from).unwrap_or_default())
+}
+
 fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
         Value::Array(values) => Box::new(values.iter()),
@@ -170,6 +233,118 @@ fn record(fields: &mut Map<String, Value>, donor: Value, dice: &mut Dice) {
     }
 }
 
+/// Values that other programs write and JSON may not have.
+const RAW: &[&str] = &[
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "-0",
+    "2.5",
+    "18446744073709551616",
+    "null",
+    "true",
+    "{}",
+    "[]",
+    "[7]",
+    "{\"on\":2}",
+    "\"\"",
+    "\"north\"",
+    "\"a\\nb\"",
+    "\"\\ud800\"",
+];
+
+/// Fields that a record may get once more, or that have no business there.
+const FIELDS: &[&str] = &[
+    "\"id\":7",
+    "\"at\":1",
+    "\"workers\":[]",
+    "\"tasks\":5",
+    "\"coverage\":\"most\"",
+    "\"zone\":\"north\"",
+    "\"stance\":\"asleep\"",
+    "\"used\":{\"cpu\":NaN}",
+    "\"used\":{\"\\n\":\"x\"}",
+    "\"demand\":{\"cpu\":\"two\",\"memory\":1e400}",
+    "\"placement\":{\"on\":\"home\"}",
+    "\"priority\":1000",
+    "\"devices\":[{\"memory_bytes\":5}]",
+    "\"alternatives\":[{\"speed\":Infinity}]",
+    "\"labels\":4",
+    "\"freezes\":[{\"scope\":\"al\",\"until\":9}]",
+    "\"groups\":[{\"id\":1,\"rule\":\"apart?\",\"members\":[1,2]}]",
+    "\"strange\":NaN",
+];
+
+/// Changes a few lines of JSON: records, letters, and which lines there are.
+pub(crate) fn lines(text: &str, dice: &mut Dice) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..=dice.below(4) {
+        let (at, from) = (dice.below(lines.len()), dice.below(lines.len()));
+        match dice.below(12) {
+            _ if lines.is_empty() => lines.push(String::from("{}")),
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[from].clone()),
+            2 => lines.swap(at, from),
+            3 => {
+                let mut letters = lines[at].clone().into_bytes();
+                bytes(&mut letters, dice);
+                lines[at] = String::from_utf8_lossy(&letters).replace('\n', " ");
+            }
+            4..=6 => {
+                if let Ok(mut value) = serde_json::from_str::<Value>(&lines[at]) {
+                    document(&mut value, dice);
+                    lines[at] = value.to_string();
+                }
+            }
+            _ => lines[at] = raw(&lines[at], dice),
+        }
+    }
+    lines.join("\n")
+}
+
+/// Puts a value that JSON may not have in the place of another, or one more field into a record.
+fn raw(line: &str, dice: &mut Dice) -> String {
+    let is_place = |mark: char| move |(_, letter): &(usize, char)| *letter == mark;
+    if dice.chance(35) {
+        let places: Vec<(usize, char)> = line.char_indices().filter(is_place('{')).collect();
+        let Some((at, _)) = dice.pick(&places) else { return line.to_owned() };
+        let (before, after) = line.split_at(at + 1);
+        let field = dice.pick(FIELDS).unwrap_or_default();
+        let comma = if after.trim_start().starts_with('}') { "" } else { "," };
+        return format!("{before}{field}{comma}{after}");
+    }
+    let places: Vec<(usize, char)> = line.char_indices().filter(is_place(':')).collect();
+    let Some((at, _)) = dice.pick(&places) else { return line.to_owned() };
+    let (before, after) = line.split_at(at + 1);
+    let nested = 1 + dice.below(80);
+    let value = match dice.below(12) {
+        0 => format!("{}{}", "[".repeat(nested), "]".repeat(nested)),
+        _ => dice.pick(RAW).unwrap_or_default().to_owned(),
+    };
+    format!("{before}{value}{}", &after[value_end(after)..])
+}
+
+/// Where the value ends that the text begins with.
+fn value_end(text: &str) -> usize {
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' if in_text => is_escaped = true,
+            '"' => in_text = !in_text,
+            _ if in_text => (),
+            '}' | ']' | ',' if depth == 0 => return at,
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            _ => (),
+        }
+    }
+    text.len()
+}
+
 /// Changes a few bytes.
 pub(crate) fn bytes(text: &mut Vec<u8>, dice: &mut Dice) {
     for _ in 0..=dice.below(4) {
@@ -210,11 +385,15 @@ pub(crate) fn story(text: &str, other: &str, dice: &mut Dice) -> String {
 /// Another number or word in a line.
 fn words(line: &str, dice: &mut Dice) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    let at = dice.below(words.len());
+    // A word that is not known ends the story, a number rarely does.
+    let is_number = |at: &usize| words[*at].bytes().any(|letter| letter.is_ascii_digit());
+    let numbers: Vec<usize> = (0..words.len()).filter(is_number).collect();
+    let any = dice.below(words.len());
+    let at = dice.pick(&numbers).filter(|_| dice.chance(80)).unwrap_or(any);
     let word = &mut words[at];
     let digits = word.find(|letter: char| letter.is_ascii_digit());
     let number = dice.pick(NUMBERS).unwrap_or("0");
-    match (dice.below(4), digits) {
+    match (dice.below(8), digits) {
         (0, _) => dice.pick(WORDS).unwrap_or_default().clone_into(word),
         (_, Some(from)) => {
             let rest = word[from..].trim_start_matches(|it: char| it.is_ascii_digit() || it == '.');

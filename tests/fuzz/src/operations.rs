@@ -42,6 +42,8 @@ struct Play {
     /// What happened, if somebody wants to read it.
     story: Option<String>,
     is_honest: bool,
+    /// How many inputs the engine was given.
+    given: usize,
     /// How long all inputs would be as JSON.
     bytes: usize,
 }
@@ -60,8 +62,12 @@ fn run(play: &mut Play) -> Result<Ran, String> {
     for _ in 0..count {
         play.one()?;
     }
+    // A restart is no input.
+    while play.given < FEWEST {
+        play.one()?;
+    }
     ends_well(&play.engine)?;
-    Ok(Ran { inputs: count, bytes: play.bytes })
+    Ok(Ran { inputs: play.given, bytes: play.bytes })
 }
 
 /// What the engine is given and what it answers, one line each as JSON, up to the finding if there is one.
@@ -100,6 +106,7 @@ impl Play {
             log: None,
             story: None,
             is_honest,
+            given: 0,
             bytes: 0,
         })
     }
@@ -133,6 +140,7 @@ impl Play {
 
     fn give(&mut self, input: Input) -> Result<(), String> {
         self.saves.push(self.engine.state().clone());
+        self.given += 1;
         self.bytes += serde_json::to_string(&input).map_or(0, |text| text.len());
         self.tell("given", &input);
         let output = step(&mut self.engine, &input, true)?;
@@ -353,6 +361,13 @@ pub fn write_corpus() -> io::Result<()> {
             fs::create_dir_all(&folder)?;
             fs::write(folder.join(format!("log-{nth}.json")), log.of(target).to_string())?;
         }
+    }
+    let folder = root.join(Target::Pipe.name());
+    fs::create_dir_all(&folder)?;
+    for (nth, log) in logs.iter().enumerate() {
+        let lines: Vec<String> =
+            log.inputs.iter().chain(&log.rest).map(|it| json!(it).to_string()).collect();
+        fs::write(folder.join(format!("log-{nth}.jsonl")), lines.join("\n"))?;
     }
     Ok(())
 }

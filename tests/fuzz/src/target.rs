@@ -4,10 +4,15 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
+use evenkeel::state::State;
 use evenkeel::testkit::scenario;
+use serde::Deserialize;
 
 use crate::dice::Dice;
-use crate::{log, mutate, operations};
+use crate::{log, mutate, operations, pipe};
+
+/// How often another mutation is tried where a state is refused.
+const MILDER: usize = 4;
 
 /// One door, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +23,8 @@ pub enum Target {
     Config,
     /// Saved states, as JSON.
     State,
+    /// Lines of text, as a host in another language writes them into a pipe.
+    Pipe,
     /// Stories.
     Scenario,
     /// Typed inputs in any order.
@@ -26,8 +33,8 @@ pub enum Target {
 
 impl Target {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::Snapshot, Self::Config, Self::State, Self::Scenario, Self::Operations];
+    pub const ALL: [Self; 6] =
+        [Self::Snapshot, Self::Config, Self::State, Self::Pipe, Self::Scenario, Self::Operations];
 
     /// Its name, which is the name of its folder in the corpus.
     pub const fn name(self) -> &'static str {
@@ -35,6 +42,7 @@ impl Target {
             Self::Snapshot => "snapshot",
             Self::Config => "config",
             Self::State => "state",
+            Self::Pipe => "pipe",
             Self::Scenario => "scenario",
             Self::Operations => "operations",
         }
@@ -51,6 +59,9 @@ impl Target {
                 mutate::bytes(&mut bytes, dice);
             }
             _ if dice.chance(5) => mutate::bytes(&mut bytes, dice),
+            Self::Pipe => {
+                bytes = mutate::lines(&String::from_utf8_lossy(seed), dice).into_bytes();
+            }
             Self::Scenario => {
                 let [text, other] = [seed, other].map(String::from_utf8_lossy);
                 bytes = mutate::story(&text, &other, dice).into_bytes();
@@ -66,7 +77,16 @@ impl Target {
     fn within(self, field: &str, bytes: &mut Vec<u8>, dice: &mut Dice) {
         let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
         if let Some(part) = document.get_mut(field) {
+            let sound = part.clone();
             mutate::document(part, dice);
+            // Most of what has another type is refused by the reader of a state, and says nothing of the engine.
+            for _ in 0..MILDER {
+                if self != Self::State || State::deserialize(&*part).is_ok() || dice.chance(5) {
+                    break;
+                }
+                part.clone_from(&sound);
+                mutate::figures(part, dice);
+            }
         }
         if self == Self::State && dice.chance(50) {
             document["later"] = dice.chance(50).into();
@@ -93,7 +113,7 @@ impl FromStr for Target {
 /// What one execution did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// How many inputs the library was given.
+    /// How many inputs the engine was given: what its reader refuses is none.
     pub inputs: usize,
     /// How long they were, as text.
     pub bytes: usize,
@@ -102,7 +122,12 @@ pub struct Ran {
 impl Ran {
     /// The text was refused as a whole.
     pub(crate) const fn unread(text: &[u8]) -> Self {
-        Self { inputs: 1, bytes: text.len() }
+        Self { inputs: 0, bytes: text.len() }
+    }
+
+    /// Whether the library was given enough for the execution to count.
+    pub const fn counts(self) -> bool {
+        self.inputs >= log::FEWEST
     }
 }
 
@@ -114,6 +139,7 @@ impl Ran {
 pub fn execute(target: Target, bytes: &[u8]) -> Result<Ran, String> {
     let run = || match target {
         Target::Snapshot | Target::Config | Target::State => log::play(target, bytes),
+        Target::Pipe => pipe::play(bytes),
         Target::Scenario => story(bytes),
         Target::Operations => operations::play(bytes),
     };
@@ -140,9 +166,6 @@ fn story(bytes: &[u8]) -> Result<Ran, String> {
     match said {
         // The text itself may hold the words.
         Some(line) if !text.contains(line) => Err(line.to_owned()),
-        _ => {
-            let rounds = text.lines().filter(|line| line.starts_with("tick")).count();
-            Ok(Ran { inputs: rounds.max(1), bytes: bytes.len() })
-        }
+        _ => Ok(Ran { inputs: played.inputs, bytes: bytes.len() }),
     }
 }

@@ -1,24 +1,30 @@
-//! A short run of every target. A longer one: `cargo run --release -p fuzz -- --executions 200000`.
+//! A short run of every target, and hostile files of 5 MB. Longer ones: `cargo run --release -p fuzz --
+//! --executions 200000`, and `--large 10 100`.
 #![forbid(unsafe_code)]
 
-use fuzz::{Dice, Drive, Target, corpus, drive, execute};
+use std::path::Path;
+
+use fuzz::{Compared, Dice, Drive, Target, compare, corpus, drive, every_large, execute};
 
 #[test]
 fn nothing_is_found() {
     for target in Target::ALL {
         let run = Drive { target, executions: EXECUTIONS, seed: 1, findings: None };
         let found = drive(&run).expect("the corpus can be read");
-        println!("{target}: {} inputs, {} unread", found.inputs, found.unread);
+        let times = found.slowest / found.median;
+        println!("{target}: {} inputs, {} unread, slowest {times:.1}", found.inputs, found.unread);
         if let Some(finding) = found.findings.first() {
             panic!("{target}: {}\n{}", finding.says, String::from_utf8_lossy(&finding.input));
         }
-        // Most states whose fields have another type are refused by their reader.
-        assert!(found.inputs > 3 * usize::try_from(EXECUTIONS).expect("few"), "{target}");
-        assert!(found.unread < EXECUTIONS * 3 / 4, "{target}: {} unread", found.unread);
+        assert_eq!(found.executions, EXECUTIONS, "{target}");
+        assert!(found.inputs >= 10 * usize::try_from(EXECUTIONS).expect("few"), "{target}");
+        assert!(found.unread < EXECUTIONS, "{target}: {} unread", found.unread);
+        let input = String::from_utf8_lossy(&found.slowest_input);
+        assert!(!found.is_slow(), "{target}: {times:.1} times the median per byte\n{input}");
     }
 }
 
-const EXECUTIONS: u64 = 2_000;
+const EXECUTIONS: u64 = 1_000;
 
 #[test]
 fn the_corpus_is_sound() {
@@ -27,9 +33,29 @@ fn the_corpus_is_sound() {
         assert!(seeds.len() >= 3, "{target}");
         for seed in seeds {
             let ran = execute(target, &seed).expect("a sound input");
-            assert!(ran.inputs >= if target == Target::Scenario { 1 } else { 10 }, "{target}");
+            assert!(ran.counts(), "{target}: {} inputs", ran.inputs);
         }
     }
+}
+
+#[test]
+fn a_large_hostile_file_costs_time_and_memory_in_proportion_to_its_size() {
+    let program = Path::new(env!("CARGO_BIN_EXE_fuzz"));
+    for large in every_large() {
+        let compared = compare(program, large, [1, 5]).expect("it is refused or set aside");
+        println!("{}", compared.line());
+        assert!(!compared.is_too_much(), "{}", compared.line());
+    }
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory"]
+fn a_hostile_file_of_100_mb_costs_time_and_memory_in_proportion_to_its_size() {
+    let program = Path::new(env!("CARGO_BIN_EXE_fuzz"));
+    let compared = |large| compare(program, large, [10, 100]).expect("it is refused or set aside");
+    let all: Vec<_> = every_large().into_iter().map(compared).collect();
+    all.iter().for_each(|compared| println!("{}", compared.line()));
+    assert!(!all.iter().any(Compared::is_too_much));
 }
 
 #[test]
