@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
-# The targets under a coverage-guided fuzzer: `tests/fuzz/coverage.sh [SECONDS] [TARGET...]`. Needs `cargo fuzz` and a
-# nightly toolchain; without them it says `skipped: ...` and returns 77. Corpus and findings are in target/fuzz-coverage.
+# The targets under a coverage-guided fuzzer: `tests/fuzz/coverage.sh [SECONDS] [TARGET...]`. Needs a nightly toolchain,
+# and `cargo fuzz`: where that is missing, it is installed into target/tools, which takes a minute or two. What cannot
+# be had is named in a line `skipped: ...`, and 77 is returned. Corpus and findings are in target/fuzz-coverage.
+# `.ci/run` sets FUZZ_INSTALL=no: there nothing is installed, because the build alone would take longer than a step may.
 set -euo pipefail
 
 cd "$(dirname "$0")"
 seconds="${1:-60}"
 shift || true
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(snapshot config state scenario operations)
+[[ ${#targets[@]} -gt 0 ]] || targets=(snapshot config state pipe scenario operations)
 
 skip() {
     echo "skipped: $*"
     exit 77
 }
-command -v cargo-fuzz >/dev/null || skip "no cargo-fuzz (cargo install cargo-fuzz)"
 command -v rustup >/dev/null || skip "no rustup to find a nightly toolchain with"
 rustup toolchain list | grep -q '^nightly' || skip "no nightly toolchain"
+root="$(cd ../.. && pwd)"
+tools="${CARGO_TARGET_DIR:-$root/target}/tools"
+PATH="$PATH:$tools/bin"
+if ! command -v cargo-fuzz >/dev/null; then
+    [[ "${FUZZ_INSTALL:-yes}" == yes ]] || skip "no cargo-fuzz; tests/fuzz/coverage.sh alone installs it"
+    timeout 300 cargo install --quiet --locked --root "$tools" cargo-fuzz || skip "cargo-fuzz cannot be had"
+fi
 
 # A package for cargo-fuzz is written where it disturbs nobody: it depends on libfuzzer-sys, which nothing else needs.
 here="$PWD"
-project="$(cd ../.. && pwd)/target/fuzz-coverage"
+project="$root/target/fuzz-coverage"
 mkdir -p "$project/fuzz_targets"
 {
     printf '[package]\nname = "fuzz-coverage"\nversion = "0.0.0"\nedition = "2024"\npublish = false\n\n'
