@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use evenkeel::config::Mode;
 use evenkeel::engine::{Input, Output};
 use evenkeel::shell::MetricsSink;
 use evenkeel::sim::{Books, Metrics, Policy, Run, Scenario, simulate, simulate_with};
@@ -225,6 +226,7 @@ fn four_fifths_of_a_load_shared_by_all_take_five_times_as_long() {
 // ---------------------------------------------------------------- 2, 4. books and seeds
 
 fn balanced_books(books: &Books, what: &str) {
+    assert!(books.balance(), "{what}: {books:?}");
     let Books { tasks_arrived, tasks_finished, tasks_left, .. } = *books;
     assert_eq!(tasks_arrived, tasks_finished + tasks_left, "{what}: tasks");
     assert_eq!(
@@ -414,6 +416,31 @@ fn reports_that_are_lost_or_repeated_lose_no_task() {
         let (_, again, adrift) = with("0.4", "0.4");
         assert!(again > 0 && adrift > 120.0, "nothing was lost");
     }
+}
+
+/// A worker of two dies with its task, and nobody places it.
+#[test]
+fn a_task_with_nobody_is_passed_over_only_while_a_worker_has_room() {
+    let watching = Policy::engine(Config::default().with_mode(Mode::Observe));
+    let spans = |cores: f64| {
+        let scenario = bare(&format!(
+            "sizes.small = {{ workers = 2, tasks = 2 }}
+load.level = {}
+tasks.cores = {{ median = {cores:?}, sigma = 0.0 }}
+tasks.minutes = {{ median = 120.0, sigma = 0.0 }}
+[[events]]
+at = 600.0
+workers = 0.5
+what = \"crash\"",
+            cores / 16.0
+        ));
+        let Run { metrics, books, finished, .. } = run(&scenario, &watching, 1);
+        assert!(books.balance() && books.tasks_left == 2 && finished.is_empty(), "{books:?}");
+        (metrics.longest_adrift, metrics.longest_passed_over)
+    };
+    // From the round in which its worker died to the last one. 4 cores of 16 leave room for 4, 8 do not leave it for 8.
+    assert_eq!(spans(4.0), (3000.0, 3000.0));
+    assert_eq!(spans(8.0), (3000.0, 0.0));
 }
 
 // ---------------------------------------------------------------- 6. telemetry

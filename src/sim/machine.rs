@@ -98,6 +98,11 @@ impl Job {
         self.hosted.task.placement == Placement::Unplaced && self.finished.is_none()
     }
 
+    /// Whether neither a worker nor the scheduler has it: it is on its way, or its worker has died.
+    pub(super) fn is_adrift(&self) -> bool {
+        self.finished.is_none() && !self.is_queued() && self.hosted.holder().is_none()
+    }
+
     /// Memory that it holds while it saves its state and does nothing.
     fn held(&self) -> f64 {
         let moves = matches!(self.hosted.task.placement, Placement::Moving { .. });

@@ -9,6 +9,7 @@ use super::cluster::Cluster;
 use super::machine::{Job, Machine};
 use super::plan::{Micros, Units, UsesGpu, micros};
 use super::scenario::{Metric, Scenario};
+use super::scheduler;
 use crate::model::resource::GIB;
 use crate::snapshot::{Mobility, Stance};
 
@@ -65,6 +66,9 @@ pub struct Metrics {
     pub tasks_finished: u64,
     /// The longest time, in seconds, for which a task was with no worker and not with the scheduler, as of the rounds.
     pub longest_adrift: f64,
+    /// The same, but while no worker had room for the task the time does not count: a worker that takes tasks, on which
+    /// the task and all that wants to run there would want at most 0.85 of the cores, and at most all memory.
+    pub longest_passed_over: f64,
 }
 
 impl Metrics {
@@ -92,7 +96,8 @@ pub struct Books {
     pub tasks_arrived: u64,
     /// Tasks that were complete at the end.
     pub tasks_finished: u64,
-    /// Tasks that were on a worker, on their way, or waiting for a worker.
+    /// Tasks that were somewhere: in the hands of a worker, with the scheduler, or shown to the engine as on
+    /// their way or without a worker. One that is in two places counts twice.
     pub tasks_left: u64,
     /// Work of all tasks that arrived, in millionths of a core-second.
     pub work_arrived: u64,
@@ -108,6 +113,18 @@ pub struct Books {
     pub work_redone: u64,
     /// What the workers did.
     pub work_done: u64,
+}
+
+impl Books {
+    /// Whether no task and no work was lost, and none was counted twice.
+    pub const fn balance(&self) -> bool {
+        let tasks = self.tasks_finished + self.tasks_left;
+        let did = self.work_finished + self.work_in_progress + self.work_redone;
+        let has_to_do = self.work_finished + self.work_in_progress + self.work_left;
+        self.tasks_arrived == tasks
+            && self.work_before + self.work_done == did
+            && self.work_arrived == has_to_do
+    }
 }
 
 /// Adds up while a run goes on.
@@ -139,6 +156,10 @@ pub(super) struct Meter {
     /// Since when each task has been with nobody, in order of number.
     adrift: BTreeMap<usize, Micros>,
     longest_adrift: Micros,
+    /// For how long each of them has been passed over.
+    passed_over: BTreeMap<usize, Micros>,
+    longest_passed_over: Micros,
+    last_round: Micros,
 }
 
 impl Meter {
@@ -200,13 +221,20 @@ impl Meter {
 
     /// Notes how the loads changed since the last round, and which tasks are with nobody.
     pub(super) fn round(&mut self, cluster: &Cluster<'_>) {
+        let since_last = cluster.now - self.last_round;
+        self.last_round = cluster.now;
         for index in cluster.live {
-            let job = &cluster.jobs[*index];
-            if job.is_queued() || job.hosted.holder().is_some() {
+            if !cluster.jobs[*index].is_adrift() {
                 self.adrift.remove(index);
-            } else {
-                let since = *self.adrift.entry(*index).or_insert(cluster.now);
-                self.longest_adrift = self.longest_adrift.max(cluster.now - since);
+                self.passed_over.remove(index);
+                continue;
+            }
+            let since = *self.adrift.entry(*index).or_insert(cluster.now);
+            self.longest_adrift = self.longest_adrift.max(cluster.now - since);
+            if since < cluster.now && scheduler::has_room(cluster, *index, HIGH) {
+                let span = self.passed_over.entry(*index).or_default();
+                *span += since_last;
+                self.longest_passed_over = self.longest_passed_over.max(*span);
             }
         }
         let loads: Vec<f64> = cluster.machines.iter().map(Machine::utilization).collect();
@@ -263,13 +291,15 @@ impl Meter {
             last_move: self.last_move.map(|at| at as f64 / 1e6),
             tasks_finished: cluster.jobs.iter().filter(|job| job.finished.is_some()).count() as u64,
             longest_adrift: self.longest_adrift as f64 / 1e6,
+            longest_passed_over: self.longest_passed_over as f64 / 1e6,
         }
     }
 
     /// What became of all work.
     pub(super) fn close(&self, cluster: &Cluster<'_>) -> Books {
         let (work_redone, work_done) = (self.redone, self.worked);
-        let mut books = Books { work_redone, work_done, ..Books::default() };
+        let tasks_left = cluster.tasks_somewhere();
+        let mut books = Books { tasks_left, work_redone, work_done, ..Books::default() };
         for job in cluster.jobs.iter().filter(|job| job.spec.arrives <= cluster.now) {
             books.tasks_arrived += 1;
             books.work_arrived += job.spec.work;
@@ -278,7 +308,6 @@ impl Meter {
                 books.tasks_finished += 1;
                 books.work_finished += job.done;
             } else {
-                books.tasks_left += 1;
                 books.work_in_progress += job.done;
                 books.work_left += job.spec.work - job.done;
             }

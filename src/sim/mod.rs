@@ -50,6 +50,7 @@ mod world;
 
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,7 @@ use self::host::Host;
 use self::plan::micros;
 use self::world::World;
 use crate::engine::{Engine, Input};
+use crate::model::ids::TaskId;
 use crate::outcome::{Ended, Outcome};
 use crate::shell::{Driver, MetricsSink};
 
@@ -79,6 +81,9 @@ pub struct Run {
     pub metrics: Metrics,
     /// What happened to all work.
     pub books: Books,
+    /// The tasks that were complete at the end, by id. Under the same seed the same tasks arrive, whoever balances and
+    /// whatever fails.
+    pub finished: Vec<TaskId>,
 }
 
 /// Why a run could not begin.
@@ -133,7 +138,9 @@ pub fn simulate_with(
     finish(&host);
     let world = host.0.borrow();
     let (meter, cluster) = (&world.meter, &world.cluster());
-    Ok(Run { metrics: meter.metrics(cluster), books: meter.close(cluster) })
+    let finished = world.jobs.iter().filter(|job| job.finished.is_some());
+    let finished = finished.map(|job| job.hosted.task.id).collect();
+    Ok(Run { metrics: meter.metrics(cluster), books: meter.close(cluster), finished })
 }
 
 /// A host and its engine.
@@ -223,8 +230,6 @@ impl<A: MetricsSink, B: MetricsSink> MetricsSink for Both<A, B> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::config::Config;
     use crate::model::resource::GIB;

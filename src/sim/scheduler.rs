@@ -71,19 +71,32 @@ fn can_take(machine: &Machine, job: &Job, waits: bool) -> bool {
     })
 }
 
+/// Whether a worker could run a task beside all that wants to run there, with at most this share of its cores.
+pub(super) fn has_room(cluster: &Cluster<'_>, job: usize, share: f64) -> bool {
+    let job = &cluster.jobs[job];
+    (0..cluster.machines.len()).any(|seat| {
+        let machine = &cluster.machines[seat];
+        let (cores, memory) = promised(cluster, job, seat);
+        can_take(machine, job, false)
+            && cores <= share * machine.class.cores
+            && memory <= machine.memory_bytes()
+    })
+}
+
+/// Cores and memory that all tasks of a worker want, and one more.
+fn promised(cluster: &Cluster<'_>, job: &Job, seat: usize) -> (f64, f64) {
+    let jobs = cluster.machines[seat].jobs.iter().map(|job| &cluster.jobs[*job]);
+    let all = jobs.chain(core::iter::once(job));
+    all.fold((0.0, 0.0), |(cores, memory), job| {
+        (cores + job.demand(cluster.scenario, cluster.now), memory + job.spec.memory)
+    })
+}
+
 /// The least loaded worker that fits by demand; if none does, the least loaded.
 fn least_loaded(cluster: &Cluster<'_>, job: &Job, able: &[usize]) -> Option<usize> {
-    let promised = |seat: usize| {
-        let machine = &cluster.machines[seat];
-        let jobs = machine.jobs.iter().map(|job| &cluster.jobs[*job]);
-        let (cores, memory) = jobs.fold((0.0, 0.0), |(cores, memory), job| {
-            (cores + job.demand(cluster.scenario, cluster.now), memory + job.spec.memory)
-        });
-        (cores + job.demand(cluster.scenario, cluster.now), memory + job.spec.memory)
-    };
     let rows = able.iter().map(|seat| {
         let machine = &cluster.machines[*seat];
-        let (cores, memory) = promised(*seat);
+        let (cores, memory) = promised(cluster, job, *seat);
         let fits = cores <= machine.class.cores && memory <= machine.memory_bytes();
         (!fits, cores / machine.class.cores, *seat)
     });

@@ -110,8 +110,8 @@ impl World {
 
     /// The present state of the cluster.
     pub(super) fn cluster(&self) -> Cluster<'_> {
-        let Self { scenario, now, machines, jobs, live, .. } = self;
-        Cluster { scenario, now: *now, machines, jobs, live }
+        let Self { scenario, now, machines, jobs, live, queue, .. } = self;
+        Cluster { scenario, now: *now, machines, jobs, live, queue }
     }
 
     pub(super) fn placement(&self, job: usize) -> Placement {
