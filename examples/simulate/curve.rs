@@ -43,6 +43,7 @@ pub(crate) fn curve(
     }
     let runs =
         parallel::map("measuring", &jobs, |(cell, policy, seed)| runs::one(cell, policy, *seed))?;
+    let runs: Vec<Metrics> = runs.into_iter().map(|run| run.metrics).collect();
     let mut report = Report { text: String::new(), holds: true };
     for (cell, runs) in cells.iter().zip(runs.chunks(seeds.len() * POINTS.len())) {
         let hours = cell.named.scenario.duration / 3_600.0;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use evenkeel::shell::run_log::Line;
 use evenkeel::shell::{Recorder, WallClock};
-use evenkeel::sim::{Metrics, Policy, simulate_with};
+use evenkeel::sim::{Policy, Run, simulate_with};
 
 use crate::policies::Kind;
 use crate::runs::Cell;
@@ -18,7 +18,7 @@ pub(crate) fn one(
     kind: Kind,
     policy: &Policy,
     seed: u64,
-) -> Result<Metrics, String> {
+) -> Result<Run, String> {
     let name = [&cell.named.name, cell.size, cell.cluster, kind.name()].join("-");
     let path = folder.join(format!("{name}-{seed}.jsonl"));
     let complain = |fault: io::Error| format!("--log {}: {fault}", path.display());
@@ -36,7 +36,7 @@ pub(crate) fn one(
     let run = simulate_with(&named.scenario, size, cluster, policy, seed, &mut recorder);
     recorder.finish();
     written.and_then(|()| file.flush()).map_err(complain)?;
-    Ok(run.map_err(|fault| format!("{cell}: {fault}"))?.metrics)
+    run.map_err(|fault| format!("{cell}: {fault}"))
 }
 
 fn append(file: &mut impl Write, line: &Line) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! cargo run --release --example simulate --features sim -- --scenario five --size small
 //! cargo run --release --example simulate --features sim -- --file examples/scenarios/my_cluster.toml
 //! cargo run --release --example simulate --features sim -- --check
+//! cargo run --release --example simulate --features sim -- --check --faults
 //! ```
 //!
 //! The same command prints the same bytes and writes the same files, on any number of cores.
@@ -19,12 +20,14 @@
 //! | `logs` | every round of a run, for the report |
 //! | `curve` | evenness against movement, preference by preference |
 //! | `check` | the bars that `default` must clear |
+//! | `faults` | what must hold under faults |
 //! | `vary` | whether the ranking depends on a constant |
 
 #![forbid(unsafe_code)]
 
 mod check;
 mod curve;
+mod faults;
 mod figures;
 mod logs;
 mod options;
@@ -88,7 +91,7 @@ fn run(options: &Options) -> Result<Report, String> {
     let scenarios = scenarios::chosen(options)?;
     let cells = runs::cells(options, &scenarios)?;
     if options.tune {
-        return tune(&scenarios, &cells);
+        return tune(options, &scenarios, &cells);
     }
     let (seeds, tuning) = (options.seeds(), tune::SEEDS);
     if seeds.start <= *tuning.end() && *tuning.start() < seeds.end {
@@ -98,7 +101,7 @@ fn run(options: &Options) -> Result<Report, String> {
         );
     }
     let asked = options.asked()?;
-    let mut best = Best::for_scenarios(&scenarios)?;
+    let mut best = Best::for_scenarios(&scenarios, options.faults)?;
     if asked.contains(&Kind::FixedBest) {
         best.complete(&cells)?;
     }
@@ -119,7 +122,11 @@ fn run(options: &Options) -> Result<Report, String> {
     let mut text = table::tables(&cells, &outcomes, &asked, &who);
     let mut holds = true;
     if options.check {
-        let verdict = check::check(&cells, &outcomes);
+        let verdict = if options.faults {
+            faults::check(options, &cells, &outcomes, &who)?
+        } else {
+            check::check(&cells, &outcomes)
+        };
         text.push_str(&verdict.text);
         holds = verdict.holds;
     }
@@ -127,7 +134,7 @@ fn run(options: &Options) -> Result<Report, String> {
 }
 
 /// Searches all settings anew and rewrites the file.
-fn tune(scenarios: &[Named], cells: &[Cell<'_>]) -> Result<Report, String> {
+fn tune(options: &Options, scenarios: &[Named], cells: &[Cell<'_>]) -> Result<Report, String> {
     if let Some(foreign) = scenarios.iter().find(|it| !it.bundled) {
         let folder = scenarios::FOLDER;
         return Err(format!(
@@ -135,7 +142,7 @@ fn tune(scenarios: &[Named], cells: &[Cell<'_>]) -> Result<Report, String> {
             foreign.name
         ));
     }
-    let mut best = Best::for_scenarios(scenarios)?;
+    let mut best = Best::for_scenarios(scenarios, options.faults)?;
     let text = best.search(cells)?;
     best.write()?;
     Ok(Report { text, holds: true })

@@ -12,7 +12,7 @@ use crate::runs::{Cell, Outcome};
 /// A figure of a run; null where it does not apply, and for what is no number.
 type Of = fn(&Metrics) -> Value;
 
-const METRICS: [(&str, Of); 15] = [
+const METRICS: [(&str, Of); 17] = [
     ("seconds_to_rebalance", |it| json!(it.seconds_to_rebalance)),
     ("load_stddev", |it| json!(it.load_stddev)),
     ("useful_utilization", |it| json!(it.useful_utilization)),
@@ -24,10 +24,12 @@ const METRICS: [(&str, Of); 15] = [
     ("migrations_undone", |it| json!(it.migrations_undone)),
     ("migrations_failed", |it| json!(it.migrations_failed)),
     ("overload_seconds", |it| json!(it.overload_seconds)),
+    ("memory_overload_seconds", |it| json!(it.memory_overload_seconds)),
     ("work_lost", |it| json!(it.work_lost)),
     ("thrash", |it| json!(it.thrash)),
     ("tasks_finished", |it| json!(it.tasks_finished)),
     ("longest_adrift", |it| json!(it.longest_adrift)),
+    ("longest_passed_over", |it| json!(it.longest_passed_over)),
 ];
 
 /// Which run it is.
@@ -43,7 +45,7 @@ fn keys(cells: &[Cell<'_>], outcome: &Outcome) -> [(&'static str, Value); 5] {
 }
 
 fn metrics(outcome: &Outcome) -> impl Iterator<Item = (&'static str, Value)> {
-    METRICS.iter().map(|(name, of)| (*name, of(&outcome.metrics)))
+    METRICS.iter().map(|(name, of)| (*name, of(&outcome.run.metrics)))
 }
 
 /// Members of a JSON object, in this order.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use evenkeel::sim::{Metric, Metrics, Policy, simulate};
+use evenkeel::sim::{Metric, Metrics, Policy, Run, simulate};
 
 use crate::logs;
 use crate::options::{ALL, Options};
@@ -41,7 +41,7 @@ pub(crate) struct Outcome {
     pub(crate) cell: usize,
     pub(crate) kind: Kind,
     pub(crate) seed: u64,
-    pub(crate) metrics: Metrics,
+    pub(crate) run: Run,
 }
 
 /// What the options choose from these scenarios.
@@ -110,35 +110,44 @@ pub(crate) fn run(
     }
     let mut outcomes = parallel::map("simulating", &jobs, |job| {
         let cell = &cells[job.cell];
-        let metrics = match log {
+        let run = match log {
             Some(folder) => logs::one(folder, cell, job.kind, &job.policy, job.seed)?,
             None => one(cell, &job.policy, job.seed)?,
         };
-        Ok(Outcome { cell: job.cell, kind: job.kind, seed: job.seed, metrics })
+        Ok(Outcome { cell: job.cell, kind: job.kind, seed: job.seed, run })
     })?;
     set_thrash(&mut outcomes);
     Ok(outcomes)
 }
 
 /// One run; its `thrash` is not known yet.
-pub(crate) fn one(cell: &Cell<'_>, policy: &Policy, seed: u64) -> Result<Metrics, String> {
+pub(crate) fn one(cell: &Cell<'_>, policy: &Policy, seed: u64) -> Result<Run, String> {
     let run = simulate(&cell.named.scenario, cell.size, cell.cluster, policy, seed);
-    Ok(run.map_err(|fault| format!("{cell}: {fault}"))?.metrics)
+    run.map_err(|fault| format!("{cell}: {fault}"))
 }
 
 /// Variation relative to `none` with the same seed.
 fn set_thrash(outcomes: &mut [Outcome]) {
     let calm = outcomes.iter().filter(|it| it.kind == Kind::None);
     let calm: BTreeMap<(usize, u64), f64> =
-        calm.map(|it| ((it.cell, it.seed), it.metrics.variation)).collect();
+        calm.map(|it| ((it.cell, it.seed), it.run.metrics.variation)).collect();
     for outcome in outcomes {
         let none = calm.get(&(outcome.cell, outcome.seed)).copied().unwrap_or(0.0);
-        outcome.metrics.thrash = (none > 0.0).then(|| outcome.metrics.variation / none);
+        let metrics = &mut outcome.run.metrics;
+        metrics.thrash = (none > 0.0).then(|| metrics.variation / none);
     }
 }
 
 /// The runs of one cell with one policy.
 pub(crate) fn of(outcomes: &[Outcome], cell: usize, kind: Kind) -> Vec<&Metrics> {
-    let those = outcomes.iter().filter(|it| it.cell == cell && it.kind == kind);
-    those.map(|it| &it.metrics).collect()
+    whole(outcomes, cell, kind).map(|it| &it.run.metrics).collect()
+}
+
+/// The same, with seed and books.
+pub(crate) fn whole(
+    outcomes: &[Outcome],
+    cell: usize,
+    kind: Kind,
+) -> impl Iterator<Item = &Outcome> {
+    outcomes.iter().filter(move |it| it.cell == cell && it.kind == kind)
 }

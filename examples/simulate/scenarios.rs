@@ -46,7 +46,8 @@ pub(crate) fn chosen(options: &Options) -> Result<Vec<Named>, String> {
     Ok(chosen)
 }
 
-fn named(options: &Options) -> Result<Vec<Named>, String> {
+/// The same without the faults of `--faults`.
+pub(crate) fn named(options: &Options) -> Result<Vec<Named>, String> {
     if let Some(file) = &options.file {
         let name = file.display();
         let scenario = load(file)?.ok_or(format!("--file {name}: a scenario needs a title"))?;
@@ -65,8 +66,7 @@ fn named(options: &Options) -> Result<Vec<Named>, String> {
 }
 
 impl Named {
-    /// The same with the faults of `--faults`. It is no bundled scenario any more: the best setting of the traditional
-    /// balancer is sought under the same faults.
+    /// The same with the faults of `--faults`.
     fn bring_faults(&mut self) {
         let scenario = &mut self.scenario;
         scenario.migration.failures = 0.2;
@@ -76,7 +76,6 @@ impl Named {
         let mut crash = Happening::new(900.0, 0.05, What::Crash);
         crash.until = Some(1_500.0);
         scenario.events.push(crash);
-        self.bundled = false;
     }
 
     fn answers_to(&self, name: &str) -> bool {

@@ -17,38 +17,56 @@ use crate::scenarios::{FOLDER, Named};
 
 /// The tuning seeds.
 pub(crate) const SEEDS: RangeInclusive<u64> = 1..=5;
-/// The file; it has no title, so it is no scenario.
-const FILE: &str = "fixed-best.toml";
-/// What the file says about itself.
-const HEADER: &str = "\
+/// The files, without and with `--faults`; they have no title, so they are no scenarios.
+const FILES: [&str; 2] = ["fixed-best.toml", "fixed-best-with-faults.toml"];
+
+/// What a file says about itself.
+fn header(faults: bool) -> String {
+    let (under, option) =
+        if faults { ("# All under the faults of --faults.\n", " --faults") } else { ("", "") };
+    format!(
+        "\
 # The best setting of the traditional balancer per scenario, size and cluster: by the scenario's own metric, the
 # median over the tuning seeds 1 to 5; where that is a tie, by overload-seconds. Written, entry by entry, by
 #
-#     cargo run --release --example simulate --features sim -- --tune --scenario NAME --size SIZE
+#     cargo run --release --example simulate --features sim -- --tune{option} --scenario NAME --size SIZE
 #
-# An entry that is missing is sought when a run needs it.
-";
+{under}# An entry that is missing is sought when a run needs it.
+"
+    )
+}
 
 /// By scenario, size and cluster.
 type Settings = BTreeMap<String, BTreeMap<String, BTreeMap<String, Setting>>>;
 
 /// The best settings that are known.
 #[derive(Debug, Default)]
-pub(crate) struct Best(Settings);
+pub(crate) struct Best {
+    settings: Settings,
+    /// Whether they are those under faults.
+    faults: bool,
+}
 
 impl Best {
     /// What is kept for these scenarios: for those of the folder the file's, for others nothing.
-    pub(crate) fn for_scenarios(scenarios: &[Named]) -> Result<Self, String> {
-        if scenarios.iter().any(|it| !it.bundled) || !path().exists() {
-            return Ok(Self::default());
+    pub(crate) fn for_scenarios(scenarios: &[Named], faults: bool) -> Result<Self, String> {
+        let mut best = Self { settings: Settings::default(), faults };
+        let path = best.path();
+        if scenarios.iter().any(|it| !it.bundled) || !path.exists() {
+            return Ok(best);
         }
-        let told = |fault: &str| format!("{}: {}", path().display(), fault.trim());
-        let text = fs::read_to_string(path()).map_err(|fault| told(&fault.to_string()))?;
-        toml::from_str(&text).map(Self).map_err(|fault| told(fault.message()))
+        let told = |fault: &str| format!("{}: {}", path.display(), fault.trim());
+        let text = fs::read_to_string(&path).map_err(|fault| told(&fault.to_string()))?;
+        best.settings = toml::from_str(&text).map_err(|fault| told(fault.message()))?;
+        Ok(best)
+    }
+
+    fn path(&self) -> PathBuf {
+        [FOLDER, FILES[usize::from(self.faults)]].iter().collect()
     }
 
     pub(crate) fn get(&self, cell: &Cell<'_>) -> Option<Setting> {
-        self.0.get(&cell.named.name)?.get(cell.size)?.get(cell.cluster).copied()
+        self.settings.get(&cell.named.name)?.get(cell.size)?.get(cell.cluster).copied()
     }
 
     /// Searches for what is missing, for this run only.
@@ -59,7 +77,8 @@ impl Best {
             return Ok(());
         }
         for cell in &missing {
-            eprintln!("{cell}: {FILE} has no best setting, so it is searched now");
+            let file = FILES[usize::from(self.faults)];
+            eprintln!("{cell}: {file} has no best setting, so it is searched now");
         }
         self.search(&missing).map(|_| ())
     }
@@ -73,7 +92,7 @@ impl Best {
             }
         }
         let values = parallel::map("searching fixed-best", &jobs, |(cell, setting, seed)| {
-            let metrics = runs::one(cell, &Policy::fixed_with(*setting), *seed)?;
+            let metrics = runs::one(cell, &Policy::fixed_with(*setting), *seed)?.metrics;
             Ok(metrics.get(judged_by(cell)).map(|own| (own, metrics.overload_seconds)))
         })?;
         let seeds = SEEDS.count();
@@ -94,20 +113,18 @@ impl Best {
     }
 
     fn keep(&mut self, cell: &Cell<'_>, setting: Setting) {
-        let sizes = self.0.entry(cell.named.name.clone()).or_default();
+        let sizes = self.settings.entry(cell.named.name.clone()).or_default();
         sizes.entry(cell.size.to_owned()).or_default().insert(cell.cluster.to_owned(), setting);
     }
 
     /// Writes the file anew.
     pub(crate) fn write(&self) -> Result<(), String> {
-        let told = |fault: &str| format!("{}: {fault}", path().display());
-        let text = toml::to_string(&self.0).map_err(|fault| told(&fault.to_string()))?;
-        fs::write(path(), format!("{HEADER}\n{text}")).map_err(|fault| told(&fault.to_string()))
+        let path = self.path();
+        let told = |fault: &str| format!("{}: {fault}", path.display());
+        let text = toml::to_string(&self.settings).map_err(|fault| told(&fault.to_string()))?;
+        let header = header(self.faults);
+        fs::write(&path, format!("{header}\n{text}")).map_err(|fault| told(&fault.to_string()))
     }
-}
-
-fn path() -> PathBuf {
-    [FOLDER, FILE].iter().collect()
 }
 
 /// Thrash alone would be best served by not moving anything at all.
