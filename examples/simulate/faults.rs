@@ -10,8 +10,8 @@
 //!
 //! * In `completion`, whose cluster is full, a task whose worker has died waits until somebody has room. There the time
 //!   counts while a worker has room for it.
-//! * Where `none` is as good as `fixed-best`, there is nothing to gain. There `default` is as good if it is not worse
-//!   by more than a thousandth.
+//! * Where `fixed-best` is better than `none` by a thousandth at most, there is nothing to gain. There `default` is as
+//!   good if it is not worse than `fixed-best` by more than a thousandth.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ use crate::scenarios;
 
 /// Of what could be complete, at least this share is.
 const COMPLETE: f64 = 0.95;
-/// What a figure may be worse where there is nothing to gain, as a share of it.
+/// Figures that differ by no more than this share are equally good, where there is nothing to gain.
 const AS_GOOD: f64 = 0.001;
 /// Scenarios whose cluster is full: a task that has lost its worker waits until another has room.
 const FULL: [&str; 1] = ["completion"];
@@ -148,18 +148,19 @@ impl<'a> Judge<'a> {
         let (Some(none), Some(best), Some(ours)) = (none, best, ours) else {
             return (false, format!("{figures}; a figure is missing"));
         };
-        let gain = about.gain(best, ours) / best.abs().max(f64::MIN_POSITIVE);
-        let percent = gain.abs() * 100.0;
-        if gain > 0.0 {
+        let gain = |from: f64, to: f64| about.gain(from, to) / best.abs().max(f64::MIN_POSITIVE);
+        let gained = gain(best, ours);
+        let percent = gained.abs() * 100.0;
+        if gained > 0.0 {
             return (true, format!("{figures}; ahead by {percent:.2} %"));
         }
-        if about.gain(none, best) > 0.0 {
+        if gain(none, best) > AS_GOOD {
             return (false, format!("{figures}; behind by {percent:.2} %"));
         }
         let what = format!(
             "{figures}; nothing to gain, as none is as good: behind by {percent:.2} %, {:.1} % allowed",
             AS_GOOD * 100.0
         );
-        (gain >= -AS_GOOD, what)
+        (gained >= -AS_GOOD, what)
     }
 }
