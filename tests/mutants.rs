@@ -8,6 +8,9 @@
 //! `src/lifecycle/table.md`: the event then changes nothing.
 #![forbid(unsafe_code)]
 
+#[path = "mutants/hunt.rs"]
+mod hunt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -14,7 +14,7 @@ use crate::snapshot::{Placement, Stance};
 pub(super) struct Faults {
     pub(super) dice: Dice,
     steps: usize,
-    has: [bool; 13],
+    has: [bool; 14],
 }
 
 /// Indices into [`Faults::has`].
@@ -31,6 +31,7 @@ const RESTART: usize = 9;
 const PARTIAL: usize = 10;
 const STALE: usize = 11;
 const MISS: usize = 12;
+const END: usize = 13;
 
 impl Faults {
     pub(super) fn new(mut dice: Dice) -> Self {
@@ -70,6 +71,7 @@ impl Faults {
         if let Some(task) = self.task(world, |_| true) {
             let permille = self.dice.pick(&[200, 700, 1_000, 1_000, 1_200]).unwrap_or(1_000);
             urn.push((3, Step::Load(task, permille)));
+            self.maybe(END, &mut urn, (1, Step::End(task)));
         }
         if self.has[RESTART] {
             urn.push((2, Step::Restart(self.dice.below(8))));

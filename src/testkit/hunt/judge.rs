@@ -6,17 +6,43 @@ use std::format;
 use std::string::ToString;
 use std::vec::Vec;
 
+use super::bounds::{Way, Ways, has_no_source, turn};
 use super::job::{Breach, breach, words};
+use super::rules::is_forced;
 use super::schedule::Kind;
-use crate::model::ids::{MigrationId, TaskId};
+use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Command, Ended, Fate, Reason};
+use crate::outcome::{Action, Command, Ended, Fate};
+use crate::snapshot::{Event, Report, Snapshot};
 
 /// What the engine has said in the life it remembers.
 #[derive(Clone, Copy, Debug)]
 enum Entry {
-    Begun { migration: MigrationId, task: TaskId, at: Timestamp },
-    Ended { migration: MigrationId, task: TaskId, at: Timestamp, has_moved: bool },
+    Begun {
+        migration: MigrationId,
+        task: TaskId,
+        at: Timestamp,
+        from: Option<WorkerId>,
+    },
+    /// A later step was commanded.
+    Turned {
+        migration: MigrationId,
+        action: Action,
+    },
+    /// Its source is lost: it interrupts nothing any more.
+    Orphaned {
+        migration: MigrationId,
+    },
+    /// Its target has failed or refused.
+    Failed {
+        migration: MigrationId,
+    },
+    Ended {
+        migration: MigrationId,
+        task: TaskId,
+        at: Timestamp,
+        has_moved: bool,
+    },
 }
 
 /// The books of everything that was said.
@@ -27,6 +53,8 @@ pub(super) struct Judge {
     /// What the present life remembers; a life that goes on from an older state remembers less.
     log: Vec<Entry>,
     cooldown: Duration,
+    /// Since when nothing has changed, once that is so long that nothing may begin.
+    silent_since: Option<Timestamp>,
     pub(super) migrations: u64,
 }
 
@@ -50,6 +78,7 @@ impl Judge {
         for entry in self.log.iter().take(remembered) {
             match *entry {
                 Entry::Begun { migration, .. } => open.push(migration),
+                Entry::Turned { .. } | Entry::Orphaned { .. } | Entry::Failed { .. } => {}
                 Entry::Ended { migration, .. } => {
                     open.retain(|&other| other != migration);
                     ended.push(migration);
@@ -57,6 +86,58 @@ impl Judge {
             }
         }
         (open, ended)
+    }
+
+    /// The migrations under way, from where and where to.
+    pub(super) fn ways(&self) -> Ways {
+        let mut ways = Ways::new();
+        for entry in &self.log {
+            match *entry {
+                Entry::Begun { migration, task, from, .. } => {
+                    ways.insert(migration, Way::new(task, from));
+                }
+                Entry::Turned { migration, action } => turn(&mut ways, migration, action),
+                Entry::Orphaned { migration } => {
+                    ways.entry(migration).and_modify(|way| way.from = None);
+                }
+                Entry::Failed { migration } => {
+                    ways.entry(migration).and_modify(Way::gives_up);
+                }
+                Entry::Ended { migration, .. } => {
+                    ways.remove(&migration);
+                }
+            }
+        }
+        ways
+    }
+
+    /// Whether this life remembers that it began, went on with, or has ended.
+    pub(super) fn knows(&self, id: MigrationId) -> bool {
+        self.log.iter().any(|entry| match *entry {
+            Entry::Begun { migration, .. } | Entry::Ended { migration, .. } => migration == id,
+            _ => false,
+        })
+    }
+
+    /// A snapshot tells which sources are lost.
+    pub(super) fn see(&mut self, snapshot: &Snapshot) {
+        snapshot.reports().iter().for_each(|report| self.tell(report));
+        for (migration, Way { task, from, .. }) in self.ways() {
+            if from.is_some_and(|from| has_no_source(snapshot, task, from)) {
+                self.log.push(Entry::Orphaned { migration });
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, report: &Report) {
+        if let Event::Failed { migration } | Event::Refused { migration } = report.event {
+            self.log.push(Entry::Failed { migration });
+        }
+    }
+
+    /// Nothing has changed since this moment, and nothing may begin any more.
+    pub(super) const fn falls_silent(&mut self, since: Timestamp) {
+        self.silent_since = Some(since);
     }
 
     fn end(&self, id: MigrationId) -> Option<Timestamp> {
@@ -69,7 +150,9 @@ impl Judge {
     /// The migrations of this task that are under way, and when they were begun.
     fn under_way(&self, of: TaskId) -> impl Iterator<Item = (MigrationId, Timestamp)> {
         self.log.iter().filter_map(move |entry| match *entry {
-            Entry::Begun { migration, task, at } if task == of && self.end(migration).is_none() => {
+            Entry::Begun { migration, task, at, .. }
+                if task == of && self.end(migration).is_none() =>
+            {
                 Some((migration, at))
             }
             _ => None,
@@ -92,6 +175,8 @@ impl Judge {
                 _ if command.action.begins().is_some() => self.begins(at, command)?,
                 _ => {}
             }
+            let Command { migration, action, .. } = *command;
+            self.log.push(Entry::Turned { migration, action });
         }
         Ok(())
     }
@@ -114,7 +199,8 @@ impl Judge {
             return Err(breach(Kind::IdReused, command, &format!("it ended at {end}")));
         }
         if self.under_way(task).all(|(other, _)| other != migration) {
-            self.log.push(Entry::Begun { migration, task, at });
+            let from = command.action.begins().and_then(|(from, _)| from);
+            self.log.push(Entry::Begun { migration, task, at, from });
         }
         Ok(())
     }
@@ -128,6 +214,10 @@ impl Judge {
             return Err(breach(Kind::TwoAtOnce, command, &format!("{other} is under way")));
         }
         self.rests(at, command)?;
+        if let Some(since) = self.silent_since {
+            let why = format!("nothing has changed since {since}");
+            return Err(breach(Kind::Unrest, command, &why));
+        }
         self.goes_on(at, command)?;
         if self.issued.insert(migration, task).is_none() {
             self.migrations += 1;
@@ -137,22 +227,12 @@ impl Judge {
 
     /// A task that has moved stays for the cooldown, unless it has to leave.
     fn rests(&self, at: Timestamp, command: &Command) -> Result<(), Breach> {
-        let is_forced = matches!(
-            command.reason(),
-            None | Some(
-                Reason::Recover
-                    | Reason::Drain { .. }
-                    | Reason::Leaves { .. }
-                    | Reason::Along { .. }
-                    | Reason::TakenOver
-            )
-        );
         let moved = self.log.iter().rev().find_map(|entry| match *entry {
             Entry::Ended { task, at, has_moved: true, .. } if task == command.task => Some(at),
             _ => None,
         });
         match moved {
-            Some(moved) if !is_forced && at < moved.after(self.cooldown) => {
+            Some(moved) if !is_forced(command) && at < moved.after(self.cooldown) => {
                 Err(breach(Kind::Cooldown, command, &format!("it moved at {moved}")))
             }
             _ => Ok(()),
@@ -162,7 +242,7 @@ impl Judge {
     /// Whatever was begun before this moment has ended.
     pub(super) fn all_over(&self, before: Timestamp) -> Result<(), Breach> {
         for entry in &self.log {
-            let Entry::Begun { migration, task, at } = *entry else { continue };
+            let Entry::Begun { migration, task, at, .. } = *entry else { continue };
             if at < before && self.end(migration).is_none() {
                 let says = format!("{migration} of {task} was begun at {at} and has not ended");
                 return Err(Breach { kind: Kind::NeverEnded, by: "time".to_string(), says });

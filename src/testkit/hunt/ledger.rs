@@ -9,6 +9,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::job::{Breach, breach};
+use super::rules::{self, ends};
 use super::schedule::Kind;
 use super::world::RESOURCES;
 use crate::config::Grace;
@@ -187,6 +188,8 @@ impl Ledger {
                 if migration == *id && phase == Phase::Released);
         }
         self.whole_groups(snapshot, commands)?;
+        let bound = self.under_way.values().map(|way| (way.task, way.to));
+        rules::judge(snapshot, bound.collect(), commands)?;
         if snapshot.coverage() == Coverage::Complete {
             self.prefixes(snapshot, commands)?;
         }
@@ -316,14 +319,6 @@ impl Ledger {
 
     fn knows(&self, migration: MigrationId) -> bool {
         self.under_way.contains_key(&migration) || self.ended.contains(&migration)
-    }
-}
-
-/// Where a command takes a task from, if it begins a migration, and where it takes it.
-fn ends(command: &Command) -> Option<(Option<WorkerId>, WorkerId)> {
-    match command.action {
-        Action::Assign { to, .. } => Some((None, to)),
-        action => action.begins(),
     }
 }
 

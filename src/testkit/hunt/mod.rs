@@ -18,6 +18,7 @@
 //! assert!(found.rounds >= 100);
 //! ```
 
+mod bounds;
 mod dice;
 mod draw;
 mod explore;
@@ -25,6 +26,7 @@ mod job;
 mod judge;
 mod ledger;
 mod play;
+mod rules;
 mod schedule;
 mod setup;
 mod shrink;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use super::bounds::{Census, Limits};
 use super::job::{Breach, Deed, Letter};
 use super::judge::Judge;
 use super::ledger::Ledger;
@@ -23,6 +24,8 @@ use crate::state::State;
 /// Rounds after the last step, half a minute apart, in which everything calms down.
 pub(super) const CALM_ROUNDS: usize = 24;
 const CALM_MILLIS: u64 = 30_000;
+/// A task that has moved may move again for evenness alone after 12 cooldowns: within so many everything is over.
+const LONGEST_COOLDOWNS: u32 = 13;
 /// The ages of saved states that an engine may go on from.
 const SAVES: usize = 16;
 
@@ -50,6 +53,10 @@ pub(super) struct Play {
     pub(super) repeated: Vec<(MigrationId, Action)>,
     pub(super) judge: Judge,
     ledger: Ledger,
+    limits: Limits,
+    census: Census,
+    /// Rounds that it takes until nothing may begin any more; `None` if this is not judged.
+    until_silent: Option<u128>,
     /// What happens, line by line, if anybody wants to read it.
     pub(super) story: Option<Vec<String>>,
     pub(super) rounds: u64,
@@ -62,7 +69,15 @@ impl Play {
         let engine = Engine::new(config.clone()).map_err(|errors| errors.to_string())?;
         let cooldown = config.stability.map(|stability| stability.cooldown).unwrap_or_default();
         let ledger = Ledger::new(config.grace);
+        let longest = cooldown.saturating_mul(LONGEST_COOLDOWNS).as_millis();
+        let until_silent = longest.div_ceil(u128::from(CALM_MILLIS));
+        let census = Census { tasks: setup.tasks.len(), workers: setup.workers.len() };
         Ok(Self {
+            limits: Limits::of(&config),
+            census,
+            // A scheduler that follows no hint has every task evicted again for what it does itself.
+            until_silent: Some(until_silent)
+                .filter(|_| setup.settings.falls_silent && !setup.settings.evicts),
             world: World::new(setup),
             config,
             engine,
@@ -156,12 +171,14 @@ impl Play {
         }
     }
 
-    fn save(&mut self) {
+    fn save(&mut self) -> Result<(), Breach> {
+        self.census.bounds(self.engine.state())?;
         let (state, remembered) = (self.engine.state().clone(), self.judge.remembered());
         if self.saves.len() == SAVES {
             self.saves.remove(0);
         }
         self.saves.push(Rc::new(Save { state, remembered }));
+        Ok(())
     }
 
     fn note(&mut self, line: impl FnOnce(&Self) -> String) {
@@ -174,8 +191,12 @@ impl Play {
     fn tick(&mut self, snapshot: &Snapshot) -> Result<(), Breach> {
         self.rounds += 1;
         self.note(|_| told(snapshot));
+        self.judge.see(snapshot);
         match self.engine.tick(snapshot) {
             Ok(outcome) => {
+                let ways = self.judge.ways();
+                let is_known = |migration| self.judge.knows(migration);
+                self.limits.judge(ways, is_known, snapshot, &outcome.commands, &outcome.ended)?;
                 self.hear(snapshot.at(), &outcome.commands, &outcome.ended)?;
                 if self.owes_repeats {
                     self.ledger.hear(&self.goes_on_with(&outcome.commands), &[]);
@@ -225,7 +246,7 @@ impl Play {
             commands.chain(ended).collect()
         });
         self.judge.hear(self.world.now, commands, ended)?;
-        self.save();
+        self.save()?;
         self.send(at, commands, false);
         Ok(())
     }
@@ -267,6 +288,7 @@ impl Play {
         let Some(report) = report else { return Ok(()) };
         self.note(|_| format!("  report of {}: {}", report.at, report.event));
         let reply = self.engine.report(&report);
+        self.judge.tell(&report);
         self.ledger.tell(&report);
         self.ledger.hear(&reply.commands, &reply.ended);
         self.hear(report.at, &reply.commands, &reply.ended)
@@ -305,7 +327,16 @@ impl Play {
         for _ in 0..CALM_ROUNDS {
             self.calm_round()?;
         }
-        self.is_at_rest(since)
+        self.is_at_rest(since)?;
+        let Some(rounds) = self.until_silent else { return Ok(()) };
+        for _ in 0..rounds {
+            self.calm_round()?;
+        }
+        self.judge.falls_silent(since);
+        for _ in 0..rounds {
+            self.calm_round()?;
+        }
+        self.census.forgets(self.engine.state())
     }
 
     pub(super) fn begin_to_calm(&mut self) -> Result<(), Breach> {

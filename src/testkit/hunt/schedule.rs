@@ -23,6 +23,13 @@ pub struct Schedule {
     pub steps: Vec<Step>,
 }
 
+impl Schedule {
+    /// A schedule that was not drawn.
+    pub const fn new(setup: Setup, steps: Vec<Step>) -> Self {
+        Self { seed: 0, setup, steps }
+    }
+}
+
 /// One thing that happens. A step that does not apply (a delivery where nothing is on its way) does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,6 +154,12 @@ pub enum Kind {
     TooSoon,
     /// A task moves again within its cooldown, though nothing forces it.
     Cooldown,
+    /// More migrations are under way at once than the settings allow: in all, from one worker, or to one.
+    TooMany,
+    /// The engine remembers more than the documentation of its state says.
+    TooLarge,
+    /// A migration begins though nothing has changed for long.
+    Unrest,
     /// The engine refuses its settings, or the state that it saved itself.
     NoStart,
 }
@@ -167,6 +180,9 @@ impl fmt::Display for Kind {
             Self::Rule => "rule",
             Self::TooSoon => "too soon",
             Self::Cooldown => "cooldown",
+            Self::TooMany => "too many",
+            Self::TooLarge => "too large",
+            Self::Unrest => "unrest",
             Self::NoStart => "no start",
         })
     }

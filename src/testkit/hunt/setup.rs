@@ -1,5 +1,6 @@
 //! What cluster does a schedule begin with?
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 use std::vec::Vec;
 
@@ -7,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 use crate::config::{Config, Eviction, HostAbility};
-use crate::model::ids::{GroupId, TaskId, WorkerId};
+use crate::model::hardware::{Hardware, HardwareSet};
+use crate::model::ids::{GroupId, LabelId, TaskId, WorkerId, ZoneId};
 use crate::model::resource::ResourceId;
-use crate::snapshot::{Group, GroupRule, Stance, Task, Worker};
+use crate::snapshot::{Group, GroupRule, Mobility, Stance, Task, Topology, Worker};
 
 /// The cluster before the first step, and what its host can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Setup {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
 }
+
+/// What workers carry, and tasks require or forbid.
+const LABELS: [LabelId; 2] = [LabelId::new(1), LabelId::new(2)];
 
 /// Between two rounds of a host whose engine looks at the present only.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -45,6 +50,14 @@ pub struct Settings {
     pub keeps_moving: bool,
     /// Whether the host's scheduler chooses where a task goes: the engine only evicts it.
     pub evicts: bool,
+    /// The most migrations under way at once; 0 if the limit grows with the cluster, as in [`Config::default`].
+    pub at_once: u32,
+    /// The most migrations under way at once from one worker, and to one; 0 if as in [`Config::default`].
+    pub per_worker: u32,
+    /// How long a task stays that has moved, in seconds; 0 if as in [`Config::default`].
+    pub cooldown: u64,
+    /// Whether the calm at the end lasts until nothing may begin any more.
+    pub falls_silent: bool,
     /// Whether only the present decides, as in [`Config::fixed`]: no forecast, no cooldown, and nothing is learned.
     pub only_the_present: bool,
 }
@@ -57,8 +70,18 @@ impl Settings {
         } else {
             Config::default()
         };
+        if let Some(stability) = config.stability.as_mut().filter(|_| self.cooldown > 0) {
+            stability.cooldown = Duration::from_secs(self.cooldown);
+        }
         if let Some(limits) = &mut config.migration {
             limits.timeout = Duration::from_secs(self.timeout);
+            if let Some(at_once) = NonZeroU32::new(self.at_once) {
+                limits.max_simultaneous = at_once;
+                (limits.share_of_workers, limits.per_giver) = (None, None);
+            }
+            if let Some(per_worker) = NonZeroU32::new(self.per_worker) {
+                (limits.per_source, limits.per_target) = (Some(per_worker), Some(per_worker));
+            }
             if self.overlap {
                 limits.host = HostAbility::Overlap;
             }
@@ -86,6 +109,9 @@ impl Setup {
         if dice.chance(40) {
             setup.group(dice);
         }
+        if dice.chance(40) {
+            setup.require(dice);
+        }
         setup
     }
 
@@ -111,7 +137,14 @@ impl Setup {
 
     /// Some tasks become a group whose rule they keep as they are placed.
     fn group(&mut self, dice: &mut Dice) {
-        let rules = [GroupRule::AntiAffinity, GroupRule::Affinity, GroupRule::Gang];
+        let over = dice.pick(&[Topology::Zone, Topology::Worker]).unwrap_or_default();
+        let rules = [
+            GroupRule::AntiAffinity,
+            GroupRule::Affinity,
+            GroupRule::Gang,
+            GroupRule::Spread { max_skew: NonZeroU32::MIN, over },
+            GroupRule::Disruption { max_unavailable: 1 },
+        ];
         let rule = dice.pick(&rules).unwrap_or(GroupRule::Gang);
         let mut members: Vec<&Task> = Vec::new();
         for task in &self.tasks {
@@ -126,6 +159,29 @@ impl Setup {
         }
         let members = members.iter().map(|task| task.id).collect();
         self.groups.push(Group::new(GroupId::new(1), rule, members));
+    }
+
+    /// Workers differ, and some tasks do not go everywhere, or nowhere at all. What was started on a worker that does
+    /// not suit it stays there until it moves.
+    fn require(&mut self, dice: &mut Dice) {
+        for worker in &mut self.workers {
+            worker.labels.extend(LABELS.iter().copied().filter(|_| dice.chance(50)));
+            if dice.chance(50) {
+                worker.hardware = worker.hardware.with(Hardware::Cuda);
+            }
+        }
+        let label = |dice: &mut Dice| dice.pick(&LABELS).into_iter();
+        for task in &mut self.tasks {
+            let needs = &mut task.requirements;
+            match dice.below(10) {
+                0 => needs.labels.extend(label(dice)),
+                1 => needs.forbidden_labels.extend(label(dice)),
+                2 => needs.all_of = HardwareSet::of(Hardware::Cuda),
+                3 => needs.any_of = HardwareSet::of(Hardware::Cuda).with(Hardware::Rocm),
+                4 => task.mobility = Mobility::Pinned,
+                _ => {}
+            }
+        }
     }
 
     /// Puts the last task on a worker that has room for it, the first if possible; or leaves it to the scheduler.
@@ -152,11 +208,17 @@ const fn on(worker: WorkerId) -> crate::snapshot::Placement {
 }
 
 fn settings(dice: &mut Dice) -> Settings {
+    let evicts = dice.chance(15);
     Settings {
+        evicts,
         timeout: if dice.chance(50) { 60 } else { 120 },
-        overlap: dice.chance(25),
+        overlap: dice.chance(25) && !evicts,
         dead_are_listed: dice.chance(50),
         keeps_moving: dice.chance(30),
+        at_once: dice.pick(&[0, 1, 2, 3]).unwrap_or(0),
+        per_worker: dice.pick(&[0, 0, 1, 2]).unwrap_or(0),
+        cooldown: dice.pick(&[0, 60, 60, 120]).unwrap_or(0),
+        falls_silent: dice.chance(15),
         ..Settings::default()
     }
 }
@@ -164,6 +226,7 @@ fn settings(dice: &mut Dice) -> Settings {
 fn worker(id: u64, dice: &mut Dice) -> Worker {
     let cores = [8.0, 8.0, 8.0, 16.0, 4.0];
     Worker::new(WorkerId::new(id))
+        .with_zone(ZoneId::new(id % 3))
         .with_capacity(ResourceId::CPU, dice.pick(&cores).unwrap_or(8.0))
         .with_capacity(ResourceId::MEMORY, 8.0)
 }

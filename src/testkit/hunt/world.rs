@@ -127,7 +127,7 @@ impl World {
     }
 
     fn list(&mut self, sight: Sight, is_missed: impl Fn(usize) -> bool) -> Snapshot {
-        let mut builder = Snapshot::builder(self.now).groups(self.groups.iter().cloned());
+        let mut builder = Snapshot::builder(self.now).groups(self.present());
         let Sight { partial, hides_workers, hides_tasks, riding, .. } = sight;
         if partial {
             builder = builder.partial();
@@ -149,6 +149,14 @@ impl World {
             }
         }
         builder.build()
+    }
+
+    /// The groups without the tasks that are over.
+    fn present(&self) -> Vec<Group> {
+        let mut groups = self.groups.clone();
+        let over = |id: TaskId| self.jobs.iter().any(|job| job.task.id == id && job.has_ended);
+        groups.iter_mut().for_each(|group| group.members.retain(|&member| !over(member)));
+        groups
     }
 
     /// A worker's record, with what is really used there; and what is reserved, where tasks may be left out.
