@@ -108,11 +108,12 @@ fn stays_spread(
         let place = bound.get(member).copied().unwrap_or_else(|| shown(snapshot, *member));
         places.extend(place.map(|place| (*member, place)));
     }
-    let is_there = |worker: &&Worker| worker.stance != Stance::Offline;
+    // Whether a domain counts that takes nothing is not written anywhere: either way will do.
+    let is_open = |worker: &&Worker| worker.stance == Stance::Accept;
     let all: BTreeSet<u64> = domains(snapshot.workers().iter(), over);
-    let alive: BTreeSet<u64> = domains(snapshot.workers().iter().filter(is_there), over);
+    let open: BTreeSet<u64> = domains(snapshot.workers().iter().filter(is_open), over);
     let skews = |places: &BTreeMap<TaskId, WorkerId>| {
-        [&all, &alive].map(|domains| skew(snapshot, places, domains, over))
+        [&all, &open].map(|domains| skew(snapshot, places, domains, over))
     };
     let before = skews(&places);
     places.insert(command.task, to);
