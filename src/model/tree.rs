@@ -57,6 +57,14 @@ impl Tree {
     }
 }
 
+/// Adds a value to a list. A list of one takes room for one: hostile files are lists in lists in lists.
+pub(crate) fn push<T>(values: &mut Vec<T>, value: T) {
+    if values.is_empty() {
+        values.reserve_exact(1);
+    }
+    values.push(value);
+}
+
 /// The longest text that a fault shows of a value.
 const SHOWN: usize = 60;
 
@@ -165,9 +173,8 @@ impl<'de> Visitor<'de> for Any {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element()? {
-            values.push(value);
+            push(&mut values, value);
         }
-        values.shrink_to_fit();
         Ok(Tree::List(values))
     }
 
@@ -179,9 +186,8 @@ impl<'de> Visitor<'de> for Any {
                 Tree::Whole(number) => number.to_string(),
                 other => return Err(A::Error::custom(format_args!("{other} is not a name"))),
             };
-            fields.push((name, map.next_value()?));
+            push(&mut fields, (name, map.next_value()?));
         }
-        fields.shrink_to_fit();
         Ok(Tree::Record(fields))
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
 
-use crate::model::tree::{Reader, Tree};
+use crate::model::tree::{Reader, Tree, push};
 
 /// Why JSON text could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,11 +142,9 @@ impl Parser<'_> {
             return Ok(Tree::List(values));
         }
         loop {
-            values.push(self.value(depth + 1)?);
+            push(&mut values, self.value(depth + 1)?);
             self.space();
             if self.word("]") {
-                // A list in a list in a list would take room for four of each.
-                values.shrink_to_fit();
                 return Ok(Tree::List(values));
             }
             if !self.word(",") {
@@ -172,10 +170,9 @@ impl Parser<'_> {
             if !self.word(":") {
                 return Err(self.wrong("a colon"));
             }
-            fields.push((name, self.value(depth + 1)?));
+            push(&mut fields, (name, self.value(depth + 1)?));
             self.space();
             if self.word("}") {
-                fields.shrink_to_fit();
                 return Ok(Tree::Record(fields));
             }
             if !self.word(",") {
