@@ -101,8 +101,13 @@ fn plainly(line: &str) -> Option<Value> {
         let is_far = piece.parse().is_ok_and(|number: f64| !number.is_finite());
         is_number && is_far || ["NaN", "Infinity", "-Infinity"].contains(&piece)
     };
-    let text: String =
-        pieces(line).map(|piece| if is_no_number(piece) { "\"?\"" } else { piece }).collect();
+    let plain = |piece| match piece {
+        // Minus zero is zero, and a whole number.
+        "-0" => "0",
+        piece if is_no_number(piece) => "\"?\"",
+        piece => piece,
+    };
+    let text: String = pieces(line).map(plain).collect();
     serde_json::from_str(&text).ok()
 }
 
@@ -165,10 +170,7 @@ fn are_kept<T: for<'a> Deserialize<'a>>(
         return Err(format!("the snapshot is complete, though its list is no list: {list}"));
     };
     for entry in list {
-        let id = entry.get("id");
-        // Minus zero is zero.
-        let zero = id.and_then(Value::as_f64).filter(|number| *number == 0.0).map(|_| 0);
-        let Some(id) = id.and_then(Value::as_u64).or(zero) else {
+        let Some(id) = entry.get("id").and_then(Value::as_u64) else {
             return Err(format!("the snapshot is complete, though nobody can name {entry}"));
         };
         let (is_there, record) = find(id);

@@ -18,7 +18,8 @@ fn nothing_is_found() {
         }
         assert_eq!(found.executions, EXECUTIONS, "{target}");
         assert!(found.inputs >= 10 * usize::try_from(EXECUTIONS).expect("few"), "{target}");
-        assert!(found.unread < EXECUTIONS, "{target}: {} unread", found.unread);
+        // A story ends at the first word that it does not know.
+        assert!(found.unread < 2 * EXECUTIONS, "{target}: {} unread", found.unread);
         let input = String::from_utf8_lossy(&found.slowest_input);
         assert!(!found.is_slow(), "{target}: {times:.1} times the median per byte\n{input}");
     }
