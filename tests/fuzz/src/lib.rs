@@ -23,7 +23,7 @@
 //! what the bytes of `operations` chose and what the engine answered.
 //!
 //! `--large 10 100` reads hostile files of 10 and of 100 MB (many bad records, endless lists, deep nesting, huge
-//! numbers) and fails if one of 100 MB takes more than 13 times the time or memory of one of 10 MB.
+//! numbers) and fails if one of 100 MB takes more than 15 times the time or memory of one of 10 MB.
 //!
 //! `coverage.sh` runs the same targets under `cargo fuzz`, which it installs where it can.
 #![forbid(unsafe_code)]
