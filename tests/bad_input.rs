@@ -520,7 +520,7 @@ const TOO_LONG: Duration = Duration::from_secs(1_000_000_800);
 
 #[test]
 fn no_span_of_a_setting_is_longer_than_32_years() {
-    for (field, config) in [
+    let spoilt_by_field = vec![
         ("migration.timeout", spoilt(|it| it.migration.as_mut().unwrap().timeout = TOO_LONG)),
         ("prediction.window", spoilt(|it| it.prediction.as_mut().unwrap().window = TOO_LONG)),
         ("prediction.history", spoilt(|it| it.prediction.as_mut().unwrap().history = TOO_LONG)),
@@ -562,7 +562,8 @@ fn no_span_of_a_setting_is_longer_than_32_years() {
                 it.migration.as_mut().unwrap().fairness = Some(fairness);
             }),
         ),
-    ] {
+    ];
+    for (field, config) in spoilt_by_field {
         let line =
             format!("{field} is 277778h; it must be at most 1000000000 seconds, about 32 years");
         assert_eq!(config.check().unwrap_err().to_string(), line);

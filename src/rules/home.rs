@@ -15,8 +15,8 @@ use crate::snapshot::{Coverage, Task};
 use crate::state::State;
 use crate::view::{Ledger, View, suits, under_way};
 
-/// The migrations whose sources would not take the task back. Of a source or a task that this snapshot does not list, it
-/// counts what the last round noted; and what a round has noted stays noted as long as snapshots are partial.
+/// The migrations whose sources would not take the task back. Of a source or a task that this snapshot does not list,
+/// what the last round noted counts; and what a round has noted stays noted as long as snapshots are partial.
 pub(crate) fn closed_homes(
     state: &State,
     view: &View<'_>,
