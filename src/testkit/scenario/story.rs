@@ -24,6 +24,8 @@ pub struct Played {
     pub changes: Vec<Change>,
     /// How many rounds and reports the engine was given.
     pub inputs: usize,
+    /// How long the rounds were, as JSON.
+    pub bytes: usize,
 }
 
 /// Something wrong with a story, and the line that shows it.
@@ -92,7 +94,7 @@ pub fn play(text: &str) -> Played {
             Part::Block(block) => stopped = !played.block(&mut world, &block),
         }
     }
-    played.inputs = world.inputs;
+    (played.inputs, played.bytes) = (world.inputs, world.bytes);
     played
 }
 

@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// How many rounds and reports the engine was given.
     pub(super) inputs: usize,
+    /// How long the rounds were, as JSON.
+    pub(super) bytes: usize,
     pub(super) told_worker_defaults: bool,
     pub(super) told_task_defaults: bool,
 }
@@ -67,6 +69,7 @@ impl World {
             saved: None,
             now: Timestamp::default(),
             inputs: 0,
+            bytes: 0,
             told_worker_defaults: false,
             told_task_defaults: false,
         })
@@ -82,6 +85,7 @@ impl World {
         let sheet = self.records.sheet(at, partial, self.mail.reports_due(0).collect());
         let (before, snapshot) = (self.engine.clone(), sheet.snapshot());
         self.inputs += 1;
+        self.bytes += serde_json::to_string(&snapshot).map_or(0, |text| text.len());
         let engine = &mut self.engine;
         let result = match guarded(|| engine.tick(&snapshot)) {
             Ok(result) => result,

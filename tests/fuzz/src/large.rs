@@ -26,7 +26,7 @@ const SHORT: f64 = 0.05;
 /// MiB that a program may need for other reasons.
 const LITTLE: f64 = 8.0;
 /// What seems to cost too much is read so many times again, and the best time of each size counts.
-const AGAIN: usize = 2;
+const AGAIN: usize = 4;
 
 /// Which file, and what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

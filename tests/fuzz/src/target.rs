@@ -115,7 +115,7 @@ impl FromStr for Target {
 pub struct Ran {
     /// How many inputs the engine was given: what its reader refuses is none.
     pub inputs: usize,
-    /// How long they were, as text.
+    /// How long they were, as text; of a story also the rounds, as JSON.
     pub bytes: usize,
 }
 
@@ -166,6 +166,7 @@ fn story(bytes: &[u8]) -> Result<Ran, String> {
     match said {
         // The text itself may hold the words.
         Some(line) if !text.contains(line) => Err(line.to_owned()),
-        _ => Ok(Ran { inputs: played.inputs, bytes: bytes.len() }),
+        // One line may ask for 10,000 rounds.
+        _ => Ok(Ran { inputs: played.inputs, bytes: bytes.len() + played.bytes }),
     }
 }

@@ -3,11 +3,16 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use fuzz::{Compared, Dice, Drive, Target, compare, corpus, drive, every_large, execute};
 
+/// Tests that measure time run one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn nothing_is_found() {
+    let _alone = ALONE.lock();
     for target in Target::ALL {
         let run = Drive { target, executions: EXECUTIONS, seed: 1, findings: None };
         let found = drive(&run).expect("the corpus can be read");
@@ -41,6 +46,7 @@ fn the_corpus_is_sound() {
 
 #[test]
 fn a_large_hostile_file_costs_time_and_memory_in_proportion_to_its_size() {
+    let _alone = ALONE.lock();
     let program = Path::new(env!("CARGO_BIN_EXE_fuzz"));
     for large in every_large() {
         let compared = compare(program, large, [1, 5]).expect("it is refused or set aside");
