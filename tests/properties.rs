@@ -1,7 +1,7 @@
 //! The promises, as properties over random clusters, settings and histories.
 //!
-//! Each runs 2,000 cases unless it says otherwise. A failure prints the smallest case it could find and the seed (the line that begins with
-//! `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
+//! Each runs 2,000 cases unless it says otherwise. A failure prints the smallest case it could find and the seed (the
+//! line that begins with `cc`), which also goes to `properties.proptest-regressions` and is tried first from then on.
 #![forbid(unsafe_code)]
 
 #[path = "setup/cases.rs"]

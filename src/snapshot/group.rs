@@ -48,8 +48,8 @@ pub enum GroupRule {
     Affinity,
     /// No two on one worker.
     AntiAffinity,
-    /// Evenly over the domains of a topology: the fullest holds at most `max_skew` members more than
-    /// the emptiest.
+    /// Evenly over the domains of a topology: the fullest holds at most `max_skew` members more than the emptiest. A
+    /// domain without a member counts only if one of its workers accepts tasks.
     Spread {
         /// The tolerated difference.
         max_skew: NonZeroU32,

@@ -77,7 +77,7 @@ pub(crate) struct EndedMigration {
     /// What the host was told when it ended, as long as no later snapshot shows that it was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_orders: Vec<(Action, Cause)>,
-    /// When they were given last.
+    /// When they were given last: at the moment of a snapshot, or, by the answer to a report, later than the last one.
     pub(crate) given: Timestamp,
     /// When the host was last told to give the task back, if it may do so still: because it was told more than once, or
     /// because a snapshot has shown the task elsewhere meanwhile.

@@ -50,8 +50,9 @@ impl Doubt {
             Self::Devices => {
                 let facts = Facts::new(round);
                 let account = Account::open(&facts);
-                let targets = facts.steps.iter().filter_map(|step| round.snapshot.worker(step.to));
-                targets.into_iter().any(|target| hides_devices(&account, target))
+                let mut targets =
+                    facts.steps.iter().filter_map(|step| round.snapshot.worker(step.to));
+                targets.any(|target| hides_devices(&account, target))
             }
         }
     }
