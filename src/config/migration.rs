@@ -30,7 +30,8 @@ pub struct MigrationLimits {
     /// relieves many overloaded workers sooner. `None` if their number does not count.
     pub per_giver: Option<NonZeroU32>,
     /// The most migrations under way from one worker at once: 4 in `Config::default`. A larger value
-    /// empties a worker sooner; a smaller one disturbs it less. `None` if there is no such limit.
+    /// empties a worker sooner; a smaller one disturbs it less. `None` if there is no such limit. A task
+    /// that the worker has released does not count while it has no target.
     pub per_source: Option<NonZeroU32>,
     /// The most migrations under way to one worker at once: 4 in `Config::default`. A larger value
     /// fills an idle worker sooner; a smaller one protects its network and disks. `None` if there is no

@@ -67,7 +67,9 @@ pub struct Worker {
     #[serde(default)]
     pub capacity: Amounts,
     /// The amounts that are reserved for tasks at the moment of the snapshot, whatever the age of the measurements. For
-    /// a resource that is left out, the demands of the worker's tasks are added up.
+    /// a resource that is left out, the demands of the worker's tasks are added up. A task counts from the moment the
+    /// worker is told to run it until it has released it: room for what is on its way there, or may come back, is added
+    /// by the engine.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub reserved: Amounts,
     /// The amounts that are measured to be in use.

@@ -1,7 +1,7 @@
 //! Is no more under way at once than the settings allow, and does the engine remember no more than it says?
 //!
 //! Counted are migrations that take a task from a worker, from their first command until they end, or until that worker
-//! is lost: to place a task that has lost its worker interrupts nothing. A task whose target has given it up counts in
+//! is lost: to place a task that has lost its worker interrupts nothing. A task that its source has released counts in
 //! all, and no more against its source.
 
 use std::collections::BTreeMap;

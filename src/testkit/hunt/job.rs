@@ -127,14 +127,10 @@ impl Job {
         holders.find(|worker| !but.contains(worker))
     }
 
-    /// Whether it runs there, or moves from there or to there.
-    pub(super) fn is_bound_for(&self, worker: WorkerId) -> bool {
-        match self.task.placement {
-            _ if self.has_ended => false,
-            Placement::On(on) => on == worker,
-            Placement::Moving { from, to, .. } => from == Some(worker) || to == worker,
-            _ => false,
-        }
+    /// Whether it runs there, or the worker was told to run it.
+    pub(super) fn is_reserved_on(&self, worker: WorkerId) -> bool {
+        let is_asked = |order: &Order| order.ask == Ask::Run && order.worker == worker;
+        !self.has_ended && (self.is_on(worker) || self.orders.iter().any(is_asked))
     }
 
     /// Whether it runs somewhere, or somebody was told to run it.

@@ -37,6 +37,10 @@ enum Entry {
     Failed {
         migration: MigrationId,
     },
+    /// Its source has released the task.
+    Released {
+        migration: MigrationId,
+    },
     Ended {
         migration: MigrationId,
         task: TaskId,
@@ -78,7 +82,10 @@ impl Judge {
         for entry in self.log.iter().take(remembered) {
             match *entry {
                 Entry::Begun { migration, .. } => open.push(migration),
-                Entry::Turned { .. } | Entry::Orphaned { .. } | Entry::Failed { .. } => {}
+                Entry::Turned { .. }
+                | Entry::Orphaned { .. }
+                | Entry::Failed { .. }
+                | Entry::Released { .. } => {}
                 Entry::Ended { migration, .. } => {
                     open.retain(|&other| other != migration);
                     ended.push(migration);
@@ -102,6 +109,9 @@ impl Judge {
                 }
                 Entry::Failed { migration } => {
                     ways.entry(migration).and_modify(Way::gives_up);
+                }
+                Entry::Released { migration } => {
+                    ways.entry(migration).and_modify(|way| way.was_nowhere = true);
                 }
                 Entry::Ended { migration, .. } => {
                     ways.remove(&migration);
@@ -130,8 +140,12 @@ impl Judge {
     }
 
     pub(super) fn tell(&mut self, report: &Report) {
-        if let Event::Failed { migration } | Event::Refused { migration } = report.event {
-            self.log.push(Entry::Failed { migration });
+        match report.event {
+            Event::Failed { migration } | Event::Refused { migration } => {
+                self.log.push(Entry::Failed { migration });
+            }
+            Event::Released { migration, .. } => self.log.push(Entry::Released { migration }),
+            _ => {}
         }
     }
 

@@ -174,8 +174,8 @@ impl World {
             let used: f64 = used.sum();
             worker = worker.with_used(resource, used);
             if is_partial {
-                let bound = self.jobs.iter().filter(|job| job.is_bound_for(worker.id));
-                let reserved = bound.filter_map(|job| job.task.demand.get(resource)).sum();
+                let there = self.jobs.iter().filter(|job| job.is_reserved_on(worker.id));
+                let reserved = there.filter_map(|job| job.task.demand.get(resource)).sum();
                 worker = worker.with_reserved(resource, reserved);
             }
         }
