@@ -142,7 +142,12 @@ pub(crate) struct Bands {
     pub(crate) spread: Option<f64>,
     /// How far the loads are apart, compared with before; `None` if that is not known.
     pub(crate) parting: Option<Parting>,
+    /// The use of overloaded workers that none of their tasks accounts for, per column, if a task there has moved.
+    pub(crate) unstated: Unstated,
 }
+
+/// What overloaded workers use that none of their tasks accounts for, per column.
+pub(crate) type Unstated = BTreeMap<WorkerRow, Vec<f64>>;
 
 /// How far the loads are apart, and from where on they have parted.
 #[derive(Clone, Copy, Debug, PartialEq)]

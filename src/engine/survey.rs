@@ -6,7 +6,7 @@ use crate::config::{Adaptation, Config, Prediction};
 use crate::forecast;
 use crate::round::{Adapted, Survey};
 use crate::snapshot::Snapshot;
-use crate::stage::{adapt, detect, observe};
+use crate::stage::{adapt, detect, observe, unstated};
 use crate::state::State;
 use crate::view::Companions;
 
@@ -36,13 +36,14 @@ pub(super) fn survey<'a>(
     let calibration = calibration.unwrap_or_default();
     let forecast =
         prediction.and_then(|section| forecast::predict(section, state, &view, calibration));
-    let detect::Detected { balance, bands } = detect::detect(
+    let detect::Detected { balance, mut bands } = detect::detect(
         config,
         (state.rebalancing, state.least_spread),
         &view,
         &adapted,
         forecast.as_ref(),
     );
+    bands.unstated = unstated::unstated(state, &view, &ledger, &bands);
     ledger.index_levels(&view, &bands.shift);
     Survey {
         view,

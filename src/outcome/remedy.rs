@@ -132,6 +132,8 @@ pub enum Remedy {
         /// How many tasks more.
         by: u32,
     },
+    /// State how much of a resource the task uses: it may be less than is feared.
+    StateUse(ResourceId),
     /// Lower the use of a resource on the target by this share of its capacity.
     LowerUse(ResourceId, f64),
     /// The target would have to have this many times as much of a resource: the task alone is too
@@ -229,6 +231,7 @@ impl fmt::Display for Remedy {
             Self::Free(resource, amount) => {
                 write!(f, "free {} of {resource}, or add as much", Quantity(resource, amount))
             }
+            Self::StateUse(resource) => write!(f, "report how much {resource} it uses"),
             Self::LowerUse(resource, by) => write!(f, "lower the target's {resource} by {by:.3}"),
             Self::Enlarge(resource, times) => {
                 write!(f, "choose a target with {times:.2} times as much {resource}")

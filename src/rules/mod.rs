@@ -133,6 +133,7 @@ const JOIN: &[Rule<AskJoin>] = &[
     rule("anti-affinity", ALL, Always, Again, group::anti_affinity),
     rule("spread over domains", VOLUNTARY, Always, Again, group::spread_over_domains),
     rule("not left recently", ALL, Always, Again, target::not_left_recently),
+    rule("carries no overload on", REBALANCE, Stability, Again, target::carries_no_overload_on),
 ];
 
 const EFFECT: &[Rule<AskEffect>] = &[

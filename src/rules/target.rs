@@ -3,6 +3,7 @@
 use super::rule::{Answer, Pair};
 use super::task::{frozen_until, scopes_of};
 use super::{payback, speed};
+use crate::model::bounds::MOST_LOAD;
 use crate::model::ids::{ClassId, WorkerId};
 use crate::model::rows::WorkerRow;
 use crate::outcome::TargetRefusal;
@@ -93,4 +94,36 @@ pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Answe
         }
         _ => Ok(()),
     }
+}
+
+/// A task whose use is not stated may use this many times as much again as it asks for.
+pub(crate) const BURST: f64 = 3.0;
+
+/// A task that has moved, and whose worker is overloaded, does not go to a worker which it would overload too if the use
+/// that nobody at its source accounts for were its own, as far as that is at most three times its demand.
+pub(super) fn carries_no_overload_on(round: &Round<'_>, pair: &Pair, fit: Fit) -> Answer {
+    let view = round.view;
+    let has_moved = round.state.moved.contains_key(&round.task_id(pair.row));
+    let unstated = pair.from.and_then(|from| round.bands.unstated.get(&from));
+    let Some(unstated) = unstated.filter(|_| has_moved && !broken!("overload_is_carried_on"))
+    else {
+        return Ok(());
+    };
+    let (ledger, most) = (round.ledger, round.bands.ceiling);
+    let as_there = view.task_by(pair.row, fit.alternative);
+    let footprint = ledger.footprint(as_there, view.workers[pair.to].kinds);
+    for (column, cell) in ledger.row(pair.to).iter().enumerate() {
+        let (resource, load) = (ledger.columns[column], footprint.load[column]);
+        let (Some(used), Some(capacity)) = (cell.used, cell.capacity) else { continue };
+        let is_stated = as_there.used.known(resource).is_some();
+        if resource.is_room() || load <= 0.0 || capacity <= 0.0 || is_stated {
+            continue;
+        }
+        let extra = unstated[column].clamp(0.0, BURST * load);
+        let after = ((used + load + extra) / capacity).min(MOST_LOAD) + round.bands.shift(pair.to);
+        if extra > 0.0 && after > most {
+            return Err(TargetRefusal::MayOverload { resource, after, most }.into());
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! larger one to start, a smaller one to go on. Predicted loads are compared only if the measured ones are
 //! even, and with wider margins.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::{Basis, Config, Prediction, Trigger};
@@ -229,6 +230,7 @@ impl Judge<'_> {
             dead_band,
             spread: None,
             parting: None,
+            unstated: BTreeMap::new(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | adapt | view, history | thresholds, trend, pace |
 //! | forecast | view, history | loads at the horizon |
 //! | detect | view, thresholds, forecast | even, or uneven with its evidence; the bands |
+//! | unstated | ledger, bands, state | what overloaded workers use beyond their tasks |
 //! | plan | all of these | the chosen moves, and every refusal |
 //! | advice | the ledger with the chosen moves, what was learned | what no move can mend |
 //! | record | everything | the outcome; writes State |
@@ -18,3 +19,4 @@ pub(crate) mod detect;
 pub(crate) mod observe;
 pub(crate) mod record;
 pub(crate) mod trust;
+pub(crate) mod unstated;

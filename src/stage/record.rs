@@ -12,12 +12,13 @@ use core::time::Duration;
 use crate::config::{Config, Mode};
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::ratio::Utilization;
+use crate::model::rows::Row;
 use crate::model::time::Timestamp;
 use crate::outcome::{
     Balance, Command, Counts, Ended, Forecast, Held, Imbalance, Missing, Outcome, Purpose, Reason,
     Sight, WorkerLoad,
 };
-use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey};
+use crate::round::{Adapted, Advised, Fit, Plan, PlannedMove, Survey, Unstated};
 use crate::rules;
 use crate::snapshot::{Coverage, Placement, Snapshot, Stance};
 use crate::state::{
@@ -43,8 +44,9 @@ pub(crate) struct Pass<'a> {
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { survey, plan, mut commands, .. } = pass;
     note_spread(state, &survey);
-    let Survey { view, ledger, adapted, forecast, calibration, balance, fragmentation, .. } =
-        survey;
+    let Survey {
+        view, ledger, adapted, forecast, calibration, balance, bands, fragmentation, ..
+    } = survey;
     let (at, mut proposed) = (view.snapshot.at(), Vec::new());
     charge(config, state, &view);
     let why = |planned: &PlannedMove| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
@@ -78,7 +80,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
-    forget(config, state, &view.snapshot, &commands);
+    forget(config, state, &view.snapshot, (&commands, &bands.unstated));
     (state.last, state.doubted_since) = (Some(at), pass.doubted_since);
     state.ticks = state.ticks.saturating_add(1);
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();
@@ -368,7 +370,12 @@ fn reach(config: &Config) -> Duration {
 
 /// Forgets what no longer matters: arrivals that telemetry shows, cooldowns that are over, workers and tasks that are
 /// gone.
-fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[Command]) {
+fn forget(
+    config: &Config,
+    state: &mut State,
+    snapshot: &Snapshot,
+    (commands, unstated): (&[Command], &Unstated),
+) {
     let at = snapshot.at();
     let lag = config.stability.map(|stability| stability.telemetry_lag);
     // The next snapshot is later than all that has been told, whatever the clocks of the workers say.
@@ -406,7 +413,17 @@ fn forget(config: &Config, state: &mut State, snapshot: &Snapshot, commands: &[C
     let known =
         |task| !snapshot.is_whole() || snapshot.task_row(task).is_some() || on_its_way(task);
     state.cooldowns.retain(|task, cooldown| cooldown.until > at && known(*task));
-    state.moved.retain(|task, until| *until > at && known(*task));
+    // As long as a task that has moved is on an overloaded worker, it is known that it has moved.
+    let overloads = |task| {
+        let row = snapshot.task_row(task).filter(|_| !unstated.is_empty());
+        row.is_some_and(|row| match snapshot.tasks()[row.position()].placement {
+            Placement::On(worker) => {
+                snapshot.worker_row(worker).is_some_and(|worker| unstated.contains_key(&worker))
+            }
+            _ => false,
+        })
+    };
+    state.moved.retain(|task, until| (*until > at || overloads(*task)) && known(*task));
     state.back_offs.retain(|task, returned| returned.forget > at && known(*task));
     forget_workers(config, state, snapshot);
     state.forget_absences();

@@ -139,3 +139,25 @@ fn bounds(account: &Account<'_>) -> Option<[f64; 2]> {
         Trigger::Either => [mean, mean],
     })
 }
+
+/// The least and the most that a resource of the target can be loaded to by a task that may use more than it asks for:
+/// by what it asks for alone, and with three times as much again, as far as its source is used by nobody that is known.
+pub(super) fn may_overload(
+    account: &Account<'_>,
+    Case { task, from, to }: Case<'_>,
+    resource: ResourceId,
+) -> Option<[f64; 2]> {
+    let (round, from, to) = (account.facts.round, from?, to?);
+    let room = capacity(to, resource).filter(|room| *room > 0.0)?;
+    let used = account.in_use(to.id, resource)?;
+    let ways = (0..task.alternatives.len()).map(Some);
+    let none = task.alternatives.is_empty().then_some(None);
+    let adds = |way| {
+        let [added, _] = effect(round.snapshot, &[task], way, (Some(from), to));
+        added.get(&resource).copied()
+    };
+    let most = ways.chain(none).filter_map(adds).fold(0.0, f64::max);
+    let extra = account.in_use(from.id, resource)?.min(3.0 * most);
+    let stands = |added: f64| ((used + added) / room).min(1_000.0) + account.facts.shift(to.id);
+    (most > 0.0).then(|| [used / room - 1e-6, stands(most + extra) + 1e-6])
+}

@@ -293,6 +293,18 @@ impl<'a> Court<'a> {
                 let mut left = known.flat_map(|cooldown| &cooldown.left);
                 until > snapshot.at() && left.any(|it| *it == (to.id, until))
             }
+            TargetRefusal::MayOverload { resource, after, most } => {
+                let mut states = [before, round.after].into_iter();
+                let has_moved = states.any(|state| state.moved.contains_key(&task.id));
+                let told = overload::may_overload(
+                    &self.account,
+                    Case { task, from, to: Some(to) },
+                    resource,
+                );
+                has_moved
+                    && after > most
+                    && told.is_some_and(|[least, all]| least <= after && after <= all)
+            }
             TargetRefusal::OutsideClass { class } => {
                 let mut known = snapshot.classes().iter().filter(|it| it.id == class);
                 task.class == Some(class) && !known.any(|it| it.workers.contains_key(&to.id))

@@ -231,6 +231,11 @@ fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) 
             cluster.tasks.push(Task::new(task));
             Some(())
         }
+        Remedy::StateUse(resource) => {
+            let task = cluster.task(case.task)?;
+            task.used.set(resource, task.demand.get(resource)?);
+            Some(())
+        }
         Remedy::MoveAway(task) => {
             cluster.task(task)?.placement = Placement::Unplaced;
             Some(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
 use crate::model::ids::ClassId;
+use crate::model::resource::ResourceId;
 use crate::model::time::Timestamp;
 use crate::outcome::Remedy;
 use crate::snapshot::Stance;
@@ -42,6 +43,16 @@ pub enum TargetRefusal {
         /// When the task may go back.
         until: Timestamp,
     },
+    /// The task has moved, its worker is overloaded again, and it may use more than it asks for: with what nobody there
+    /// accounts for it would overload this worker too.
+    MayOverload {
+        /// The resource.
+        resource: ResourceId,
+        /// Its load after the move, at most.
+        after: f64,
+        /// The load it may have.
+        most: f64,
+    },
     /// Tasks of this class may not go to the worker.
     OutsideClass {
         /// The class.
@@ -59,6 +70,7 @@ impl TargetRefusal {
             Self::AlreadyThere
             | Self::LeavesBefore { .. }
             | Self::LeftRecently { .. }
+            | Self::MayOverload { .. }
             | Self::OutsideClass { .. } => Reach::Pair,
         }
     }
@@ -72,6 +84,7 @@ impl TargetRefusal {
             Self::TargetFrozen { .. } => "target frozen",
             Self::LeavesBefore { .. } => "leaves before",
             Self::LeftRecently { .. } => "left recently",
+            Self::MayOverload { .. } => "may overload",
             Self::OutsideClass { .. } => "outside class",
         }
     }
@@ -83,6 +96,7 @@ impl TargetRefusal {
             Self::NotAccepting { .. } => Remedy::Accept,
             Self::UnknownLoad => Remedy::ReportLoad,
             Self::TargetFrozen { until } | Self::LeftRecently { until } => Remedy::WaitUntil(until),
+            Self::MayOverload { resource, .. } => Remedy::StateUse(resource),
             Self::LeavesBefore { needed, .. } => Remedy::StayUntil(needed),
             Self::OutsideClass { class } => Remedy::AddToClass(class),
         }
@@ -101,6 +115,13 @@ impl fmt::Display for TargetRefusal {
             }
             Self::LeftRecently { until } => {
                 write!(f, "left the target recently; not back before {until}")
+            }
+            Self::MayOverload { resource, after, most } => {
+                write!(
+                    f,
+                    "has moved, and uses more than it asks for: target's {resource} may stand at {after:.3}, "
+                )?;
+                write!(f, "above {most:.3}")
             }
             Self::OutsideClass { class } => write!(f, "target is not in class {class}"),
         }
