@@ -1,7 +1,7 @@
 //! Does everything that the engine says over time fit together?
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::ToString;
 use std::vec::Vec;
@@ -13,7 +13,7 @@ use super::schedule::Kind;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::time::Timestamp;
 use crate::outcome::{Action, Command, Ended, Fate};
-use crate::snapshot::{Event, Report, Snapshot};
+use crate::snapshot::{Coverage, Event, Report, Snapshot, Stance};
 
 /// What the engine has said in the life it remembers.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,8 @@ pub(super) struct Judge {
     /// What the present life remembers; a life that goes on from an older state remembers less.
     log: Vec<Entry>,
     cooldown: Duration,
+    /// The workers that take tasks, as far as snapshots have shown.
+    accepting: BTreeSet<WorkerId>,
     /// Since when nothing has changed, once that is so long that nothing may begin.
     silent_since: Option<Timestamp>,
     pub(super) migrations: u64,
@@ -131,6 +133,13 @@ impl Judge {
 
     /// A snapshot tells which sources are lost.
     pub(super) fn see(&mut self, snapshot: &Snapshot) {
+        let workers = snapshot.workers();
+        match snapshot.coverage() {
+            Coverage::Complete => self.accepting.clear(),
+            Coverage::Partial => self.accepting.retain(|it| snapshot.worker(*it).is_none()),
+        }
+        let accepting = workers.iter().filter(|worker| worker.stance == Stance::Accept);
+        self.accepting.extend(accepting.map(|worker| worker.id));
         snapshot.reports().iter().for_each(|report| self.tell(report));
         for (migration, Way { task, from, .. }) in self.ways() {
             if from.is_some_and(|from| has_no_source(snapshot, task, from)) {
@@ -144,7 +153,14 @@ impl Judge {
             Event::Failed { migration } | Event::Refused { migration } => {
                 self.log.push(Entry::Failed { migration });
             }
-            Event::Released { migration, .. } => self.log.push(Entry::Released { migration }),
+            Event::Released { migration, .. } => {
+                self.log.push(Entry::Released { migration });
+                // Its target is not told to run it then.
+                let way = self.ways().remove(&migration);
+                if way.and_then(|way| way.to).is_some_and(|to| !self.accepting.contains(&to)) {
+                    self.log.push(Entry::Failed { migration });
+                }
+            }
             _ => {}
         }
     }
