@@ -121,7 +121,8 @@ pub struct State {
     pub(crate) spending: Spending,
     pub(crate) arrivals: Vec<RecentArrival>,
     pub(crate) cooldowns: BTreeMap<TaskId, Cooldown>,
-    /// Tasks that have moved, until when they stay, as long as the loads do not part.
+    /// Tasks that have moved, until when they stay, as long as the loads do not part: and later than that while their
+    /// worker is overloaded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) moved: BTreeMap<TaskId, Timestamp>,
     /// The least spread of the loads since they parted last; `None` before loads were compared.

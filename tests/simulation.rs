@@ -436,6 +436,7 @@ what = \"crash\"",
         ));
         let Run { metrics, books, finished, .. } = run(&scenario, &watching, 1);
         assert!(books.balance() && books.tasks_left == 2 && finished.is_empty(), "{books:?}");
+        assert_eq!(metrics.longest_forgotten, metrics.longest_adrift, "nothing is commanded");
         (metrics.longest_adrift, metrics.longest_passed_over)
     };
     // From the round in which its worker died to the last one. 4 cores of 16 leave room for 4, 8 do not leave it for 8.

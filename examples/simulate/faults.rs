@@ -4,7 +4,7 @@
 //! | judged | figure | bar |
 //! |---|---|---|
 //! | nothing lost | runs whose books do not balance: each task is complete or in one place, and so is its work | none |
-//! | with nobody | the longest time for which a task had neither worker nor scheduler | the time-out and two rounds |
+//! | nobody forgotten | the longest time without a command about a task that had neither worker nor scheduler | the time-out and two rounds |
 //! | complete | of the tasks that `default` completes without these faults, the share that it completes with them | 95 % in every run |
 //! | ahead | the scenario's own metric, medians | better than `fixed-best`, which is sought under the same faults |
 //!
@@ -100,15 +100,17 @@ impl<'a> Judge<'a> {
         if FULL.contains(&self.cell.named.name.as_str()) {
             let passed_over = longest(|it| it.run.metrics.longest_passed_over);
             let what = format!(
-                "with nobody while a worker had room: {passed_over:.0} s at the longest, {most:.0} allowed (in all \
-                 {adrift:.0} s: the cluster is full, and a task that has lost its worker waits for room)"
+                "nobody forgotten: {passed_over:.0} s at the longest without a command while a worker had room, \
+                 {most:.0} allowed (with nobody for {adrift:.0} s: the cluster is full)"
             );
             return (passed_over <= most, what);
         }
+        let forgotten = longest(|it| it.run.metrics.longest_forgotten);
         let what = format!(
-            "with nobody: {adrift:.0} s at the longest, {most:.0} allowed (the time-out and two rounds)"
+            "nobody forgotten: {forgotten:.0} s at the longest without a command, {most:.0} allowed (with nobody for \
+             {adrift:.0} s)"
         );
-        (adrift <= most, what)
+        (forgotten <= most, what)
     }
 
     /// The same seed brings the same tasks.

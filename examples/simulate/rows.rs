@@ -12,7 +12,7 @@ use crate::runs::{Cell, Outcome};
 /// A figure of a run; null where it does not apply, and for what is no number.
 type Of = fn(&Metrics) -> Value;
 
-const METRICS: [(&str, Of); 17] = [
+const METRICS: [(&str, Of); 18] = [
     ("seconds_to_rebalance", |it| json!(it.seconds_to_rebalance)),
     ("load_stddev", |it| json!(it.load_stddev)),
     ("useful_utilization", |it| json!(it.useful_utilization)),
@@ -29,6 +29,7 @@ const METRICS: [(&str, Of); 17] = [
     ("thrash", |it| json!(it.thrash)),
     ("tasks_finished", |it| json!(it.tasks_finished)),
     ("longest_adrift", |it| json!(it.longest_adrift)),
+    ("longest_forgotten", |it| json!(it.longest_forgotten)),
     ("longest_passed_over", |it| json!(it.longest_passed_over)),
 ];
 

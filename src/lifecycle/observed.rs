@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::model::ids::{MigrationId, WorkerId};
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Fate};
 use crate::snapshot::{Coverage, Phase, Placement, Snapshot, Stance, Task};
 use crate::state::{Course, Migration, State, Track, Transport};
 use crate::view::{UnderWay, under_way};
@@ -237,6 +237,12 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         }
         // The host is in the phase that the engine assumes.
         Placement::Moving { phase, .. } if phase == own.phase => return None,
+        // Its target has given up since a snapshot showed that it was asked: the word of that was lost.
+        Placement::Moving { migration: shown, phase: Phase::Released, since, .. }
+            if shown == id && has_given_up(migration, since) =>
+        {
+            Event::Failed(Fate::Failed)
+        }
         // A release that an earlier migration of the task asked for is one all the same: its word came late.
         Placement::Moving { migration: shown, phase, since: shown_since, .. }
             if shown == id
@@ -254,6 +260,21 @@ fn of_move(snapshot: &Snapshot, own: &UnderWay<'_>, task: &Task) -> Option<Obser
         _ => return None,
     };
     Some((id, event, at))
+}
+
+/// Whether its target was shown to be asked to run the task, and no worker has had the task since a later moment. (To
+/// start a copy is another order: then its source has released the task.)
+fn has_given_up(migration: &Migration, since: Timestamp) -> bool {
+    let is_asked = matches!(
+        migration.course(),
+        Course::Assigned { .. }
+            | Course::Returning { .. }
+            | Course::Placing
+            | Course::CallingOff { .. }
+            | Course::CallingOffPlacing { .. }
+    );
+    let is_later = migration.order_shown().is_some_and(|asked| asked < since);
+    is_asked && is_later && !broken!("given_up_without_a_word")
 }
 
 /// Whether anything has been reported of a migration since its target was asked: if not, only the loss of the target

@@ -132,6 +132,7 @@ impl World {
     /// Carries out one command.
     fn obey(&mut self, command: &Command) {
         let Ok(job) = usize::try_from(command.task.raw() - 1) else { return };
+        self.meter.told(job);
         match command.action {
             Action::Release { from, to } => self.release(job, command, from, to),
             Action::Assign { to, device } => {

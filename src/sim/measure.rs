@@ -66,6 +66,8 @@ pub struct Metrics {
     pub tasks_finished: u64,
     /// The longest time, in seconds, for which a task was with no worker and not with the scheduler, as of the rounds.
     pub longest_adrift: f64,
+    /// The same, from the last command about the task on: for so long nothing was done about it.
+    pub longest_forgotten: f64,
     /// The same, but while no worker had room for the task the time does not count: a worker that takes tasks, on which
     /// the task and all that wants to run there would want at most 0.85 of the cores, and at most all memory.
     pub longest_passed_over: f64,
@@ -156,6 +158,9 @@ pub(super) struct Meter {
     /// Since when each task has been with nobody, in order of number.
     adrift: BTreeMap<usize, Micros>,
     longest_adrift: Micros,
+    /// Since when there has been no command about each of them.
+    forgotten: BTreeMap<usize, Micros>,
+    longest_forgotten: Micros,
     /// For how long each of them has been passed over.
     passed_over: BTreeMap<usize, Micros>,
     longest_passed_over: Micros,
@@ -170,6 +175,12 @@ impl Meter {
             step: scenario.telemetry.interval,
             ..Self::default()
         }
+    }
+
+    /// There is a command about the task.
+    pub(super) fn told(&mut self, job: usize) {
+        self.forgotten.remove(&job);
+        self.passed_over.remove(&job);
     }
 
     /// A task has come to its new worker.
@@ -226,11 +237,13 @@ impl Meter {
         for index in cluster.live {
             if !cluster.jobs[*index].is_adrift() {
                 self.adrift.remove(index);
-                self.passed_over.remove(index);
+                self.told(*index);
                 continue;
             }
             let since = *self.adrift.entry(*index).or_insert(cluster.now);
             self.longest_adrift = self.longest_adrift.max(cluster.now - since);
+            let forgotten = *self.forgotten.entry(*index).or_insert(cluster.now);
+            self.longest_forgotten = self.longest_forgotten.max(cluster.now - forgotten);
             if since < cluster.now && scheduler::has_room(cluster, *index, HIGH) {
                 let span = self.passed_over.entry(*index).or_default();
                 *span += since_last;
@@ -291,6 +304,7 @@ impl Meter {
             last_move: self.last_move.map(|at| at as f64 / 1e6),
             tasks_finished: cluster.jobs.iter().filter(|job| job.finished.is_some()).count() as u64,
             longest_adrift: self.longest_adrift as f64 / 1e6,
+            longest_forgotten: self.longest_forgotten as f64 / 1e6,
             longest_passed_over: self.longest_passed_over as f64 / 1e6,
         }
     }

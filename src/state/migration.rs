@@ -430,6 +430,11 @@ impl Migration {
         self.asked_after_its_copy && self.order_shown.is_none_or(|shown| at < shown)
     }
 
+    /// Since when a snapshot shows that its target carries the last order out; `None` if none has.
+    pub(crate) const fn order_shown(&self) -> Option<Timestamp> {
+        self.order_shown
+    }
+
     /// A snapshot shows that its target has been asked.
     pub(crate) fn set_order_shown(&mut self, since: Timestamp) {
         if since > self.since && self.order_shown.is_none() {

@@ -18,6 +18,8 @@ pub(super) struct Life {
     pub(super) released: bool,
     /// The worker that was told to run the task and has not reported a failure.
     pub(super) told: Option<WorkerId>,
+    /// Since when records have shown that it was told, `None` if none has.
+    pub(super) asked: Option<Timestamp>,
     /// Whether the task was evicted or queued again, so that the host's scheduler has it.
     pub(super) evicted: bool,
     /// Whether the copy is known to run, if one was started before the source stops; `None` otherwise.
@@ -28,12 +30,20 @@ impl Life {
     /// A migration of an earlier life of the engine.
     pub(super) const fn adopted(task: TaskId, from: Option<WorkerId>, released: bool) -> Self {
         let (to, told, copy) = (None, None, None);
-        Self { task, from, to, released, told, evicted: false, copy }
+        Self { task, from, to, released, told, asked: None, evicted: false, copy }
     }
 
     /// Notes that the task runs on its target.
     pub(super) fn runs(&mut self) {
         self.copy = self.copy.map(|_| true);
+    }
+
+    /// Whether a record shows that the worker which was told to run the task has given it up since.
+    pub(super) fn gives_up(&mut self, to: WorkerId, phase: Phase, since: Timestamp) -> bool {
+        if phase == Phase::Assigned && self.told == Some(to) {
+            self.asked = self.asked.or(Some(since));
+        }
+        phase == Phase::Released && self.asked.is_some_and(|asked| asked < since)
     }
 
     /// Notes the phase that a record shows.

@@ -247,9 +247,13 @@ impl Watch {
                 Placement::Orphaned => {
                     shown.orphaned.insert(task.id);
                 }
-                Placement::Moving { migration, phase, from, .. } => {
+                Placement::Moving { migration, phase, from, to, since } => {
                     shown.moving.insert(task.id, (migration, phase, from));
                     *self.let_go.entry(migration).or_default() |= phase != Phase::Releasing;
+                    let own = self.open.get_mut(&migration);
+                    if own.is_some_and(|life| life.gives_up(to, phase, since)) {
+                        *shown.failures.entry(migration).or_default() += 1;
+                    }
                     self.open.entry(migration).and_modify(|life| life.shown(phase));
                     // A release that an earlier migration asked for is one all the same.
                     let later = moving.get(&task.id).filter(|later| **later > migration);
@@ -358,7 +362,7 @@ impl Watch {
             format!("{command}: it came back, rests until {until:?}, and is evicted again")
         });
         let (task, released, copy) = (command.task, from.is_none(), copied.then_some(false));
-        self.open.insert(id, Life { task, from, to, released, told, evicted, copy });
+        self.open.insert(id, Life { task, from, to, released, told, asked: None, evicted, copy });
     }
 
     /// Judges a command of a migration under way, or taken over from an earlier life.
@@ -424,7 +428,7 @@ impl Watch {
         findings.need(silent.is_none(), || format!("{command}: {silent:?} was told to run it"));
         // In an overlapping move that has lost its source, there is nothing left to release.
         life.released |= source_lost && life.copy.is_some();
-        (life.told, life.copy) = (to, None);
+        (life.told, life.asked, life.copy) = (to, None, None);
         let elsewhere = to.is_some() && life.to.is_some() && life.to != to;
         life.to = to;
         if elsewhere && command.cause() != Some(Cause::Return) {

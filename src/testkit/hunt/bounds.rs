@@ -195,15 +195,17 @@ impl Census {
         too_much(state, |name| self.most(name))
     }
 
-    /// Everything is over, and has been for long: nothing is remembered of single tasks.
+    /// Everything is over, and has been for long: of single tasks nothing is remembered, but which have moved where they
+    /// may overload a worker.
     pub(super) fn forgets(self, state: &State) -> Result<(), Breach> {
-        const LASTS: [&str; 6] = [
+        const LASTS: [&str; 7] = [
             "system records",
             "tracked workers",
             "samples of one worker",
             "forecasts",
             "ended",
             "learned",
+            "moved",
         ];
         too_much(state, |name| if LASTS.contains(&name) { self.most(name) } else { 0 })
     }

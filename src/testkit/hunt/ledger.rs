@@ -52,6 +52,8 @@ struct Way {
     is_let_go: bool,
     /// Whether its target has been asked to run it.
     is_asked: bool,
+    /// The first snapshot after that; `None` if there is none yet.
+    asked_by: Option<Timestamp>,
 }
 
 impl Way {
@@ -129,10 +131,17 @@ impl Ledger {
             let Some((from, to)) = ends(command) else { continue };
             let is_copied = matches!(command.action, Action::Start { .. });
             let is_asked = !leaves(command) || is_copied;
-            let way =
-                Way { task: command.task, from, to: None, is_copied, is_let_go: false, is_asked };
-            let way = self.under_way.entry(command.migration).or_insert(way);
-            (way.to, way.is_asked) = (Some(to), is_asked);
+            let new = Way {
+                task: command.task,
+                from,
+                to: None,
+                is_copied,
+                is_let_go: false,
+                is_asked,
+                asked_by: None,
+            };
+            let way = self.under_way.entry(command.migration).or_insert(new);
+            (way.to, way.is_asked, way.asked_by) = (Some(to), is_asked, None);
         }
     }
 
@@ -184,8 +193,14 @@ impl Ledger {
             if way.is_copied && has_no_source {
                 way.from = None;
             }
-            way.is_let_go |= matches!(placement, Some(Placement::Moving { migration, phase, .. })
-                if migration == *id && phase == Phase::Released);
+            if let Some(Placement::Moving { migration, phase: Phase::Released, since, .. }) =
+                placement
+                && migration == *id
+            {
+                way.is_let_go = true;
+                // Its target has given up since, and the report of that is lost or late.
+                way.to = way.to.filter(|_| way.asked_by.is_none_or(|asked| since <= asked));
+            }
         }
         self.whole_groups(snapshot, commands)?;
         let bound = self.under_way.values().map(|way| (way.task, way.to));
@@ -194,6 +209,9 @@ impl Ledger {
             self.prefixes(snapshot, commands)?;
         }
         self.hear(commands, &[]);
+        for way in self.under_way.values_mut().filter(|way| way.is_asked) {
+            way.asked_by = way.asked_by.or(Some(snapshot.at()));
+        }
         Ok(())
     }
 
