@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::ids::{MigrationId, TaskId, WorkerId};
 use crate::model::rows::Row;
 use crate::model::time::Timestamp;
-use crate::outcome::{Action, Cause};
+use crate::outcome::{Action, Cause, Command};
 use crate::snapshot::{self, Phase, Placement, Report, Snapshot};
 use crate::state::{AtRest, EndedMigration, InFlight, State, Transport};
 
@@ -50,6 +50,7 @@ impl Lifecycle<'_> {
             | snapshot::Event::Refused { .. }
                 if ended.copy_on.is_some()
                     && report.at > ended.given
+                    && !self.is_told_now(ended.id)
                     && !broken!("called_off_copy_answers") =>
             {
                 let forget = |ended: &mut EndedMigration| ended.forget_copy();
@@ -57,6 +58,13 @@ impl Lifecycle<'_> {
             }
             _ => self.out.ignored += 1,
         }
+    }
+
+    /// Whether an order of this migration follows from the input that is being taken in: nothing in the same input
+    /// answers it, whatever moment it states.
+    fn is_told_now(&self, id: MigrationId) -> bool {
+        let is_its = |command: &Command| command.migration == id;
+        self.out.commands.iter().any(is_its) && !broken!("answered_before_it_is_told")
     }
 
     /// No worker has the task of a migration that is over: it goes back to the scheduler.
