@@ -99,8 +99,8 @@ pub(super) fn not_left_recently(round: &Round<'_>, pair: &Pair, _: Fit) -> Answe
 /// A task whose use is not stated may use this many times as much again as it asks for.
 pub(crate) const BURST: f64 = 3.0;
 
-/// A task that has moved, and whose worker is overloaded, does not go to a worker which it would overload too if the use
-/// that nobody at its source accounts for were its own, as far as that is at most three times its demand.
+/// A task that has moved, and whose worker is overloaded, does not go to a worker that it would overload too if the use
+/// that nobody at its source accounts for were its own, up to three times its demand.
 pub(super) fn carries_no_overload_on(round: &Round<'_>, pair: &Pair, fit: Fit) -> Answer {
     let view = round.view;
     let has_moved = round.state.moved.contains_key(&round.task_id(pair.row));

@@ -44,9 +44,8 @@ pub(crate) struct Pass<'a> {
 pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outcome {
     let Pass { survey, plan, mut commands, .. } = pass;
     note_spread(state, &survey);
-    let Survey {
-        view, ledger, adapted, forecast, calibration, balance, bands, fragmentation, ..
-    } = survey;
+    let (unstated, fragmentation) = (survey.bands.unstated, survey.fragmentation);
+    let Survey { view, ledger, adapted, forecast, calibration, balance, .. } = survey;
     let (at, mut proposed) = (view.snapshot.at(), Vec::new());
     charge(config, state, &view);
     let why = |planned: &PlannedMove| reason(&view, &adapted, &balance, forecast.as_ref(), planned);
@@ -80,7 +79,7 @@ pub(crate) fn record(config: &Config, state: &mut State, pass: Pass<'_>) -> Outc
     (state.accuracy, state.factor) = (calibration.accuracy, calibration.factor);
     state.advised = pass.advised.standing;
     state.rebalancing = config.mode.is_act() && plan.moves.iter().any(evens);
-    forget(config, state, &view.snapshot, (&commands, &bands.unstated));
+    forget(config, state, &view.snapshot, (&commands, &unstated));
     (state.last, state.doubted_since) = (Some(at), pass.doubted_since);
     state.ticks = state.ticks.saturating_add(1);
     let bad_records = view.snapshot.bad_records().iter().take(Outcome::BAD_RECORDS).cloned();

@@ -1,16 +1,16 @@
 //! How much does an overloaded worker use beyond what its tasks are known to use?
 //!
-//! A task whose use is not stated counts with its demand. If it uses more, it overloads one worker after another: w1 and
-//! w2 have 4 cores, t1 demands 3 and uses 3.6, so w1 is at 0.9, and w2 would seem to stand at 0.75. So when a task that
-//! has moved already is to leave an overloaded worker again, the use that nobody there accounts for may be its own.
+//! A task whose use is not stated counts with its demand. If it uses more, it overloads one worker after another: w1
+//! and w2 have 4 cores, t1 demands 3 and uses 3.6, so w1 is at 0.9, and w2 would seem to stand at 0.75. So when a task
+//! that has moved already is to leave an overloaded worker again, the use that nobody there accounts for may be its own.
 
 use crate::model::rows::TaskRow;
 use crate::round::{Bands, Unstated};
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, View};
 
-/// Per column, the use of overloaded workers that hold a task which has moved, without the use of the tasks there. Empty
-/// if the loads have parted since: then every task may move.
+/// Per column, the use of overloaded workers that hold a task which has moved, without the use of the tasks there.
+/// Empty if the loads have parted since: then every task may move.
 pub(crate) fn unstated(state: &State, view: &View<'_>, ledger: &Ledger, bands: &Bands) -> Unstated {
     let mut unstated = Unstated::new();
     if !bands.parting.is_some_and(|parting| parting.is_over()) {

@@ -41,7 +41,7 @@ pub(crate) struct Migration {
     asked_after_its_copy: bool,
     /// Since when a snapshot shows that its target carries that order out; `None` if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    order_shown: Option<Timestamp>,
+    pub(crate) order_shown: Option<Timestamp>,
     /// How many releases and assignments were asked for.
     attempts: u32,
     /// How often its source was told to stop, beyond the first time.
@@ -428,11 +428,6 @@ impl Migration {
     /// moment may have happened to the copy: no snapshot shows that the later order was carried out by then.
     pub(crate) fn may_be_of_its_copy(&self, at: Timestamp) -> bool {
         self.asked_after_its_copy && self.order_shown.is_none_or(|shown| at < shown)
-    }
-
-    /// Since when a snapshot shows that its target carries the last order out; `None` if none has.
-    pub(crate) const fn order_shown(&self) -> Option<Timestamp> {
-        self.order_shown
     }
 
     /// A snapshot shows that its target has been asked.

@@ -195,8 +195,8 @@ impl Census {
         too_much(state, |name| self.most(name))
     }
 
-    /// Everything is over, and has been for long: of single tasks nothing is remembered, but which have moved where they
-    /// may overload a worker.
+    /// Everything is over, and has been for long: of single tasks nothing is remembered, but which have moved and may
+    /// overload their worker.
     pub(super) fn forgets(self, state: &State) -> Result<(), Breach> {
         const LASTS: [&str; 7] = [
             "system records",
