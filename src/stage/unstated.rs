@@ -2,7 +2,7 @@
 //!
 //! A task whose use is not stated counts with its demand. If it uses more, it overloads one worker after another: w1
 //! and w2 have 4 cores, t1 demands 3 and uses 3.6, so w1 is at 0.9, and w2 would seem to stand at 0.75. So when a task
-//! that has moved already is to leave an overloaded worker again, the use that nobody there accounts for may be its own.
+//! that has moved already is to leave an overloaded worker again, the use that nobody there accounts for may be its.
 
 use crate::model::rows::TaskRow;
 use crate::round::{Bands, Unstated};
