@@ -271,7 +271,7 @@ fn has_given_up(migration: &Migration, since: Timestamp) -> bool {
             | Course::Returning { .. }
             | Course::Placing
             | Course::CallingOff { .. }
-            | Course::CallingOffPlacing { .. }
+            | Course::CallingOffPlacing
     );
     let is_later = migration.order_shown.is_some_and(|asked| asked < since);
     is_asked && is_later && !broken!("given_up_without_a_word")

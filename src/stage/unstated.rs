@@ -5,7 +5,7 @@
 //! that has moved already is to leave an overloaded worker again, the use that nobody there accounts for may be its.
 
 use crate::model::rows::TaskRow;
-use crate::round::{Bands, Unstated};
+use crate::round::{Bands, Parting, Unstated};
 use crate::state::State;
 use crate::view::{Footprint, Ledger, Place, View};
 
@@ -13,7 +13,7 @@ use crate::view::{Footprint, Ledger, Place, View};
 /// Empty if the loads have parted since: then every task may move.
 pub(crate) fn unstated(state: &State, view: &View<'_>, ledger: &Ledger, bands: &Bands) -> Unstated {
     let mut unstated = Unstated::new();
-    if !bands.parting.is_some_and(|parting| parting.is_over()) {
+    if !bands.parting.is_some_and(Parting::is_over) {
         return unstated;
     }
     for row in state.moved.keys().filter_map(|task| view.snapshot.task_row(*task)) {

@@ -232,7 +232,7 @@ fn of_the_group(cluster: &mut Cluster, own: TaskId, remedy: Remedy, share: f64) 
             Some(())
         }
         Remedy::StateUse(resource) => {
-            let task = cluster.task(case.task)?;
+            let task = cluster.task(own)?;
             task.used.set(resource, task.demand.get(resource)?);
             Some(())
         }
