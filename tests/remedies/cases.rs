@@ -35,6 +35,7 @@ pub fn sources() -> Vec<Source> {
         (4_000, filled_or_relieved().boxed()),
         (2_000, wider().boxed()),
         (500, moved().boxed()),
+        (300, overloads().boxed()),
         (200, back_again().boxed()),
     ]
 }
@@ -339,6 +340,19 @@ fn moved() -> impl Strategy<Value = Case> {
             let loads = [source, target, onlooker];
             let case = Three { loads, cores, tasks, either: true }.case(&["moved before"]);
             Case { moved: Some(source - onlooker + more), ..case }
+        },
+    )
+}
+
+/// A task that has moved to a worker which is overloaded, by use that nobody there accounts for.
+fn overloads() -> impl Strategy<Value = Case> {
+    let loads = (0.85..1.0_f64, 0.25..0.29_f64, 0.75..0.99_f64);
+    (loads, 10.0..12.0_f64, 1.5..2.0_f64, 0.0..0.15_f64).prop_map(
+        |((source, target, colder), cores, task, more)| {
+            let onlooker = target * colder;
+            let loads = [source, target, onlooker];
+            let case = Three { loads, cores, tasks: vec![task], either: true };
+            Case { moved: Some(source - onlooker + more), ..case.case(&["may overload"]) }
         },
     )
 }
