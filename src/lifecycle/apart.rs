@@ -42,7 +42,7 @@ pub(super) fn meetings(
     if waiting.is_empty() {
         return met;
     }
-    let known = Known::of(state).without_arrivals(broken!("met_where_it_has_arrived"));
+    let known = Known::of(state, snapshot).without_arrivals(broken!("met_where_it_has_arrived"));
     for group in groups {
         let going = group.members.iter().filter_map(|&task| Some((*waiting.get(&task)?, task)));
         let mut going: Vec<((MigrationId, WorkerId), TaskId)> = going.collect();

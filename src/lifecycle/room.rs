@@ -183,7 +183,7 @@ pub(super) fn rooms_on(
         return rooms;
     }
     let mut under_way = all.iter().filter(|own| own.task.is_some()).peekable();
-    let known = Known::of(state);
+    let known = Known::of(state, snapshot);
     for (row, task) in TaskRow::first(snapshot.tasks().len()).zip(snapshot.tasks()) {
         let own = under_way.next_if(|own| own.task == Some(row));
         let here = match own {
@@ -232,11 +232,16 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn of(state: &'a State) -> Self {
+    /// Of a task that arrived on a worker that is gone, only the record tells where it is.
+    pub(super) fn of(state: &'a State, snapshot: &Snapshot) -> Self {
         let copied = state.ended.iter().filter(|ended| ended.copy_on.is_some());
         let is_told = |_: &TaskId| !broken!("copied_and_called_off_is_at_both");
+        let is_there = |it: &&RecentArrival| {
+            !snapshot.is_gone(it.to) || broken!("arrived_where_nothing_is_any_more")
+        };
+        let arrivals = state.arrivals.iter().filter(is_there);
         Self {
-            arrivals: state.arrivals.iter().map(|arrival| (arrival.task, arrival)).collect(),
+            arrivals: arrivals.map(|arrival| (arrival.task, arrival)).collect(),
             copied: copied.map(|ended| ended.task).filter(is_told).collect(),
         }
     }

@@ -65,8 +65,12 @@ fn resting<'a>(round: &'a Round<'_>, on: WorkerId) -> impl Iterator<Item = &'a T
     let is_certain = move |task: &&Task| {
         let is_under_way = round.before.in_flight.contains_key(&task.id)
             || round.after.in_flight.contains_key(&task.id);
-        let mut arrivals = round.after.arrivals.iter();
-        let has_left = arrivals.any(|it| it.task == task.id && it.running > round.snapshot.at());
+        // After the round nothing that was told is of a moment to come: what the last one knew tells that.
+        let mut arrivals = round.before.arrivals.iter().chain(&round.after.arrivals);
+        let has_left = arrivals.any(|it| {
+            let is_later = it.running > round.snapshot.at();
+            it.task == task.id && is_later && !round.snapshot.is_gone(it.to)
+        });
         task.placement == Placement::On(on) && !is_under_way && !has_left
     };
     round.snapshot.tasks().iter().filter(is_certain)

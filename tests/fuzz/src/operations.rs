@@ -143,7 +143,12 @@ impl Play {
         self.given += 1;
         self.bytes += serde_json::to_string(&input).map_or(0, |text| text.len());
         self.tell("given", &input);
-        let output = step(&mut self.engine, &input, true)?;
+        let before = self.story.is_some().then(|| self.engine.clone());
+        let output = step(&mut self.engine, &input, true).inspect_err(|_| {
+            if let Some(mut engine) = before {
+                self.tell("answer", &engine.apply(&input));
+            }
+        })?;
         self.tell("answer", &output);
         let commands = match output {
             Output::Outcome(outcome) => outcome.commands,
