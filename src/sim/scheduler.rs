@@ -78,9 +78,31 @@ pub(super) fn has_room(cluster: &Cluster<'_>, job: usize, share: f64) -> bool {
         let machine = &cluster.machines[seat];
         let (cores, memory) = promised(cluster, job, seat);
         can_take(machine, job, false)
+            && has_device(cluster, job, machine)
             && cores <= share * machine.class.cores
             && memory <= machine.memory_bytes()
     })
+}
+
+/// Whether a device of a worker has room for a task beside those there that state a need for one and name none, though
+/// some of them run without: the balancer is told no more. The largest goes first, to the device with the least room for
+/// it.
+fn has_device(cluster: &Cluster<'_>, job: &Job, machine: &Machine) -> bool {
+    let UsesGpu::Only(bytes) = job.spec.gpu else { return true };
+    let devices = machine.class.devices.iter().zip(&machine.promised);
+    let mut free: Vec<f64> =
+        devices.map(|(device, promised)| device.memory_gib * GIB - promised).collect();
+    let there = machine.jobs.iter().map(|job| &cluster.jobs[*job]);
+    let unnamed = there.filter(|job| job.device.is_none());
+    let mut wanted: Vec<f64> = unnamed.filter_map(|job| job.spec.device_bytes()).collect();
+    wanted.sort_by(|a, b| b.total_cmp(a));
+    for bytes in wanted {
+        let fits = free.iter_mut().filter(|free| **free >= bytes);
+        if let Some(best) = fits.min_by(|a, b| a.total_cmp(b)) {
+            *best -= bytes;
+        }
+    }
+    free.iter().any(|free| *free >= bytes)
 }
 
 /// Cores and memory that all tasks of a worker want, and one more.

@@ -8,7 +8,7 @@ use crate::config::HostAbility;
 use crate::model::ids::WorkerId;
 use crate::outcome::{Action, Cause, Command};
 use crate::snapshot::{Coverage, Phase, Placement, Stance};
-use crate::state::{Course, Migration, Transport};
+use crate::state::{Course, Transport};
 
 /// The worker that a command asks to run a task; `None` if it asks for something else.
 fn asked(command: &Command) -> Option<WorkerId> {
@@ -62,10 +62,14 @@ pub(super) fn sent_where_it_may(round: &Round<'_>, findings: &mut Findings) {
 pub(super) fn may_have_copy(round: &Round<'_>, command: &Command) -> bool {
     let before = round.before.in_flight.by_id(command.migration);
     let was_copied = before.is_some_and(|it| it.transport() == Transport::StartThenStop);
-    // Its copy was called off in doubt, and nobody has told that its source released the task.
-    let was_called_off =
-        |it: &Migration| matches!(it.course(), Course::CallingOff { released: None, .. });
-    let may_run_at_home = before.is_some_and(was_called_off);
+    // Nobody has told that its source released the task, though it has been asked of another worker.
+    let may_run_at_home = before.is_some_and(|it| match it.course() {
+        Course::Assigned { released, .. }
+        | Course::CallingOff { released, .. }
+        | Course::Returning { released, .. }
+        | Course::Unassigned { released, .. } => released.is_none(),
+        _ => false,
+    });
     let limits = round.config.migration.as_ref();
     let copies = limits.is_none_or(|limits| limits.host == HostAbility::Overlap);
     let overlaps = || round.snapshot.task(command.task).is_none_or(|task| task.overlaps);
