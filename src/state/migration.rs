@@ -114,6 +114,10 @@ impl Migration {
         self.order_shown = None;
         (self.course, self.since) = (course, at);
         if let Course::Returning { from, .. } = course {
+            // It is another worker that was asked before.
+            if from != self.terms.to && !broken!("asked_at_home_since_it_was_asked_elsewhere") {
+                self.asked_after = None;
+            }
             self.terms.go_home(from);
         }
     }
@@ -146,6 +150,7 @@ impl Migration {
     pub(crate) fn resume(&mut self, course: Course, to: WorkerId, since: Timestamp) {
         if to != self.terms.to {
             (self.terms.to, self.terms.device) = (to, None);
+            self.asked_after = None;
             self.count_attempts(1);
         }
         self.attempts = self.attempts.max(self.first_assignment());
@@ -172,6 +177,7 @@ impl Migration {
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
         let to = target.to;
         self.terms.go_to(target, self.course.from().is_some());
+        self.asked_after = None;
         self.asked_after_its_copy = false;
         self.count_attempts(1);
         self.course = match (self.from(), self.released()) {
