@@ -282,7 +282,10 @@ impl State {
     pub(crate) fn forget_release(&mut self, task: TaskId) {
         let forget = |ended: &mut EndedMigration| {
             (ended.source_still_holds, ended.placement_unknown_since_leaving) = (false, None);
-            ended.last_orders.clear();
+            if broken!("given_back_is_over_when_it_moves_again") {
+                ended.last_orders.clear();
+            }
+            ended.drop_orders();
         };
         self.ended.replace_where(|ended| ended.task == task, forget);
     }

@@ -114,13 +114,11 @@ impl Lifecycle<'_> {
             let is_new = match left_to_do(config, in_flight, snapshot, ended) {
                 LeftToDo::Unknown | LeftToDo::Wait => return,
                 LeftToDo::Nothing(shown) => {
-                    // Wherever the task is now, the host may carry the order out yet.
-                    let is_queued = shown.is_some_and(|shown| shown.on.is_none());
-                    let may_come = ended.is_given_back() && !is_queued;
-                    if may_come && !broken!("given_back_may_come_late") {
-                        ended.last_requeue = Some(ended.given);
+                    // A task in the queue has been given back.
+                    if shown.is_some_and(|shown| shown.on.is_none()) {
+                        ended.last_orders.clear();
                     }
-                    ended.last_orders.clear();
+                    ended.drop_orders();
                     ended.shown_at_rest = shown.or(ended.shown_at_rest);
                     return;
                 }

@@ -107,6 +107,14 @@ impl EndedMigration {
         self.last_orders.iter().any(|(action, _)| *action == Action::Requeue)
     }
 
+    /// Nothing more is asked of the host; but it may carry out yet that the task goes back to the scheduler.
+    pub(crate) fn drop_orders(&mut self) {
+        if self.is_given_back() && !broken!("given_back_may_come_late") {
+            self.last_requeue = Some(self.given);
+        }
+        self.last_orders.clear();
+    }
+
     /// Whether a copy may run on the target, which was told to forget it and has not answered.
     pub(crate) fn may_have_copy(&self, snapshot: &Snapshot) -> bool {
         let is_told =

@@ -103,8 +103,13 @@ fn stays_spread(
     if is_forced(command) {
         return Ok(());
     }
-    // A later life may not have heard that a target has refused a member, and counts it there.
-    if group.members.iter().any(|member| bound.get(member) == Some(&None)) {
+    // A later life may not have heard that a target has refused a member, and counts it there. Where a member is that is
+    // shown on its way by a migration that is over, the host will say.
+    let is_unknown = |member: &TaskId| match bound.get(member) {
+        Some(place) => place.is_none(),
+        None => is_shown_moving(snapshot, *member),
+    };
+    if group.members.iter().any(is_unknown) {
         return Ok(());
     }
     let mut places: BTreeMap<TaskId, WorkerId> = BTreeMap::new();
@@ -160,6 +165,11 @@ fn shown(snapshot: &Snapshot, task: TaskId) -> Option<WorkerId> {
         Placement::Moving { to, .. } => Some(to),
         _ => None,
     }
+}
+
+fn is_shown_moving(snapshot: &Snapshot, task: TaskId) -> bool {
+    let task = snapshot.task(task);
+    task.is_some_and(|task| matches!(task.placement, Placement::Moving { .. }))
 }
 
 /// The part of a topology that a worker is in.
