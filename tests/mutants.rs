@@ -70,7 +70,7 @@ fn every_broken_rule_is_noticed() {
     let faults: Vec<String> = mutants.iter().filter_map(fault).collect();
     println!("{} of {} broken rules noticed", mutants.len() - faults.len(), mutants.len());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-    assert!(!word.is_empty() || mutants.len() >= 747, "only {} rules are listed", mutants.len());
+    assert!(!word.is_empty() || mutants.len() >= 750, "only {} rules are listed", mutants.len());
 }
 
 /// Rules that must not be left to the golden text, because the verifier says so when they are broken.

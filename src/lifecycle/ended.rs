@@ -213,8 +213,11 @@ fn left_to_do(
             let goes_on = since > ended.at && phase != Phase::Assigned;
             let is_settled = ended.is_settled && (!goes_on || broken!("settled_for_ever"));
             let is_ours = !is_settled && ended.placement_unknown_since_leaving.is_none();
+            // However its host moves tasks by now.
+            let is_known = ended.copy_on.is_some() && !broken!("copies_as_the_settings_say_now");
             let copies = from.is_some()
-                && Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop;
+                && (is_known
+                    || Transport::of(config.migration.as_ref(), task) == Transport::StartThenStop);
             match phase {
                 Phase::Released if is_ours && !broken!("released_though_it_is_over") => {
                     LeftToDo::GiveBack

@@ -150,10 +150,13 @@ impl Migration {
     pub(crate) fn resume(&mut self, course: Course, to: WorkerId, since: Timestamp) {
         if to != self.terms.to {
             (self.terms.to, self.terms.device) = (to, None);
-            self.asked_after = None;
+            (self.asked_after, self.asked_after_its_copy, self.order_shown) = (None, false, None);
             self.count_attempts(1);
         }
         self.attempts = self.attempts.max(self.first_assignment());
+        if since > self.since && !broken!("resumed_order_is_not_shown") {
+            self.order_shown = Some(since);
+        }
         (self.course, self.since) = (course, since);
     }
 
@@ -177,8 +180,10 @@ impl Migration {
     pub(crate) fn retarget(&mut self, target: Target, at: Timestamp) {
         let to = target.to;
         self.terms.go_to(target, self.course.from().is_some());
-        self.asked_after = None;
-        self.asked_after_its_copy = false;
+        (self.asked_after, self.asked_after_its_copy) = (None, false);
+        if !broken!("shown_order_of_another_target") {
+            self.order_shown = None;
+        }
         self.count_attempts(1);
         self.course = match (self.from(), self.released()) {
             // Its source is the best of all targets: the task returns, as if its source had taken it back.
