@@ -85,8 +85,7 @@ pub(super) fn has_room(cluster: &Cluster<'_>, job: usize, share: f64) -> bool {
 }
 
 /// Whether a device of a worker has room for a task beside those there that state a need for one and name none, though
-/// some of them run without: the balancer is told no more. The largest goes first, to the device with the least room for
-/// it.
+/// some of them run without: the balancer is told no more. The largest goes first, to the device with the least room.
 fn has_device(cluster: &Cluster<'_>, job: &Job, machine: &Machine) -> bool {
     let UsesGpu::Only(bytes) = job.spec.gpu else { return true };
     let devices = machine.class.devices.iter().zip(&machine.promised);

@@ -103,8 +103,8 @@ fn stays_spread(
     if is_forced(command) {
         return Ok(());
     }
-    // A later life may not have heard that a target has refused a member, and counts it there. Where a member is that is
-    // shown on its way by a migration that is over, the host will say.
+    // A later life may not have heard that a target has refused a member, and counts it there. Where a member is that
+    // is shown on its way by a migration that is over, the host will say.
     let is_unknown = |member: &TaskId| match bound.get(member) {
         Some(place) => place.is_none(),
         None => is_shown_moving(snapshot, *member),
