@@ -140,7 +140,8 @@ fn home(task: &Task) -> Option<WorkerId> {
 /// How many migrations may be under way: the limit, placements, and those that the host is shown to carry out.
 fn migrations(round: &Round<'_>) -> usize {
     let adopted = round.after.in_flight.values().filter(|flight| {
-        !round.before.in_flight.contains_key(&flight.task()) && !is_new(round, flight.id())
+        !round.before.in_flight.contains_key(&flight.task())
+            && !is_new(round, flight.task(), flight.id())
     });
     let kept = round.before.in_flight.len();
     let adopted = adopted.count();

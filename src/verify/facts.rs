@@ -101,7 +101,7 @@ impl<'a> Facts<'a> {
                 }
             }
         }
-        let begun = |flight: &Migration| is_new(round, flight.id());
+        let begun = |flight: &Migration| is_new(round, flight.task(), flight.id());
         let flights = round.after.in_flight.values().filter(|flight| {
             !begun(flight) || !round.outcome.begun().any(|command| command.migration == flight.id())
         });
@@ -116,7 +116,7 @@ impl<'a> Facts<'a> {
         answered: &mut BTreeSet<TaskId>,
     ) -> Option<Result<Step<'a>, &'a Command>> {
         let round = self.round;
-        let new = is_new(round, command.migration);
+        let new = is_new(round, command.task, command.migration);
         let (from, to, device) = match command.action {
             Action::Release { from, to }
             | Action::RequeueFor { from, to }
@@ -343,8 +343,11 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whether the round itself issued this id.
-pub(super) fn is_new(round: &Round<'_>, migration: MigrationId) -> bool {
+/// Whether the round itself issued this id. One that the snapshot shows was issued by a state that was lost.
+pub(super) fn is_new(round: &Round<'_>, task: TaskId, migration: MigrationId) -> bool {
     let issued = round.before.issued + 1..=round.after.issued;
-    migration.epoch() == round.before.epoch && issued.contains(&migration.number())
+    let placement = round.snapshot.task(task).map(|task| task.placement);
+    let is_shown =
+        matches!(placement, Some(Placement::Moving { migration: shown, .. }) if shown == migration);
+    migration.epoch() == round.before.epoch && issued.contains(&migration.number()) && !is_shown
 }

@@ -9,9 +9,9 @@ use super::promise::{Findings, Promise, Violation};
 use super::round::Round;
 use crate::config::{Config, Mode};
 use crate::engine::Engine;
-use crate::model::ids::{MigrationId, TaskId};
+use crate::model::ids::TaskId;
 use crate::outcome::{Action, Command};
-use crate::snapshot::{Placement, Task};
+use crate::snapshot::Task;
 
 /// Judges whether a round kept to its mode; `check` judges the round that an acting engine would have run.
 pub(super) fn kept(
@@ -27,9 +27,8 @@ pub(super) fn kept(
         return findings.list;
     }
     let begun = outcome.commands.iter().filter(|it| !is_left(it));
-    for command in begun.filter(|it| is_new(round, it.migration)) {
-        let adopted = is_shown(round, command.task, command.migration);
-        findings.need(adopted, || format!("{command}: begun, though the mode is {}", config.mode));
+    for command in begun.filter(|it| is_new(round, it.task, it.migration)) {
+        findings.add(format!("{command}: begun, though the mode is {}", config.mode));
     }
     findings.need(outcome.counts.initiated == 0, || {
         format!("{} migrations are counted as begun", outcome.counts.initiated)
@@ -45,12 +44,6 @@ pub(super) fn kept(
 /// this one.
 const fn is_left(command: &Command) -> bool {
     matches!(command.action, Action::Abort { .. } | Action::Stop { .. } | Action::Requeue)
-}
-
-/// Whether the snapshot shows a task on its way by this migration.
-fn is_shown(round: &Round<'_>, task: TaskId, id: MigrationId) -> bool {
-    let placement = round.snapshot.task(task).map(|task| task.placement);
-    matches!(placement, Some(Placement::Moving { migration, .. }) if migration == id)
 }
 
 /// The same round by an engine that acts commands exactly the commands and the proposals together.
@@ -71,8 +64,7 @@ fn as_acted(
     let act = Round::new(&config, before, snapshot, &outcome, engine.state());
     let (proposed, told): (Vec<Command>, Vec<Command>) =
         outcome.commands.iter().copied().partition(|command| {
-            let adopted = is_shown(round, command.task, command.migration);
-            is_new(&act, command.migration) && !adopted && !is_left(command)
+            is_new(&act, command.task, command.migration) && !is_left(command)
         });
     findings.need(proposed == round.outcome.proposed, || {
         format!("would command {proposed:?}, proposes {:?}", round.outcome.proposed)
@@ -96,8 +88,7 @@ pub(super) fn scope(round: &Round<'_>) -> Vec<Violation> {
     let mut findings = Findings::new(Promise::HardConstraints);
     for step in &Facts::new(round).steps {
         let (task, id) = (step.command.task, step.command.migration);
-        let begun = is_new(round, id) && !is_shown(round, task, id);
-        findings.need(!begun || is_in_scope(round.config, step.task), || {
+        findings.need(!is_new(round, task, id) || is_in_scope(round.config, step.task), || {
             format!("{}: it is out of scope", step.command)
         });
     }
